@@ -1,0 +1,1 @@
+"""Adapters: each knows the core and exactly one outside thing."""

