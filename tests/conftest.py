@@ -1,0 +1,146 @@
+"""Keeps the tests apart from the user's machine, and fails the run when anything they started is left.
+
+* The whole run lives in one folder of the temp dir (``TMPDIR`` points into it); it is removed at the end.
+* Every test gets a home, a data directory and Jupyter folders of its own.
+* After the last test no process may know that folder (by argument, environment or working directory), and nothing
+  may be left in its temp dir or among its sockets: else the run fails, says what it was, and ends it.
+* With ``RUCAT_TEST_REQUIRE=1`` (what `make test` and CI say) a skipped test is a failed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+GRACE_S = 10.0  # what was told to end may need this long
+ROOT = pytest.StashKey[Path]()
+LEFT = pytest.StashKey[list[str]]()
+NUMBERS = itertools.count(1)
+KEPT_VARIABLES = ("RUCAT_TEST_",)
+USER_CONFIG = {"NPM_CONFIG_USERCONFIG": ".npmrc", "PIP_CONFIG_FILE": ".config/pip/pip.conf"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Move home, temp dir and all of Rucat's and Jupyter's folders into the folder of this run."""
+    root = Path(tempfile.mkdtemp(prefix="rucat-t-")).resolve()
+    config.stash[ROOT] = root
+    home = Path.home()
+    for variable, path in USER_CONFIG.items():  # where the package registries are must survive an empty home
+        if (home / path).is_file():
+            os.environ.setdefault(variable, str(home / path))
+    for variable in list(os.environ):
+        if variable.startswith(("RUCAT_", "JUPYTER_", "XDG_", "JPY_")) and not variable.startswith(KEPT_VARIABLES):
+            del os.environ[variable]
+    (root / "tmp").mkdir()
+    os.environ.update(_environment(root / "run"), TMPDIR=str(root / "tmp"))
+    tempfile.tempdir = None  # forget the cached answer: tmp_path goes in there too
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Make a home with everything that Rucat and Jupyter write to; short, for a socket's path has 100 bytes."""
+    paths = {
+        "HOME": folder,
+        "RUCAT_DATA_DIR": folder / "data",
+        "JUPYTER_RUNTIME_DIR": folder / "rt",
+        "JUPYTER_CONFIG_DIR": folder / "config",
+        "JUPYTER_DATA_DIR": folder / "share",
+        "IPYTHONDIR": folder / "ipython",
+        "MPLCONFIGDIR": folder / "mpl",
+    }
+    for name, path in paths.items():
+        if name != "RUCAT_DATA_DIR":  # Rucat makes that one itself
+            path.mkdir(parents=True, mode=0o700)
+    return {name: str(path) for name, path in paths.items()}
+
+
+@pytest.fixture(autouse=True)
+def private_environment(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test folders of its own, so that none meets the user's gateway or another test's."""
+    for name, value in _environment(pytestconfig.stash[ROOT] / str(next(NUMBERS))).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turn a skip into a failure where everything has to run."""
+    report = yield
+    return _refuse_skip(report) if not hasattr(report, "wasxfail") else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """Turn a skipped module into a failure where everything has to run."""
+    return _refuse_skip((yield))
+
+
+def _refuse_skip(report):
+    if report.skipped and os.environ.get("RUCAT_TEST_REQUIRE") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (RUCAT_TEST_REQUIRE=1: nothing may be skipped)"
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look for what the tests left, end and remove it, and fail the run for it."""
+    root = session.config.stash[ROOT]
+    left = _left_processes(root, time.monotonic() + GRACE_S)
+    session.config.stash[LEFT] = [
+        *(f"process {name}" for name in map(_describe_and_end, left)),
+        *(f"temp entry {p.name}" for p in (root / "tmp").iterdir() if not p.name.startswith("pytest-of-")),
+        *(f"socket {p.relative_to(root)}" for p in root.rglob("*.sock") if p.is_socket()),
+    ]
+    if session.config.stash[LEFT]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left."""
+    for line in config.stash.get(LEFT, []):
+        terminalreporter.write_line(f"LEFT BEHIND: {line}", red=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder of this run."""
+    shutil.rmtree(config.stash[ROOT], ignore_errors=True)
+
+
+def _left_processes(root: Path, deadline: float) -> list[psutil.Process]:
+    """Processes that know the folder of this run and do not end before the deadline."""
+    mine = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
+    while left := [p for p in psutil.process_iter() if p.pid not in mine and _knows(p, str(root))]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return left
+
+
+def _knows(process: psutil.Process, root: str) -> bool:
+    if process.status() == psutil.STATUS_ZOMBIE:
+        return False
+    with contextlib.suppress(psutil.Error):
+        arguments = process.cmdline()
+        if any("multiprocessing.resource_tracker" in argument for argument in arguments):
+            return False  # Python's own, ends with this process
+        if any(root in argument for argument in arguments):
+            return True
+        return process.cwd().startswith(root) or any(root in value for value in process.environ().values())
+    return False
+
+
+def _describe_and_end(process: psutil.Process) -> str:
+    text = f"{process.pid}"
+    with contextlib.suppress(psutil.Error):
+        text += " " + " ".join(process.cmdline())[:300]
+        process.kill()
+    return text
