@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from .engine import Credential, Engine, EngineSpec, Event, Reason, Session
-from .lifecycle import Changes, Health, Observation
+from .lifecycle import Changes, Health, Observation, status_of
 
 
 class Clock(Protocol):
@@ -51,6 +51,23 @@ class Note:
     actor: str
     kind: str
     reason: str = ""
+
+    def line(self, engine: Engine, run: int | None = None) -> Event:
+        """The history line of this note on an engine as it is after the change, of the life ``run``.
+
+        ``run`` None: the life that ``state`` speaks of, or the wanted one before any was claimed.
+        """
+        return Event(
+            engine_id=engine.id,
+            name=engine.name,
+            owner=engine.owner,
+            revision=engine.revision,
+            run=run or engine.state_run or engine.run,
+            actor=self.actor,
+            kind=self.kind,
+            reason=self.reason,
+            status=status_of(engine).value,
+        )
 
 
 class Store(Protocol):
