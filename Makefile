@@ -1,0 +1,53 @@
+# Every target works as the first command in a fresh clone: it needs Python 3.10 or newer, make and git.
+
+VENV = .venv
+PYTHON = $(VENV)/bin/python
+LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+PYTEST = $(PYTHON) -m pytest
+CORE = rucat_jupyter/errors.py,rucat_jupyter/engine.py,rucat_jupyter/profiles.py,rucat_jupyter/lifecycle.py,rucat_jupyter/ports.py,rucat_jupyter/gateway.py,rucat_jupyter/monitor.py
+
+.PHONY: help demo lab test check lint docs bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, end everything"
+	@echo "make lab     open JupyterLab on that notebook"
+	@echo "make check   format, lint, types, layers and the everyday tests (<= 5 minutes)"
+	@echo "make test    every check and every test, with coverage"
+	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
+	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
+	@echo "make clean   remove the virtual environment, caches and built files"
+
+# One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
+$(VENV)/.ready-%: pyproject.toml tools/setup.sh
+	@tools/setup.sh $(VENV) $*
+
+demo: $(VENV)/.ready-lab
+	@$(PYTHON) tools/demo.py
+
+lab: $(VENV)/.ready-lab
+	@echo "Engines live on when JupyterLab ends; $(VENV)/bin/rucat serve --stop --engines ends them and the gateway."
+	@$(PYTHON) -m jupyterlab $(LAB_FLAGS) notebooks/01_quickstart.ipynb
+
+lint: $(VENV)/.ready-test
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+
+check: lint
+	$(PYTEST) -m "not slow"
+
+test: lint
+	$(PYTEST) --cov --cov-report=
+	$(PYTHON) -m coverage report
+	$(PYTHON) -m coverage report --include=$(CORE) --fail-under=100
+
+docs: $(VENV)/.ready-test
+	$(PYTHON) tools/diagrams.py --write
+
+bench: $(VENV)/.ready-test
+	$(PYTHON) -m benchmarks $(BENCH)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

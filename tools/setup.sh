@@ -1,0 +1,41 @@
+#!/bin/sh
+# Makes the virtual environment that every make target uses: setup.sh VENV EXTRA (EXTRA: lab or test).
+set -eu
+venv=$1
+extra=$2
+
+fits() { # a Python that is new enough, and that can make virtual environments
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+}
+can_make_venv() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+find_python() {
+    found=
+    for name in python3.13 python3.12 python3.11 python3.10 python3 python; do
+        command -v "$name" >/dev/null 2>&1 && fits "$name" || continue
+        found=$name
+        can_make_venv "$name" && return 0
+    done
+    if [ -n "$found" ]; then
+        echo "rucat: $found has no venv or ensurepip; install them (on Debian and Ubuntu: apt install python3-venv)" >&2
+    else
+        echo "rucat: no Python 3.10 or newer on PATH; install one and run make again" >&2
+    fi
+    exit 1
+}
+
+is_whole() { # works, and was not moved from elsewhere
+    fits "$venv/bin/python" && [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$PWD" ]
+}
+
+if ! is_whole; then
+    find_python
+    echo "Making $venv with $("$found" --version) ..."
+    "$found" -m venv --clear "$venv"
+    echo "$PWD" >"$venv/.made-in"
+fi
+echo "Installing Rucat with what '$extra' needs into $venv (a few minutes the first time) ..."
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+touch "$venv/.ready-$extra"
