@@ -9,19 +9,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from leftovers import describe_and_kill, left_processes
 
-GRACE_S = 10.0  # what was told to end may need this long
 ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
 NUMBERS = itertools.count(1)
@@ -94,9 +91,8 @@ def _refuse_skip(report):
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look for what the tests left, end and remove it, and fail the run for it."""
     root = session.config.stash[ROOT]
-    left = _left_processes(root, time.monotonic() + GRACE_S)
     session.config.stash[LEFT] = [
-        *(f"process {name}" for name in map(_describe_and_end, left)),
+        *(f"process {describe_and_kill(process)}" for process in left_processes(str(root))),
         *(f"temp entry {p.name}" for p in (root / "tmp").iterdir() if not p.name.startswith("pytest-of-")),
         *(f"socket {p.relative_to(root)}" for p in root.rglob("*.sock") if p.is_socket()),
     ]
@@ -113,34 +109,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the folder of this run."""
     shutil.rmtree(config.stash[ROOT], ignore_errors=True)
-
-
-def _left_processes(root: Path, deadline: float) -> list[psutil.Process]:
-    """Processes that know the folder of this run and do not end before the deadline."""
-    mine = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
-    while left := [p for p in psutil.process_iter() if p.pid not in mine and _knows(p, str(root))]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    return left
-
-
-def _knows(process: psutil.Process, root: str) -> bool:
-    if process.status() == psutil.STATUS_ZOMBIE:
-        return False
-    with contextlib.suppress(psutil.Error):
-        arguments = process.cmdline()
-        if any("multiprocessing.resource_tracker" in argument for argument in arguments):
-            return False  # Python's own, ends with this process
-        if any(root in argument for argument in arguments):
-            return True
-        return process.cwd().startswith(root) or any(root in value for value in process.environ().values())
-    return False
-
-
-def _describe_and_end(process: psutil.Process) -> str:
-    text = f"{process.pid}"
-    with contextlib.suppress(psutil.Error):
-        text += " " + " ".join(process.cmdline())[:300]
-        process.kill()
-    return text
