@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from leftovers import describe_and_kill, left_processes
 
@@ -84,7 +85,7 @@ def _move_into(folder: Path) -> None:
     tempfile.tempdir = None
 
 
-def _run_cells(cells: list[Mapping[str, object]], client: BlockingKernelClient) -> int:
+def _run_cells(cells: Sequence[Mapping[str, Any]], client: BlockingKernelClient) -> int:
     number = 0
     for cell in cells:
         source = "".join(cell["source"])
@@ -100,7 +101,7 @@ def _run_cells(cells: list[Mapping[str, object]], client: BlockingKernelClient) 
     return 0
 
 
-def _show(message: Mapping[str, Mapping[str, object]]) -> None:
+def _show(message: Mapping[str, Mapping[str, Any]]) -> None:
     """Print one output."""
     kind, content = message["header"]["msg_type"], message["content"]
     if kind == "stream":
