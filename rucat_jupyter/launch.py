@@ -1,0 +1,251 @@
+"""Finds the gateway of a data directory, and starts, ends or swaps it; for kernels, Jupyter servers and scripts alike.
+
+Light at import: only the standard library, the rest when it is needed. Many callers at once get one gateway: whoever
+finds none takes ``start.lock``, looks again, and starts it; the gateway itself holds ``gateway.lock`` for its life.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import datadir
+from .datadir import API, Record, data_dir
+from .errors import GatewayUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+WAIT_S = 10.0
+"""How long a caller waits for a gateway: a cold start on a busy machine takes a few seconds."""
+ANSWER_S = 5.0
+"""How long a gateway that is there may take to answer; a frozen one never does."""
+END_S = 5.0
+"""How long a gateway may take to end; its own limit is 3 s. After that ``stop`` uses force."""
+
+KEPT = re.compile(
+    r"HOME|PATH|LANG|LC_\w+|TMPDIR|TZ|USER|LOGNAME|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"|(?i:(https?|ftp|all|no)_proxy)|JUPYTER_(?!TOKEN)\w+|RUCAT_\w+|XDG_\w+"
+)
+"""The variables of its first starter that a gateway keeps: nothing that belongs to an engine, or is a secret."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A gateway that listens: how to reach it, and what it is."""
+
+    data_dir: Path
+    socket: str
+    pid: int
+    version: str
+    api: int
+
+
+def find(directory: Path | None = None) -> Address | None:
+    """Look for the gateway of a data directory; None where none listens.
+
+    Raises GatewayUnavailable when one on another machine holds the directory. Takes well under a millisecond.
+    """
+    return _find(directory or data_dir(), may_watch=False)
+
+
+def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
+    """Find the gateway, or start it and wait until it answers.
+
+    Raises GatewayUnavailable, in one line: why none can be had, or that it still starts after ``wait_s``.
+    """
+    directory = datadir.prepare(directory or data_dir())
+    deadline = time.monotonic() + wait_s
+    while True:
+        if (address := _find(directory)) and _answers(address, deadline):
+            return _check_api(address)
+        with datadir.lock(directory / "start.lock", 0) as is_mine:
+            if is_mine and not _find(directory):
+                _start(directory, deadline)
+                continue
+        if time.monotonic() >= deadline:
+            raise GatewayUnavailable(f"the gateway of {directory} is still starting after {wait_s:.0f} s: try again")
+        time.sleep(0.03)
+
+
+def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float = 120.0) -> bool:
+    """End the gateway, and with ``engines`` first everything that it runs; returns whether there was one.
+
+    A gateway that does not end by itself in :data:`END_S` is killed: engines live on. With ``engines`` it is given
+    ``wait_s`` to end them; GatewayUnavailable when that is not enough.
+    """
+    directory = directory or data_dir()
+    if engines and (directory / "runs").is_dir() and any((directory / "runs").iterdir()):
+        ensure(directory)  # engines may have outlived their gateway
+    record = datadir.read(directory)
+    if record is None or not _is_alive(directory, record):
+        return False
+    if engines:
+        os.kill(record.pid, signal.SIGUSR1)
+        if not _wait_for_end(record, wait_s):
+            raise GatewayUnavailable(
+                f"engines of {directory} still run after {wait_s:.0f} s: see logs/gateway.log there"
+            )
+        return True
+    os.kill(record.pid, signal.SIGTERM)
+    if not _wait_for_end(record, END_S):
+        os.kill(record.pid, signal.SIGKILL)
+        if not _wait_for_end(record, END_S):
+            raise GatewayUnavailable(f"process {record.pid}, the gateway of {directory}, cannot be ended")
+    return True
+
+
+def client(address: Address, timeout_s: float = 30.0) -> httpx.Client:
+    """Make an HTTP client on the gateway's socket; paths begin with ``/rucat/``.
+
+    When the gateway ends, its next call starts or finds the next one and goes there, where nothing can be done twice.
+    """
+    from .wire import make_client
+
+    return make_client(address, timeout_s)
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Choose what of a starter's environment a gateway gets: :data:`KEPT`."""
+    return {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
+
+
+def _find(directory: Path, *, may_watch: bool = True) -> Address | None:
+    record = datadir.read(directory)
+    if record is None:
+        return None
+    if not record.is_here:
+        if datadir.is_held_elsewhere(directory, record, may_watch=may_watch):
+            raise datadir.elsewhere(directory, record)
+        return None
+    if not _listens(record):
+        return None
+    return Address(directory, record.socket, record.pid, record.version, record.api)
+
+
+def _listens(record: Record) -> bool:
+    """Whether the very process of the record listens on its socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(record.socket)
+        except TimeoutError:
+            return datadir.process_start(record.pid) == record.started  # frozen, with a full queue
+        except OSError:
+            return False
+        return _peer_pid(connection) in (record.pid, None)
+
+
+def _peer_pid(connection: socket.socket) -> int | None:
+    """Who listens at the other end, unix(7); None where the system does not tell."""
+    if sys.platform == "linux":
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
+    with contextlib.suppress(OSError):
+        return connection.getsockopt(0, 2)  # SOL_LOCAL, LOCAL_PEERPID in macOS' sys/un.h
+    return None
+
+
+def _answers(address: Address, deadline: float) -> bool:
+    """Whether the gateway serves; False while it closes, GatewayUnavailable when it is silent."""
+    patience_s = max(0.1, min(ANSWER_S, deadline - time.monotonic()))
+    connection = http.client.HTTPConnection("rucat", timeout=patience_s)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(patience_s)
+    try:
+        connection.sock.connect(address.socket)
+        connection.request("GET", "/rucat/health", headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status != 503 or b"gateway_unavailable" not in answer.read()
+    except TimeoutError:
+        raise GatewayUnavailable(
+            f"the gateway (process {address.pid}) of {address.data_dir} has not answered for {patience_s:.0f} s: "
+            "it is frozen or overloaded; `rucat serve --replace` puts another in its place, engines live on"
+        ) from None
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _check_api(address: Address) -> Address:
+    if address.api < API:
+        raise GatewayUnavailable(
+            f"the gateway of {address.data_dir} is Rucat {address.version}, older than this one: "
+            "`rucat serve --replace` starts a new one, engines live on"
+        )
+    return address
+
+
+def _start(directory: Path, deadline: float) -> None:
+    """Start the gateway, detached, and wait for its word: it serves, or why it cannot."""
+    log = directory / "logs" / "start.log"
+    reader, writer = os.pipe()
+    try:
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603  # our own module, by the interpreter that runs
+                [sys.executable, "-m", "rucat_jupyter", "serve", "--notify", str(writer)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=directory,
+                env=environment(os.environ) | {"RUCAT_DATA_DIR": str(directory)},
+                pass_fds=(writer,),
+                start_new_session=True,
+            )
+    except OSError as exc:
+        os.close(reader)
+        raise GatewayUnavailable(f"cannot start a gateway in {directory}: {exc}") from exc
+    finally:
+        os.close(writer)
+    with open(reader, "rb", buffering=0) as pipe:  # noqa: PTH123  # a descriptor
+        word = _read_word(pipe.fileno(), deadline)
+    if word is None:
+        process.poll()
+        raise GatewayUnavailable(f"the gateway of {directory} is still starting: try again")
+    process.wait()  # the gateway is its child, and nobody need wait for that
+    if word != "ok":
+        lines = log.read_text(errors="replace").strip().splitlines()
+        raise GatewayUnavailable(
+            f"the gateway of {directory} did not start: {word or (lines[-1] if lines else 'it ended without a word')}"
+        )
+
+
+def _read_word(descriptor: int, deadline: float) -> str | None:
+    """Read what the starting gateway says until it closes its end; None when the time is over."""
+    said = b""
+    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not (piece := os.read(descriptor, 4096)):
+            return said.decode(errors="replace").strip()
+        said += piece
+    return None
+
+
+def _is_alive(directory: Path, record: Record) -> bool:
+    """Whether a process may be signalled as the gateway: this machine's, of that pid and start, holding the lock."""
+    if not record.is_here or datadir.process_start(record.pid) != record.started:
+        return False
+    with datadir.lock(directory / "gateway.lock", 0) as is_free:
+        return not is_free
+
+
+def _wait_for_end(record: Record, wait_s: float) -> bool:
+    deadline = time.monotonic() + wait_s
+    while datadir.process_start(record.pid) == record.started:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.03)
+    return True
