@@ -23,7 +23,7 @@ $(VENV)/.ready-%: pyproject.toml tools/setup.sh
 	@tools/setup.sh $(VENV) $*
 
 demo: $(VENV)/.ready-lab
-	@$(PYTHON) tools/demo.py
+	@$(PYTHON) -m tools.demo
 
 lab: $(VENV)/.ready-lab
 	@echo "Engines live on when JupyterLab ends; $(VENV)/bin/rucat serve --stop --engines ends them and the gateway."
@@ -44,7 +44,7 @@ test: lint
 	$(PYTHON) -m coverage report --include=$(CORE) --fail-under=100
 
 docs: $(VENV)/.ready-test
-	$(PYTHON) tools/diagrams.py --write
+	$(PYTHON) -m tools.diagrams --write
 
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)

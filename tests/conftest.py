@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from leftovers import describe_and_kill, left_processes
+
+from tools.leftovers import describe_and_kill, left_processes
 
 ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()

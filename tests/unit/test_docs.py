@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import diagrams
 import pytest
 
 from rucat_jupyter.engine import Status
 from rucat_jupyter.lifecycle import RULES, status_of
+from tools import diagrams
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
