@@ -1,0 +1,181 @@
+"""Rows of SurrealDB to and from the models: the one place that knows how a value is stored.
+
+A row is lenient where it is read (a newer Rucat may have added fields) and strict where it is written: NUL and
+lone surrogates never reach the database, since the embedded engine stores a NUL that it cannot read back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+from surrealdb import RecordID
+
+from ..engine import Credential, Engine, EngineSpec, Event, Failure, Session
+from ..errors import InvalidRequest
+from ..lifecycle import Changes
+from ..ports import STORE_NOW, Beat
+
+Row = Mapping[str, Any]
+"""A row as the SDK decodes it."""
+
+FIXED = frozenset({"id", "owner", "name", "platform", "created_at", "revision"})
+"""Fields of an engine that no update may name."""
+
+_JSON_TEXT = ("tolerations", "pod_patch")  # free JSON: SurrealDB would drop a null in it and refuse a huge number
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def text(value: str) -> str:
+    """The text without what cannot be stored: NUL and lone surrogates become U+FFFD."""
+    if value.isascii() and "\0" not in value:
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", _REPLACEMENT)
+
+
+def engine_values(engine: Engine) -> dict[str, Any]:
+    """Every stored field of an engine but ``id`` and ``created_at``, ready to be bound."""
+    return {name: value_of(getattr(engine, name)) for name in Engine.model_fields if name not in ("id", "created_at")}
+
+
+def change_values(changes: Changes) -> dict[str, Any]:
+    """The values of an update, ready to be bound; those given as STORE_NOW stay as they are.
+
+    Raises ValueError for a field that an update cannot write: a mistake in our code, not a user's.
+    """
+    wrong = [name for name in changes if name in FIXED or name not in Engine.model_fields]
+    if wrong:
+        raise ValueError(f"an update cannot write {', '.join(wrong)}")
+    return {name: value if value is STORE_NOW else value_of(value) for name, value in changes.items()}
+
+
+def value_of(value: object) -> object:
+    """One field's value as it is stored."""
+    if isinstance(value, EngineSpec):
+        return _spec_values(value)
+    if isinstance(value, Failure):
+        return {name: value_of(part) for name, part in value if part is not None}
+    if isinstance(value, Enum):
+        return value.value
+    return text(value) if isinstance(value, str) else value
+
+
+def credential_values(credential: Credential) -> dict[str, Any]:
+    """Every field of a credential, ready to be bound."""
+    values = credential.model_dump()
+    _refuse_unstorable(values)
+    return values
+
+
+def event_values(event: Event) -> dict[str, Any]:
+    """Every stored field of a history line but ``at``, which is the store's."""
+    return {name: value_of(value) for name, value in event if name != "at"}
+
+
+def session_values(session: Session) -> dict[str, Any]:
+    """Every stored field of a session but ``created_at``, which is the store's."""
+    return {name: value_of(value) for name, value in session if name != "created_at"}
+
+
+def engine_of(row: Row) -> Engine:
+    """The engine of a row."""
+    failure = row.get("failure")
+    return Engine.model_validate(
+        {
+            **_known(Engine, row),
+            "id": row["id"].id,
+            "spec": _spec_of(row["spec"]),
+            "failure": Failure.model_validate(_known(Failure, failure)) if failure else None,
+        }
+    )
+
+
+def credential_of(row: Row) -> Credential:
+    """The credential of a row."""
+    return Credential.model_validate(_known(Credential, row))
+
+
+def event_of(row: Row) -> Event:
+    """The history line of a row."""
+    return Event.model_validate(_known(Event, row))
+
+
+def session_of(row: Row) -> Session:
+    """The session of a row."""
+    return Session.model_validate(_known(Session, row))
+
+
+def beat_of(row: Row) -> Beat:
+    """The heartbeat of a row that also has ``now``, the store's time of the reading."""
+    at, now = row["at"], row["now"]
+    assert isinstance(at, datetime) and isinstance(now, datetime)  # noqa: S101, PT018 - the schema's own types
+    return Beat(row["gateway_id"], row["host"], tuple(row["sites"]), (now - at).total_seconds())
+
+
+class Line:
+    """The statement that appends a history line, and its values.
+
+    A transition's line is named after engine and revision, so that the database itself refuses a second one.
+    """
+
+    def __init__(self, event: Event, revision: int, *, is_tombstone: bool = False, nonce: str = "") -> None:
+        values = {**event_values(event), "is_tombstone": is_tombstone}
+        key = [values["engine_id"], revision, *([nonce] if nonce else [])]
+        self.statement = f"CREATE $line_id SET {assign(values, 'line_')}, at = time::now() RETURN NONE;"
+        self.values: dict[str, Any] = {"line_id": RecordID("history", key), **bind(values, "line_")}
+
+
+def assign(values: dict[str, Any], prefix: str = "new_") -> str:
+    """``field = $new_field`` for each field; the store's own time where a value is STORE_NOW."""
+    return ", ".join(
+        f"{name} = time::now()" if value is STORE_NOW else f"{name} = ${prefix}{name}" for name, value in values.items()
+    )
+
+
+def bind(values: dict[str, Any], prefix: str = "new_") -> dict[str, Any]:
+    """The bound values that :func:`assign` names."""
+    return {f"{prefix}{name}": value for name, value in values.items() if value is not STORE_NOW}
+
+
+def _spec_values(spec: EngineSpec) -> dict[str, Any]:
+    """What was set in a spec: every default means "not set", so it need not be stored."""
+    values = spec.model_dump(exclude_defaults=True, exclude={"kubernetes": set(_JSON_TEXT)})
+    for name in _JSON_TEXT:
+        if part := getattr(spec.kubernetes, name):
+            values.setdefault("kubernetes", {})[name] = json.dumps(part)
+    _refuse_unstorable(values)
+    return values
+
+
+def _spec_of(row: Row) -> EngineSpec:
+    values = dict(_known(EngineSpec, row))
+    for name, field in EngineSpec.model_fields.items():
+        model = field.annotation
+        if name in values and isinstance(model, type) and issubclass(model, BaseModel):
+            values[name] = _known(model, values[name])
+    for name in _JSON_TEXT:
+        if name in values.get("kubernetes", {}):
+            values["kubernetes"][name] = json.loads(values["kubernetes"][name])
+    return EngineSpec.model_validate(values)
+
+
+def _known(model: type[BaseModel], row: Row) -> dict[str, Any]:
+    """The part of a row that this version of the model knows; NONE reads as the field's default."""
+    return {name: row[name] for name in model.model_fields if row.get(name) is not None}
+
+
+def _refuse_unstorable(value: object) -> None:
+    """Raise InvalidRequest where a map of a spec or credential has a text that would be changed by storing it."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _refuse_unstorable(key)
+            _refuse_unstorable(part)
+    elif isinstance(value, list):
+        for part in value:
+            _refuse_unstorable(part)
+    elif isinstance(value, str) and text(value) != value:
+        raise InvalidRequest.of([("", "a text cannot contain the NUL character or a lone surrogate")])

@@ -1,0 +1,164 @@
+"""The line to a SurrealDB server: connects when needed, again after a loss, and signs in each time.
+
+The SDK (2.0.0) does neither: a connection that broke stays where it is and fails every call. A server keeps
+concurrent writes apart by itself; the losers are told, and :class:`.surreal_link.Link` tries them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+import websockets
+from surrealdb import AsyncWsSurrealConnection, SurrealError
+
+from .surreal_link import Address, Link
+
+_CONNECT_LIMIT_S = 5.0
+_GOODBYE_LIMIT_S = 1.0
+_LOST = (OSError, asyncio.TimeoutError, websockets.WebSocketException)
+
+_log = logging.getLogger(__name__)
+
+
+class ServerLink(Link):
+    """A SurrealDB server: connects when needed, again after a loss, and signs in each time."""
+
+    def __init__(self, address: Address, time_limit_s: float) -> None:
+        parts = urlsplit(address.url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        super().__init__(f"at {where}", time_limit_s)
+        self._url = where + parts.path.rstrip("/")
+        self._address = address
+        self._user = address.user or parts.username
+        self._password = address.password or parts.password
+        self._connecting = asyncio.Lock()
+        self._db: _Connection | None = None
+
+    async def _connect(self) -> None:
+        await self._connection()
+
+    async def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db:
+            await db.hang_up()
+
+    async def _query(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        db = await self._connection()
+        try:
+            answer = await db.query_raw(statement, values)
+        except _LOST as exc:
+            self._drop(db)
+            raise self._unavailable(f"the connection was lost ({exc})") from exc
+        if _is_about_rights(answer):  # the sign-in has run out, or the server has forgotten it
+            self._drop(db)
+        return self._results(answer)
+
+    def _on_timeout(self, task: asyncio.Task[Any]) -> None:
+        """Give up the connection as well: it may be dead without knowing, and would stay so for minutes."""
+        task.cancel()
+        if self._db:
+            self._drop(self._db)
+
+    def _drop(self, db: _Connection) -> None:
+        db.abort()
+        if self._db is db:
+            self._db = None
+
+    async def _connection(self) -> _Connection:
+        async with self._connecting:
+            if self._db is None or not self._db.is_alive:
+                if self._db:
+                    self._drop(self._db)
+                self._db = await self._new_connection()
+            return self._db
+
+    async def _new_connection(self) -> _Connection:
+        db = _Connection(self._url)
+        try:
+            await asyncio.wait_for(db.connect(), _CONNECT_LIMIT_S)
+            await self._sign_in(db)
+            await db.use(self._address.namespace, self._address.database)
+        except _LOST as exc:
+            db.abort()
+            raise self._unavailable(str(exc) or type(exc).__name__) from exc
+        except SurrealError as exc:
+            db.abort()
+            who = f"user {self._user!r}" if self._user else "a caller without a user"
+            raise self._unavailable(f"it refused {who} ({exc}); check user and password") from exc
+        except BaseException:
+            db.abort()
+            raise
+        _log.info("connected to the store %s", self._shown)
+        return db
+
+    async def _sign_in(self, db: _Connection) -> None:
+        """Sign in as a user of the database, the namespace or the server, whichever knows the name."""
+        if not self._user:
+            return
+        namespace, database = self._address.namespace, self._address.database
+        who = {"username": self._user, "password": self._password or ""}
+        levels: list[dict[str, Any]] = [
+            {"namespace": namespace, "database": database, **who},
+            {"namespace": namespace, **who},
+            who,
+        ]
+        for level in levels:
+            try:
+                await db.signin(level)
+                return
+            except SurrealError:
+                if level is who:
+                    raise
+
+
+class _Connection(AsyncWsSurrealConnection):
+    """The SDK's connection with what it lacks: no proxy for loopback, a word on its life, an end without waiting."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether somebody still reads what the server sends; the SDK leaves a dead connection in place."""
+        return self.recv_task is not None and not self.recv_task.done()
+
+    async def connect(self, url: str | None = None) -> None:
+        """Connect as the SDK does, but past the environment's proxies where the server is on this machine."""
+        if self.socket:
+            return
+        self.socket = await websockets.connect(
+            self.raw_url,
+            max_size=None,
+            compression=None,
+            subprotocols=[websockets.Subprotocol("cbor")],
+            proxy=None if _is_loopback(self.host) else True,
+            close_timeout=_GOODBYE_LIMIT_S,
+        )
+        self.loop = asyncio.get_running_loop()
+        self.recv_task = asyncio.create_task(self._recv_task())
+
+    async def hang_up(self) -> None:
+        """Close the connection, politely if the server answers, and wait until that is done."""
+        await self.close()
+
+    def abort(self) -> None:
+        """Break the connection now: who waits on it is told at once."""
+        if self.socket:
+            self.socket.transport.abort()
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host is None or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_about_rights(answer: dict[str, Any]) -> bool:
+    words = [str(answer.get("error", ""))] + [str(r["result"]) for r in answer.get("result", ()) if r["status"] != "OK"]
+    return any(
+        sign in word for word in words for sign in ("IAM error", "session has expired", "Not enough permissions")
+    )
