@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
 NUMBERS = itertools.count(1)
 KEPT_VARIABLES = ("RUCAT_TEST_",)
+PIP_CACHE = "Library/Caches/pip" if sys.platform == "darwin" else ".cache/pip"
 USER_CONFIG = {"NPM_CONFIG_USERCONFIG": ".npmrc", "PIP_CONFIG_FILE": ".config/pip/pip.conf"}
 
 
@@ -35,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable, path in USER_CONFIG.items():  # where the package registries are must survive an empty home
         if (home / path).is_file():
             os.environ.setdefault(variable, str(home / path))
+    os.environ.setdefault("PIP_CACHE_DIR", str(home / PIP_CACHE))  # pyspark is 450 MB
     for variable in list(os.environ):
         if variable.startswith(("RUCAT_", "JUPYTER_", "XDG_", "JPY_")) and not variable.startswith(KEPT_VARIABLES):
             del os.environ[variable]

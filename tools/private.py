@@ -37,15 +37,24 @@ def private_folder(prefix: str) -> Iterator[Path]:
     SIGTERM and SIGHUP become KeyboardInterrupt, and nothing interrupts the clean-up. Raises LeftBehind.
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+    environ = dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         _move_into(folder)
         yield folder
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in handlers:
             signal.signal(number, signal.SIG_IGN)  # the clean-up is short, and must be whole
-        _end_all(folder)
+        try:
+            _end_all(folder)
+        finally:
+            os.environ.clear()
+            os.environ.update(environ)
+            tempfile.tempdir = None  # forget the cached answer
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _move_into(folder: Path) -> None:

@@ -1,0 +1,58 @@
+"""Runs the benchmarks, prints a table and writes it as JSON: python -m benchmarks [--quick] [KEY ...]."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from rucat_jupyter import __version__
+from tools.private import private_folder
+
+from . import l7_rest, p1_create, p10_attach, p11_load
+from .harness import Figure, table
+
+RESULTS = Path(__file__).parent / "results"
+BENCHMARKS = {"P1": p1_create.measure, "P10": p10_attach.measure, "P11": p11_load.measure, "L7": l7_rest.measure}
+
+
+def main() -> int:
+    """Measure what is asked for; all of it without an argument."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("keys", nargs="*", choices=[*BENCHMARKS, []], metavar="KEY", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="fewer pairs: for a look, not for a figure")
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    for key in options.keys or BENCHMARKS:
+        with private_folder("rucat-bench-") as folder:
+            print(f"{key} ...", file=sys.stderr, flush=True)
+            figures += BENCHMARKS[key](folder, quick=options.quick)
+    summaries = [figure.summary() for figure in figures]
+    print(table(summaries))
+    print(f"written to {_write(summaries, quick=options.quick)}")
+    return 0
+
+
+def _write(summaries: list[dict[str, object]], *, quick: bool) -> Path:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / time.strftime("%Y%m%dT%H%M%S.json")
+    report = {
+        "rucat": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": psutil.cpu_count(),
+        "load_1m": psutil.getloadavg()[0],
+        "quick": quick,
+        "figures": summaries,
+    }
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

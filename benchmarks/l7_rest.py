@@ -1,0 +1,87 @@
+"""L7: one engine by REST, on the gateway's socket and through Jupyter, beside bare handlers with the same answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from rucat_jupyter import launch
+
+from .harness import Figure, alternate
+from .p11_load import WAIT_S, Server
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    """Ask for a settled engine (one that this machine refused to start), one call after the other."""
+    requests, pairs = (100, 5) if quick else (500, 11)
+    with launch.client(launch.ensure(), timeout_s=WAIT_S) as gateway:
+        body = _settled_engine(gateway)
+        path = f"rucat/engines/{body['id']}"
+        os.environ.update(BENCH_BODY=json.dumps(body), PYTHONPATH=str(REPOSITORY))
+        with _Bare(folder / "bare.sock") as bare:
+            direct = alternate(_p50(gateway, f"/{path}", requests), _p50(bare, "/bare", requests), pairs)
+        with Server(folder, ["--ServerApp.jpserver_extensions=benchmarks.bare=True"], _runtime()) as jupyter:
+            forwarded = alternate(_p50(jupyter, path, requests), _p50(jupyter, "bare", requests), pairs)
+    return [
+        Figure("L7 socket", "GET engine", "bare FastAPI handler", *direct, compare="difference", bar=0.001),
+        Figure("L7 Jupyter", "GET engine", "bare Jupyter handler", *forwarded, compare="difference", bar=0.004),
+    ]
+
+
+def _settled_engine(gateway: httpx.Client) -> dict[str, object]:
+    """An engine that no machine has the memory for: Failed at once, and nothing moves."""
+    answer = gateway.post("/rucat/engines", json={"name": "l7", "driver": {"memory": "900000g"}}).raise_for_status()
+    engine = answer.json()
+    deadline = time.monotonic() + WAIT_S
+    while engine["status"] != "Failed" and time.monotonic() < deadline:
+        since = {"since": engine["revision"], "wait": 5}
+        engine = gateway.get(f"/rucat/engines/{engine['id']}", params=since).raise_for_status().json()
+    return engine
+
+
+def _p50(client: httpx.Client, path: str, requests: int) -> Callable[[], float]:
+    """Make a measurement: the median of so many calls on one connection."""
+
+    def measure_once() -> float:
+        walls = []
+        for _ in range(requests):
+            started = time.perf_counter()
+            answer = client.get(path)
+            walls.append(time.perf_counter() - started)
+            answer.raise_for_status()
+        return statistics.median(walls)
+
+    return measure_once
+
+
+def _runtime() -> Path:
+    return Path(os.environ["JUPYTER_RUNTIME_DIR"])
+
+
+class _Bare:
+    """The bare FastAPI service in a process of its own."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare", str(socket)], cwd=REPOSITORY)
+
+    def __enter__(self) -> httpx.Client:
+        deadline = time.monotonic() + WAIT_S
+        while not self._socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        transport = httpx.HTTPTransport(uds=str(self._socket))
+        return httpx.Client(transport=transport, base_url="http://bare", trust_env=False)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(WAIT_S)

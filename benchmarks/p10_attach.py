@@ -1,0 +1,38 @@
+"""P10: attach to an engine that runs, and ask it something: ours : raw `.remote(url)`, imports done."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pyspark.sql.connect.session import SparkSession
+
+import rucat_jupyter
+
+from .harness import Figure, alternate
+
+
+def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    """Attach with a new session each time; letting go is not counted."""
+    engine = rucat_jupyter.create("p10")
+    remote = engine.connection()["remote"]
+
+    def ours() -> float:
+        started = time.perf_counter()
+        spark = rucat_jupyter.get("p10").connect()
+        spark.sql("select 1").collect()
+        wall_s = time.perf_counter() - started
+        engine.detach()
+        return wall_s
+
+    def raw() -> float:
+        started = time.perf_counter()
+        spark = SparkSession.builder.remote(remote).create()
+        spark.sql("select 1").collect()
+        wall_s = time.perf_counter() - started
+        spark.stop()
+        return wall_s
+
+    alternate(ours, raw, 3)  # the engine warms up; not counted
+    series = alternate(ours, raw, 7 if quick else 31)
+    return [Figure("P10", "attach, select 1", "raw .remote(url), select 1", *series, compare="difference", bar=0.050)]
