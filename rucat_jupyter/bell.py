@@ -1,0 +1,37 @@
+"""Wakes whoever waits for a change of what people see."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Bell:
+    """Rings when something that people see may have changed; any number may wait, and none misses a ring.
+
+    Note ``rings`` before you look; what rings between the look and the wait then ends the wait at once.
+    """
+
+    def __init__(self) -> None:
+        self._rings = 0
+        self._next = asyncio.Event()
+
+    @property
+    def rings(self) -> int:
+        """How often it has rung."""
+        return self._rings
+
+    def ring(self) -> None:
+        """Wake everybody who waits."""
+        self._rings += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def wait(self, timeout_s: float, since: int | None = None) -> bool:
+        """Wait for the next ring after ``since`` (None: from now on); False when ``timeout_s`` passed without one."""
+        if since is not None and since != self._rings:
+            return True
+        try:
+            await asyncio.wait_for(self._next.wait(), timeout_s)
+        except asyncio.TimeoutError:
+            return False
+        return True

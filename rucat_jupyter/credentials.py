@@ -1,0 +1,68 @@
+"""Keeps secrets out of an engine's row: what is secret goes into its credential, a mask stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+from .engine import MASK, Credential, EngineSpec, is_secret
+from .fields import Wrong, dotted
+
+LOCAL_HOST = "localhost"
+"""The one host to which Spark's client sends a ``token`` without TLS (facts of pyspark's ChannelBuilder)."""
+
+
+def wrong_masks(spec: EngineSpec) -> list[Wrong]:
+    """Secret fields that hold the mask: what REST shows was posted back, and would overwrite the secret."""
+    fields = [("conf", key) for key, value in spec.conf.items() if value == MASK and is_secret(key)]
+    fields += [("env", key) for key, value in spec.env.items() if value == MASK and is_secret(key)]
+    fields += [("secret_env", key) for key, value in spec.secret_env.items() if value == MASK]
+    fields += [("external", "token")] if spec.external.token == MASK else []
+    return [(dotted(path), f"{MASK!r} stands for a secret that is not shown: give its value") for path in fields]
+
+
+def split(spec: EngineSpec, new_token: Callable[[], str]) -> tuple[EngineSpec, Credential]:
+    """A spec with masks in place of its secrets, and the credential that holds them.
+
+    A variable that ``env`` names too is dropped from ``secret_env``: what was written by hand wins over what the
+    kernel sends of its own accord. ``new_token`` is asked for the token of an engine that Rucat starts.
+    """
+    secret_env = {key: value for key, value in spec.secret_env.items() if key not in spec.env}
+    conf = {key: value for key, value in spec.conf.items() if is_secret(key)}
+    env = {key: value for key, value in spec.env.items() if is_secret(key)} | secret_env
+    token = spec.external.token if spec.external.url else new_token()
+    masked = spec.model_copy(
+        update={
+            "conf": _masked(spec.conf),
+            "env": _masked(spec.env),
+            "secret_env": dict.fromkeys(secret_env, MASK),
+            "external": spec.external.model_copy(update={"token": spec.external.token and MASK}),
+        }
+    )
+    return masked, Credential(token=token or "", conf=conf, env=env)
+
+
+def move_url_token(spec: EngineSpec) -> EngineSpec:
+    """Take the token out of an external address (``;token=…``, ``;authorization=Bearer …``) into ``external.token``.
+
+    A ``token`` in an address means TLS to Spark's client, except to ``localhost``: ``use_ssl`` keeps that said.
+    """
+    head, separator, tail = (spec.external.url or "").partition("/;")
+    if not separator:
+        return spec
+    token, kept = spec.external.token, []
+    for part in filter(None, tail.split(";")):
+        key, _, value = part.partition("=")
+        if key == "token":
+            token = unquote(value)
+            kept += [] if head.removeprefix("sc://").split(":")[0] == LOCAL_HOST else ["use_ssl=true"]
+        elif key == "authorization":
+            token = unquote(value).removeprefix("Bearer ")
+        else:
+            kept.append(part)
+    url = head + ("/;" + ";".join(dict.fromkeys(kept)) if kept else "")
+    return spec.model_copy(update={"external": spec.external.model_copy(update={"url": url, "token": token})})
+
+
+def _masked(values: Mapping[str, str]) -> dict[str, str]:
+    return {key: MASK if is_secret(key) else value for key, value in values.items()}

@@ -1,0 +1,93 @@
+"""Says what is wrong with each field, by its dotted path and in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+
+Wrong = tuple[str, str]
+"""A dotted field and what is wrong with it."""
+
+MOST_ERRORS = 100
+"""More than these help nobody, and a body of 10,000 wrong keys must not be answered by a larger one."""
+
+_FORMS: Mapping[str, str] = {
+    "memory": "must be a size such as '512m' or '4g'",
+    "memory_overhead": "must be a size such as '512m' or '4g'",
+    "request_cores": "must be a Kubernetes quantity such as '250m' or '2'",
+    "limit_cores": "must be a Kubernetes quantity such as '250m' or '2'",
+    "spark_version": "must be a release such as '4.3.0'",
+}
+_WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
+    "string_type": lambda ctx: "must be a string",
+    "string_unicode": lambda ctx: "cannot contain a lone surrogate",
+    "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
+    "int_type": lambda ctx: "must be a whole number",
+    "int_parsing_size": lambda ctx: "is too large a number",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
+    "literal_error": lambda ctx: f"must be {ctx['expected']}",
+    "list_type": lambda ctx: "must be a list",
+    "dict_type": lambda ctx: "must be an object",
+    "model_type": lambda ctx: "must be an object",
+    "value_error": lambda ctx: str(ctx["error"]),
+}
+
+
+def wrong_fields(exc: ValidationError, model: type[BaseModel]) -> list[Wrong]:
+    """Every wrong field of a failed validation of ``model``; values are never named, for they may be secrets."""
+    found = [
+        (dotted(error["loc"]), _say(error["type"], error["loc"], error.get("ctx", {}), error["msg"], model))
+        for error in exc.errors(include_url=False, include_input=False)
+    ]
+    return capped(list(dict.fromkeys(found)))
+
+
+def strange_nulls(values: Mapping[str, object], model: type[BaseModel], path: tuple[str, ...] = ()) -> list[Wrong]:
+    """Fields set to null that the model does not have: merging would drop them unseen."""
+    found: list[Wrong] = []
+    for key, value in values.items():
+        known = model.model_fields.get(key)
+        inner = known.annotation if known else None
+        if known is None and value is None:
+            found.append((dotted([*path, key]), f"there is no such field{suggestion(key, list(model.model_fields))}"))
+        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += strange_nulls(value, inner, (*path, key))
+    return found
+
+
+def capped(wrong: list[Wrong]) -> list[Wrong]:
+    """At most :data:`MOST_ERRORS` of them, with a last line for the rest."""
+    rest = len(wrong) - MOST_ERRORS
+    return wrong if rest <= 0 else [*wrong[:MOST_ERRORS], ("", f"{rest} more fields are wrong")]
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """A path as ``driver.memory``; what cannot be sent as text (a lone surrogate) is escaped."""
+    text = ".".join(str(part) for part in path if part != "[key]")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """`` (did you mean 'x'?)`` where a known word is close, else nothing."""
+    close = get_close_matches(word, known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _say(kind: str, loc: Sequence[str | int], ctx: Mapping[str, object], message: str, model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        return f"there is no such field{suggestion(str(loc[-1]), _names(loc[:-1], model))}"
+    if kind == "string_pattern_mismatch":
+        return _FORMS.get(str(loc[-1]), message)
+    return _WORDS[kind](ctx) if kind in _WORDS else message
+
+
+def _names(path: Sequence[str | int], model: type[BaseModel]) -> list[str]:
+    """Fields of the model at ``path``, which consists of models alone: only they forbid extra fields."""
+    for part in path:
+        inner = model.model_fields[str(part)].annotation
+        assert isinstance(inner, type)  # noqa: S101 - every nested model of a spec is a plain field
+        model = inner
+    return list(model.model_fields)

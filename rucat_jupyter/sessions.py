@@ -1,0 +1,40 @@
+"""What a request for a notebook's session must look like."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from .errors import InvalidRequest
+
+SESSION_KEY = re.compile(r"[0-9a-f]{32}")
+_LONGEST_PATH = 4096
+_KEY_RULE = "must be 32 hexadecimal digits: the first of the SHA-256 of the notebook's path"
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidRequest unless it can be a session's key."""
+    if not SESSION_KEY.fullmatch(key):
+        raise InvalidRequest.of([("key", _KEY_RULE)])
+
+
+def checked_session(key: str, path: object, session_id: object) -> tuple[str, str | None]:
+    """Path and session id of a request, or InvalidRequest with every wrong one."""
+    wrong: list[tuple[str, str]] = []
+    if not SESSION_KEY.fullmatch(key):
+        wrong.append(("key", _KEY_RULE))
+    if not isinstance(path, str) or not 1 <= len(path) <= _LONGEST_PATH or not path.isprintable():
+        wrong.append(("path", f"must be the notebook's path: printable text of 1 to {_LONGEST_PATH} characters"))
+    if session_id is not None and not _is_uuid(session_id):
+        wrong.append(("session_id", "must be a UUID such as '8f0f7b3e-5b1c-4f7c-9d0a-2f6f0e6d1c11'"))
+    if wrong:
+        raise InvalidRequest.of(wrong)
+    return str(path), None if session_id is None else str(session_id)
+
+
+def _is_uuid(text: object) -> bool:
+    """Whether Spark Connect takes it for a session id: a UUID in its usual form."""
+    try:
+        return isinstance(text, str) and str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

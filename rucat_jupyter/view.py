@@ -1,0 +1,116 @@
+"""What people and programs see of an engine: the shape that REST answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import Field
+
+from .engine import Engine, EngineSpec, Failure, Model, Session, State, Status, Target, Verb
+from .lifecycle import message_of, status_of, verbs_of
+from .ports import Endpoint
+
+
+class EndpointView(Model):
+    """Where an engine answers; never with its token."""
+
+    url: str = Field(description="Spark Connect address, 'sc://host:port'.")
+    ui_url: str | None = Field(description="Spark UI, relative to Rucat's base URL; null where there is none.")
+
+
+class ExecutorsView(Model):
+    """How many executors there are, and why some are not."""
+
+    wanted: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+    reasons: list[str] = Field(default_factory=list)
+
+
+class SessionView(Model):
+    """The Spark Connect session that a notebook holds."""
+
+    key: str
+    path: str
+    user_id: str
+    session_id: str
+    created_at: datetime | None = None
+
+
+class EngineView(Model):
+    """An engine as it is shown: times are RFC 3339 UTC, secrets are masked."""
+
+    id: str
+    name: str
+    owner: str
+    platform: str
+    profile: str | None = Field(description="Null: made without one.")
+    spec: EngineSpec
+    state: State
+    target: Target
+    run: int
+    status: Status
+    message: str
+    failure: Failure | None
+    endpoint: EndpointView | None = Field(description="Null while there is none.")
+    site: str
+    spark_version: str | None
+    python_version: str | None
+    verbs: list[Verb] = Field(description="What would be accepted now.")
+    executors: ExecutorsView
+    sessions: list[SessionView]
+    created_at: datetime
+    started_at: datetime | None
+    stopped_at: datetime | None
+    last_used_at: datetime | None
+    revision: int
+
+
+def view_of(
+    engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None, message: str | None = None
+) -> EngineView:
+    """Show an engine. ``message`` replaces its own, where the gateway knows better than the record."""
+    return EngineView(
+        id=engine.id,
+        name=engine.name,
+        owner=engine.owner,
+        platform=engine.platform,
+        profile=engine.profile or None,
+        spec=engine.spec,
+        state=engine.state,
+        target=engine.target,
+        run=engine.run,
+        status=status_of(engine),
+        message=message_of(engine) if message is None else message,
+        failure=engine.failure,
+        endpoint=endpoint and EndpointView(url=endpoint.url, ui_url=_ui_url(engine, endpoint)),
+        site=engine.site,
+        spark_version=engine.spark_version,
+        python_version=engine.python_version,
+        verbs=verbs_of(engine),
+        executors=ExecutorsView(),
+        sessions=[session_view(session) for session in sessions],
+        created_at=engine.created_at,
+        started_at=engine.started_at,
+        stopped_at=engine.stopped_at,
+        last_used_at=engine.last_used_at,
+        revision=engine.revision,
+    )
+
+
+def session_view(session: Session) -> SessionView:
+    """Show a session."""
+    return SessionView(
+        key=session.key,
+        path=session.path,
+        user_id=session.user_id,
+        session_id=session.session_id,
+        created_at=session.created_at,
+    )
+
+
+def _ui_url(engine: Engine, endpoint: Endpoint) -> str | None:
+    """The proxied Spark UI of a managed engine: never that of someone else's."""
+    return f"rucat/engines/{engine.id}/ui/" if endpoint.ui_url and engine.is_managed else None
