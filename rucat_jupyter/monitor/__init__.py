@@ -1,0 +1,18 @@
+"""The loop that makes what is equal to what is wanted, and does the regular health checks.
+
+::
+
+    watch.Monitor   runs it all: heartbeat, list of engines, one lane and one sweep for each platform
+    lane.Lane       one platform's engines: choose what is due, look, do one step each, save
+    vitals.Vitals   what is remembered of each life, and its pulse
+    orphans.Sweep   removes what no record speaks of
+    shares.Shares   which gateway looks after which engine
+    schedule        agenda, attempts, time
+
+What the next step is, is decided in :mod:`rucat_jupyter.lifecycle` alone.
+"""
+
+from .schedule import Pace
+from .watch import Monitor
+
+__all__ = ["Monitor", "Pace"]

@@ -1,0 +1,68 @@
+"""Removes what a platform has of this installation and no record speaks of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from ..errors import EngineNotFound, RucatError
+from ..ports import Leftover, Platform, Store
+from .schedule import Pace, Timekeeper
+
+log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """The sweep of one platform.
+
+    An orphan is what is there for an (engine, run) that is not the record's (id, ``state_run``): the record is
+    gone, or a later life was claimed. Since a life is claimed before it is started, reading the platform first and
+    the store second cannot take a beginning life for an orphan. It is removed when it is still one after a grace
+    time, by a direct read of the store.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        store: Store,
+        time: Timekeeper,
+        sleep: Callable[[float], Awaitable[None]],
+        pace: Pace,
+    ) -> None:
+        self._platform = platform
+        self._store = store
+        self._time = time
+        self._sleep = sleep
+        self._pace = pace
+        self._seen: dict[Leftover, datetime] = {}
+
+    async def run(self) -> None:
+        """Sweep every ``sweep_s`` seconds, for ever."""
+        while True:
+            try:
+                await self.sweep()
+            except (RucatError, asyncio.TimeoutError) as exc:
+                log.warning("platform %s: cannot look for leftovers, will try again: %s", self._platform.name, exc)
+            await self._sleep(self._pace.sweep_s)
+
+    async def sweep(self) -> None:
+        """Look once; remove what has been an orphan for the grace time."""
+        leftovers = await asyncio.wait_for(self._platform.leftovers(), self._pace.call_s)
+        engines = await asyncio.wait_for(self._store.engines(), self._pace.call_s)
+        lives = {(engine.id, engine.state_run) for engine in engines}
+        now = self._time.now()
+        orphans = [leftover for leftover in leftovers if (leftover.engine_id, leftover.run) not in lives]
+        self._seen = {orphan: self._seen.get(orphan, now) for orphan in orphans}
+        for orphan, since in self._seen.items():
+            if (now - since).total_seconds() >= self._pace.orphan_grace_s and await self._is_orphan(orphan):
+                log.info("%s run %d has no record any more: removing what is left", orphan.engine_id, orphan.run)
+                await asyncio.wait_for(self._platform.remove(orphan), self._pace.act_s)
+
+    async def _is_orphan(self, leftover: Leftover) -> bool:
+        try:
+            engine = await asyncio.wait_for(self._store.get(leftover.engine_id), self._pace.call_s)
+        except EngineNotFound:
+            return True
+        return engine.state_run != leftover.run

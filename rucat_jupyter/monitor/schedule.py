@@ -1,0 +1,136 @@
+"""When things are due: the agenda of one platform's engines, pauses between attempts, and the store's time."""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..ports import Clock
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The monitor's own numbers; settings of the gateway.
+
+    ``look_s`` is the periodic look that finds what events missed; ``sweep_s`` and ``orphan_grace_s`` together stay
+    under the 60 s in which nothing may be left; ``lost_s + beat_s`` under the 20 s in which another gateway takes over.
+    """
+
+    look_s: float = 30.0
+    sweep_s: float = 20.0
+    orphan_grace_s: float = 15.0
+    beat_s: float = 4.0
+    lost_s: float = 14.0
+    gap_s: float = 30.0
+    touch_s: float = 60.0
+    call_s: float = 60.0
+    """Outer limit of one call of a port; the ports limit themselves below it."""
+    act_s: float = 300.0
+    """Outer limit of a platform's start, stop or clean."""
+    retry_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
+    """Pauses after the first, second, … failed attempt; at most one a 10 s in the end (quality.md F6)."""
+
+
+class Agenda:
+    """Which engines are due when; an engine being looked at is not handed out again before it is released."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, datetime] = {}
+        self._heap: list[tuple[datetime, str]] = []
+        self._busy: set[str] = set()
+
+    def put(self, engine_id: str, at: datetime) -> None:
+        """Note that a look is due at that time; an earlier note stays."""
+        noted = self._at.get(engine_id)
+        if noted is None or at < noted:
+            self._at[engine_id] = at
+            heapq.heappush(self._heap, (at, engine_id))
+
+    def take(self, now: datetime) -> list[str]:
+        """Hand out every engine that is due and not being looked at."""
+        taken = []
+        while self._heap and self._heap[0][0] <= now:
+            at, engine_id = heapq.heappop(self._heap)
+            if self._at.get(engine_id) == at and engine_id not in self._busy:
+                del self._at[engine_id]
+                self._busy.add(engine_id)
+                taken.append(engine_id)
+        return taken
+
+    def release(self, engine_id: str) -> None:
+        """End a look; what was noted meanwhile counts from now on."""
+        self._busy.discard(engine_id)
+        if engine_id in self._at:
+            heapq.heappush(self._heap, (self._at[engine_id], engine_id))
+
+    def next_at(self) -> datetime | None:
+        """When the next look may be due, or None."""
+        return self._heap[0][0] if self._heap else None
+
+
+class Attempts:
+    """How often the same thing has been tried in a row for one engine, and when it may be tried again."""
+
+    def __init__(self, pauses_s: Sequence[float]) -> None:
+        self._pauses_s = pauses_s
+        self._made: dict[str, tuple[Hashable, int, datetime]] = {}
+
+    def next_at(self, engine_id: str, what: Hashable) -> datetime | None:
+        """When ``what`` may be tried again; None when something else, or nothing, was tried last."""
+        last, _, at = self._made.get(engine_id, (None, 0, None))
+        return at if last == what else None
+
+    def made(self, engine_id: str, what: Hashable, now: datetime) -> datetime:
+        """Count one attempt; return when the next may be made, spread by a quarter so that engines part ways."""
+        last, count, _ = self._made.get(engine_id, (what, 0, now))
+        count = count + 1 if last == what else 1
+        spread = 0.75 + zlib.crc32(f"{engine_id}{count}".encode()) % 1000 / 2000
+        at = now + timedelta(seconds=spread * self._pauses_s[min(count, len(self._pauses_s)) - 1])
+        self._made[engine_id] = what, count, at
+        return at
+
+    def reset(self, engine_id: str) -> None:
+        """Forget an engine's attempts."""
+        self._made.pop(engine_id, None)
+
+
+class Timekeeper:
+    """The time of this process, the store's time as measured, and gaps in which the process did not run."""
+
+    def __init__(self, clock: Clock, gap_s: float) -> None:
+        self._clock = clock
+        self._gap_s = gap_s
+        self._ticked_at = clock.now()
+        self._ahead = timedelta()
+        self._gaps = 0
+
+    def now(self) -> datetime:
+        """Time of this process."""
+        return self._clock.now()
+
+    def measured(self, store_now: datetime) -> None:
+        """Take over what the store's clock says now."""
+        self._ahead = store_now - self.now()
+
+    def to_store(self, at: datetime) -> datetime:
+        """A time of this process as the store's clock shows it."""
+        return at + self._ahead
+
+    def to_own(self, at: datetime) -> datetime:
+        """A time of the store's clock as this process shows it."""
+        return at - self._ahead
+
+    def gaps(self) -> int:
+        """How many gaps there were so far in which this process did not run for longer than the limit.
+
+        A suspended machine shows as wall time that ran ahead, a stopped process as a late call: something must
+        call this every few seconds.
+        """
+        now = self.now()
+        late_s = (now - self._ticked_at).total_seconds()
+        self._ticked_at = now
+        self._gaps += max(late_s, self._clock.gap_s()) > self._gap_s
+        return self._gaps

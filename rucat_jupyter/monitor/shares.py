@@ -1,0 +1,64 @@
+"""Which gateway looks after which engine: heartbeat rows and rendezvous hashing.
+
+Nothing depends on it for safety (compare-and-set and names see to that): it only spares several gateways on one
+store from doing the same work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from ..ports import Beat, Store
+
+
+def winner(engine_id: str, gateway_ids: Iterable[str]) -> str | None:
+    """The gateway of these that looks after an engine, or None when there is none.
+
+    Highest random weight: when a gateway comes or goes, only its own engines move.
+    """
+    return max(gateway_ids, key=lambda gateway_id: _weight(engine_id, gateway_id), default=None)
+
+
+def _weight(engine_id: str, gateway_id: str) -> tuple[bytes, str]:
+    return hashlib.sha256(f"{gateway_id}\0{engine_id}".encode()).digest(), gateway_id
+
+
+class Shares:
+    """The live gateways as last read, this one always among them."""
+
+    def __init__(self, store: Store, gateway_id: str, host: str, lost_s: float) -> None:
+        self._store = store
+        self._gateway_id = gateway_id
+        self._host = host
+        self._lost_s = lost_s
+        self._live: dict[str, frozenset[str]] = {}
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other gateway is alive."""
+        return len(self._live) <= 1
+
+    async def beat(self, sites: Sequence[str]) -> bool:
+        """Write this gateway's heartbeat, read the others'; True when the engines are to be shared out anew."""
+        await self._store.beat(Beat(self._gateway_id, self._host, tuple(sites)))
+        beats = await self._store.beats()
+        live = {beat.gateway_id: frozenset(beat.sites) for beat in beats if beat.age_s < self._lost_s}
+        live[self._gateway_id] = frozenset(sites)
+        is_new, self._live = live != self._live, live
+        return is_new
+
+    async def end(self) -> None:
+        """Take this gateway's heartbeat away, so that others take over at once."""
+        await self._store.unbeat(self._gateway_id)
+
+    def is_mine(self, engine_id: str, site: str) -> bool:
+        """Whether this gateway, which serves the site, looks after that engine."""
+        return winner(engine_id, {*self._serving(site), self._gateway_id}) == self._gateway_id
+
+    def is_served(self, site: str) -> bool:
+        """Whether any live gateway can act on engines of that site."""
+        return bool(self._serving(site))
+
+    def _serving(self, site: str) -> list[str]:
+        return [gateway_id for gateway_id, sites in self._live.items() if site in sites]

@@ -1,0 +1,157 @@
+"""What the monitor remembers of each life, and the pulse that feeds it; all of it may be lost in a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..engine import Engine, State
+from ..errors import PlatformUnavailable
+from ..lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
+from ..ports import Endpoint, Platform, Prober, Pulse, Store, Wake
+from .schedule import Timekeeper
+
+
+@dataclass
+class _Life:
+    """One life as this monitor knows it; times are this process's own."""
+
+    run: int
+    state: State
+    since: datetime
+    was_started: bool = False
+    pulse: Pulse | None = None
+    endpoint: Endpoint | None = None
+    found_silent: datetime | None = None  # silent_since as the pulse gave it, to see when it changes
+    silent_since: datetime | None = None
+    found_used: datetime | None = None  # used_at as the pulse gave it
+    used_at: datetime | None = None
+    is_busy: bool = True  # as long as nothing is known, a query may be running
+    touched_at: datetime | None = None
+    revision: int = 0  # of the record at the last look
+
+
+class Vitals:
+    """Memories and pulses of the engines of one platform."""
+
+    def __init__(self, platform: Platform, store: Store, prober: Prober, time: Timekeeper, wake: Wake) -> None:
+        self._platform = platform
+        self._store = store
+        self._prober = prober
+        self._time = time
+        self._wake = wake
+        self._gaps = time.gaps()
+        self._lives: dict[str, _Life] = {}
+
+    @property
+    def known(self) -> list[str]:
+        """Ids of the engines that are remembered."""
+        return list(self._lives)
+
+    def is_news(self, engine: Engine) -> bool:
+        """Whether the record has changed since the last look."""
+        life = self._lives.get(engine.id)
+        return life is None or life.revision != engine.revision
+
+    async def look_after(self, engine: Engine, seen: Observation) -> None:
+        """Bring memory and pulse of an engine to what has just been seen of it."""
+        life = await self._life(engine)
+        if seen.presence is not Presence.UNKNOWN:
+            is_to_watch = seen.presence is Presence.ALIVE and has_life(engine) and is_wanted(engine)
+            await (self._open_pulse(engine, life) if is_to_watch else _close_pulse(life))
+        self._feel(life)
+
+    def memory(self, engine: Engine) -> Memory:
+        """What is remembered of the life, in the store's time.
+
+        After a gap in which nobody looked every grace, deadline and idle time counts from now.
+        """
+        if self._gaps != (gaps := self._time.gaps()):
+            self._gaps = gaps
+            self._begin_afresh()
+        life, to_store = self._lives[engine.id], self._time.to_store
+        health = life.pulse.health if life.pulse else Health()
+        return Memory(
+            since=to_store(life.since),
+            was_started=life.was_started,
+            health=replace(health, silent_since=life.silent_since and to_store(life.silent_since)),
+            used_at=life.used_at and to_store(life.used_at),
+            is_busy=life.is_busy,
+        )
+
+    def started(self, engine: Engine) -> None:
+        """Note that the platform has started the life."""
+        self._lives[engine.id].was_started = True
+
+    def use_to_write(self, engine: Engine, every_s: float) -> datetime | None:
+        """The last use in the store's time, if the store does not have it and was not told within ``every_s``."""
+        life, now = self._lives[engine.id], self._time.now()
+        if life.used_at is None or (life.touched_at and (now - life.touched_at).total_seconds() < every_s):
+            return None
+        used_at = self._time.to_store(life.used_at)
+        if engine.last_used_at and used_at <= engine.last_used_at:
+            return None
+        life.touched_at = now
+        return used_at
+
+    async def forget(self, engine_id: str) -> None:
+        """Let go of an engine that is gone, or that another gateway looks after."""
+        life = self._lives.pop(engine_id, None)
+        if life:
+            await _close_pulse(life)
+
+    async def close(self) -> None:
+        """Close every pulse."""
+        lives, self._lives = self._lives, {}
+        await asyncio.gather(*(_close_pulse(life) for life in lives.values()))
+
+    def _begin_afresh(self) -> None:
+        now = self._time.now()
+        for life in self._lives.values():
+            life.since = now
+            life.silent_since = life.silent_since and now
+
+    async def _life(self, engine: Engine) -> _Life:
+        """The memory of the life that the record speaks of; a new life or state begins a new one."""
+        life = self._lives.get(engine.id)
+        if life is None or life.run != engine.state_run:
+            if life:
+                await _close_pulse(life)
+            life = self._lives[engine.id] = _Life(engine.state_run, engine.state, self._time.now())
+        elif life.state is not engine.state:
+            life.state, life.since = engine.state, self._time.now()
+        life.revision = engine.revision
+        return life
+
+    async def _open_pulse(self, engine: Engine, life: _Life) -> None:
+        try:
+            endpoint = await self._platform.endpoint(engine)
+        except PlatformUnavailable:
+            return  # nothing is known of a move: go on with what there is
+        if life.pulse and endpoint == life.endpoint:
+            return
+        await _close_pulse(life)
+        if endpoint:
+            token = (await self._store.credential(engine.id)).token
+            life.pulse, life.endpoint = self._prober.watch(engine, endpoint, token, self._wake), endpoint
+
+    def _feel(self, life: _Life) -> None:
+        """Date what the pulse has found by this process's own clock: whatever clock the prober has, ages are right."""
+        now = self._time.now()
+        found = life.pulse.health.silent_since if life.pulse else None
+        if found != life.found_silent:
+            life.found_silent, life.silent_since = found, now if found else None
+        activity = life.pulse.activity if life.pulse else None
+        life.is_busy = activity is None or activity.running > 0
+        if activity and activity.running:
+            life.used_at = now
+        elif activity and activity.used_at and activity.used_at != life.found_used:
+            life.used_at = now if life.found_used else min(now, activity.used_at)
+        life.found_used = activity.used_at if activity else life.found_used
+
+
+async def _close_pulse(life: _Life) -> None:
+    pulse, life.pulse, life.endpoint = life.pulse, None, None
+    if pulse:
+        await pulse.close()

@@ -1,0 +1,176 @@
+"""Runs the monitor: heartbeat, the list of engines, and for each platform a lane, its events and a sweep."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from ..engine import Engine
+from ..errors import Conflict, RucatError
+from ..lifecycle import Timing
+from ..ports import Clock, Platform, Prober, Store
+from .lane import AskVerb, Lane
+from .orphans import Sweep
+from .schedule import Pace, Timekeeper
+from .shares import Shares
+from .vitals import Vitals
+
+log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """Makes what is equal to what is wanted, for the engines of the sites that this gateway serves.
+
+    Parameters
+    ----------
+    store, platforms, prober, clock
+        The ports; opened and closed by the caller. The prober's pulses are closed by :meth:`close`.
+    ask
+        The use cases, for idle stop, lifetime and restart policy.
+    timing, pace
+        The numbers of the rules, and of the monitor itself.
+    gateway_id, host
+        Who writes the heartbeat.
+    on_change
+        Called after every write that people may see.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        platforms: Mapping[str, Platform],
+        prober: Prober,
+        *,
+        ask: AskVerb,
+        clock: Clock,
+        timing: Timing,
+        gateway_id: str,
+        host: str,
+        on_change: Callable[[], None],
+        pace: Pace | None = None,
+    ) -> None:
+        self._store = store
+        self._platforms = platforms
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._on_change = on_change
+        self._time = Timekeeper(clock, self._pace.gap_s)
+        self._shares = Shares(store, gateway_id, host, self._pace.lost_s)
+        self._lanes = {
+            name: Lane(
+                platform,
+                store,
+                vitals=Vitals(platform, store, prober, self._time, self.wake),
+                shares=self._shares,
+                ask=ask,
+                time=self._time,
+                sleep=clock.sleep,
+                timing=timing,
+                pace=self._pace,
+                on_change=on_change,
+            )
+            for name, platform in platforms.items()
+        }
+        self._sweeps = [Sweep(platform, store, self._time, clock.sleep, self._pace) for platform in platforms.values()]
+        self._listed_at: datetime | None = None
+        self._unserved: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def wake(self, engine_id: str) -> None:
+        """Look at an engine now; cheap, for an id that nobody knows too."""
+        for lane in self._lanes.values():
+            lane.wake(engine_id)
+
+    async def run(self) -> None:
+        """Watch until cancelled.
+
+        What goes wrong with store, platforms or one engine is logged and tried again. Anything else is a defect
+        of the monitor itself, and is raised: the gateway must end loudly rather than watch nothing.
+        """
+        works = [self._beats()]
+        works += [lane.run() for lane in self._lanes.values()]
+        works += [lane.follow() for lane in self._lanes.values()]
+        works += [sweep.run() for sweep in self._sweeps]
+        self._tasks = [asyncio.ensure_future(work) for work in works]
+        try:
+            ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await self._end_tasks()
+
+    async def close(self) -> None:
+        """End all work, close every pulse, take the heartbeat away; engines live on. Safe to call twice."""
+        await self._end_tasks()
+        for lane in self._lanes.values():
+            await lane.vitals.close()
+        try:
+            await asyncio.wait_for(self._shares.end(), self._pace.call_s)
+        except (RucatError, asyncio.TimeoutError) as exc:
+            log.warning("cannot take the heartbeat away, it will age: %s", exc)
+
+    async def _end_tasks(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- heartbeat and list -------------------------------------------------------------------------------
+
+    async def _beats(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._beat(), self._pace.call_s)
+            except (RucatError, asyncio.TimeoutError) as exc:
+                log.warning("cannot read the list of engines, will try again: %s", exc or "the store is slow")
+            await self._clock.sleep(self._pace.beat_s)
+
+    async def _beat(self) -> None:
+        """Heartbeat, the store's time, and the engines: all of them now and then, else those that changed."""
+        self._time.gaps()
+        self._time.measured(await self._store.now())
+        sites = [site for platform in self._platforms.values() for site in platform.sites()]
+        is_shared_anew = await self._shares.beat(sites)
+        now = self._time.now()
+        is_full = (
+            is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=self._pace.look_s)
+        )
+        if is_full or not self._shares.is_alone:
+            await self._list(is_full)
+        if is_full:
+            self._listed_at = now
+
+    async def _list(self, is_full: bool) -> None:
+        """Wake what is ours; let go of what is ours no longer; say of what nobody serves that it is so.
+
+        Settled engines are looked at too: what an interrupted start may have left is found that way.
+        """
+        engines = {engine.id: engine for engine in await self._store.engines()}
+        for lane in self._lanes.values():
+            for engine in engines.values():
+                if lane.is_mine(engine) and (is_full or lane.vitals.is_news(engine)):
+                    lane.wake(engine.id)
+            for engine_id in lane.vitals.known:
+                if engine_id not in engines or not lane.is_mine(engines[engine_id]):
+                    lane.wake(engine_id)
+        if is_full:
+            await self._say_unserved([engine for engine in engines.values() if not self._is_served(engine)])
+
+    def _is_served(self, engine: Engine) -> bool:
+        platform = self._platforms.get(engine.platform)
+        return (platform is not None and platform.serves(engine.site)) or self._shares.is_served(engine.site)
+
+    async def _say_unserved(self, engines: list[Engine]) -> None:
+        """Write it into the message the second time in a row: a gateway that just restarts is no news."""
+        for engine in engines:
+            text = f"no running gateway serves {engine.site!r}: start Rucat where this engine belongs"
+            if engine.id in self._unserved and engine.message != text:
+                try:
+                    await self._store.update(engine, {"message": text}, None)
+                except Conflict:
+                    continue  # somebody else was first
+                log.info("%s %s", engine.id, text)
+                self._on_change()
+        self._unserved = {engine.id for engine in engines}
