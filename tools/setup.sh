@@ -37,5 +37,5 @@ if ! is_whole; then
     echo "$PWD" >"$venv/.made-in"
 fi
 echo "Installing Rucat with what '$extra' needs into $venv (a few minutes the first time) ..."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --editable ".[$extra]"
 touch "$venv/.ready-$extra"
