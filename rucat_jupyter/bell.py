@@ -13,6 +13,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._rings = 0
+        self._is_closed = False
         self._next = asyncio.Event()
 
     @property
@@ -20,15 +21,25 @@ class Bell:
         """How often it has rung."""
         return self._rings
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody shall wait any more."""
+        return self._is_closed
+
     def ring(self) -> None:
         """Wake everybody who waits."""
         self._rings += 1
         self._next.set()
         self._next = asyncio.Event()
 
+    def close(self) -> None:
+        """Wake everybody, and let nobody wait any more: the gateway is about to end."""
+        self._is_closed = True
+        self.ring()
+
     async def wait(self, timeout_s: float, since: int | None = None) -> bool:
         """Wait for the next ring after ``since`` (None: from now on); False when ``timeout_s`` passed without one."""
-        if since is not None and since != self._rings:
+        if self._is_closed or (since is not None and since != self._rings):
             return True
         try:
             await asyncio.wait_for(self._next.wait(), timeout_s)

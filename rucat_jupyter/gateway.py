@@ -48,8 +48,8 @@ class Gateway:
     wake
         Tells the monitor that an engine deserves a look.
     out_of_reach_s
-        For how many seconds the monitor has found an engine's platform out of reach; None: it is in reach, or nobody
-        knows.
+        For how many seconds the monitor has found an engine's platform out of reach (None: not at all). Without it
+        the time counts from the first attempt to forget the engine.
     """
 
     def __init__(  # noqa: PLR0917 - the parts are few and always given by name or in this order
@@ -63,7 +63,7 @@ class Gateway:
         wake: Wake,
         *,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
-        out_of_reach_s: Callable[[str], float | None] = lambda engine_id: None,
+        out_of_reach_s: Callable[[str], float | None] | None = None,
     ) -> None:
         self.profiles = profiles
         self.platforms = platforms
@@ -74,6 +74,7 @@ class Gateway:
         self._new_session_id = new_session_id
         self._wake = wake
         self._out_of_reach_s = out_of_reach_s
+        self._first_missed: dict[str, datetime] = {}
         self._session_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # --- making and finding -------------------------------------------------------------------------------
@@ -217,16 +218,7 @@ class Gateway:
         sessions: dict[str, list[Session]] = {engine.id: [] for engine in engines}
         for session in await self._store.sessions(list(sessions)) if engines else ():
             sessions[session.engine_id].append(session)
-        unserved = await self._unserved(engines)
-        return [
-            view_of(
-                engine,
-                sessions[engine.id],
-                await self._endpoint(engine),
-                f"no gateway serves its site {engine.site!r}" if engine.id in unserved else None,
-            )
-            for engine in engines
-        ]
+        return [view_of(engine, sessions[engine.id], await self._endpoint(engine)) for engine in engines]
 
     # --- sessions -----------------------------------------------------------------------------------------
 
@@ -290,11 +282,19 @@ class Gateway:
             return f"the gateway on {served[0].host} serves it; delete it without force" if served else ""
         seen = (await platform.observe([engine]))[engine.id]
         if seen.presence is not Presence.UNKNOWN:
+            self._first_missed.pop(engine.id, None)
             return "its platform is in reach; delete it without force"
-        for_s = self._out_of_reach_s(engine.id) or 0.0
+        for_s = await self._missed_s(engine.id)
         if for_s < OUT_OF_REACH_S:
-            return f"its platform is out of reach for {for_s:.0f} s; force needs {OUT_OF_REACH_S:.0f} s"
+            return f"its platform is out of reach for {for_s:.0f} s only; try again in {OUT_OF_REACH_S - for_s:.0f} s"
         return ""
+
+    async def _missed_s(self, engine_id: str) -> float:
+        """For how many seconds an engine's platform is out of reach, as far as anybody here knows."""
+        if self._out_of_reach_s is not None:
+            return self._out_of_reach_s(engine_id) or 0.0
+        now = await self._store.now()
+        return (now - self._first_missed.setdefault(engine_id, now)).total_seconds()
 
     async def _free_names(self, owner: str, asked: Resolved, engine_id: str) -> list[str]:
         """Names to try in turn: the profile's, the next free number, and two that nobody else will think of."""
@@ -324,12 +324,6 @@ class Gateway:
             return await platform.endpoint(engine) if platform else None
         except (PlatformError, PlatformUnavailable):
             return None  # no address now; one platform's trouble must not hide the other engines
-
-    async def _unserved(self, engines: Sequence[Engine]) -> set[str]:
-        """Ids of engines that shall change, and that no live gateway can reach."""
-        foreign = [e for e in engines if not lifecycle.is_settled(e) and self._platform_of(e) is None]
-        beats = await self._store.beats() if foreign else []
-        return {e.id for e in foreign if not any(_serves(beat.sites, e, beat.age_s) for beat in beats)}
 
 
 def _serves(sites: Sequence[str], engine: Engine, age_s: float) -> bool:

@@ -68,10 +68,8 @@ class EngineView(Model):
     revision: int
 
 
-def view_of(
-    engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None, message: str | None = None
-) -> EngineView:
-    """Show an engine. ``message`` replaces its own, where the gateway knows better than the record."""
+def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None) -> EngineView:
+    """Show an engine."""
     return EngineView(
         id=engine.id,
         name=engine.name,
@@ -83,7 +81,7 @@ def view_of(
         target=engine.target,
         run=engine.run,
         status=status_of(engine),
-        message=message_of(engine) if message is None else message,
+        message=message_of(engine),
         failure=engine.failure,
         endpoint=endpoint and EndpointView(url=endpoint.url, ui_url=_ui_url(engine, endpoint)),
         site=engine.site,
