@@ -17,7 +17,6 @@ from collections.abc import Callable
 import httpx
 
 from . import launch
-from .errors import GatewayUnavailable
 
 BASE_URL = "http://rucat"
 CODE = "gateway_unavailable"
@@ -26,7 +25,11 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 
 
 def make_client(address: launch.Address, timeout_s: float) -> httpx.Client:
-    """Make a sync client; it raises GatewayUnavailable, never httpx' own errors for a lost gateway."""
+    """Make a sync client.
+
+    It raises GatewayUnavailable when no gateway can be had, and httpx' own error for a call that broke half-way and
+    must not be made twice without looking.
+    """
     return httpx.Client(base_url=BASE_URL, transport=Transport(address), timeout=timeout_s, trust_env=False)
 
 
@@ -45,7 +48,8 @@ class Transport(httpx.BaseTransport):
             try:
                 response = inner.handle_request(request)
             except httpx.TransportError as exc:
-                _check_repeatable(request, exc)
+                if not _is_repeatable(request, exc):
+                    raise
             else:
                 if response.status_code != 503:
                     return response
@@ -91,7 +95,8 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             try:
                 response = await inner.handle_async_request(request)
             except httpx.TransportError as exc:
-                _check_repeatable(request, exc)
+                if not _is_repeatable(request, exc):
+                    raise
             else:
                 if response.status_code != 503:
                     return response
@@ -140,18 +145,9 @@ def is_closing(body: bytes) -> bool:
         return False
 
 
-def _check_repeatable(request: httpx.Request, exc: httpx.TransportError) -> None:
-    """Return where the request may be sent again; else raise GatewayUnavailable."""
-    if isinstance(exc, httpx.ConnectError) or (isinstance(exc, _BROKEN) and request.method in _REPEATABLE):
-        return
-    what = f"{request.method} {request.url.path}"
-    if isinstance(exc, httpx.TimeoutException):
-        raise GatewayUnavailable(
-            f"the gateway did not answer {what} in time; if that stays so, `rucat serve --replace` swaps it"
-        ) from exc
-    raise GatewayUnavailable(
-        f"the gateway ended during {what}: look whether that was done before you ask again"
-    ) from exc
+def _is_repeatable(request: httpx.Request, exc: httpx.TransportError) -> bool:
+    """Whether the request did not arrive, or may arrive twice."""
+    return isinstance(exc, httpx.ConnectError) or (isinstance(exc, _BROKEN) and request.method in _REPEATABLE)
 
 
 def _no_tls() -> ssl.SSLContext:

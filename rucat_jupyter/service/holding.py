@@ -1,0 +1,216 @@
+"""Holds a data directory for a gateway's life: its lock, its socket, and ``gateway.json`` with the heartbeat."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import socket
+import stat
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+from .. import __version__, datadir, launch
+from ..errors import GatewayUnavailable
+
+logger = logging.getLogger(__name__)
+
+LOCK_WAIT_S = 8.0  # a predecessor needs up to 3 s to close
+FOLDER_PREFIX = "rucat-"
+
+
+class AlreadyServed(GatewayUnavailable):
+    """Another gateway serves the directory already: nothing is wrong."""
+
+
+class Holding:
+    """One gateway's hold on its data directory; a context manager. Taking it twice is impossible."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._stack = contextlib.ExitStack()
+        self._record: datadir.Record | None = None
+        self._path: Path | None = None
+        self._identity = (0, 0)
+        self._package = Package()
+
+    def __enter__(self) -> Holding:
+        """Take the lock.
+
+        Raises AlreadyServed when another gateway serves the directory, GatewayUnavailable when it cannot be had.
+        """
+        former = datadir.read(self.directory)
+        if former and not former.is_here and datadir.is_held_elsewhere(self.directory, former):
+            raise datadir.elsewhere(self.directory, former)
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not self._take_lock(0.2):
+            if address := launch.find(self.directory):
+                raise AlreadyServed(f"a gateway (process {address.pid}) serves {self.directory} already")
+            if time.monotonic() > deadline:
+                raise GatewayUnavailable(
+                    f"another process holds {self.directory / 'gateway.lock'} and does not serve: "
+                    "`rucat serve --replace` ends it"
+                )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove record and socket if they are still its own, then let go of the lock."""
+        self.leave()
+        self._stack.close()
+
+    def bind(self) -> socket.socket:
+        """Bind the socket: in Jupyter's runtime directory, or where that cannot be, in a fresh temporary folder."""
+        from jupyter_core.paths import jupyter_runtime_dir
+
+        if former := datadir.read(self.directory):
+            _remove_stale(Path(former.socket))
+        path = Path(jupyter_runtime_dir()) / datadir.socket_name(self.directory)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._bind(path)
+        except OSError as exc:
+            logger.info("no socket at %s (%s): it goes into a temporary folder", path, exc.strerror or exc)
+        for place in dict.fromkeys([tempfile.gettempdir(), "/tmp"]):  # noqa: S108  # TMPDIR may be too long a path
+            folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=place))
+            try:
+                return self._bind(folder / "gateway.sock")
+            except OSError as exc:
+                folder.rmdir()
+                failure = exc
+        raise GatewayUnavailable(f"cannot make a socket in {tempfile.gettempdir()}: {failure}; set TMPDIR to another")
+
+    def announce(self) -> None:
+        """Write ``gateway.json``: from now on the gateway can be found."""
+        pid = os.getpid()
+        self._record = datadir.write(
+            self.directory,
+            datadir.Record(
+                pid=pid,
+                started=datadir.process_start(pid),
+                host=datadir.hostname(),
+                machine=datadir.machine(),
+                version=__version__,
+                api=datadir.API,
+                socket=str(self._path),
+                heartbeat=0.0,
+            ),
+        )
+
+    def beat(self) -> str:
+        """Write the heartbeat; returns why the hold is lost, or an empty string."""
+        found = datadir.read(self.directory)
+        if self._record is None or (found and not self._is_mine(found)):
+            return f"{found.host if found else 'somebody'} has taken {self.directory} over"
+        if not self._has_socket():
+            return f"somebody took {self._path} away"
+        try:
+            self._record = datadir.write(self.directory, self._record)
+        except FileNotFoundError:
+            return f"{self.directory} is gone"
+        except OSError as exc:  # a full disk passes
+            logger.warning("cannot write the heartbeat, will try again: %s", exc)
+        return ""
+
+    def is_outdated(self) -> bool:
+        """Whether another version of the package lies on the disk now, unchanged for two looks."""
+        return self._package.has_changed()
+
+    def leave(self) -> None:
+        """Remove ``gateway.json`` and the socket, so that nobody finds this gateway; safe to call twice."""
+        found = datadir.read(self.directory)
+        if found and self._is_mine(found):
+            (self.directory / "gateway.json").unlink(missing_ok=True)
+        if self._path and self._has_socket():
+            _remove(self._path)
+        self._record = self._path = None
+
+    def _is_mine(self, found: datadir.Record) -> bool:
+        mine = self._record
+        return mine is not None and (found.pid, found.started, found.machine) == (mine.pid, mine.started, mine.machine)
+
+    def _has_socket(self) -> bool:
+        try:
+            return self._path is not None and _identity(self._path) == self._identity
+        except OSError:
+            return False
+
+    def _take_lock(self, wait_s: float) -> bool:
+        with contextlib.ExitStack() as attempt:
+            is_mine = attempt.enter_context(datadir.lock(self.directory / "gateway.lock", time.monotonic() + wait_s))
+            if is_mine:
+                self._stack = attempt.pop_all()
+            return is_mine
+
+    def _bind(self, path: Path) -> socket.socket:
+        if len(os.fsencode(path)) > datadir.MAX_SOCKET_PATH_BYTES:
+            raise OSError(f"the path has more than {datadir.MAX_SOCKET_PATH_BYTES} bytes")
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(str(path))
+            path.chmod(0o600)
+        except OSError:
+            listener.close()
+            raise
+        self._path, self._identity = path, _identity(path)
+        return listener
+
+
+class Package:
+    """Notices when this package is installed anew under the running process."""
+
+    def __init__(self) -> None:
+        self._file = Path(__file__).parent.parent / "__init__.py"
+        self._stamp = self._look()
+        self._running = self._seen = self._digest()
+
+    def has_changed(self) -> bool:
+        """Whether the package differs from what runs, and did so at the last look too: no install is under way."""
+        stamp = self._look()
+        if stamp == self._stamp and self._seen == self._running:
+            return False
+        self._stamp = stamp
+        before, self._seen = self._seen, self._digest()
+        return self._seen == before and self._seen not in ("", self._running)
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _digest(self) -> str:
+        """Fingerprint of version and of the installed files' hashes; empty while the package is not there."""
+        try:
+            listing = metadata.distribution("rucat_jupyter").read_text("RECORD") or ""
+            return hashlib.sha256(self._file.read_bytes() + listing.encode()).hexdigest()
+        except (OSError, metadata.PackageNotFoundError):
+            return ""
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a predecessor's socket on which nobody listens."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(0.2)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a socket, and the temporary folder that was made for it alone."""
+    path.unlink()
+    if path.name == "gateway.sock" and path.parent.name.startswith(FOLDER_PREFIX):
+        path.parent.rmdir()

@@ -1,0 +1,57 @@
+"""The gateway's log: JSON lines in ``logs/gateway.log``, the engine's id first, and nothing secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+
+MAX_BYTES = 5_000_000
+KEPT_FILES = 3
+MAX_MESSAGE = 4_000  # characters: a line stays readable, and a run-away message does not fill the disk
+
+_ENGINE = re.compile(r"(?:engine )?([0-9a-f]{16})\b[: ]*")
+_SECRET = re.compile(
+    r"(?i)((?:bearer|basic)(?:%20|\s)+|(?:token|password|secret|passwd|authorization|access[._-]?key)[\"']?\s*[=:]\s*[\"']?)"
+    r"(?!bearer|basic)[^\s\"'&;,]+"
+)
+
+
+def begin(folder: Path, level: str) -> None:
+    """Send all of this process's logs to ``gateway.log`` in the folder, rotated."""
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "gateway.log", maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("rucat_jupyter").setLevel(level)
+    logging.raiseExceptions = False  # a full disk must not turn each line into a traceback
+
+
+def redact(text: str) -> str:
+    """Blank what looks like a secret: a second line of defence, for nobody logs one on purpose."""
+    return _SECRET.sub(r"\1***", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON a record: ``engine`` (where the message begins with its id), time, level, logger, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Make the line."""
+        message = redact(record.getMessage())[:MAX_MESSAGE]
+        found = _ENGINE.match(message)
+        line = {
+            "engine": found[1] if found else "",
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message[found.end() :] if found else message,
+        }
+        if record.exc_info:
+            line["error"] = redact(self.formatException(record.exc_info))[-MAX_MESSAGE:]
+        return json.dumps(line, ensure_ascii=False)

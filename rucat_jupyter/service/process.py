@@ -1,0 +1,218 @@
+"""The life of the gateway process: take the data directory, serve, notice when to end, let go of everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, NoReturn
+
+import uvicorn
+
+from .. import __version__, datadir, launch
+from ..errors import RucatError
+from . import logs, wiring
+from .door import Door
+from .holding import AlreadyServed, Holding
+from .settings import Settings, load
+
+logger = logging.getLogger(__name__)
+
+CALLS_S = 1.0  # closing: how long open calls that change something may take
+SERVER_S = 0.4  # then connections,
+MONITOR_S = 0.5  # the monitor's tasks,
+PARTS_S = 1.0  # and store, platforms and probes: together under END_S
+END_S = 3.0  # a hard limit
+
+
+class End(str, Enum):
+    """Why the gateway ends."""
+
+    SIGNAL = "told to end"
+    ENGINES = "told to stop its engines and end"
+    IDLE = "nobody needs it"
+    OUTDATED = "Rucat was installed anew"
+    LOST = "lost its data directory"
+    BROKEN = "the monitor has ended"
+
+
+_SIGNALS = {signal.SIGTERM: End.SIGNAL, signal.SIGINT: End.SIGNAL, signal.SIGUSR1: End.ENGINES}
+
+
+def serve_here() -> int:
+    """Be the gateway in the foreground; returns the exit status."""
+    try:
+        return _serve(lambda: None)
+    except RucatError as exc:
+        sys.stderr.write(f"rucat: {exc.message}\n")
+        return 1
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once.
+
+    Threads that still wait for something would hold up the usual end, and the embedded database aborts in it now and
+    then (SIGABRT right after its close, surrealdb 2.0).
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def serve_detached(descriptor: int) -> int:
+    """Be the gateway that a starter waits for: tell it by the descriptor ``ok``, or why not."""
+    os.set_inheritable(descriptor, False)
+    with open(descriptor, "w", encoding="utf-8") as starter:  # a descriptor
+
+        def say(word: str) -> None:
+            with contextlib.suppress(BrokenPipeError):
+                starter.write(word)
+                starter.close()
+
+        try:
+            return _serve(lambda: say("ok"))
+        except AlreadyServed:
+            say("ok")
+            return 0
+        except RucatError as exc:
+            say(" ".join(exc.message.split()))
+            return 1
+
+
+def _serve(on_ready: Callable[[], None]) -> int:
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter's thread may have blocked some
+    settings = load()
+    directory = datadir.prepare(settings.data_dir)
+    os.chdir(directory)  # holds no starter's folder
+    logs.begin(directory / "logs", settings.log_level)
+    with Holding(directory) as holding:
+        end = asyncio.run(_Life(settings, holding, on_ready).run())
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if end in (End.OUTDATED, End.LOST) and datadir.read(directory) is None:
+        _start_successor(directory)
+    return 1 if end is End.BROKEN else 0
+
+
+class _Life:
+    """From the socket to the end."""
+
+    def __init__(self, settings: Settings, holding: Holding, on_ready: Callable[[], None]) -> None:
+        self._settings = settings
+        self._holding = holding
+        self._on_ready = on_ready
+        self._told: asyncio.Future[End] | None = None
+
+    async def run(self) -> End:
+        """Serve until the end, and say why that was."""
+        loop = asyncio.get_running_loop()
+        self._told = loop.create_future()
+        for number, end in _SIGNALS.items():
+            loop.add_signal_handler(number, self._tell, end)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._holding.leave)
+            listener = self._holding.bind()
+            stack.callback(listener.close)
+            parts = await wiring.build(self._settings, self._holding.directory)
+            stack.push_async_callback(_limited, parts.close, PARTS_S)
+            door = Door(parts.app)
+            server = await _listen(door, listener)
+            monitor = asyncio.create_task(parts.monitor.run())
+            stack.push_async_callback(_cancelled, monitor)
+            self._holding.announce()
+            self._on_ready()
+            logger.info("Rucat %s serves %s as process %d", __version__, self._holding.directory, os.getpid())
+            end = await self._watch(parts, door, monitor)
+            logger.info("ends: %s", end.value)
+            self._holding.leave()
+            _limit_end()
+            parts.bell.close()
+            await door.close(CALLS_S)
+            await _limited(server.shutdown, SERVER_S)
+        logger.info("has ended; its engines live on" if end is not End.ENGINES else "has ended")
+        return end
+
+    def _tell(self, end: End) -> None:
+        if self._told and not self._told.done():
+            self._told.set_result(end)
+
+    async def _watch(self, parts: wiring.Parts, door: Door, monitor: asyncio.Task[None]) -> End:
+        """Write the heartbeat until there is a reason to end."""
+        assert self._told is not None  # noqa: S101  # set by run
+        pause_s = min(datadir.BEAT_S, self._settings.self_end_s / 4)
+        told: asyncio.Future[End] = self._told
+        while True:
+            awaited: set[asyncio.Future[Any]] = {told, monitor}
+            await asyncio.wait(awaited, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            if told.done():
+                if told.result() is not End.ENGINES or told is not self._told:
+                    return told.result()
+                door.refuse_work()
+                told = asyncio.create_task(_stop_engines(parts))
+            elif monitor.done():
+                logger.error("the monitor has ended", exc_info=monitor.exception())
+                return End.BROKEN
+            elif lost := self._holding.beat():
+                logger.error("gives up: %s", lost)
+                return End.LOST
+            elif door.idle_s() >= self._settings.self_end_s and not await parts.is_needed():
+                return End.IDLE
+            elif self._holding.is_outdated() and not door.has_work():
+                return End.OUTDATED
+
+
+async def _stop_engines(parts: wiring.Parts) -> End:
+    await parts.stop_engines("rucat serve --stop --engines")
+    return End.ENGINES
+
+
+async def _listen(door: Door, listener: socket.socket) -> uvicorn.Server:
+    """Serve on the socket, without uvicorn's own loop: that wakes ten times a second for nothing needed here."""
+    config = uvicorn.Config(
+        door,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    return server
+
+
+def _limit_end() -> None:
+    """Let the kernel end this process (SIGALRM) when closing hangs: all that is outside of it is removed by now."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, END_S)
+
+
+async def _limited(close: Callable[[], Awaitable[None]], limit_s: float) -> None:
+    try:
+        await asyncio.wait_for(close(), limit_s)
+    except asyncio.TimeoutError:
+        logger.warning("closing took more than %g s and was cut short", limit_s)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=MONITOR_S)
+
+
+def _start_successor(directory: Path) -> None:
+    try:
+        address = launch.ensure(directory)
+        logger.info("process %d has taken over", address.pid)
+    except RucatError as exc:
+        logger.error("no successor, the next call starts one: %s", exc)

@@ -1,0 +1,40 @@
+"""Reads ``rucat.toml`` wherever Jupyter keeps configuration: the layers that profiles and limits are made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyter_core import paths
+
+from ..profiles import Layer
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = "rucat.toml"
+
+
+def read_layers() -> list[Layer]:
+    """Every ``rucat.toml`` there is, lowest priority first; one that cannot be read is a layer with its error."""
+    return [layer for folder, is_admin in _folders() for layer in _read(folder / FILE, is_admin=is_admin)]
+
+
+def _folders() -> Iterator[tuple[Path, bool]]:
+    """Jupyter's configuration folders; those of the machine and of the environment are the administrator's."""
+    admin = [*reversed(paths.SYSTEM_CONFIG_PATH), *reversed(paths.ENV_CONFIG_PATH)]
+    users = [path for path in reversed(paths.jupyter_config_path()) if path not in admin]
+    for path in dict.fromkeys([*admin, *users]):
+        yield Path(path), path in admin
+
+
+def _read(file: Path, *, is_admin: bool) -> Iterator[Layer]:
+    try:
+        yield Layer(str(file), tomllib.loads(file.read_text(encoding="utf-8")), is_admin)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as exc:  # a TOML error is a ValueError
+        yield Layer(str(file), is_admin=is_admin, error=f"{file}: {exc}")

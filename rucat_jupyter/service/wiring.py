@@ -1,0 +1,165 @@
+"""Puts the gateway's parts together: store, platforms, probes, use cases, monitor, REST."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from .. import datadir
+from ..adapters.connect import PACES, ConnectProber
+from ..adapters.external import ExternalPlatform
+from ..adapters.local import LocalPlatform
+from ..adapters.surreal import SurrealStore
+from ..bell import Bell
+from ..engine import Engine, Target, Verb
+from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ..gateway import Gateway
+from ..lifecycle import Timing, is_settled
+from ..monitor import Monitor, Pace
+from ..ports import Platform, Store
+from ..profiles import Profiles
+from .app import make_app
+from .clock import SystemClock
+from .door import App
+from .profile_files import read_layers
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PLATFORMS = "rucat.platforms"
+"""Entry points of third parties: each a callable that takes the data directory and returns a Platform."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What serves; :meth:`close` lets go of it all, engines live on."""
+
+    app: App
+    bell: Bell
+    monitor: Monitor
+    gateway: Gateway
+    store: Store
+    platforms: Mapping[str, Platform]
+    stack: contextlib.AsyncExitStack
+
+    async def close(self) -> None:
+        """Close everything in the opposite order."""
+        await self.stack.aclose()
+
+    async def is_needed(self) -> bool:
+        """Whether an engine of this gateway is, or will by itself be, other than settled; True when nobody knows."""
+        try:
+            return any(self._is_mine(e) and not _is_at_rest(e) for e in await self.store.engines())
+        except RucatError as exc:
+            logger.warning("cannot tell whether it is needed: %s", exc)
+            return True
+
+    async def stop_engines(self, reason: str) -> None:
+        """Ask every engine of this gateway to stop, and return when all have."""
+        while True:
+            rings = self.bell.rings
+            left = [e for e in await self.store.engines() if self._is_mine(e) and not is_settled(e)]
+            if not left:
+                return
+            for engine in left:
+                if engine.target is Target.RUNNING:
+                    with contextlib.suppress(Conflict, EngineNotFound, NotPossible):
+                        await self.gateway.ask_as_monitor(engine, Verb.STOP, reason)
+            await self.bell.wait(1.0, rings)
+
+    def _is_mine(self, engine: Engine) -> bool:
+        platform = self.platforms.get(engine.platform)
+        return engine.is_managed and platform is not None and platform.serves(engine.site)
+
+
+async def build(settings: Settings, directory: Path) -> Parts:
+    """Open store and platforms, and make all that works on them; what was opened is closed when something fails."""
+    async with contextlib.AsyncExitStack() as stack:
+        password = settings.store_password.get_secret_value() if settings.store_password else None
+        store = SurrealStore(settings.store, user=settings.store_user, password=password)
+        stack.push_async_callback(store.close)
+        await store.open()
+        platforms = _platforms(directory)
+        for platform in platforms.values():
+            stack.push_async_callback(platform.close)
+            await platform.open(store.installation)
+        prober = _prober(settings)
+        stack.push_async_callback(prober.close)
+        bell = Bell()
+        profiles = Profiles(read_layers(), settings.default_profile)
+        for error in profiles.errors:
+            logger.warning("profiles: %s", error)
+        watch: list[Monitor] = []
+        gateway = Gateway(
+            store,
+            platforms,
+            profiles,
+            bell,
+            new_id=lambda: secrets.token_hex(8),
+            new_token=lambda: secrets.token_urlsafe(32),
+            wake=lambda engine_id: watch[0].wake(engine_id),  # noqa: PLW0108  # the monitor comes later
+        )
+        monitor = Monitor(
+            store,
+            platforms,
+            prober,
+            ask=gateway.ask_as_monitor,
+            clock=SystemClock(),
+            timing=_timing(settings),
+            gateway_id=secrets.token_hex(8),
+            host=datadir.hostname(),
+            on_change=bell.ring,
+            pace=Pace(look_s=settings.look_s),
+        )
+        watch.append(monitor)
+        stack.push_async_callback(monitor.close)
+        pruning = asyncio.create_task(_prune(store, settings.history_days))
+        stack.callback(pruning.cancel)
+        app = make_app(gateway, monitor, store, bell)
+        return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
+
+
+def _platforms(directory: Path) -> dict[str, Platform]:
+    platforms: dict[str, Platform] = {"local": LocalPlatform(directory), "external": ExternalPlatform()}
+    for point in metadata.entry_points(group=PLATFORMS):
+        try:
+            platforms.setdefault(point.name, point.load()(directory))
+        except (ImportError, AttributeError, RucatError) as exc:
+            logger.error("platform %s (%s) cannot be loaded: %s", point.name, point.value, exc)
+    return platforms
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(
+        silence_grace_s=settings.silence_grace_s,
+        start_timeout_s={"local": settings.start_timeout_local_s, "kubernetes": settings.start_timeout_s},
+        idle_timeout_s=settings.idle_timeout_s,
+    )
+
+
+def _prober(settings: Settings) -> ConnectProber:
+    asked = {"service_s": settings.probe_s, "query_s": settings.query_probe_s, "deadline_s": settings.probe_deadline_s}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return ConnectProber({name: replace(pace, **given) for name, pace in PACES.items()})
+
+
+def _is_at_rest(engine: Engine) -> bool:
+    """Settled, and no restart policy will bring it back."""
+    comes_back = engine.failure is not None and engine.spec.restart_policy == "on_failure"
+    return is_settled(engine) and not (comes_back and engine.restarts < len(Timing().restart_backoff_s))
+
+
+async def _prune(store: Store, keep_days: float) -> None:
+    """Forget the history of long deleted engines, now and once a day."""
+    while True:
+        try:
+            await store.prune_history(keep_days)
+        except RucatError as exc:
+            logger.warning("cannot prune the history, will try tomorrow: %s", exc)
+        await asyncio.sleep(86_400)
