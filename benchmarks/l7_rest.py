@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 
 from rucat_jupyter import launch
+from tools.server import WAIT_S, Server
 
 from .harness import Figure, alternate
-from .p11_load import WAIT_S, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -30,7 +30,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         os.environ.update(BENCH_BODY=json.dumps(body), PYTHONPATH=str(REPOSITORY))
         with _Bare(folder / "bare.sock") as bare:
             direct = alternate(_p50(gateway, f"/{path}", requests), _p50(bare, "/bare", requests), pairs)
-        with Server(folder, ["--ServerApp.jpserver_extensions=benchmarks.bare=True"], _runtime()) as jupyter:
+        with Server(folder, ["--ServerApp.jpserver_extensions=benchmarks.bare=True"]) as jupyter:
             forwarded = alternate(_p50(jupyter, path, requests), _p50(jupyter, "bare", requests), pairs)
     return [
         Figure("L7 socket", "GET engine", "bare FastAPI handler", *direct, compare="difference", bar=0.001),
@@ -62,10 +62,6 @@ def _p50(client: httpx.Client, path: str, requests: int) -> Callable[[], float]:
         return statistics.median(walls)
 
     return measure_once
-
-
-def _runtime() -> Path:
-    return Path(os.environ["JUPYTER_RUNTIME_DIR"])
 
 
 class _Bare:

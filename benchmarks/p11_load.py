@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import httpx
 from jupyter_client.manager import start_new_kernel
+
+from tools.server import WAIT_S, Server
 
 from .harness import Figure, alternate
 
@@ -21,7 +18,6 @@ get_ipython().run_line_magic("load_ext", "{name}")
 print(time.perf_counter() - started)
 assert "pyspark" not in sys.modules
 """
-WAIT_S = 60.0
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
@@ -56,39 +52,6 @@ def _load(name: str, folder: Path) -> float:
 
 def _start(folder: Path, with_rucat: bool) -> float:
     """Seconds from the start of JupyterLab's process to its first answer."""
-    runtime = Path(os.environ["JUPYTER_RUNTIME_DIR"])
     started = time.perf_counter()
-    with Server(folder, [f"--ServerApp.jpserver_extensions=rucat_jupyter={with_rucat}"], runtime):
+    with Server(folder, [f"--ServerApp.jpserver_extensions=rucat_jupyter={with_rucat}"]):
         return time.perf_counter() - started
-
-
-class Server:
-    """A JupyterLab of our own on a free port, from its first answer to its end."""
-
-    def __init__(self, folder: Path, flags: list[str], runtime: Path) -> None:
-        root = ["--allow-root"] if os.geteuid() == 0 else []
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0", *root, *flags]
-        self._log = (folder / "server.log").open("wb")
-        self._process = subprocess.Popen(command, cwd=folder, stdout=self._log, stderr=self._log)
-        self._info = runtime / f"jpserver-{self._process.pid}.json"
-
-    def __enter__(self) -> httpx.Client:
-        deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                info = json.loads(self._info.read_text(encoding="utf-8"))
-                headers = {"Authorization": f"token {info['token']}"}
-                client = httpx.Client(base_url=info["url"], headers=headers, trust_env=False, timeout=WAIT_S)
-                client.get("api").raise_for_status()
-            except (OSError, ValueError, httpx.TransportError):
-                time.sleep(0.005)
-            else:
-                self._client = client
-                return client
-        self.__exit__()
-        raise RuntimeError(f"JupyterLab did not answer; its log is {self._log.name}")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(WAIT_S)
-        self._log.close()

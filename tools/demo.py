@@ -6,6 +6,7 @@ The exit code is 0, 1 after a failed cell or when something had to be ended by f
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,21 +54,30 @@ def _run_cells(cells: Sequence[Mapping[str, Any]], client: BlockingKernelClient)
             number += 1
             prompt = f"In [{number}]: "
             print(f"\n{prompt}" + source.replace("\n", "\n" + " " * len(prompt)), flush=True)
-            reply = client.execute_interactive(source, output_hook=_show, allow_stdin=False)
+            reply = client.execute_interactive(source, output_hook=_Printer(), allow_stdin=False)
             if reply["content"]["status"] != "ok":
                 return 1
     return 0
 
 
-def _show(message: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print one output."""
-    kind, content = message["header"]["msg_type"], message["content"]
-    if kind == "stream":
-        print(content["text"], end="", flush=True)
-    elif kind in ("display_data", "execute_result", "update_display_data"):
-        print(content["data"].get("text/plain", ""), flush=True)
-    elif kind == "error":
-        print("\n".join(content["traceback"]), flush=True)
+class _Printer:
+    """Prints outputs as they come; a live phase again only when more than its numbers is new."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+
+    def __call__(self, message: Mapping[str, Mapping[str, Any]]) -> None:
+        kind, content = message["header"]["msg_type"], message["content"]
+        if kind == "stream":
+            print(content["text"], end="", flush=True)
+        elif kind in ("display_data", "execute_result", "update_display_data"):
+            shown = content["data"].get("text/plain", "")
+            phase = re.sub(r"[0-9]+", "0", shown)
+            if kind != "update_display_data" or phase != self._phase:
+                print(shown, flush=True)
+            self._phase = phase
+        elif kind == "error":
+            print("\n".join(content["traceback"]), flush=True)
 
 
 if __name__ == "__main__":
