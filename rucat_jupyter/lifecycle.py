@@ -26,10 +26,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TypeVar
 
 from .engine import HINTS, Engine, Failure, Reason, State, Status, Target, Verb
 from .errors import NotManaged, NotPossible, RucatError
 
+T = TypeVar("T")
 LEGAL: frozenset[tuple[State | None, State | None]] = frozenset(
     {
         (None, State.PENDING),
@@ -137,6 +139,9 @@ def verbs_of(engine: Engine) -> list[Verb]:
 
 # --- what is asked ----------------------------------------------------------------------------------------
 
+STABLE_S = 600.0
+"""After so long a life the next failure is a new one (the time after which Kubernetes' CrashLoopBackOff resets)."""
+
 Changes = Mapping[str, object]
 """Fields of :class:`~rucat_jupyter.engine.Engine` and their new values, to be written by compare-and-set."""
 
@@ -160,7 +165,7 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
     if outcome is Outcome.OK:
         return outcome, {}
     if verb is Verb.RESTART:
-        restarts = engine.restarts + 1 if by_policy else 0
+        restarts = recent_restarts(engine) + 1 if by_policy else 0
         return outcome, {
             "target": Target.RUNNING,
             "run": engine.run + 1,
@@ -169,6 +174,12 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
             "restarts": restarts,
         }
     return outcome, {"target": Target.STOPPED if verb is Verb.STOP else Target.DELETED}
+
+
+def recent_restarts(engine: Engine) -> int:
+    """Restarts by policy in a row; a life of :data:`STABLE_S` or more begins the count anew."""
+    lived_s = (engine.failure.at - engine.started_at).total_seconds() if engine.failure and engine.started_at else 0.0
+    return 0 if lived_s >= STABLE_S else engine.restarts
 
 
 def check_transition(old: State | None, new: State | None) -> None:
@@ -241,7 +252,7 @@ class Timing:
     idle_timeout_s: float = 3600.0
     max_lifetime_s: Mapping[str, float] = field(default_factory=lambda: {"kubernetes": 43200.0})
     restart_backoff_s: tuple[float, ...] = (10.0, 30.0, 60.0, 120.0, 300.0)
-    """Wait before the n-th restart by policy; when all are used up the engine stays Failed."""
+    """Wait before the n-th restart in a row by policy; when all are used up the engine stays Failed."""
 
 
 # --- what is done next ------------------------------------------------------------------------------------
@@ -351,28 +362,35 @@ class Facts:
         """A failure of this life, as of now."""
         return Failure(reason=reason, message=message, hint=HINTS[reason], at=self.now)
 
-    def is_over(self, since: datetime, span_s: float) -> bool:
-        """Whether ``span_s`` seconds have passed since ``since``."""
-        return self.now - since >= timedelta(seconds=span_s)
-
 
 def _verdict(f: Facts) -> Failure | None:
-    """The failure of a wanted life that is still there, if it must end."""
-    e, m = f.engine, f.memory
+    """The failure of a wanted life that is still there, if it must end; never of one that is not ours to end."""
+    m = f.memory
+    if not f.engine.is_managed:
+        return None
     if f.seen.end is not None and f.seen.end.reason is not None:
         return f.failed(f.seen.end.reason, f.seen.end.message)
     if m.health.context_stopped:
         return f.failed(Reason.CONTEXT_STOPPED, "the SparkContext inside the engine is stopped: no query can run")
-    if e.state is State.PENDING and f.is_over(m.since, _start_timeout_s(f)):
-        waits_for = f"; it was waiting for: {e.message}" if e.message else ""
-        return f.failed(
-            Reason.START_TIMEOUT, f"the engine did not answer within {_start_timeout_s(f):.0f} s{waits_for}"
-        )
-    silent = m.health.silent_since
-    if e.state is State.RUNNING and silent and f.is_over(max(silent, m.since), f.timing.silence_grace_s):
+    if _is_past(_start_end(f), f.now):
+        return _start_timeout(f)
+    if _is_past(_silence_end(f), f.now):
         reason = Reason.CONTEXT_STOPPED if m.health.is_zombie else Reason.UNRESPONSIVE
         return f.failed(reason, f"no answer for {f.timing.silence_grace_s:.0f} s ({m.health.message})")
     return None
+
+
+def _start_end(f: Facts) -> datetime | None:
+    """When a start is given up."""
+    is_starting = f.engine.state is State.PENDING and has_life(f.engine) and f.engine.is_managed
+    return f.memory.since + timedelta(seconds=_start_timeout_s(f)) if is_starting else None
+
+
+def _start_timeout(f: Facts) -> Failure:
+    waited = f"the engine did not answer within {_start_timeout_s(f):.0f} s"
+    return f.failed(
+        Reason.START_TIMEOUT, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited
+    )
 
 
 def _start_timeout_s(f: Facts) -> float:
@@ -386,13 +404,19 @@ def _lifetime_s(f: Facts) -> float:
 
 def _lifetime_end(f: Facts) -> datetime | None:
     span_s = _lifetime_s(f)
-    return f.engine.started_at + timedelta(seconds=span_s) if f.engine.started_at and span_s else None
+    is_up = f.engine.state is State.RUNNING and f.engine.is_managed
+    return f.engine.started_at + timedelta(seconds=span_s) if is_up and f.engine.started_at and span_s else None
+
+
+def _idle_timeout_s(f: Facts) -> float:
+    asked = f.engine.spec.idle_timeout_s
+    return f.timing.idle_timeout_s if asked is None else float(asked)
 
 
 def _idle_end(f: Facts) -> datetime | None:
-    asked = f.engine.spec.idle_timeout_s
-    span_s = f.timing.idle_timeout_s if asked is None else float(asked)
-    if not span_s or f.memory.is_busy or f.engine.state is not State.RUNNING:
+    span_s = _idle_timeout_s(f)
+    is_up = f.engine.state is State.RUNNING and f.engine.is_managed
+    if not is_up or not span_s or f.memory.is_busy or _is_silent(f):
         return None
     times = (f.memory.since, f.memory.used_at, f.engine.last_used_at, f.engine.started_at)
     return max(t for t in times if t) + timedelta(seconds=span_s)
@@ -401,9 +425,10 @@ def _idle_end(f: Facts) -> datetime | None:
 def _restart_at(f: Facts) -> datetime | None:
     """When the restart policy brings a failed engine back; None for never."""
     e, backoff = f.engine, f.timing.restart_backoff_s
-    if e.spec.restart_policy != "on_failure" or not is_settled(e) or e.failure is None or e.restarts >= len(backoff):
+    is_failed = is_settled(e) and e.target is Target.RUNNING and e.failure is not None
+    if not is_failed or e.spec.restart_policy != "on_failure" or recent_restarts(e) >= len(backoff):
         return None
-    return max(e.failure.at, f.memory.since) + timedelta(seconds=backoff[e.restarts])
+    return f.memory.since + timedelta(seconds=backoff[recent_restarts(e)])
 
 
 def _settle_ended(f: Facts) -> Settle:
@@ -418,30 +443,27 @@ def _settle_ended(f: Facts) -> Settle:
     return Settle(f.failed(end.reason, end.message), end.message)
 
 
+def _silence_end(f: Facts) -> datetime | None:
+    """When a silence has lasted too long."""
+    silent = f.memory.health.silent_since
+    if silent is None or f.engine.state is not State.RUNNING or not f.engine.is_managed:
+        return None
+    return max(silent, f.memory.since) + timedelta(seconds=f.timing.silence_grace_s)
+
+
 def _wait(f: Facts) -> Rest:
     """Rest until the next moment at which time alone may change something."""
-    e, m = f.engine, f.memory
-    ends = [_lifetime_end(f), _idle_end(f), _restart_at(f)]
-    if e.state is State.PENDING and has_life(e) and e.is_managed:
-        ends.append(m.since + timedelta(seconds=_start_timeout_s(f)))
-    if e.state is State.RUNNING and m.health.silent_since and e.is_managed:
-        ends.append(max(m.health.silent_since, m.since) + timedelta(seconds=f.timing.silence_grace_s))
-    return Rest(min((end for end in ends if end), default=None))
+    ends = (_start_end(f), _silence_end(f), _lifetime_end(f), _idle_end(f), _restart_at(f))
+    return Rest(min((end for end in ends if end and end > f.now), default=None))
 
 
 def _is_past(at: datetime | None, now: datetime) -> bool:
     return at is not None and now >= at
 
 
-def _condemn(f: Facts) -> Step:
-    failure = _verdict(f)
-    assert failure is not None  # noqa: S101 - the rule's own predicate
-    return Condemn(failure)
-
-
 def _has_lost_life(f: Facts) -> bool:
     """Whether the claimed life has ended; a claimed life of which nothing was ever seen may still begin."""
-    if not has_life(f.engine) or f.seen.presence not in _gone:
+    if not has_life(f.engine) or not f.engine.is_managed or f.seen.presence not in _GONE:
         return False
     never_begun = (
         f.engine.state is State.PENDING
@@ -456,6 +478,24 @@ def _is_silent(f: Facts) -> bool:
     return f.engine.state is State.RUNNING and f.memory.health.silent_since is not None
 
 
+def _is_unsaid(f: Facts) -> bool:
+    """Whether the platform is out of reach for an engine that needs it, and its message says something else."""
+    needs_it = not is_settled(f.engine) and f.engine.unresponsive_since is None
+    return f.seen.presence is Presence.UNKNOWN and needs_it and f.seen.message != f.engine.message
+
+
+def _words(f: Facts) -> str:
+    """What the engine waits for: the platform's words, or why an external one does not come up."""
+    is_awaited = f.engine.state is State.PENDING and not f.engine.is_managed
+    return f.seen.message or (f.memory.health.message if is_awaited else "")
+
+
+def _given(value: T | None) -> T:
+    """A value that the rule's own predicate has found to be there."""
+    assert value is not None  # noqa: S101
+    return value
+
+
 @dataclass(frozen=True)
 class Rule:
     """One row of the monitor's table: in words, when it applies, what to do."""
@@ -465,7 +505,7 @@ class Rule:
     step: Callable[[Facts], Step]
 
 
-_gone = (Presence.ABSENT, Presence.ENDED)
+_GONE = (Presence.ABSENT, Presence.ENDED)
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -474,17 +514,12 @@ RULES: tuple[Rule, ...] = (
         lambda f: Remove(),
     ),
     # The platform is out of reach: nothing may be concluded, only said.
-    Rule(
-        "platform out of reach, not yet said",
-        lambda f: f.seen.presence is Presence.UNKNOWN and f.seen.message != f.engine.message,
-        lambda f: Note(f.seen.message),
-    ),
+    Rule("platform out of reach, not yet said", _is_unsaid, lambda f: Note(f.seen.message)),
     Rule("platform out of reach", lambda f: f.seen.presence is Presence.UNKNOWN, lambda f: Rest()),
-    # A life that is not wanted, or condemned: stop, settle, clean.
-    Rule("there, but not wanted", lambda f: f.is_alive and not is_wanted(f.engine), lambda f: Stop()),
+    # A life that is not wanted, condemned, or settled already: stop, settle, clean.
     Rule(
-        "there, but its life was settled",
-        lambda f: f.is_alive and not has_life(f.engine),
+        "there, but not wanted",
+        lambda f: f.is_alive and f.engine.is_managed and not (has_life(f.engine) and is_wanted(f.engine)),
         lambda f: Stop(),
     ),
     Rule("its life is gone", _has_lost_life, _settle_ended),
@@ -495,7 +530,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("something is left of it", lambda f: f.seen.presence is Presence.ENDED, lambda f: Clean()),
     Rule("to be deleted, and all is gone", lambda f: f.engine.target is Target.DELETED, lambda f: Remove()),
-    # A life that is wanted: claim, start, confirm, watch.
+    # A life that is wanted: claim, start.
     Rule(
         "a new life is wanted",
         lambda f: f.engine.target is Target.RUNNING and f.engine.state_run < f.engine.run,
@@ -504,42 +539,49 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "failed, and its restart policy is due",
         lambda f: _is_past(_restart_at(f), f.now),
-        lambda f: Ask(Verb.RESTART, f"restart policy, attempt {f.engine.restarts + 1}"),
+        lambda f: Ask(Verb.RESTART, f"restart policy, attempt {recent_restarts(f.engine) + 1}"),
+    ),
+    Rule(
+        "settled, and its message is old", lambda f: is_settled(f.engine) and bool(f.engine.message), lambda f: Note("")
     ),
     Rule("settled", lambda f: is_settled(f.engine), _wait),
+    Rule(
+        "claimed, and could not be started in time",
+        lambda f: f.seen.presence is Presence.ABSENT and _is_past(_start_end(f), f.now),
+        lambda f: Settle(_start_timeout(f), "not started in time"),
+    ),
     Rule("claimed, and nothing is there", lambda f: f.seen.presence is Presence.ABSENT, lambda f: Start()),
-    Rule("there, but cannot live", lambda f: f.engine.is_managed and _verdict(f) is not None, _condemn),
+    # It is there: judge, confirm, watch.
+    Rule("there, but cannot live", lambda f: _verdict(f) is not None, lambda f: Condemn(_given(_verdict(f)))),
     Rule(
         "started, and it answers",
         lambda f: f.engine.state is State.PENDING and f.memory.health.ready,
         lambda f: Confirm(),
     ),
     Rule(
-        "starting, and it waits for something new",
-        lambda f: f.engine.state is State.PENDING and f.seen.message != f.engine.message,
-        lambda f: Note(f.seen.message),
-    ),
-    Rule(
         "running, and silent",
         lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
-        lambda f: Suspect(f.memory.health.silent_since or f.now, f.memory.health.message),
+        lambda f: Suspect(_given(f.memory.health.silent_since), f.memory.health.message),
     ),
     Rule(
         "running, and it answers again",
-        lambda f: (
-            f.engine.unresponsive_since is not None and f.memory.health.ready and f.memory.health.silent_since is None
-        ),
+        lambda f: f.engine.unresponsive_since is not None and f.memory.health.ready and not _is_silent(f),
         lambda f: Clear(),
     ),
     Rule(
+        "it waits for something new",
+        lambda f: f.engine.unresponsive_since is None and _words(f) != f.engine.message,
+        lambda f: Note(_words(f)),
+    ),
+    Rule(
         "running, its lifetime is over",
-        lambda f: f.engine.is_managed and _is_past(_lifetime_end(f), f.now),
+        lambda f: _is_past(_lifetime_end(f), f.now),
         lambda f: Ask(Verb.STOP, f"maximum lifetime of {_lifetime_s(f):.0f} s reached"),
     ),
     Rule(
         "running, and idle for too long",
-        lambda f: f.engine.is_managed and not _is_silent(f) and _is_past(_idle_end(f), f.now),
-        lambda f: Ask(Verb.STOP, "idle for too long"),
+        lambda f: _is_past(_idle_end(f), f.now),
+        lambda f: Ask(Verb.STOP, f"no use for {_idle_timeout_s(f):.0f} s"),
     ),
     Rule("all is as wanted", lambda f: True, _wait),
 )

@@ -19,6 +19,7 @@ from ..lifecycle import (
     Clean,
     Note,
     Observation,
+    Presence,
     Remove,
     Rest,
     Settle,
@@ -79,7 +80,7 @@ class Lane:
         self._agenda = Agenda()
         self._woken = asyncio.Event()
         self._failures = Attempts(pace.retry_s)
-        self._repeats = Attempts(pace.retry_s)
+        self._repeats = Attempts(pace.repeat_s)
         self._acts: set[asyncio.Task[None]] = set()
 
     # --- loop ---------------------------------------------------------------------------------------------
@@ -184,8 +185,11 @@ class Lane:
             await self._take(step, engine)
             if not isinstance(step, Rest):
                 self._look_again(engine.id)
-        self._failures.reset(engine.id)
-        self._release([engine.id])
+        if seen.presence is Presence.UNKNOWN:
+            self._put_off([engine.id])
+        else:
+            self._failures.reset(engine.id)
+            self._release([engine.id])
 
     async def _guarded(self, engine_ids: Sequence[str], work: Awaitable[None]) -> None:
         """Whatever goes wrong with these engines ends here: they are put off, the others go on."""

@@ -30,8 +30,10 @@ class Pace:
     """Outer limit of one call of a port; the ports limit themselves below it."""
     act_s: float = 300.0
     """Outer limit of a platform's start, stop or clean."""
-    retry_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
-    """Pauses after the first, second, … failed attempt; at most one a 10 s in the end (quality.md F6)."""
+    retry_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+    """Pauses after the first, second, … look that failed: within 10 s after a healed outage all is normal."""
+    repeat_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
+    """Pauses between acts that change nothing: in the end at most one in 10 s for an engine."""
 
 
 class Agenda:
@@ -87,7 +89,7 @@ class Attempts:
         """Count one attempt; return when the next may be made, spread by a quarter so that engines part ways."""
         last, count, _ = self._made.get(engine_id, (what, 0, now))
         count = count + 1 if last == what else 1
-        spread = 0.75 + zlib.crc32(f"{engine_id}{count}".encode()) % 1000 / 2000
+        spread = 1 + zlib.crc32(f"{engine_id}{count}".encode()) % 1000 / 4000
         at = now + timedelta(seconds=spread * self._pauses_s[min(count, len(self._pauses_s)) - 1])
         self._made[engine_id] = what, count, at
         return at

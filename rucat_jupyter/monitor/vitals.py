@@ -30,6 +30,7 @@ class _Life:
     is_busy: bool = True  # as long as nothing is known, a query may be running
     touched_at: datetime | None = None
     revision: int = 0  # of the record at the last look
+    unknown_since: datetime | None = None  # platform out of reach
 
 
 class Vitals:
@@ -57,7 +58,10 @@ class Vitals:
     async def look_after(self, engine: Engine, seen: Observation) -> None:
         """Bring memory and pulse of an engine to what has just been seen of it."""
         life = await self._life(engine)
-        if seen.presence is not Presence.UNKNOWN:
+        if seen.presence is Presence.UNKNOWN:
+            life.unknown_since = life.unknown_since or self._time.now()
+        else:
+            life.unknown_since = None
             is_to_watch = seen.presence is Presence.ALIVE and has_life(engine) and is_wanted(engine)
             await (self._open_pulse(engine, life) if is_to_watch else _close_pulse(life))
         self._feel(life)
@@ -79,6 +83,12 @@ class Vitals:
             used_at=life.used_at and to_store(life.used_at),
             is_busy=life.is_busy,
         )
+
+    def out_of_reach_s(self, engine_id: str) -> float | None:
+        """For how many seconds the platform has been out of reach for an engine; None when it is not."""
+        life = self._lives.get(engine_id)
+        since = life and life.unknown_since
+        return (self._time.now() - since).total_seconds() if since else None
 
     def started(self, engine: Engine) -> None:
         """Note that the platform has started the life."""

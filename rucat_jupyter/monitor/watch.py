@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from ..engine import Engine
-from ..errors import Conflict, RucatError
+from ..errors import RucatError
 from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
 from .lane import AskVerb, Lane
@@ -34,18 +33,18 @@ class Monitor:
     gateway_id, host
         Who writes the heartbeat.
     on_change
-        Called after every write that people may see.
+        Called after every write that people may see, and when gateways come or go.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the ports, in the order of the interface
         self,
         store: Store,
         platforms: Mapping[str, Platform],
         prober: Prober,
-        *,
         ask: AskVerb,
         clock: Clock,
         timing: Timing,
+        *,
         gateway_id: str,
         host: str,
         on_change: Callable[[], None],
@@ -75,13 +74,17 @@ class Monitor:
         }
         self._sweeps = [Sweep(platform, store, self._time, clock.sleep, self._pace) for platform in platforms.values()]
         self._listed_at: datetime | None = None
-        self._unserved: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def wake(self, engine_id: str) -> None:
         """Look at an engine now; cheap, for an id that nobody knows too."""
         for lane in self._lanes.values():
             lane.wake(engine_id)
+
+    def out_of_reach_s(self, engine_id: str) -> float | None:
+        """For how many seconds the platform has been out of reach for an engine; None: it is not, or nobody knows."""
+        known = (lane.vitals.out_of_reach_s(engine_id) for lane in self._lanes.values())
+        return next((seconds for seconds in known if seconds is not None), None)
 
     async def run(self) -> None:
         """Watch until cancelled.
@@ -133,6 +136,8 @@ class Monitor:
         self._time.measured(await self._store.now())
         sites = [site for platform in self._platforms.values() for site in platform.sites()]
         is_shared_anew = await self._shares.beat(sites)
+        if is_shared_anew:
+            self._on_change()  # what nobody serves says so in its message
         now = self._time.now()
         is_full = (
             is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=self._pace.look_s)
@@ -143,7 +148,7 @@ class Monitor:
             self._listed_at = now
 
     async def _list(self, is_full: bool) -> None:
-        """Wake what is ours; let go of what is ours no longer; say of what nobody serves that it is so.
+        """Wake what is ours, and let go of what is ours no longer.
 
         Settled engines are looked at too: what an interrupted start may have left is found that way.
         """
@@ -155,22 +160,3 @@ class Monitor:
             for engine_id in lane.vitals.known:
                 if engine_id not in engines or not lane.is_mine(engines[engine_id]):
                     lane.wake(engine_id)
-        if is_full:
-            await self._say_unserved([engine for engine in engines.values() if not self._is_served(engine)])
-
-    def _is_served(self, engine: Engine) -> bool:
-        platform = self._platforms.get(engine.platform)
-        return (platform is not None and platform.serves(engine.site)) or self._shares.is_served(engine.site)
-
-    async def _say_unserved(self, engines: list[Engine]) -> None:
-        """Write it into the message the second time in a row: a gateway that just restarts is no news."""
-        for engine in engines:
-            text = f"no running gateway serves {engine.site!r}: start Rucat where this engine belongs"
-            if engine.id in self._unserved and engine.message != text:
-                try:
-                    await self._store.update(engine, {"message": text}, None)
-                except Conflict:
-                    continue  # somebody else was first
-                log.info("%s %s", engine.id, text)
-                self._on_change()
-        self._unserved = {engine.id for engine in engines}

@@ -1,23 +1,24 @@
-"""A platform in memory that a test scripts, and variants that play one failure each."""
+"""A machine in memory, the platform that acts on it, and variants of it that play one failure each."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason
+from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, Target
 from rucat_jupyter.errors import PlatformError, PlatformUnavailable
-from rucat_jupyter.lifecycle import End, Observation, Presence, Target
+from rucat_jupyter.lifecycle import End, Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Pinned, Problem
 
 SITE = "here"
+Key = tuple[str, int]  # engine id, run
 
 
 @dataclass
 class FakeLife:
-    """What the platform has of one life."""
+    """What the machine has of one life."""
 
     is_alive: bool = False
     has_rest: bool = True  # temp, work and secret files
@@ -25,71 +26,112 @@ class FakeLife:
     end: End | None = None
     message: str = ""
     port: int | None = 15002
+    answers: bool = True  # the Spark Connect service does
+    is_frozen: bool = False
+    is_zombie: bool = False
+    running: int = 0  # operations
+    used_at: datetime | None = None
 
 
 @dataclass
-class FakePlatform:
-    """Implements :class:`rucat_jupyter.ports.Platform`.
+class FakeMachine:
+    """What is outside: drivers and files, the same for every gateway that acts on it.
 
-    Everything it has is in ``lives``, by (engine id, run); ``calls`` lists what was asked of it, and ``most_alive``
-    how many drivers of one engine ever lived at once. Each method passes ``point(name)`` where a real one would do
-    IO: a test may let it crash there.
+    ``starts`` and ``stops`` list what happened to drivers, in order; ``most_alive`` how many drivers of one engine
+    ever lived at once; ``before_stop`` is called with a driver that is about to be ended.
     """
 
-    name: str = "local"
-    site_names: tuple[str, ...] = (SITE,)
-    is_down: bool = False
-    loses_events: bool = False
-    refuses: PlatformError | None = None
-    start_s: float = 0.0
-    stop_s: float = 0.0
-    observe_s: float = 0.0
-    lives: dict[tuple[str, int], FakeLife] = field(default_factory=lambda: defaultdict(FakeLife))
-    calls: list[str] = field(default_factory=list)
+    lives: dict[Key, FakeLife] = field(default_factory=dict)
+    starts: list[Key] = field(default_factory=list)
+    stops: list[Key] = field(default_factory=list)
     most_alive: dict[str, int] = field(default_factory=dict)
-    tokens: dict[str, str] = field(default_factory=dict)
-    point: Callable[[str], Awaitable[None]] | None = None
-    _queues: list[asyncio.Queue[str | None]] = field(default_factory=list)
+    before_stop: Callable[[Key], None] = lambda key: None
+    loses_events: bool = False
+    listeners: list[Callable[[str], None]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.lives = dict(self.lives)
-
-    # --- what a test does to it ----------------------------------------------------------------------------
-
-    def alive(self, engine_id: str | None = None) -> list[tuple[str, int]]:
+    def alive(self, engine_id: str | None = None) -> list[Key]:
         """Lives (of one engine) whose driver is there."""
         return [key for key, life in self.lives.items() if life.is_alive and engine_id in (None, key[0])]
 
+    def life(self, engine_id: str) -> FakeLife:
+        """The living driver of an engine."""
+        (key,) = self.alive(engine_id)
+        return self.lives[key]
+
     def die(self, engine_id: str, reason: Reason | None = Reason.EXITED, message: str = "exit 1") -> None:
-        """The engine's driver ends by itself."""
+        """The driver of an engine ends by itself."""
         for key in self.alive(engine_id):
             self.lives[key].is_alive = False
             self.lives[key].end = End(reason, message)
-            self.tell(engine_id)
+        self.tell(engine_id)
 
     def vanish(self, engine_id: str) -> None:
-        """The engine's driver and all that belongs to it is gone without a word."""
+        """All that belongs to an engine is gone without a word."""
         for key in [key for key in self.lives if key[0] == engine_id]:
             del self.lives[key]
 
-    def say(self, engine_id: str, message: str, end: End | None = None) -> None:
-        """What a living driver waits for, or why it can never come up."""
+    def change(self, engine_id: str, **changes: object) -> None:
+        """Something about the living drivers of an engine is different from now on."""
         for key in self.alive(engine_id):
-            self.lives[key].message, self.lives[key].end = message, end
-            self.tell(engine_id)
+            for name, value in changes.items():
+                assert hasattr(self.lives[key], name)
+                setattr(self.lives[key], name, value)
+        self.tell(engine_id)
 
     def tell(self, engine_id: str) -> None:
         """Emit an event."""
-        if not self.loses_events:
-            for queue in self._queues:
-                queue.put_nowait(engine_id)
+        for listener in list(self.listeners):
+            if not self.loses_events:
+                listener(engine_id)
 
-    def break_events(self) -> None:
-        """End every stream of events."""
+    def begin(self, key: Key) -> None:
+        """A driver runs."""
+        life = self.lives[key]
+        if not life.is_alive:
+            self.starts.append(key)
+        life.is_alive = life.has_log = True
+        self.most_alive[key[0]] = max(self.most_alive.get(key[0], 0), len(self.alive(key[0])))
+
+    def stop(self, key: Key) -> None:
+        """A driver is ended from outside."""
+        life = self.lives.get(key)
+        if life and life.is_alive:
+            self.before_stop(key)
+            self.stops.append(key)
+            life.is_alive = False
+            life.end = life.end or End(None, "stopped")
+
+
+class FakePlatform:
+    """Implements :class:`rucat_jupyter.ports.Platform` on a :class:`FakeMachine`.
+
+    ``calls`` lists what was asked of it. Where a real platform would do IO it passes ``point(name)``: a test may let
+    it crash there.
+    """
+
+    def __init__(
+        self, machine: FakeMachine | None = None, *, name: str = "local", sites: Sequence[str] = (SITE,)
+    ) -> None:
+        self.machine = machine or FakeMachine()
+        self.calls: list[str] = []
+        self.is_down = False
+        self.refuses: PlatformError | None = None
+        self.start_s = 0.0
+        self.stop_s = 0.0
+        self.observe_s = 0.0
+        self.point: Callable[[str], Awaitable[None]] | None = None
+        self._name = name
+        self._sites = tuple(sites)
+        self._queues: list[asyncio.Queue[str | Exception | None]] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def break_events(self, error: Exception | None = None) -> None:
+        """End every stream of events, or let it raise."""
         for queue in self._queues:
-            queue.put_nowait(None)
-
-    # --- the port --------------------------------------------------------------------------------------------
+            queue.put_nowait(error)
 
     async def open(self, installation: str) -> None:
         pass
@@ -104,38 +146,36 @@ class FakePlatform:
         return Pinned(spec, "4.3.0", "3.11.7")
 
     async def site(self, spec: EngineSpec) -> str:
-        return SITE
+        return self._sites[0]
 
     def serves(self, site: str) -> bool:
-        return site in self.site_names
+        return site in self._sites
 
     def sites(self) -> Sequence[str]:
-        return self.site_names
+        return self._sites
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         await self._io("start", engine.run_name)
-        key = engine.id, engine.state_run
         if self.refuses:
             raise self.refuses
-        life = self.lives.setdefault(key, FakeLife())
-        await self._io("start: files are written", engine.run_name)
+        key = engine.id, engine.state_run
+        life = self.machine.lives.setdefault(key, FakeLife())
+        await self._io("start: files are there")
         await asyncio.sleep(self.start_s)
-        if self.lives.get(key) is not life or life.end:
+        if self.machine.lives.get(key) is not life or life.end:
             raise PlatformError("its files vanished while it started", reason=Reason.CRASH_ON_START)
-        life.is_alive = life.has_log = True
-        self.tokens[engine.id] = credential.token
-        self.most_alive[engine.id] = max(self.most_alive.get(engine.id, 0), len(self.alive(engine.id)))
-        await self._io("start: process runs", engine.run_name)
+        self.machine.begin(key)
+        await self._io("start: driver runs")
 
     async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
+        self.calls.append(f"observe {len(engines)}")
         await asyncio.sleep(self.observe_s)
         if self.is_down:
-            return {e.id: Observation(Presence.UNKNOWN, f"{self.name} does not answer") for e in engines}
-        await self._io("observe", str(len(engines)))
+            return {engine.id: Observation(Presence.UNKNOWN, f"{self.name} does not answer") for engine in engines}
         return {engine.id: self._observe(engine) for engine in engines}
 
     def _observe(self, engine: Engine) -> Observation:
-        life = self.lives.get((engine.id, engine.state_run))
+        life = self.machine.lives.get((engine.id, engine.state_run))
         if life is None or not (life.is_alive or life.has_rest):
             return Observation(Presence.ABSENT)
         return Observation(Presence.ALIVE if life.is_alive else Presence.ENDED, life.message, life.end)
@@ -143,56 +183,59 @@ class FakePlatform:
     async def stop(self, engine: Engine) -> None:
         await self._io("stop", engine.run_name)
         await asyncio.sleep(self.stop_s)
-        life = self.lives.get((engine.id, engine.state_run))
-        if life and life.is_alive:
-            life.is_alive = False
-            life.end = life.end or End(None, "stopped")
-        await self._io("stop: process is gone", engine.run_name)
+        self.machine.stop((engine.id, engine.state_run))
+        await self._io("stop: driver is gone")
 
     async def clean(self, engine: Engine) -> None:
         await self._io("clean", engine.run_name)
-        key = engine.id, engine.state_run
-        life = self.lives.get(key)
+        lives, key = self.machine.lives, (engine.id, engine.state_run)
+        life = lives.get(key)
         if life and not life.is_alive:
             life.has_rest = False
-            await self._io("clean: files are gone", engine.run_name)
+            await self._io("clean: files are gone")
             if not life.has_log:
-                self.lives.pop(key, None)
+                lives.pop(key, None)
         if engine.target is Target.DELETED:
-            for old in [k for k, v in self.lives.items() if k[0] == engine.id and not v.is_alive]:
-                del self.lives[old]
+            for old in [key for key, life in lives.items() if key[0] == engine.id and not life.is_alive]:
+                del lives[old]
 
     async def leftovers(self) -> Sequence[Leftover]:
         await self._io("leftovers")
-        return [Leftover(*key) for key in self.lives]
+        return [Leftover(*key) for key in self.machine.lives]
 
     async def remove(self, leftover: Leftover) -> None:
-        await self._io("remove", leftover.engine_id)
-        self.lives.pop((leftover.engine_id, leftover.run), None)
+        await self._io("remove", f"{leftover.engine_id} {leftover.run}")
+        key = leftover.engine_id, leftover.run
+        self.machine.stop(key)
+        self.machine.lives.pop(key, None)
 
     async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
         yield "started"
 
     async def endpoint(self, engine: Engine) -> Endpoint | None:
-        await self._io("endpoint", engine.run_name)
-        life = self.lives.get((engine.id, engine.state_run))
+        await self._io("endpoint")
+        life = self.machine.lives.get((engine.id, engine.state_run))
         return Endpoint("127.0.0.1", life.port) if life and life.port else None
 
     async def changes(self) -> AsyncIterator[str]:
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        queue: asyncio.Queue[str | Exception | None] = asyncio.Queue()
         self._queues.append(queue)
+        self.machine.listeners.append(queue.put_nowait)
         try:
-            while (engine_id := await queue.get()) is not None:
-                yield engine_id
+            while (told := await queue.get()) is not None:
+                if isinstance(told, Exception):
+                    raise told
+                yield told
         finally:
             self._queues.remove(queue)
+            self.machine.listeners.remove(queue.put_nowait)
 
     async def _io(self, what: str, of: str = "") -> None:
         await asyncio.sleep(0)
         if ":" not in what:
             self.calls.append(f"{what} {of}".strip())
         if self.point:
-            await self.point(what)
+            await self.point(f"platform.{what}")
         if self.is_down:
             raise PlatformUnavailable(f"{self.name} does not answer")
 
@@ -202,7 +245,7 @@ class PlatformLosesEngineAfterStart(FakePlatform):
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         await super().start(engine, credential)
-        self.vanish(engine.id)
+        self.machine.vanish(engine.id)
 
 
 class PlatformEndsEngineAfterStart(FakePlatform):
@@ -210,7 +253,16 @@ class PlatformEndsEngineAfterStart(FakePlatform):
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         await super().start(engine, credential)
-        self.die(engine.id, Reason.CRASH_ON_START, "exit 1: bad conf")
+        self.machine.die(engine.id, Reason.CRASH_ON_START, "exit 1: bad conf")
+
+
+class PlatformRefusesStart(FakePlatform):
+    """Nothing can be started, and a refused start leaves files behind."""
+
+    async def start(self, engine: Engine, credential: Credential) -> None:
+        await self._io("start", engine.run_name)
+        self.machine.lives.setdefault((engine.id, engine.state_run), FakeLife())
+        raise PlatformError("8g asked, 4g free", reason=Reason.NO_MEMORY.value)
 
 
 class PlatformNeverObeysStop(FakePlatform):
@@ -220,10 +272,26 @@ class PlatformNeverObeysStop(FakePlatform):
         await self._io("stop", engine.run_name)
 
 
-class PlatformBreaksAtOneEngine(FakePlatform):
-    """A defect: stopping the engine named in ``broken`` raises what no contract allows."""
+class PlatformNeverStarts(FakePlatform):
+    """Looking works, starting is answered with 503 for ever."""
 
-    broken: str = ""
+    async def start(self, engine: Engine, credential: Credential) -> None:
+        await self._io("start", engine.run_name)
+        raise PlatformUnavailable("the API server answers 503")
+
+
+class PlatformHangs(FakePlatform):
+    """A stop never returns."""
+
+    async def stop(self, engine: Engine) -> None:
+        await self._io("stop", engine.run_name)
+        await asyncio.sleep(1e9)
+
+
+class PlatformBreaksAtOneEngine(FakePlatform):
+    """A defect: stopping the engine ``broken`` raises what no contract allows."""
+
+    broken = ""
 
     async def stop(self, engine: Engine) -> None:
         if engine.id == self.broken:
