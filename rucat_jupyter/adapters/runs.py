@@ -1,0 +1,161 @@
+"""Keep the folder of one run of a local engine: what is in it, its record, how it goes away.
+
+``runs/rucat-<id>-<run>/`` holds ``java.args`` (with the secret confs), ``log/``, ``tmp/``, ``work/``, ``conf/`` and
+``run.json``: what a later gateway must know of this life, nothing secret. Files are 0600, folders 0700.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+NAME = re.compile(r"rucat-(?P<engine_id>[^/]+)-(?P<run>\d+)")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What ``run.json`` says of a life. ``pid`` 0: not spawned, or the gateway died before it could write that."""
+
+    boot_id: str
+    port: int
+    ui_port: int
+    memory_mb: int
+    has_ui: bool = True
+    oom_kills: int | None = None
+    pid: int = 0
+    mark: str = ""
+    has_ended: bool = False
+    exit_code: int | None = None
+    was_watched: bool = False  # a gateway saw it end
+    is_cleaned: bool = False
+
+
+class RunFolder:
+    """One run's folder; reads its record once, since one gateway at a time writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = NAME.fullmatch(path.name)
+        assert found is not None, path.name  # noqa: S101 - callers list or make run names only
+        self.engine_id, self.run = found["engine_id"], int(found["run"])
+        self._record: Record | None = None
+
+    @property
+    def name(self) -> str:
+        """The run's name, ``rucat-<id>-<run>``."""
+        return self.path.name
+
+    @property
+    def argfile(self) -> Path:
+        """The argfile, whose path in a command line is what the engine is found by."""
+        return self.path / "java.args"
+
+    @property
+    def log(self) -> Path:
+        """The log: what Spark logs, and all that the JVM and its children print."""
+        return self.path / "log" / "engine.log"
+
+    @property
+    def tmp(self) -> Path:
+        """Temp folder: Java's, Python's, and Spark's local directory."""
+        return self.path / "tmp"
+
+    @property
+    def conf(self) -> Path:
+        """Spark's conf folder, and the log's configuration."""
+        return self.path / "conf"
+
+    @property
+    def record(self) -> Record | None:
+        """What is known of the life, or None if it was never begun."""
+        if self._record is None:
+            with contextlib.suppress(OSError, ValueError, TypeError):  # none, or torn by a crash: never begun
+                self._record = Record(**json.loads((self.path / "run.json").read_bytes()))
+        return self._record
+
+    def write(self, record: Record) -> None:
+        """Replace the record, whole or not at all."""
+        draft = self.path / "run.json.new"
+        write_private(draft, json.dumps(asdict(record)).encode())
+        draft.replace(self.path / "run.json")
+        self._record = record
+
+    def change(self, **changes: Any) -> Record:
+        """Replace fields of the record that is there."""
+        assert self.record is not None, self.name  # noqa: S101 - only of a life that has begun
+        record = replace(self.record, **changes)
+        self.write(record)
+        return record
+
+    def make(self) -> None:
+        """Make the folder and those in it; what is there stays."""
+        for path in (self.path, self.log.parent, self.tmp, self.path / "work", self.conf):
+            path.mkdir(mode=0o700, exist_ok=True)
+
+    def clean(self) -> None:
+        """Remove all but the log and the record."""
+        for path in (self.tmp, self.path / "work", self.conf, self.argfile):
+            remove(path)
+
+    def remove(self) -> None:
+        """Remove everything."""
+        remove(self.path)
+
+
+def list_runs(runs: Path) -> Iterator[RunFolder]:
+    """The run folders that are there; a link in their place is no run folder."""
+    try:
+        entries = list(os.scandir(runs))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            yield RunFolder(Path(entry.path))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, never through a link that someone left in its place."""
+    remove(path)
+    with open_private(path, os.O_EXCL) as file:
+        file.write(data)
+
+
+def open_private(path: Path, flags: int) -> BinaryIO:
+    """Open a file of its owner's alone for writing, made if it is not there, never through a link."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags, 0o600), "wb")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or tree, links themselves and never what they point to; what is not there is removed."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, onerror=_open_and_retry)
+        else:
+            path.unlink()
+
+
+def _open_and_retry(
+    function: Callable[..., Any], name: str, error: tuple[type[BaseException], BaseException, TracebackType]
+) -> None:
+    """Let rmtree pass a folder that a job has closed to its owner, and whatever vanished meanwhile."""
+    if isinstance(error[1], FileNotFoundError):
+        return
+    path = Path(name)
+    folder = path if function in (os.open, os.scandir, os.lstat) else path.parent
+    if (
+        not isinstance(error[1], PermissionError)
+        or folder.is_symlink()
+        or os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    ):
+        raise error[1]
+    folder.chmod(0o700)
+    remove(path)

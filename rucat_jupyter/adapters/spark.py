@@ -1,0 +1,196 @@
+"""Turn an engine's Spark conf and options into the words that a Java is started with.
+
+Pure functions over values and the jars of a Spark release; the local platform and pods start Spark the same
+way: ``java @argfile``, without a launcher JVM. Where a conf is one that only ``SparkSubmit`` interprets, that
+class is the main class, else ``SparkConnectServer`` itself is.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+SUBMIT_CLASS = "org.apache.spark.deploy.SparkSubmit"
+
+TOKEN_ENV = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the variable's name, read by SparkConnectServer
+"""Where the server reads its token: the environment, never an argument."""
+
+MIN_HEAP_MB = 472
+"""The smallest ``-Xmx`` that Spark starts with (UnifiedMemoryManager wants 1.5 times 300 MB of usable heap)."""
+
+HEAP_CONF = "spark.driver.memory"
+CORES_CONF = "spark.driver.cores"
+CLASS_PATH_CONF = "spark.driver.extraClassPath"
+LIBRARY_PATH_CONF = "spark.driver.extraLibraryPath"
+UI_ENABLED_CONF = "spark.ui.enabled"
+UI_PORT_CONF = "spark.ui.port"
+PORT_CONF = "spark.connect.grpc.binding.port"
+
+SUBMIT_ONLY = frozenset(
+    {
+        "spark.archives",
+        "spark.driver.userClassPathFirst",
+        "spark.files",
+        "spark.jars",
+        "spark.jars.excludes",
+        "spark.jars.ivy",
+        "spark.jars.ivySettings",
+        "spark.jars.packages",
+        "spark.jars.repositories",
+        "spark.kerberos.keytab",
+        "spark.kerberos.principal",
+    }
+)
+"""Confs that only SparkSubmit acts on, from its argument parser (``SparkSubmitArguments`` of Spark 4)."""
+
+DEAD_CONFS: Mapping[str, str] = {
+    "spark.driver.defaultJavaOptions": "use java_options",
+    "spark.executor.defaultJavaOptions": "use java_options",
+    "spark.pyspark.python": "use local.python",
+    "spark.pyspark.driver.python": "use local.python",
+}
+"""Confs that only Spark's launcher scripts read, which Rucat does not run, and the field to use instead."""
+
+_SIZE = r"[1-9]\d{0,8}[kKmMgG]?"
+_NUMBER = r"\d{1,9}"
+_COLLECTORS = r"-XX:\+Use(?:G1|Serial|Parallel|Z|Shenandoah)GC"
+JAVA_OPTIONS: tuple[str, ...] = (
+    rf"-X(?:ss|ms|mn){_SIZE}",
+    r"-Xlog:[a-z0-9+*]+(?:=(?:off|error|warning|info|debug|trace))?",
+    _COLLECTORS,
+    r"-XX:[+-](?:AlwaysPreTouch|ParallelRefProcEnabled|TieredCompilation|UseAdaptiveSizePolicy|UseCompressedOops"
+    r"|UseCompressedClassPointers|UseDynamicNumberOfGCThreads|UseLargePages|UseNUMA|UseStringDeduplication"
+    r"|UseTransparentHugePages|ZGenerational|DisableExplicitGC|ExplicitGCInvokesConcurrent)",
+    r"-XX:(?:CompressedClassSpaceSize|G1HeapRegionSize|InitialCodeCacheSize|MaxDirectMemorySize|MaxMetaspaceSize"
+    rf"|MaxNewSize|MetaspaceSize|NewSize|ReservedCodeCacheSize|ThreadStackSize)={_SIZE}",
+    r"-XX:(?:ActiveProcessorCount|ConcGCThreads|G1ReservePercent|GCTimeRatio|InitiatingHeapOccupancyPercent"
+    r"|MaxGCPauseMillis|MaxTenuringThreshold|NewRatio|ParallelGCThreads|SoftRefLRUPolicyMSPerMB|SurvivorRatio"
+    rf"|MaxJavaStackTraceDepth)={_NUMBER}",
+    r"-XX:TieredStopAtLevel=[1-4]",
+)
+"""The Java options that may be asked for: memory areas, collectors, compiler; nothing that runs or writes a file.
+
+Never ``-D``, agents, ``-XX:OnError``, ``-XX:OnOutOfMemoryError``, ``-XX:+HeapDump…``, ``-Xbootclasspath``, ``@file``.
+The heap is ``driver.memory``.
+"""
+
+_ALLOWED_OPTION = re.compile("|".join(f"(?:{option})" for option in JAVA_OPTIONS))
+_COLLECTOR = re.compile(_COLLECTORS)
+_UNITS_KB = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"})
+
+
+def memory_mb(text: str) -> int:
+    """Mebibytes in a memory size such as ``4g`` or ``1536m``, rounded down."""
+    return int(text[:-1]) * _UNITS_KB[text[-1].lower()] // 1024
+
+
+def check_java_options(options: Sequence[str]) -> list[str]:
+    """What is wrong with these Java options, one line each; empty when all are allowed."""
+    wrong = [
+        f"{option!r} is not an allowed Java option; allowed are options of heap areas, collectors and the compiler, "
+        "such as -Xss8m, -XX:+UseZGC or -XX:MaxMetaspaceSize=512m"
+        + ("; the heap is driver.memory" if option.startswith(("-Xmx", "-XX:MaxHeapSize", "-XX:MaxRAM")) else "")
+        for option in options
+        if _ALLOWED_OPTION.fullmatch(option) is None
+    ]
+    collectors = sorted({option for option in options if _COLLECTOR.fullmatch(option)})
+    if len(collectors) > 1:
+        wrong.append(f"{' and '.join(collectors)} exclude each other; choose one collector")
+    return wrong
+
+
+def check_conf(conf: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The confs that would be ignored, as (key, what to do)."""
+    dead = [(key, f"Spark reads it only in a launcher that is not used; {DEAD_CONFS[key]}") for key in DEAD_CONFS]
+    foreign = [(key, "Spark ignores a key that does not begin with 'spark.'") for key in conf if key[:6] != "spark."]
+    return [(key, text) for key, text in dead if key in conf] + foreign
+
+
+def quoted(word: str) -> str:
+    r"""One word as a line of a Java argfile: in quotes, with ``\`` before what the launcher would interpret.
+
+    The rules are those of the java launcher's manual page, "Java Command-Line Argument Files".
+    """
+    return f'"{word.translate(_ESCAPES)}"'
+
+
+def argfile(words: Iterable[str]) -> bytes:
+    """The bytes of an argfile; the JVM must run under a UTF-8 locale, else it reads non-ASCII text wrongly."""
+    return "".join(f"{quoted(word)}\n" for word in words).encode()
+
+
+def module_flags(jars: Path, modules: Collection[str] | None) -> list[str]:
+    """The flags that this Spark release wants of every JVM, without those for modules that the Java lacks.
+
+    They are the string constants of ``JavaModuleOptions`` in its launcher jar: per release, never a copied list.
+    ``modules`` None keeps all of them. Raises FileNotFoundError when the launcher jar is not there.
+    """
+    launcher = next(iter(sorted(jars.glob("spark-launcher_*.jar"))), None)
+    if launcher is None:
+        raise FileNotFoundError(f"{jars} has no spark-launcher jar")
+    with zipfile.ZipFile(launcher) as jar:
+        constants = string_constants(jar.read("org/apache/spark/launcher/JavaModuleOptions.class"))
+    flags = [constant for constant in constants if constant.startswith("-")]
+    return [flag for flag in flags if modules is None or _module_of(flag) in {None, *modules}]
+
+
+def string_constants(class_file: bytes) -> list[str]:
+    """The string constants of a Java class file (JVM specification, 4.4), in their order."""
+    count = struct.unpack_from(">H", class_file, 8)[0]
+    texts: dict[int, str] = {}
+    references: list[int] = []
+    offset, index = 10, 1
+    while index < count:
+        tag = class_file[offset]
+        if tag == 1:
+            size = struct.unpack_from(">H", class_file, offset + 1)[0]
+            texts[index] = class_file[offset + 3 : offset + 3 + size].decode("utf-8", "replace")
+            offset += 3 + size
+        else:
+            if tag == 8:
+                references.append(struct.unpack_from(">H", class_file, offset + 1)[0])
+            offset += _ENTRY_SIZE[tag]
+        index += 2 if tag in (5, 6) else 1  # a long or double takes two places
+    return [texts[reference] for reference in references]
+
+
+_ENTRY_SIZE = {3: 5, 4: 5, 5: 9, 6: 9, 7: 3, 8: 3, 9: 5, 10: 5, 11: 5, 12: 5, 15: 4, 16: 3, 17: 5, 18: 5, 19: 3, 20: 3}
+
+
+def conf_words(conf: Mapping[str, str]) -> list[str]:
+    """The confs as system properties: the one way on which every value arrives exactly as given."""
+    return [f"-D{key}={value}" for key, value in conf.items()]
+
+
+def needs_submit(conf: Collection[str]) -> bool:
+    """Whether one of these conf keys is one that only SparkSubmit acts on."""
+    return not SUBMIT_ONLY.isdisjoint(conf)
+
+
+def main_words(conf: Mapping[str, str], *, master: str, name: str) -> list[str]:
+    """The main class and its arguments: the server itself, or SparkSubmit where a conf needs it.
+
+    SparkSubmit finds all other confs in the system properties, where :func:`conf_words` has put them.
+    """
+    if not needs_submit(conf):
+        return [SERVER_CLASS]
+    submit_only = [word for key in sorted(SUBMIT_ONLY & conf.keys()) for word in ("--conf", f"{key}={conf[key]}")]
+    return [SUBMIT_CLASS, "--master", master, "--name", name, "--class", SERVER_CLASS, *submit_only, "spark-internal"]
+
+
+def class_path(jars: Path, conf: Mapping[str, str], folders: Sequence[str] = ()) -> str:
+    """The class path: what the conf puts first, then Spark's jars, then folders such as ``HADOOP_CONF_DIR``."""
+    first = [conf[CLASS_PATH_CONF]] if conf.get(CLASS_PATH_CONF) else []
+    hive = jars.parent / "hive-jackson"  # the default of spark.driver.defaultExtraClassPath
+    return ":".join([*first, *([f"{hive}/*"] if hive.is_dir() else []), f"{jars}/*", *folders])
+
+
+def _module_of(flag: str) -> str | None:
+    """The module that a flag speaks of, or None."""
+    found = re.match(r"--add-(?:modules|opens|exports|reads)=([\w.]+)", flag)
+    return found.group(1) if found else None
