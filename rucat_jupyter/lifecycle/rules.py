@@ -1,0 +1,273 @@
+"""The one next step: the table of the monitor's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from ..engine import HINTS, Engine, Failure, Reason, State, Target, Verb
+from .facts import Memory, Observation, Presence, Timing
+from .status import has_life, is_settled, is_wanted
+from .steps import Ask, Claim, Clean, Clear, Condemn, Confirm, Note, Remove, Rest, Settle, Start, Step, Stop, Suspect
+from .verbs import recent_restarts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a rule may look at."""
+
+    engine: Engine
+    seen: Observation
+    memory: Memory
+    now: datetime
+    timing: Timing
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the driver is there."""
+        return self.seen.presence is Presence.ALIVE
+
+    def failed(self, reason: Reason, message: str) -> Failure:
+        """A failure of this life, as of now."""
+        return Failure(reason=reason, message=message, hint=HINTS[reason], at=self.now)
+
+
+def _verdict(f: Facts) -> Failure | None:
+    """The failure of a wanted life that is still there, if it must end; never of one that is not ours to end."""
+    m = f.memory
+    if not f.engine.is_managed:
+        return None
+    if f.seen.end is not None and f.seen.end.reason is not None:
+        return f.failed(f.seen.end.reason, f.seen.end.message)
+    if m.health.context_stopped:
+        return f.failed(Reason.CONTEXT_STOPPED, "the SparkContext inside the engine is stopped: no query can run")
+    if _is_past(_start_end(f), f.now):
+        return _start_timeout(f)
+    if _is_past(_silence_end(f), f.now):
+        reason = Reason.CONTEXT_STOPPED if m.health.is_zombie else Reason.UNRESPONSIVE
+        return f.failed(reason, f"no answer for {f.timing.silence_grace_s:.0f} s ({m.health.message})")
+    return None
+
+
+def _start_end(f: Facts) -> datetime | None:
+    """When a start is given up."""
+    is_starting = f.engine.state is State.PENDING and has_life(f.engine) and f.engine.is_managed
+    return f.memory.since + timedelta(seconds=_start_timeout_s(f)) if is_starting else None
+
+
+def _start_timeout(f: Facts) -> Failure:
+    waited = f"the engine did not answer within {_start_timeout_s(f):.0f} s"
+    return f.failed(
+        Reason.START_TIMEOUT, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited
+    )
+
+
+def _start_timeout_s(f: Facts) -> float:
+    return f.engine.spec.start_timeout_s or f.timing.start_timeout_s.get(f.engine.platform, 600.0)
+
+
+def _lifetime_s(f: Facts) -> float:
+    asked = f.engine.spec.max_lifetime_s
+    return f.timing.max_lifetime_s.get(f.engine.platform, 0.0) if asked is None else float(asked)
+
+
+def _lifetime_end(f: Facts) -> datetime | None:
+    span_s = _lifetime_s(f)
+    is_up = f.engine.state is State.RUNNING and f.engine.is_managed
+    return f.engine.started_at + timedelta(seconds=span_s) if is_up and f.engine.started_at and span_s else None
+
+
+def _idle_timeout_s(f: Facts) -> float:
+    asked = f.engine.spec.idle_timeout_s
+    return f.timing.idle_timeout_s if asked is None else float(asked)
+
+
+def _idle_end(f: Facts) -> datetime | None:
+    span_s = _idle_timeout_s(f)
+    is_up = f.engine.state is State.RUNNING and f.engine.is_managed
+    if not is_up or not span_s or f.memory.is_busy or _is_silent(f):
+        return None
+    times = (f.memory.since, f.memory.used_at, f.engine.last_used_at, f.engine.started_at)
+    return max(t for t in times if t) + timedelta(seconds=span_s)
+
+
+def _restart_at(f: Facts) -> datetime | None:
+    """When the restart policy brings a failed engine back; None for never."""
+    e, backoff = f.engine, f.timing.restart_backoff_s
+    is_failed = is_settled(e) and e.target is Target.RUNNING and e.failure is not None
+    if not is_failed or e.spec.restart_policy != "on_failure" or recent_restarts(e) >= len(backoff):
+        return None
+    return f.memory.since + timedelta(seconds=backoff[recent_restarts(e)])
+
+
+def _settle_ended(f: Facts) -> Settle:
+    """Settle a life that is gone: a failure where it should have lived, else a stop."""
+    e, end = f.engine, f.seen.end
+    if not is_wanted(e):
+        return Settle(e.failure, e.failure.message if e.failure else "stopped")
+    if end is None:
+        return Settle(f.failed(Reason.LOST, "the engine is gone, and nobody saw it end"), "lost")
+    if end.reason is None:
+        return Settle(None, end.message)
+    return Settle(f.failed(end.reason, end.message), end.message)
+
+
+def _silence_end(f: Facts) -> datetime | None:
+    """When a silence has lasted too long."""
+    silent = f.memory.health.silent_since
+    if silent is None or f.engine.state is not State.RUNNING or not f.engine.is_managed:
+        return None
+    return max(silent, f.memory.since) + timedelta(seconds=f.timing.silence_grace_s)
+
+
+def _wait(f: Facts) -> Rest:
+    """Rest until the next moment at which time alone may change something."""
+    ends = (_start_end(f), _silence_end(f), _lifetime_end(f), _idle_end(f), _restart_at(f))
+    return Rest(min((end for end in ends if end and end > f.now), default=None))
+
+
+def _is_past(at: datetime | None, now: datetime) -> bool:
+    return at is not None and now >= at
+
+
+def _has_lost_life(f: Facts) -> bool:
+    """Whether the claimed life has ended; a claimed life of which nothing was ever seen may still begin."""
+    if not has_life(f.engine) or not f.engine.is_managed or f.seen.presence not in _GONE:
+        return False
+    never_begun = (
+        f.engine.state is State.PENDING
+        and f.seen.presence is Presence.ABSENT
+        and not f.memory.was_started
+        and is_wanted(f.engine)
+    )
+    return not never_begun
+
+
+def _is_silent(f: Facts) -> bool:
+    return f.engine.state is State.RUNNING and f.memory.health.silent_since is not None
+
+
+def _is_unsaid(f: Facts) -> bool:
+    """Whether the platform is out of reach for an engine that needs it, and its message says something else."""
+    needs_it = not is_settled(f.engine) and f.engine.unresponsive_since is None
+    return f.seen.presence is Presence.UNKNOWN and needs_it and f.seen.message != f.engine.message
+
+
+def _words(f: Facts) -> str:
+    """What the engine waits for: the platform's words, or why an external one does not come up."""
+    is_awaited = f.engine.state is State.PENDING and not f.engine.is_managed
+    return f.seen.message or (f.memory.health.message if is_awaited else "")
+
+
+def _given(value: T | None) -> T:
+    """A value that the rule's own predicate has found to be there."""
+    assert value is not None  # noqa: S101
+    return value
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the monitor's table: in words, when it applies, what to do."""
+
+    when: str
+    applies: Callable[[Facts], bool]
+    step: Callable[[Facts], Step]
+
+
+_GONE = (Presence.ABSENT, Presence.ENDED)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "external, and to be deleted",
+        lambda f: not f.engine.is_managed and f.engine.target is Target.DELETED,
+        lambda f: Remove(),
+    ),
+    # The platform is out of reach: nothing may be concluded, only said.
+    Rule("platform out of reach, not yet said", _is_unsaid, lambda f: Note(f.seen.message)),
+    Rule("platform out of reach", lambda f: f.seen.presence is Presence.UNKNOWN, lambda f: Rest()),
+    # A life that is not wanted, condemned, or settled already: stop, settle, clean.
+    Rule(
+        "there, but not wanted",
+        lambda f: f.is_alive and f.engine.is_managed and not (has_life(f.engine) and is_wanted(f.engine)),
+        lambda f: Stop(),
+    ),
+    Rule("its life is gone", _has_lost_life, _settle_ended),
+    Rule(
+        "never claimed, and not wanted",
+        lambda f: f.engine.state is State.PENDING and f.engine.state_run == 0 and f.engine.target is not Target.RUNNING,
+        lambda f: Settle(None, "stopped before it started"),
+    ),
+    Rule("something is left of it", lambda f: f.seen.presence is Presence.ENDED, lambda f: Clean()),
+    Rule("to be deleted, and all is gone", lambda f: f.engine.target is Target.DELETED, lambda f: Remove()),
+    # A life that is wanted: claim, start.
+    Rule(
+        "a new life is wanted",
+        lambda f: f.engine.target is Target.RUNNING and f.engine.state_run < f.engine.run,
+        lambda f: Claim(),
+    ),
+    Rule(
+        "failed, and its restart policy is due",
+        lambda f: _is_past(_restart_at(f), f.now),
+        lambda f: Ask(Verb.RESTART, f"restart policy, attempt {recent_restarts(f.engine) + 1}"),
+    ),
+    Rule(
+        "settled, and its message is old", lambda f: is_settled(f.engine) and bool(f.engine.message), lambda f: Note("")
+    ),
+    Rule("settled", lambda f: is_settled(f.engine), _wait),
+    Rule(
+        "claimed, and could not be started in time",
+        lambda f: f.seen.presence is Presence.ABSENT and _is_past(_start_end(f), f.now),
+        lambda f: Settle(_start_timeout(f), "not started in time"),
+    ),
+    Rule("claimed, and nothing is there", lambda f: f.seen.presence is Presence.ABSENT, lambda f: Start()),
+    # It is there: judge, confirm, watch.
+    Rule("there, but cannot live", lambda f: _verdict(f) is not None, lambda f: Condemn(_given(_verdict(f)))),
+    Rule(
+        "started, and it answers",
+        lambda f: f.engine.state is State.PENDING and f.memory.health.ready,
+        lambda f: Confirm(),
+    ),
+    Rule(
+        "running, and silent",
+        lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
+        lambda f: Suspect(_given(f.memory.health.silent_since), f.memory.health.message),
+    ),
+    Rule(
+        "running, and it answers again",
+        lambda f: f.engine.unresponsive_since is not None and f.memory.health.ready and not _is_silent(f),
+        lambda f: Clear(),
+    ),
+    Rule(
+        "it waits for something new",
+        lambda f: f.engine.unresponsive_since is None and _words(f) != f.engine.message,
+        lambda f: Note(_words(f)),
+    ),
+    Rule(
+        "running, its lifetime is over",
+        lambda f: _is_past(_lifetime_end(f), f.now),
+        lambda f: Ask(Verb.STOP, f"maximum lifetime of {_lifetime_s(f):.0f} s reached"),
+    ),
+    Rule(
+        "running, and idle for too long",
+        lambda f: _is_past(_idle_end(f), f.now),
+        lambda f: Ask(Verb.STOP, f"no use for {_idle_timeout_s(f):.0f} s"),
+    ),
+    Rule("all is as wanted", lambda f: True, _wait),
+)
+"""The monitor's table, first match. Every look at an engine ends in exactly one step."""
+
+
+def rule_of(facts: Facts) -> Rule:
+    """The first rule of :data:`RULES` that applies."""
+    return next(rule for rule in RULES if rule.applies(facts))
+
+
+def plan(engine: Engine, observation: Observation, memory: Memory, now: datetime, timing: Timing) -> Step:
+    """The one next step for an engine: pure, and total over every combination of its arguments."""
+    facts = Facts(engine, observation, memory, now, timing)
+    return rule_of(facts).step(facts)

@@ -1,0 +1,88 @@
+"""What can be asked of an engine: the verb table, and which fields a verb changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from ..engine import Engine, Status, Target, Verb
+from ..errors import NotManaged, NotPossible
+from .status import status_of
+
+
+class Outcome(str, Enum):
+    """What asking for a verb answers: 202, 200 or 409."""
+
+    ACCEPTED = "accepted"
+    OK = "ok"
+    NOT_POSSIBLE = "not_possible"
+
+
+_ACCEPTED, _OK, _NO = Outcome.ACCEPTED, Outcome.OK, Outcome.NOT_POSSIBLE
+_STATUSES = (
+    Status.PENDING,
+    Status.RUNNING,
+    Status.UNRESPONSIVE,
+    Status.STOPPING,
+    Status.STOPPED,
+    Status.FAILED,
+    Status.DELETING,
+)
+VERBS: Mapping[Verb, Mapping[Status, Outcome]] = {
+    Verb.STOP: dict(zip(_STATUSES, (_ACCEPTED, _ACCEPTED, _ACCEPTED, _OK, _OK, _OK, _NO), strict=True)),
+    Verb.RESTART: dict(zip(_STATUSES, (_OK, _ACCEPTED, _ACCEPTED, _ACCEPTED, _ACCEPTED, _ACCEPTED, _NO), strict=True)),
+    Verb.DELETE: dict(zip(_STATUSES, (_ACCEPTED,) * 6 + (_OK,), strict=True)),
+}
+"""The verb table: what each verb answers in each status."""
+
+STABLE_S = 600.0
+"""After so long a life the next failure is a new one (the time after which Kubernetes' CrashLoopBackOff resets)."""
+
+Changes = Mapping[str, object]
+"""Fields of :class:`~rucat_jupyter.engine.Engine` and their new values, to be written by compare-and-set."""
+
+
+def verbs_of(engine: Engine) -> list[Verb]:
+    """The verbs that would be accepted now."""
+    status = status_of(engine)
+    return [
+        verb
+        for verb, row in VERBS.items()
+        if row[status] is Outcome.ACCEPTED and (engine.is_managed or verb is Verb.DELETE)
+    ]
+
+
+def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome, Changes]:
+    """What a verb answers now and which fields it changes (none unless accepted).
+
+    Raises NotManaged for stop and restart of an external engine, NotPossible where the verb table says so.
+    ``by_policy`` marks the restart policy's own restart, which counts.
+    """
+    if not engine.is_managed and verb is not Verb.DELETE:
+        raise NotManaged(
+            f"cannot {verb.value} {engine.name!r}: Rucat does not manage external engines, it only watches them; "
+            "delete forgets it",
+            status=status_of(engine).value,
+        )
+    status = status_of(engine)
+    outcome = VERBS[verb][status]
+    if outcome is Outcome.NOT_POSSIBLE:
+        raise NotPossible(f"cannot {verb.value} {engine.name!r}: it is {status.value}", status=status.value)
+    if outcome is Outcome.OK:
+        return outcome, {}
+    if verb is Verb.RESTART:
+        restarts = recent_restarts(engine) + 1 if by_policy else 0
+        return outcome, {
+            "target": Target.RUNNING,
+            "run": engine.run + 1,
+            "failure": None,
+            "message": "",
+            "restarts": restarts,
+        }
+    return outcome, {"target": Target.STOPPED if verb is Verb.STOP else Target.DELETED}
+
+
+def recent_restarts(engine: Engine) -> int:
+    """Restarts by policy in a row; a life of :data:`STABLE_S` or more begins the count anew."""
+    lived_s = (engine.failure.at - engine.started_at).total_seconds() if engine.failure and engine.started_at else 0.0
+    return 0 if lived_s >= STABLE_S else engine.restarts
