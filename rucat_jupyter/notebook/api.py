@@ -1,0 +1,153 @@
+"""The notebook side's one caller of the gateway's REST: finds or starts the gateway, and survives its death.
+
+A request that breaks off because the gateway died is asked again of the next gateway: every call here may be
+repeated safely (a create that was already done answers ``name_taken``, a stop or restart ``ok``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import EngineNotFound, GatewayUnavailable, RucatError, from_code
+
+if TYPE_CHECKING:
+    import httpx
+
+View = dict[str, Any]
+"""An engine as REST shows it."""
+
+TIMEOUT_S = 30.0
+POLL_MARGIN_S = 15.0  # an answer to a long poll may come this much later than asked for
+TRIES = 3  # gateways that may die one after the other under one call
+STARTING_S = 20.0  # a gateway that says it is not ready yet is asked again for this long
+LONGEST_POLL_S = 50.0  # what REST allows
+HTTP_ERROR = 400
+
+
+class Api:
+    """REST calls; safe to use from several threads.
+
+    Parameters
+    ----------
+    open_client
+        Finds or starts the gateway and returns an HTTP client for it; tests give their own.
+    """
+
+    def __init__(self, open_client: Callable[[], httpx.Client] | None = None) -> None:
+        self._open_client = open_client or _open_client
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, Any] | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Any:
+        """Ask and return the JSON answer; raises the error that the answer names, or GatewayUnavailable."""
+        import httpx
+
+        starting_until = time.monotonic() + STARTING_S
+        broken: httpx.TransportError | None = None
+        for _ in range(TRIES):
+            client = self._get_client()
+            try:
+                answer = client.request(method, f"/rucat/{path}", json=json, params=params, timeout=timeout_s)
+                while _is_starting(answer) and time.monotonic() < starting_until:
+                    time.sleep(min(float(answer.headers.get("Retry-After", 1)), 1.0))
+                    answer = client.request(method, f"/rucat/{path}", json=json, params=params, timeout=timeout_s)
+            except httpx.TimeoutException as exc:
+                raise GatewayUnavailable(
+                    f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or end it "
+                    "with: rucat serve --stop (engines live on)"
+                ) from exc
+            except httpx.TransportError as exc:
+                broken = exc
+                self._drop(client)
+                continue
+            return _result(answer)
+        raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
+
+    def lines(self, path: str, params: Mapping[str, Any], *, follow: bool) -> Iterator[str]:
+        """Stream the lines of a text answer as they come; ends when the gateway ends."""
+        import httpx
+
+        timeout = httpx.Timeout(TIMEOUT_S, read=None if follow else TIMEOUT_S)
+        try:
+            with self._get_client().stream("GET", f"/rucat/{path}", params=params, timeout=timeout) as answer:
+                if answer.status_code >= HTTP_ERROR:
+                    answer.read()
+                    _result(answer)
+                yield from answer.iter_lines()
+        except httpx.TransportError as exc:
+            raise GatewayUnavailable(f"the gateway ended while it sent {path}; ask again ({exc})") from exc
+
+    def engine(self, ref: str) -> View:
+        """Read one engine by id or name."""
+        view: View = self.call("GET", engine_path(ref))
+        return view
+
+    def poll(self, view: View, wait_s: float) -> View:
+        """Return the engine when it differs from ``view``, or after ``wait_s`` seconds as it is."""
+        wait = max(0, min(int(wait_s), int(LONGEST_POLL_S)))
+        params = {"since": view["revision"], "wait": wait}
+        answer: View = self.call("GET", engine_path(view["id"]), params=params, timeout_s=wait + POLL_MARGIN_S)
+        return answer
+
+    def find(self, ref: str) -> View | None:
+        """Read one engine, or None when there is none."""
+        try:
+            return self.engine(ref)
+        except EngineNotFound:
+            return None
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _get_client(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._open_client()
+            return self._client
+
+    def _drop(self, client: httpx.Client) -> None:
+        with self._lock:
+            if self._client is client:
+                self._client = None
+
+
+def engine_path(ref: str, *more: str) -> str:
+    """The path of an engine below ``/rucat/``, whatever characters its name has."""
+    return "/".join(["engines", quote(ref, safe=""), *more])
+
+
+def _open_client() -> httpx.Client:
+    from .. import launch
+
+    return launch.client(launch.ensure(), timeout_s=TIMEOUT_S)
+
+
+def _is_starting(answer: httpx.Response) -> bool:
+    return answer.status_code == GatewayUnavailable.http_status and GatewayUnavailable.code in answer.text
+
+
+def _result(answer: httpx.Response) -> Any:
+    if answer.status_code < HTTP_ERROR:
+        return answer.json() if answer.content else None
+    try:
+        body = answer.json()
+        raise from_code(str(body["code"]), str(body["message"]), body.get("details"))
+    except (ValueError, KeyError, TypeError):
+        start = answer.text[:200]
+        raise RucatError(f"the gateway answered {answer.status_code} in an unknown form: {start}") from None

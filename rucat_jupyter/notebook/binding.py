@@ -1,0 +1,97 @@
+"""The variables of a notebook that hold sessions: bound, unbound, and bound anew when their user stopped them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RucatError
+from . import text
+from .client import Engine
+from .phase import notice
+
+if TYPE_CHECKING:
+    from .session import Attachment
+
+
+class Binding:
+    """Which variable of the user's namespace holds which session; the last one bound is the current one."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._bound: dict[str, Attachment] = {}
+        self._sessions: dict[str, str | None] = {}  # variable -> the name that its user gave the session
+
+    def attach(self, engine: Engine, variable: str, session: str | None) -> list[str]:
+        """Attach the notebook's session and bind it; returns what the user should know, a line each."""
+        from . import session as sessions
+
+        before = self._bound.get(variable)
+        attachment = sessions.attach(engine, session)
+        lines = self._keep_stranger(variable, attachment)
+        if before is not None and before is not attachment:
+            lines.append(f"{variable} was attached to {text.plain(before.engine.name)}, which lives on")
+            self._forget(before, variable)
+        self._bound.pop(variable, None)  # the last one bound is the current one
+        self._bound[variable], self._sessions[variable] = attachment, session
+        self._shell.user_ns[variable] = attachment.spark
+        return lines
+
+    def bound(self) -> list[Attachment]:
+        """The attachments of this notebook."""
+        return list(self._bound.values())
+
+    def current(self) -> Attachment | None:
+        """The one that verbs without a name mean."""
+        return next(reversed(self._bound.values()), None)
+
+    def find(self, name: str | None) -> Attachment | None:
+        """The current one, or that of the engine of this name or id."""
+        if name is None:
+            return self.current()
+        return next((a for a in self._bound.values() if name in (a.engine.name, a.engine.id)), None)
+
+    def release(self, attachment: Attachment) -> list[str]:
+        """Unbind and let go; returns the variables that were unbound."""
+        from . import session as sessions
+
+        variables = [variable for variable, bound in self._bound.items() if bound is attachment]
+        for variable in variables:
+            del self._bound[variable]
+            if self._shell.user_ns.get(variable) is attachment.spark:
+                del self._shell.user_ns[variable]
+        sessions.detach(attachment)
+        return variables
+
+    def renew_stopped(self, *_: object) -> None:
+        """Before a cell: a session that its user stopped (``spark.stop()``) is replaced by a new one, once said."""
+        for variable, attachment in list(self._bound.items()):
+            if attachment.is_open or self._shell.user_ns.get(variable) is not attachment.spark:
+                continue
+            try:
+                if attachment.engine.refresh().status == "Running":
+                    self.attach(attachment.engine, variable, self._sessions[variable])
+                    name = text.plain(attachment.engine.name)
+                    notice(f"● {variable} was stopped: it is a new session on {name}, without temp views and conf.")
+            except RucatError as error:
+                del self._bound[variable]
+                notice(f"{variable} was stopped and is not attached any more: {str(error).splitlines()[0]}")
+
+    def _forget(self, attachment: Attachment, variable: str) -> None:
+        """Close a session whose only variable is taken by another."""
+        from . import session as sessions
+
+        if not any(a is attachment for v, a in self._bound.items() if v != variable):
+            sessions.detach(attachment)
+
+    def _keep_stranger(self, variable: str, attachment: Attachment) -> list[str]:
+        """Keep what the user has in the variable under another name, unless it was put there by us."""
+        there = self._shell.user_ns.get(variable)
+        before = self._bound.get(variable)
+        if there is None or there is attachment.spark or (before is not None and there is before.spark):
+            return []
+        kept, number = f"old_{variable}", 1
+        while kept in self._shell.user_ns:
+            number += 1
+            kept = f"old_{variable}_{number}"
+        self._shell.user_ns[kept] = there
+        return [f"{variable} was a {type(there).__name__} of yours: it is kept as {kept}"]

@@ -1,0 +1,227 @@
+"""A gRPC channel that asks a guard what a failed call means, and can be cut and opened anew under its users.
+
+pyspark builds its stubs on it as on any channel. What the guard raises that is no ``grpc.RpcError`` passes through
+pyspark's retries unchanged: that is how a cell shows the engine's failure instead of a trace.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import grpc
+
+RELEASE = "/ReleaseExecute"
+INTERRUPT = "/Interrupt"
+REATTACH = "/ReattachExecute"
+LIMITS_S = {RELEASE: 10.0, "/ReleaseSession": 5.0}
+"""Upper limits of calls that only tidy up: a frozen engine must hold nobody for them."""
+LONG_S = 600.0
+INTERRUPT_S = 0.8
+"""Ctrl-C waits no longer than this for the engine to hear of it."""
+
+Metadata = list[tuple[str, str]]
+
+
+class Guard(Protocol):
+    """Decides for every call whether it makes sense, and what its failure means."""
+
+    def metadata(self) -> Metadata:
+        """Metadata of every call (the token)."""
+        ...
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the channel was cut, so that tidying calls have no sense."""
+        ...
+
+    def begin(self) -> None:
+        """Note that a call begins to wait for the engine."""
+        ...
+
+    def end(self) -> None:
+        """Note that it waits no more."""
+        ...
+
+    def before(self) -> None:
+        """Raise when there is no engine to call; may open the channel anew."""
+        ...
+
+    def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
+        """Return True to have the call sent again, False to let ``error`` go to pyspark, or raise what it means."""
+        ...
+
+
+class Released(Exception):
+    """A tidying call that was given up: the engine tidies up by itself."""
+
+
+class GuardedChannel:
+    """What pyspark takes for its gRPC channel."""
+
+    def __init__(self, open_channel: Callable[[], grpc.Channel], guard: Guard, on_close: Callable[[], None]) -> None:
+        self._open = open_channel
+        self._on_close = on_close
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = open_channel()
+        self.guard = guard
+
+    def current(self) -> grpc.Channel:
+        """The channel in use; opened anew after a cut."""
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._open()
+            return self._channel
+
+    def cut(self) -> None:
+        """Cancel what is under way (each call fails with CANCELLED); the next call opens another channel."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def close(self) -> None:
+        """Close for good; what ``grpc.Channel`` has for it."""
+        self._on_close()
+        self.cut()
+
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> _Unary:
+        """Make a callable of one request and one answer."""
+        return _Unary(self, "unary_unary", method, args, kwargs)
+
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> _Stream:
+        """Make a callable of one request and many answers."""
+        return _Stream(self, "unary_stream", method, args, kwargs)
+
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> _Unary:
+        """Make a callable of many requests and one answer."""
+        return _Unary(self, "stream_unary", method, args, kwargs)
+
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> _Stream:
+        """Make a callable of many requests and many answers."""
+        return _Stream(self, "stream_stream", method, args, kwargs)
+
+
+class _Callable:
+    """One method of the service, bound anew whenever the channel is."""
+
+    def __init__(
+        self, channel: GuardedChannel, kind: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._channel = channel
+        self._kind, self.method = kind, method
+        self._args, self._kwargs = args, kwargs
+        self._bound: tuple[grpc.Channel, Any] | None = None
+        self.limit_s = next((limit_s for end, limit_s in LIMITS_S.items() if method.endswith(end)), None)
+        self.may_repeat = kind.startswith("unary") and not method.endswith(REATTACH)
+        self.guard = channel.guard
+
+    def send(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
+        """Send the request on the channel of now."""
+        channel = self._channel.current()
+        bound = self._bound
+        if bound is None or bound[0] is not channel:
+            make = getattr(channel, self._kind)
+            bound = self._bound = (channel, make(self.method, *self._args, **self._kwargs))
+        sent = [*(metadata or []), *self.guard.metadata()]
+        try:
+            return bound[1](request, timeout=timeout, metadata=sent, **more)
+        except ValueError as exc:  # "Cannot invoke RPC on closed channel!": cut between the two lines above
+            raise _Cut from exc
+
+
+class _Cut(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
+    """A call on a channel that was cut before it was sent."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.CANCELLED
+
+    def details(self) -> str:
+        return "failed to connect: the channel was cut before the call was sent"
+
+    def trailing_metadata(self) -> None:
+        return None
+
+
+class _Unary(_Callable):
+    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **more: Any) -> Any:
+        if self.method.endswith(INTERRUPT) and sys.exc_info()[0] is KeyboardInterrupt:
+            return self._interrupt(request, metadata, more)
+        if self.limit_s is not None:
+            return self._tidy(request, timeout, metadata, more)
+        self.guard.begin()
+        try:
+            while True:
+                self.guard.before()
+                try:
+                    return self.send(request, timeout, metadata, more)
+                except grpc.RpcError as error:
+                    if not self.guard.after(error, request, may_repeat=self.may_repeat):
+                        raise
+        finally:
+            self.guard.end()
+
+    def _tidy(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
+        """Send once, for a short time: nobody waits for it, and the engine tidies up by itself in the end."""
+        if self.guard.is_cut:
+            raise Released(self.method)
+        try:
+            return self.send(request, min(timeout or LONG_S, self.limit_s or LONG_S), metadata, more)
+        except grpc.RpcError as error:
+            raise Released(str(error)) from None
+
+    def _interrupt(self, request: Any, metadata: Any, more: dict[str, Any]) -> Any:
+        """Tell the engine of Ctrl-C, but let Ctrl-C have its way when the engine does not answer."""
+        try:
+            return self.send(request, INTERRUPT_S, metadata, more)
+        except grpc.RpcError:
+            raise KeyboardInterrupt from None
+
+
+class _Stream(_Callable):
+    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **more: Any) -> Iterator[Any]:
+        responses = _Responses(self, request, timeout, metadata, more)
+        responses.start()
+        return responses
+
+
+class _Responses:
+    """The answers of one streaming call."""
+
+    def __init__(self, method: _Stream, request: Any, timeout: float | None, metadata: Any, more: Any) -> None:
+        self._method, self._request = method, request
+        self._how = (timeout, metadata, more)
+        self._call: Any = None
+        self._has_begun = False
+
+    def start(self) -> None:
+        """Send the request."""
+        self._method.guard.before()
+        self._call = self._method.send(self._request, *self._how)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        guard = self._method.guard
+        guard.begin()
+        try:
+            while True:
+                try:
+                    if self._call is None:
+                        self.start()
+                    answer = next(self._call)
+                    self._has_begun = True
+                    return answer
+                except grpc.RpcError as error:
+                    may_repeat = self._method.may_repeat and not self._has_begun
+                    if not guard.after(error, self._request, may_repeat=may_repeat):
+                        raise
+                    self._call = None
+        finally:
+            guard.end()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_call"], name)

@@ -1,0 +1,263 @@
+"""``create``: mine of that name, or a new one, and in the end Running; safe to run again and again."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import EngineNotFound, NameTaken, NotPossible, RucatError
+from . import text
+from .api import Api, View, engine_path
+from .client import Engine, default_api
+from .failures import StillWaiting, WaitInterrupted, hows
+from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
+from .phase import Phase, SilentPhase, live_phase
+
+MASK = "***"  # what REST shows in place of a secret
+NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
+LOCAL = "local"
+EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
+
+
+@dataclass
+class Created:
+    """How a create went: the engine, what it took to get it, and what was asked for but not applied."""
+
+    engine: Engine
+    how: str  # "created", "found" or "restarted"
+    not_applied: list[str] = field(default_factory=list)
+    since: datetime = field(default_factory=text.utc_now)
+
+    @property
+    def note(self) -> str:
+        """What could not be applied, and how to apply it; empty where all was."""
+        if not self.not_applied:
+            return ""
+        name = text.quoted(self.engine.name)
+        return (
+            f"Not applied: {', '.join(self.not_applied)}. To apply: %rucat delete {name} --yes, then create it again."
+            if get_shell() is not None
+            else f"Not applied: {', '.join(self.not_applied)}. To apply: delete the engine and create it again."
+        )
+
+
+def create(
+    name: str | None = None,
+    *,
+    profile: str | None = None,
+    conf: Mapping[str, str] | None = None,
+    executors: int | Mapping[str, Any] | None = None,
+    driver_memory: str | None = None,
+    wait: bool = True,
+    timeout_s: float | None = None,
+    **spec: Any,
+) -> Engine:
+    """Return my engine of that name, or a new one, and wait until it is Running.
+
+    A Stopped or Failed engine is restarted with its stored settings; settings that differ are named as not applied.
+
+    Parameters
+    ----------
+    name
+        Default: the profile's name; on this machine ``local-<folder>-<4 hex of folder and Python>``. In scripts,
+        nbconvert and papermill a random suffix is added, and the engine is stopped at exit.
+    profile, conf, executors, driver_memory
+        A named template; Spark conf; the number of executors (or their settings); the driver's heap ("4g").
+    wait
+        False: return at once, the engine starts by itself.
+    timeout_s
+        Raise StillWaiting when it is not Running after that many seconds; the engine goes on starting.
+    **spec
+        Any other field of the spec (``driver={"cores": 2}``, ``env={…}``, ``idle_timeout_s=600``), or ``platform``.
+
+    Raises
+    ------
+    EngineFailed
+        It did not come up; the message says why.
+    InvalidRequest
+        A setting is wrong; all of them are listed.
+    """
+    asked = request(profile, conf, executors, driver_memory, spec)
+    phase: Phase = live_phase() if get_shell() is not None else SilentPhase()
+    made = find_or_create(name, asked, phase=phase, timeout_s=timeout_s)
+    if wait:
+        made.engine.wait(timeout_s, phase=phase)
+        phase.end(text.running_line(made.engine.view, made.note))
+    return made.engine
+
+
+def request(
+    profile: str | None,
+    conf: Mapping[str, str] | None,
+    executors: int | Mapping[str, Any] | None,
+    driver_memory: str | None,
+    spec: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Build what was asked for as fields of REST, without name and without what this process adds by itself."""
+    asked: dict[str, Any] = {key: value for key, value in spec.items() if value is not None}
+    if profile is not None:
+        asked["profile"] = profile
+    if conf:
+        asked["conf"] = {**asked.get("conf", {}), **{key: _conf_text(value) for key, value in conf.items()}}
+    if executors is not None:
+        asked["executors"] = dict(executors) if isinstance(executors, Mapping) else {"instances": executors}
+    if driver_memory is not None:
+        asked["driver"] = {**asked.get("driver", {}), "memory": driver_memory}
+    return asked
+
+
+def find_or_create(
+    name: str | None, asked: dict[str, Any], *, phase: Phase, timeout_s: float | None = None, api: Api | None = None
+) -> Created:
+    """Create the engine, or find mine of that name and set it going; does not wait until it is Running."""
+    api = api or default_api()
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    profile, platform = _profile_and_platform(api, asked)
+    ends_with_us = name is None and caller().is_batch
+    if name is None:
+        name = _default_local_name(asked) if platform == LOCAL else profile or platform
+        name += random_suffix() if ends_with_us else ""
+    body = _merge(local_fields(), asked) if platform == LOCAL else dict(asked)
+    while True:
+        try:
+            made = Created(Engine(api.call("POST", "engines", json={**body, "name": name}), api), "created")
+        except NameTaken as taken:
+            found = _take(api, str(taken.details.get("id") or name), phase, deadline)
+            if found is None:
+                continue
+            made = found
+            made.not_applied = differences(asked, made.engine.view)
+        if ends_with_us:
+            _stop_at_exit(made.engine)
+        return made
+
+
+def external(address: str, api: Api | None = None) -> Engine:
+    """Return my record of an engine that someone else runs, by its address (``sc://host:port/;token=…``)."""
+    api = api or default_api()
+    for view in api.call("GET", "engines")["engines"]:
+        if view["platform"] == "external" and _same_place(view, address):
+            return Engine(view, api)
+    host = address.removeprefix("sc://").split("/")[0].split(";")[0]
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in host).strip("-._") or "external"
+    body = {"name": name, "platform": "external", "external": {"url": address}}
+    try:
+        return Engine(api.call("POST", "engines", json=body), api)
+    except NameTaken:
+        return Engine(api.call("POST", "engines", json={**body, "name": name + random_suffix()}), api)
+
+
+def differences(asked: Mapping[str, Any], view: View) -> list[str]:
+    """Name what was asked for and is otherwise: ``driver.memory 4g (it has 1g)``."""
+    found = []
+    for key in ("profile", "platform"):
+        if key in asked and asked[key] != view[key]:
+            found.append(f"{key} {text.plain(asked[key])} (it has {text.plain(view[key])})")
+    wanted = {key: value for key, value in asked.items() if key not in ("profile", "platform")}
+    return found + _differences(wanted, view["spec"], "")
+
+
+def _differences(wanted: Mapping[str, Any], has: Mapping[str, Any], prefix: str) -> list[str]:
+    found = []
+    for key, value in wanted.items():
+        path, present = f"{prefix}{key}", has.get(key)
+        if path in NOT_COMPARED or present == MASK:
+            continue
+        if isinstance(value, Mapping):
+            found += _differences(value, present or {}, f"{path}.")
+        elif value != present:
+            now = "it has none" if present is None else f"it has {text.plain(present, 60)}"
+            found.append(f"{path} {text.plain(value, 60)} ({now})")
+    return found
+
+
+def _take(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created | None:
+    """Take the engine that has the name, set going where it is settled; None when it was being deleted: try anew."""
+    view = api.find(ref)
+    if view is None:
+        return None
+    engine = Engine(view, api)
+    if engine.status == "Deleting":
+        _wait_until_gone(engine, phase, deadline)
+        return None
+    if engine.status not in ("Stopped", "Failed", "Stopping"):
+        return Created(engine, "found")
+    try:
+        return Created(Engine(api.call("POST", engine_path(engine.id, "restart")), api), "restarted")
+    except (NotPossible, EngineNotFound):  # somebody deleted it in between
+        return None
+
+
+def _wait_until_gone(engine: Engine, phase: Phase, deadline: float | None) -> None:
+    view, begun = engine.view, time.monotonic()
+    name, api = text.plain(view["name"]), engine._api
+    try:
+        while view["status"] == "Deleting":
+            if deadline is not None and time.monotonic() >= deadline:
+                raise StillWaiting(f"the engine that had the name {name!r} is still being deleted; try again")
+            line = f"{text.phase_line({**view, 'message': ''})}: waiting until the name is free"
+            phase.show(f"{line}   {text.duration(time.monotonic() - begun)}", line)
+            view = api.poll(view, max(1.0, min(phase.tick_s, 5.0)))
+    except EngineNotFound:
+        return
+    except KeyboardInterrupt:
+        raise WaitInterrupted(f"{name} is still being deleted. Try again: {hows(view['name'])['create']}") from None
+
+
+def _profile_and_platform(api: Api, asked: Mapping[str, Any]) -> tuple[str | None, str]:
+    """What the gateway will choose, so that only engines on this machine are sent what belongs to it."""
+    profile = asked.get("profile")
+    if asked.get("platform"):
+        return profile, str(asked["platform"])
+    answer = api.call("GET", "profiles")
+    profile = str(profile or answer["default"])
+    platforms = {found["name"]: found["platform"] for found in answer["profiles"]}
+    return profile, str(platforms.get(profile, profile))
+
+
+def _default_local_name(asked: Mapping[str, Any]) -> str:
+    local = {**local_fields()["local"], **(asked.get("local") or {})}
+    return default_local_name(local["directory"], local["python"])
+
+
+def _same_place(view: View, address: str) -> bool:
+    """Whether an external engine has this host and port; tokens and other parameters are not compared."""
+
+    def place(url: str) -> tuple[str | None, int]:
+        parts = urlsplit("http" + url.removeprefix("sc"))
+        return parts.hostname, parts.port or 15002
+
+    try:
+        return place(str((view["spec"].get("external") or {}).get("url") or "")) == place(address)
+    except ValueError:
+        return False  # no such port: the gateway says what is wrong with it
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _conf_text(value: object) -> str:
+    """Spark's way to write a conf value: booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _stop_at_exit(engine: Engine) -> None:
+    """Stop an engine that nobody named when its creator ends; whatever happens then, the exit goes on."""
+
+    def stop() -> None:
+        try:
+            engine._api.call("POST", engine_path(engine.id, "stop"), timeout_s=EXIT_S)
+        except RucatError:
+            return  # gone already, or no gateway: idle stop ends it
+
+    atexit.register(stop)

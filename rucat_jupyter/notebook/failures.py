@@ -1,0 +1,101 @@
+"""Errors of the notebook side that show themselves as a few lines instead of a trace."""
+
+from __future__ import annotations
+
+from ..errors import RucatError
+from . import text
+from .api import View
+from .identity import get_shell
+
+
+class EngineFailed(RucatError):
+    """The engine that was asked failed, was stopped or was deleted; ``engine`` is what REST last showed of it.
+
+    The message has the same three parts everywhere: what, why, what to do.
+    """
+
+    code = "engine_failed"
+
+    def __init__(self, message: str, engine: View | None = None) -> None:
+        super().__init__(message)
+        self.engine = engine
+
+    @classmethod
+    def of(cls, view: View) -> EngineFailed:
+        """Make the error of an engine that has failed, or is stopped, being stopped, deleted or gone."""
+        return cls(text.failure(view, hows(view["name"])), view)
+
+    @classmethod
+    def gone(cls, name: str) -> EngineFailed:
+        """Make the error of an engine that has no record any more."""
+        return cls.of({"name": name, "status": "Gone", "message": ""})
+
+    @classmethod
+    def restarted(cls, view: View) -> EngineFailed:
+        """Make the error of what ran on an engine when it was restarted."""
+        return cls(
+            f"◌ {text.plain(view['name'])} was restarted (run {view['run']})\n"
+            "  What ran on it is lost, and so are temp views and runtime conf of this session.\n"
+            "  Run this again when it is Running; what made the views too.",
+            view,
+        )
+
+    @classmethod
+    def session_lost(cls, view: View) -> EngineFailed:
+        """Make the error of what ran in a session that ended meanwhile."""
+        return cls(
+            f"● {text.plain(view['name'])} runs, but the session of this notebook on it ended\n"
+            "  What ran in it is lost, and so are its temp views and runtime conf.\n"
+            "  spark goes on in a new session: run this again.",
+            view,
+        )
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        """Show the message alone: IPython's hook for errors with a trace of their own."""
+        return self.message.splitlines()
+
+
+class StillWaiting(RucatError):
+    """The engine has not become what was waited for in the time that was given; it goes on by itself."""
+
+    code = "still_waiting"
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        return self.message.splitlines()
+
+
+class WaitInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended the waiting, not the engine; the message says how to go on and how to stop it."""
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        return [str(self)]
+
+
+def hows(name: str) -> dict[str, str]:
+    """How to act on an engine in the words of the place: magics in IPython, Python in a script."""
+    if get_shell() is None:
+        got = f"rucat_jupyter.get({name!r})"
+        return {
+            "restart": f"{got}.restart()",
+            "stop": f"{got}.stop()",
+            "logs": f"{got}.logs(tail=50)",
+            "create": f"rucat_jupyter.create({name!r})",
+            "wait": f"{got}.wait()",
+            "attach": f"{got}.connect()",
+        }
+    quoted = text.quoted(name)
+    return {
+        "restart": f"%rucat restart {quoted}",
+        "stop": f"%rucat stop {quoted}",
+        "logs": f"%rucat logs {quoted} --tail 50",
+        "create": f"%rucat create {quoted}",
+        "wait": f"%rucat create {quoted}",
+        "attach": f"%rucat attach {quoted}",
+    }
+
+
+def briefly(error: BaseException) -> BaseException:
+    """Make an error show its message alone in IPython, as the answer of a magic should."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    error._render_traceback_ = lambda *_: [f"rucat: {lines[0]}", *lines[1:]]  # type: ignore[attr-defined]
+    return error

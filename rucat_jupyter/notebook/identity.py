@@ -1,0 +1,154 @@
+"""Who is asking: which notebook this process belongs to, what its engine is called by default, and what it sends."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import secrets
+import sys
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KEY_LENGTH = 32  # of the 64 hex digits of SHA-256 (design: REST, sessions)
+ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
+NAME_LENGTH = 63
+NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path into the user's namespace
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What this process is.
+
+    ``path`` is the notebook's (or a name for what there is instead), ``key`` the key of its session on an engine;
+    ``is_lasting`` says whether the same caller will have the same key again; ``is_batch`` that nobody looks on
+    (a script, nbconvert, papermill), so its unnamed engines end with it.
+    """
+
+    path: str
+    key: str
+    is_lasting: bool
+    is_batch: bool
+
+
+def get_shell() -> Any:
+    """The running IPython shell, or None; never imports IPython."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
+
+
+def in_kernel(shell: Any) -> bool:
+    """Whether the shell is that of a Jupyter kernel."""
+    return getattr(shell, "kernel", None) is not None
+
+
+def can_ask(shell: Any) -> bool:
+    """Whether a question to the user can be answered: a terminal, or a kernel whose front end takes input."""
+    if in_kernel(shell):
+        return bool(getattr(shell.kernel, "_allow_stdin", True))
+    return shell is not None and sys.stdin is not None and sys.stdin.isatty()
+
+
+_random_key = secrets.token_hex(KEY_LENGTH // 2)
+
+
+def caller(session: str | None = None) -> Caller:
+    """Tell what this process is; ``session`` names a session where there is no notebook path."""
+    shell = get_shell()
+    path = notebook_path(shell)
+    session = session or None
+    is_batch = path is None and (shell is None or (in_kernel(shell) and not can_ask(shell)))
+    if session is not None:
+        return Caller(_printable(session), key_of(session), is_lasting=True, is_batch=is_batch)
+    if path is not None:
+        return Caller(_printable(path), key_of(path), is_lasting=True, is_batch=False)
+    return Caller(_printable(_what_runs(shell)), _random_key, is_lasting=False, is_batch=is_batch)
+
+
+def key_of(path: str) -> str:
+    """The session key of a notebook path: the first 32 hex digits of its SHA-256."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:KEY_LENGTH]
+
+
+def notebook_path(shell: Any) -> str | None:
+    """The absolute path of the notebook that this kernel runs, or None where there is none."""
+    if not in_kernel(shell):
+        return None
+    for variable in NOTEBOOK_VARIABLES:
+        if path := shell.user_ns.get(variable):
+            return str(Path(str(path)).absolute())
+    path = os.environ.get("JPY_SESSION_NAME")
+    if not path or (not can_ask(shell) and _is_inherited(path)):
+        return None
+    return path if Path(path).is_absolute() else str(Path.cwd() / Path(path).name)
+
+
+def _printable(path: str) -> str:
+    """The path as REST takes it: printable, and not too long."""
+    return "".join(c if c.isprintable() else "�" for c in path)[-4096:]
+
+
+def _is_inherited(path: str) -> bool:
+    """Whether the variable is another notebook's: nbconvert or papermill, started inside that notebook's kernel."""
+    import psutil
+
+    try:
+        parent = psutil.Process().parent()
+        return parent is not None and parent.environ().get("JPY_SESSION_NAME") == path
+    except psutil.Error:
+        return False
+
+
+def _what_runs(shell: Any) -> str:
+    if in_kernel(shell):
+        return f"kernel in {Path.cwd()}"
+    if shell is not None:
+        return f"IPython in {Path.cwd()}"
+    script = sys.argv[0] if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
+    return str(Path(script).absolute()) if script else f"Python in {Path.cwd()}"
+
+
+def default_local_name(directory: str, python: str) -> str:
+    """``local-<folder>-<4 hex of folder and Python>``, in the characters that a name may have."""
+    digest = hashlib.sha256(f"{directory}\0{python}".encode("utf-8", "surrogateescape")).hexdigest()[:4]
+    folder = "".join(c if _is_plain(c) else "-" for c in unicodedata.normalize("NFC", Path(directory).name))
+    folder = folder.strip("-")[: NAME_LENGTH - len("local--0000-000000")].strip("-")
+    return "-".join(part for part in ("local", folder, digest) if part)
+
+
+def random_suffix() -> str:
+    """What is added to the default name of an engine that ends with its creator."""
+    return "-" + secrets.token_hex(3)
+
+
+def _is_plain(char: str) -> bool:
+    return unicodedata.category(char) in ("Nd",) or unicodedata.category(char)[0] == "L" or char in "._-"
+
+
+def local_fields() -> dict[str, Any]:
+    """What an engine on this machine takes from its creator: Python, folder, and the variables of its clouds."""
+    fields: dict[str, Any] = {"local": {"python": sys.executable, "directory": str(Path.cwd())}}
+    if env := env_from_kernel(os.environ):
+        fields["secret_env"] = env
+    return fields
+
+
+def env_from_kernel(environ: Any) -> dict[str, str]:
+    """The variables whose names match ``RUCAT_ENV_FROM_KERNEL`` (patterns, separated by commas)."""
+    text = environ.get("RUCAT_ENV_FROM_KERNEL", ENV_FROM_KERNEL)
+    patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    return {
+        name: value
+        for name, value in sorted(environ.items())
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) and _is_text(value)
+    }
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be sent: bytes that are no UTF-8 come as lone surrogates."""
+    try:
+        return bool(value.encode())
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,357 @@
+"""Knows whether the engine of one session lives, and decides what a call that fails on it means.
+
+While the gateway says that the engine is alive, or cannot be asked, a failed call goes back to pyspark, which tries
+again: a broken connection heals. The moment the gateway says Failed, Stopped or Deleting, everything under way ends
+with the engine's own failure. A call that hangs (a frozen engine) is watched by a thread that asks for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from grpc_status import rpc_status  # type: ignore[import-untyped]
+
+from ..errors import EngineNotFound, RucatError
+from . import text
+from .api import LONGEST_POLL_S, Api, View, engine_path
+from .channel import GuardedChannel, Metadata
+from .failures import EngineFailed
+from .phase import notice
+
+ENDED = ("Failed", "Stopped", "Stopping", "Deleting")
+LIVE = ("Running", "Unresponsive")
+TICK_S = 1.0  # how often the watching thread looks whether a call waits
+LONG_S = 1.0  # a call that waits longer than this is watched
+PATIENCE_S = 5.0  # calls that fail for longer than this are spoken of
+CHANGE_S = 1.0  # how long a failed call waits for the gateway to see why
+STOPPING_S = 5.0  # how long an error of a dying SparkContext waits for it
+NEVER_SENT = ("failed to connect", "Connection refused")
+"""gRPC's words for a connection that was never made, so that the engine cannot have seen the call."""
+DYING = ("SparkContext was shut down", "stopped SparkContext", "SparkContext has been shutdown", "SparkContext is shut")
+SESSION_ENDED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_NOT_FOUND", "INVALID_HANDLE.SESSION_CHANGED")
+DOUBTFUL = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+"""Codes that may mean a dead engine (or a stranger on its port) when Spark itself says nothing with them."""
+
+
+class Detached(RucatError):
+    """The session was let go (``%rucat detach``, or the end of the process)."""
+
+    code = "detached"
+
+
+class Lifeline:
+    """The guard of one session's channel (:class:`rucat_jupyter.notebook.channel.Guard`).
+
+    Parameters
+    ----------
+    view
+        The engine as REST showed it when the session was attached.
+    key, path
+        The notebook's session key and path, for a new session id.
+    open_channel
+        Makes a channel from the answer of ``/connection``.
+    """
+
+    def __init__(
+        self, api: Api, view: View, key: str, path: str, open_channel: Callable[[dict[str, Any]], grpc.Channel]
+    ) -> None:
+        self._api, self._view = api, view
+        self._key, self._path = key, path
+        self._run: int = view["run"]
+        self._open_channel = open_channel
+        self._connection = self._get_connection()
+        self._lock = threading.RLock()
+        self._spark: weakref.ref[Any] | None = None
+        self._closed = threading.Event()
+        self._is_cut = False
+        self._error: EngineFailed | None = None
+        self._waiting = 0
+        self._waiting_since = 0.0
+        self._failing_since: float | None = None
+        self._told_silence = self._told_failing = False
+        self.channel = GuardedChannel(self._open_now, self, self._closed.set)
+        threading.Thread(target=self._watch, name=f"rucat-{view['name']}", daemon=True).start()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the engine has to be looked at before the next call."""
+        return self._is_cut
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session was let go, or stopped by its user."""
+        return self._closed.is_set()
+
+    def bind(self, spark: Any) -> None:
+        """Tell which session object has to follow when its session on the engine is a new one."""
+        self._spark = weakref.ref(spark)
+
+    def suspend(self) -> None:
+        """End what is under way and look at the engine before the next call: it is about to stop or restart."""
+        with self._lock:
+            self._is_cut = True
+        self.channel.cut()
+
+    # --- what the channel asks -----------------------------------------------------------------------------
+
+    def metadata(self) -> Metadata:
+        """The token, as a header: a token in the address would ask for TLS (facts: Spark Connect server 5)."""
+        token = self._connection.get("token")
+        return [("authorization", f"Bearer {token}")] if token else []
+
+    def begin(self) -> None:
+        """Count a call that waits."""
+        with self._lock:
+            self._waiting += 1
+            if self._waiting == 1:
+                self._waiting_since = time.monotonic()
+
+    def end(self) -> None:
+        """Count it off."""
+        with self._lock:
+            self._waiting -= 1
+
+    def before(self) -> None:
+        """Refuse calls of a session that was let go; find the engine again after a cut."""
+        if self._closed.is_set():
+            raise Detached(f"the session on {self._view['name']} was let go; attach again for another")
+        if self._is_cut:
+            self._reopen()
+
+    def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
+        """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""
+        if self._closed.is_set():
+            raise Detached(f"the session on {self._view['name']} was let go") from None
+        status = rpc_status.from_call(error)
+        if status is not None:
+            return self._after_spark_spoke(status.message, request, may_repeat=may_repeat)
+        never_sent = may_repeat and any(words in str(error.details()) for words in NEVER_SENT)
+        if self._is_cut:
+            if never_sent:
+                return True
+            raise self._error or self._lost() from None
+        if error.code() not in DOUBTFUL:
+            return False
+        return self._doubt(str(error.details()), never_sent=never_sent)
+
+    # --- verdicts ------------------------------------------------------------------------------------------
+
+    def _after_spark_spoke(self, message: str, request: Any, *, may_repeat: bool) -> bool:
+        """An error of Spark's own: the session may have ended, or the engine may be about to."""
+        self._failing_since = None
+        if any(kind in message for kind in SESSION_ENDED):
+            if not self._renew(request, "SESSION_CHANGED" not in message):
+                return False
+            if not may_repeat:
+                raise EngineFailed.session_lost(self._view)
+            return True
+        if any(words in message for words in DYING):
+            end = time.monotonic() + STOPPING_S
+            while self._is_alive(self._look(wait_s=CHANGE_S)) and time.monotonic() < end:
+                continue
+        return False
+
+    def _doubt(self, details: str, *, never_sent: bool) -> bool:
+        """The connection broke: raise when the engine is dead or another life, else let pyspark try again."""
+        for wait_s in (0.0, CHANGE_S):
+            view = self._look(wait_s)
+            if not self._is_alive(view):
+                break
+            if view is not None and view["run"] != self._run:
+                if not never_sent:
+                    raise EngineFailed.restarted(view) from None
+                self.suspend()
+                return True
+        self._speak_of_failing(view, details)
+        return False
+
+    def _is_alive(self, view: View | None) -> bool:
+        """Whether the engine may still answer (None: unknown); raises its failure when it cannot."""
+        if view is not None and view["status"] in ENDED:
+            raise self._failure(view) from None
+        return view is not None
+
+    def _look(self, wait_s: float = 0.0) -> View | None:
+        """Ask the gateway; None when it cannot be asked. Raises EngineFailed when the engine is no more."""
+        try:
+            self._view = self._api.poll(self._view, wait_s) if wait_s else self._api.engine(self._view["id"])
+        except EngineNotFound:
+            raise EngineFailed.gone(self._view["name"]) from None
+        except RucatError:
+            return None
+        return self._view
+
+    def _failure(self, view: View) -> EngineFailed:
+        from .client import Engine
+
+        return EngineFailed.of(Engine(view, self._api).explained())
+
+    def _lost(self) -> EngineFailed:
+        """What became of a call that was cut off."""
+        view = self._look()
+        if view is not None and view["status"] in ENDED:
+            return self._failure(view)
+        return EngineFailed.restarted(self._view)
+
+    def _speak_of_failing(self, view: View | None, details: str) -> None:
+        now = time.monotonic()
+        if self._failing_since is None or now - self._failing_since > 10 * PATIENCE_S:
+            self._failing_since, self._told_failing = now, False
+        elif not self._told_failing and now - self._failing_since > PATIENCE_S:
+            self._told_failing = True
+            name = text.plain(self._view["name"])
+            says = f"the gateway says {view['status']}" if view is not None else "nor does its gateway"
+            notice(
+                f"◐ {name} does not answer ({says}): still trying. Interrupt stops waiting. {text.plain(details, 120)}"
+            )
+
+    # --- going on ------------------------------------------------------------------------------------------
+
+    def _reopen(self) -> None:
+        """Find the engine after a cut: raise when it has ended, wait while it starts, follow it into its new life."""
+        told = False
+        view = self._look()
+        while view is None or view["status"] not in LIVE or not self._reconnect():
+            self._is_alive(view)
+            if not told and view is not None:
+                told = True
+                notice(f"{text.phase_line(view)}: waiting until it is Running. Interrupt stops waiting.")
+            if view is None:
+                time.sleep(CHANGE_S)  # the gateway cannot be had now
+            view = self._look(LONGEST_POLL_S) if view is not None else self._look()
+        with self._lock:
+            if not self._is_cut:
+                return  # another thread was faster
+            if view["run"] != self._run:
+                self._run = view["run"]
+                self._forget_server()
+                notice(
+                    f"● {text.plain(view['name'])} was restarted: temp views and runtime conf are gone; spark goes on."
+                )
+            self._is_cut, self._error, self._told_silence = False, None, False
+
+    def _renew(self, request: Any, is_new_id: bool) -> bool:
+        """Go on in a new session after the engine forgot this one; True when the request now speaks of it."""
+        spark = self._spark() if self._spark is not None else None
+        if spark is None or not _can_follow(spark):
+            return False
+        with self._lock:
+            now = spark._client._session_id
+            if not is_new_id or request.session_id == now:
+                self._forget_server()
+                why = "the engine was started anew" if not is_new_id else "it was idle for long, or stopped"
+                if is_new_id:
+                    now = self._new_session_id()
+                    for holder in _holders(spark):
+                        holder._session_id = now
+                else:
+                    view = self._look()
+                    self._run = view["run"] if view is not None else self._run
+                name = text.plain(self._view["name"])
+                notice(
+                    f"● the session on {name} had ended ({why}): spark goes on in a new one; "
+                    "temp views and runtime conf are gone."
+                )
+        if hasattr(request, "session_id"):
+            request.session_id = now
+            request.ClearField("client_observed_server_side_session_id")
+            return True
+        return False
+
+    def _new_session_id(self) -> str:
+        body = {"path": self._path, "session_id": str(uuid.uuid4())}
+        answer = self._api.call("PUT", engine_path(self._view["id"], "sessions", self._key), json=body)
+        return str(answer["session_id"])
+
+    def _forget_server(self) -> None:
+        """Let pyspark take the next answer as that of a new server session."""
+        spark = self._spark() if self._spark is not None else None
+        if spark is not None and hasattr(spark._client, "_server_session_id"):
+            spark._client._server_session_id = None
+
+    def _reconnect(self) -> bool:
+        """Ask where the engine is now; False when it has just stopped being anywhere."""
+        try:
+            self._connection = self._get_connection()
+        except RucatError:
+            return False
+        return True
+
+    def _get_connection(self) -> dict[str, Any]:
+        connection: dict[str, Any] = self._api.call("GET", engine_path(self._view["id"], "connection"))
+        return connection
+
+    def _open_now(self) -> grpc.Channel:
+        return self._open_channel(self._connection)
+
+    # --- the watch -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Ask the gateway while a call waits: the body of the thread."""
+        is_new = True
+        while not self._closed.wait(TICK_S):
+            with self._lock:
+                is_long = self._waiting and time.monotonic() - self._waiting_since > LONG_S
+            if not is_long or self._is_cut:
+                is_new = True
+                self._told_silence = False
+                continue
+            while not self._closed.is_set() and self._waiting and not self._is_cut:
+                self._watch_once(is_new)
+                is_new = False
+
+    def _watch_once(self, is_new: bool) -> None:
+        """Look at once for a call that has just become long, then whenever the engine changes."""
+        try:
+            view = self._api.poll(self._view, LONGEST_POLL_S) if not is_new else self._api.engine(self._view["id"])
+            self._consider(view)
+        except EngineNotFound:
+            self._cut(EngineFailed.gone(self._view["name"]))
+        except RucatError:
+            self._closed.wait(CHANGE_S)  # no gateway can be had now: unknown, so nothing is concluded
+
+    def _consider(self, view: View) -> None:
+        self._view = view
+        name = text.plain(view["name"])
+        if view["status"] in ENDED:
+            self._cut(self._failure(view))
+        elif view["run"] != self._run:
+            self._cut(EngineFailed.restarted(view))
+        elif view["status"] == "Unresponsive" and not self._told_silence:
+            self._told_silence = True
+            why = text.plain(view.get("message") or "no answer", 120)
+            notice(f"◐ {name} does not answer now ({why}). The cell waits, and ends when the engine is given up.")
+        elif view["status"] == "Running" and self._told_silence:
+            self._told_silence = False
+            notice(f"● {name} answers again.")
+
+    def _cut(self, error: EngineFailed) -> None:
+        with self._lock:
+            if self._is_cut:
+                return
+            self._is_cut, self._error = True, error
+        self.channel.cut()
+
+
+def _holders(spark: Any) -> list[Any]:
+    """Everything in pyspark that keeps the session id (the same names in 4.1, 4.2 and 4.3)."""
+    client = spark._client
+    return [client, spark, *filter(None, [getattr(client, "_artifact_manager", None)])]
+
+
+def _can_follow(spark: Any) -> bool:
+    """Whether this pyspark keeps its session id where it can be replaced."""
+    return hasattr(spark, "_client") and all(hasattr(holder, "_session_id") for holder in _holders(spark))

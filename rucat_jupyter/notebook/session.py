@@ -1,0 +1,239 @@
+"""Spark sessions of this process on engines: attached, kept, let go, and gone without a trace at exit.
+
+One notebook has one session on an engine, known by the notebook's path: a restarted kernel gets it back with its
+temp views and runtime conf, for those live on the engine. It is therefore never released from here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import os
+import sys
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from . import text
+from .api import View, engine_path
+from .client import Engine
+from .identity import Caller, caller
+from .phase import notice
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+    from .lifeline import Lifeline
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+DEFAULT_PORT = 15002
+EXIT_S = 0.5  # pending releases of finished queries may take this long at exit
+MAX_BACKOFF_MS = 1000
+CHANNEL_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+"""gRPC waits up to two minutes between tries of a broken connection; a notebook should see it heal."""
+CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
+REMOTE = "SPARK_REMOTE"
+
+
+@dataclass
+class Attachment:
+    """One session of this process on an engine."""
+
+    engine: Engine
+    caller: Caller
+    spark: Any
+    lifeline: Lifeline
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session object can be used."""
+        return not self.spark.is_stopped and not self.lifeline.is_closed
+
+
+_attachments: dict[tuple[str, str], Attachment] = {}
+_environment: dict[str, str] = {}  # what was set here, to be taken back
+_lock = threading.RLock()
+
+
+def connect(engine: Engine, session: str | None = None) -> SparkSession:
+    """Wait until the engine is Running and return this notebook's session on it (the same object each time)."""
+    return attach(engine, session).spark  # type: ignore[no-any-return]
+
+
+def attach(engine: Engine, session: str | None = None) -> Attachment:
+    """Like :func:`connect`, with what belongs to the session."""
+    who = caller(session)
+    with _lock:
+        found = _attachments.get((engine.id, who.key))
+        if found is not None and found.is_open:
+            found.engine = engine
+            return found
+        engine.wait()
+        made = _open(engine, who, is_new=found is not None)
+        _attachments[engine.id, who.key] = made
+        return made
+
+
+def attachments() -> list[Attachment]:
+    """The sessions of this process, in the order in which they were attached."""
+    with _lock:
+        return list(_attachments.values())
+
+
+def detach(attachment: Attachment) -> None:
+    """Close the session here; on the engine it stays, views and conf included."""
+    with _lock:
+        for key, value in list(_attachments.items()):
+            if value is attachment:
+                del _attachments[key]
+        _close(attachment)
+        if not _attachments:
+            for name, ours in _environment.items():
+                if os.environ.get(name) == ours:
+                    del os.environ[name]
+            _environment.clear()
+
+
+def let_go(engine_id: str) -> None:
+    """Cut this process's connections to an engine that is about to end; its sessions find its next life."""
+    for attachment in attachments():
+        if attachment.engine.id == engine_id:
+            attachment.lifeline.suspend()
+
+
+def mismatches(view: View, spark_version: str | None) -> list[str]:
+    """What of the engine's versions does not go with this Python, one line each with the fix."""
+    import pyspark
+
+    found = []
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    name = text.plain(view["name"])
+    if spark_version and _minor(spark_version) != _minor(pyspark.__version__):
+        found.append(
+            f"{name} has Spark {text.plain(spark_version)}, pyspark here is {pyspark.__version__}: expect errors. "
+            f"Install pyspark[connect]=={_minor(spark_version)}.* here, or create an engine from this notebook."
+        )
+    if view.get("python_version") and _minor(view["python_version"]) != here:
+        found.append(
+            f"{name} has Python {text.plain(view['python_version'])}, here is {here}: Python UDFs will fail. "
+            "Use a kernel of the same Python, or create an engine from this notebook."
+        )
+    return found
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession
+
+    from .lifeline import Lifeline
+
+    api, view = engine._api, engine.view
+    body: dict[str, Any] = {"path": who.path}
+    if is_new:  # its user stopped the session: the engine has no way back to that id
+        body["session_id"] = str(uuid.uuid4())
+    known = api.call("PUT", engine_path(engine.id, "sessions", who.key), json=body)
+    lifeline = Lifeline(api, view, who.key, who.path, open_channel)
+    spark = SparkSession(_channel_builder(lifeline, known, view))
+    lifeline.bind(spark)
+    spark._client.set_retry_policies(
+        [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
+    )
+    _make_active(spark)
+    _run_last_first()
+    made = Attachment(engine, who, spark, lifeline)
+    spark_version = view.get("spark_version") or spark.version
+    for line in mismatches(view, spark_version):
+        notice(line)
+    return made
+
+
+def open_channel(connection: dict[str, Any]) -> Any:
+    """Make a gRPC channel from an answer of ``/connection``; on loopback never through a proxy."""
+    import grpc
+    from pyspark.sql.connect.client import ChannelBuilder
+
+    parts = urlsplit("http" + connection["url"].removeprefix("sc"))
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
+    target = f"{host}:{parts.port or DEFAULT_PORT}"
+    options = [*ChannelBuilder.GRPC_DEFAULT_OPTIONS, *CHANNEL_OPTIONS]
+    if host in LOOPBACK:
+        options.append(("grpc.enable_http_proxy", 0))
+    if dict(parse_qsl(parts.path.partition(";")[2], separator=";")).get("use_ssl") == "true":
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
+    return grpc.insecure_channel(target, options=options)
+
+
+def _channel_builder(lifeline: Lifeline, known: dict[str, str], view: View) -> Any:
+    from pyspark.sql.connect.client import ChannelBuilder
+
+    class Builder(ChannelBuilder):
+        """Hands pyspark our channel; the token travels as metadata of that channel, known to nobody else."""
+
+        @property
+        def host(self) -> str:
+            return text.where(view)
+
+        @property
+        def token(self) -> None:
+            return None
+
+        def toChannel(self) -> Any:
+            return lifeline.channel
+
+    return Builder(params={Builder.PARAM_USER_ID: known["user_id"], Builder.PARAM_SESSION_ID: known["session_id"]})
+
+
+def _make_active(spark: Any) -> None:
+    """Let ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
+    kind = type(spark)
+    if hasattr(kind, "_default_session") and hasattr(kind, "_active_session"):
+        kind._default_session = spark
+        kind._active_session.session = spark
+    where = {CONNECT_MODE: "1", REMOTE: f"sc://{spark._client.host}" if hasattr(spark, "_client") else "sc://rucat"}
+    for name, value in where.items():
+        if name not in os.environ:
+            os.environ[name] = _environment[name] = value
+
+
+def _close(attachment: Attachment) -> None:
+    """Close what is local: no call to the engine, no waiting for it."""
+    attachment.lifeline.channel.close()
+    spark = attachment.spark
+    spark.release_session_on_close = False
+    spark.stop()
+
+
+def _run_last_first() -> None:
+    """Have the closing run before pyspark's own exit handlers, which would call engines that may be dead."""
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    if "threads" not in _hooks and hasattr(threading, "_register_atexit"):
+        _hooks.add("threads")
+        threading._register_atexit(_cut_all)
+
+
+_hooks: set[str] = set()
+
+
+def _cut_all() -> None:
+    """Before Python joins its thread pools at exit: let finished queries be released, and end what hangs."""
+    futures = [f for a in attachments() for f in getattr(a.spark._client, "_release_futures", ())]
+    concurrent.futures.wait(futures, timeout=EXIT_S)
+    for attachment in attachments():
+        attachment.lifeline.channel.close()
+
+
+def _close_all() -> None:
+    for attachment in attachments():
+        _close(attachment)
+    _attachments.clear()

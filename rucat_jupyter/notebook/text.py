@@ -1,0 +1,326 @@
+"""What people read: lines, tables, status and failures as plain text, from engines as REST shows them.
+
+Pure functions: times are given. Everything that comes from outside passes :func:`plain`, so that no control
+character reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from .api import View
+
+SYMBOLS = {
+    "Pending": "◌",
+    "Running": "●",
+    "Unresponsive": "◐",
+    "Stopping": "◌",
+    "Stopped": "○",
+    "Failed": "✕",
+    "Deleting": "◌",
+}
+COLUMNS = ("NAME", "STATUS", "WHERE", "SPARK", "RESOURCES", "AGE", "IDLE", "NOTE")
+LIVE = ("Running", "Unresponsive")
+LONGEST_NOTE = 60
+LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a megabyte
+LAST_EVENTS = 5
+MINUTE, HOUR, DAY = 60, 3600, 86400
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
+_UNITS = {"k": "KB", "m": "MB", "g": "GB", "t": "TB"}
+_MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
+
+
+# --- small words ------------------------------------------------------------------------------------------
+
+
+def plain(text: object, longest: int | None = None) -> str:
+    """The text without terminal escapes and control characters, on one line, cut when it is too long."""
+    clean = _ESCAPES.sub("", str(text))
+    clean = "".join(" " if c in "\t\n\r" else "�" if _is_control(c) else c for c in clean)
+    if longest is not None and len(clean) > longest:
+        return clean[: longest - 1] + "…"
+    return clean
+
+
+def log_line(text: str) -> str:
+    """One line of a log, cut with a note when it is very long."""
+    line = plain(text.replace("\t", "    "))
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… ({len(line):,} characters)"
+
+
+def _is_control(char: str) -> bool:
+    """C0, C1, and the marks that turn the direction of the text around them."""
+    return unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its largest unit: ``12 s``, ``11 min``, ``2 h``, ``3 d``."""
+    seconds = max(0, int(seconds))
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def when(text: str | None) -> datetime | None:
+    """A time of REST (RFC 3339) as an aware datetime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+
+
+def clock(text: str | None) -> str:
+    """A time of REST as the reader's clock shows it."""
+    moment = when(text)
+    return moment.astimezone().strftime("%H:%M:%S") if moment else ""
+
+
+def memory(text: str | None) -> str:
+    """Spark's ``4g`` as ``4 GB``."""
+    return f"{text[:-1]} {_UNITS[text[-1].lower()]}" if text and text[-1].lower() in _UNITS else (text or "")
+
+
+def megabytes(text: str | None) -> float:
+    """Spark's ``4g`` in megabytes."""
+    return float(text[:-1]) * _MEGABYTES[text[-1].lower()] if text else 0.0
+
+
+def count(number: int, word: str) -> str:
+    """``1 core``, ``2 cores``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def quoted(name: str) -> str:
+    """A name as it has to be typed after a verb."""
+    return shlex.quote(plain(name))
+
+
+# --- parts of an engine -----------------------------------------------------------------------------------
+
+
+def symbol(view: View) -> str:
+    """The shape of the status."""
+    return SYMBOLS.get(view["status"], "?")
+
+
+def where(view: View) -> str:
+    """Where it runs, as people say it."""
+    if view["platform"] == "local":
+        return "this machine"
+    if view["platform"] == "external":
+        url = (view.get("endpoint") or {}).get("url") or view["spec"].get("external", {}).get("url") or "external"
+        return plain(url.removeprefix("sc://").split("/")[0])
+    namespace = view["spec"].get(view["platform"], {}).get("namespace")
+    return plain(f"{view['platform']}/{namespace}" if namespace else view["platform"])
+
+
+def resources(view: View) -> str:
+    """What it has, in full: ``driver 1 core 1 GB, 2 executors × 1 core 1 GB``."""
+    driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
+    parts = [count(driver["cores"], "core") if driver.get("cores") else "", memory(driver.get("memory"))]
+    text = " ".join(["driver", *filter(None, parts)]) if any(parts) else ""
+    if executors.get("instances"):
+        each = " ".join(filter(None, [count(executors.get("cores") or 1, "core"), memory(executors.get("memory"))]))
+        text += f", {count(executors['instances'], 'executor')} × {each}"
+    return text
+
+
+def short_resources(view: View) -> str:
+    """What it has, for a column: ``1+2×1 cores 3 GB``."""
+    driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
+    number = executors.get("instances") or 0
+    total = megabytes(driver.get("memory")) + number * megabytes(executors.get("memory"))
+    size = "" if not total else f"{total / 1024:g} GB" if total % 1024 == 0 else f"{total:g} MB"
+    if number:
+        return f"{driver.get('cores') or 1}+{number}×{executors.get('cores') or 1} cores {size}".strip()
+    return " ".join(filter(None, [count(driver["cores"], "core") if driver.get("cores") else "", size])) or "-"
+
+
+def age(view: View, now: datetime) -> str:
+    """How long it has been what it is."""
+    settled = view["status"] in ("Stopped", "Failed")
+    since = when(view.get("stopped_at") if settled else view.get("started_at")) or when(view["created_at"])
+    return duration((now - since).total_seconds()) if since else "-"
+
+
+def idle(view: View, now: datetime) -> str:
+    """How long nobody has used it; ``-`` where that says nothing."""
+    used = when(view.get("last_used_at"))
+    return duration((now - used).total_seconds()) if used and view["status"] == "Running" else "-"
+
+
+def note(view: View) -> str:
+    """The one thing worth saying of it."""
+    if failure := view.get("failure"):
+        return f"{failure['reason']}: {failure['message']}"
+    if view.get("message"):
+        return str(view["message"])
+    sessions = len(view.get("sessions") or [])
+    return count(sessions, "notebook") if sessions and view["status"] in LIVE else ""
+
+
+# --- lines ------------------------------------------------------------------------------------------------
+
+
+def phase_line(view: View, elapsed_s: float | None = None) -> str:
+    """One line of a start or an end: what it is, where, what it waits for, and how long already."""
+    text = f"{symbol(view)} {plain(view['name'])}  {view['status']} on {where(view)}"
+    if view.get("message"):
+        text += f" · {plain(view['message'], 200)}"
+    return text if elapsed_s is None else f"{text}   {duration(elapsed_s)}"
+
+
+def running_line(view: View, note: str) -> str:
+    """The line of an engine that runs; ``note`` says how it came to be so (``started in 44 s``)."""
+    spark = f"Spark {plain(view['spark_version'])}" if view.get("spark_version") else ""
+    head = f"{symbol(view)} {plain(view['name'])}  {view['status']} on {where(view)}"
+    return " · ".join(filter(None, [head, spark, resources(view), note]))
+
+
+def short_line(view: View) -> str:
+    """Name and status, for the answer of a verb."""
+    return f"{symbol(view)} {plain(view['name'])}  {view['status']}"
+
+
+def failure(view: View, how: Mapping[str, str]) -> str:
+    """What, why, what to do: three lines of an engine that failed, or was stopped or deleted by someone.
+
+    ``how`` has the words for ``restart``, ``create`` and ``logs`` that work where the reader is.
+    """
+    name = plain(view["name"])
+    if found := view.get("failure"):
+        at = f" ({clock(found['at'])})" if found.get("at") else ""
+        todo = f"{plain(found['hint'])}  Restart: {how['restart']}   Last lines: {how['logs']}"
+        return f"✕ {name} failed: {plain(found['reason'])}\n  {plain(found['message'], 500)}{at}\n  {todo}"
+    if view["status"] in ("Deleting", "Gone"):
+        why = plain(view.get("message") or "It was deleted while this notebook used it.")
+        return f"○ {name} was deleted\n  {why}\n  A new one: {how['create']}"
+    at = f" at {clock(view['stopped_at'])}" if view.get("stopped_at") else ""
+    why = f": {plain(view['message'], 500)}" if view.get("message") else ""
+    return f"○ {name} is {view['status']}\n  It was stopped{at}{why}.\n  Start it again: {how['restart']}"
+
+
+# --- tables and pages -------------------------------------------------------------------------------------
+
+
+def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
+    """The cells of the list, one row an engine."""
+    return [
+        (
+            f"{symbol(v)} {plain(v['name'])}",
+            v["status"],
+            where(v),
+            plain(v.get("spark_version") or "-"),
+            short_resources(v),
+            age(v, now),
+            idle(v, now),
+            plain(note(v), LONGEST_NOTE),
+        )
+        for v in engines
+    ]
+
+
+def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, two blanks between them."""
+    lines = [tuple(header), *cells]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def engines_table(engines: Sequence[View], now: datetime) -> str:
+    """The list of engines as text."""
+    if not engines:
+        return "No engines yet."
+    return table(COLUMNS, rows(engines, now))
+
+
+def event_rows(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Cells of the history: when, run, status, what, who, why."""
+    return [
+        (
+            _moment(e.get("at")),
+            str(e.get("run", "")),
+            plain(e.get("status", "")),
+            plain(e.get("kind", "")),
+            plain(e.get("actor", "")),
+            plain(e.get("reason", ""), 200),
+        )
+        for e in events
+    ]
+
+
+EVENT_COLUMNS = ("WHEN", "RUN", "STATUS", "EVENT", "BY", "WHY")
+
+
+def status_page(view: View, events: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """Everything about one engine on one screen."""
+    head = f"{phase_line({**view, 'message': ''})} · {age(view, now)}"
+    facts = [("why", line) for line in _why(view)]
+    facts += [
+        ("spark", _versions(view)),
+        ("resources", resources(view)),
+        ("executors", _executors(view)),
+        ("address", (view.get("endpoint") or {}).get("url") or ""),
+        ("profile", f"{view['profile']}, run {view['run']}, id {view['id']}"),
+        ("conf", ", ".join(f"{k}={v}" for k, v in sorted((view["spec"].get("conf") or {}).items()))),
+        ("folder", (view["spec"].get("local") or {}).get("directory") or ""),
+        ("limits", _limits(view, now)),
+        *(("session", plain(s.get("path", ""))) for s in view.get("sessions") or []),
+    ]
+    lines = [head, *(f"  {key:<10} {plain(value, 300)}" for key, value in facts if value)]
+    if last := event_rows(events[-LAST_EVENTS:]):
+        lines += ["", *("  " + line for line in table(EVENT_COLUMNS, last).splitlines())]
+    return "\n".join(lines)
+
+
+def _why(view: View) -> list[str]:
+    if found := view.get("failure"):
+        return [f"{found['reason']}: {found['message']}", found["hint"]]
+    return [view["message"]] if view.get("message") else []
+
+
+def _versions(view: View) -> str:
+    python = f", Python {view['python_version']}" if view.get("python_version") else ""
+    return f"{view['spark_version']}{python}" if view.get("spark_version") else ""
+
+
+def _executors(view: View) -> str:
+    found = view.get("executors") or {}
+    if not found.get("wanted"):
+        return ""
+    text = f"{found.get('running', 0)} of {found['wanted']} running"
+    more = [f"{found[k]} {k}" for k in ("pending", "failed") if found.get(k)]
+    return ", ".join([text, *more, *found.get("reasons", [])])
+
+
+def _limits(view: View, now: datetime) -> str:
+    spec, parts = view["spec"], []
+    idle_s, life_s = spec.get("idle_timeout_s"), spec.get("max_lifetime_s")
+    if idle_s:
+        used = when(view.get("last_used_at"))
+        left = idle_s - (now - used).total_seconds() if used and view["status"] == "Running" else None
+        parts.append(f"idle stop after {duration(idle_s)}" + (f" (in {duration(left)})" if left is not None else ""))
+    if life_s:
+        parts.append(f"ends after {duration(life_s)}")
+    return ", ".join(parts)
+
+
+def _moment(text: str | None) -> str:
+    moment = when(text)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives the text: wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def utc_now() -> datetime:
+    """Now, aware, in UTC: the one clock of this module, for those who show something now."""
+    return datetime.now(timezone.utc)
