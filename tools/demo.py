@@ -19,6 +19,8 @@ from .private import LeftBehind, private_folder
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "01_quickstart.ipynb"
 
+QUIET = ["--log-level=ERROR"]  # the kernel's own log is no output of a cell
+
 
 def main() -> int:
     """Run the demo."""
@@ -36,7 +38,7 @@ def main() -> int:
 def run(notebook: Path) -> int:
     """Execute the cells one after another in a kernel whose folder is the notebook's; stop at the first error."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(notebook.parent))
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(notebook.parent), extra_arguments=QUIET)
     try:
         return _run_cells(cells, client)
     finally:

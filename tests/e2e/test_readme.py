@@ -68,7 +68,7 @@ def essence(shown: str) -> list[str]:
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
     """A kernel in a folder of its own; at the end its engines and the gateway end too."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path), extra_arguments=["--log-level=ERROR"])
     try:
         yield client
     finally:
