@@ -64,7 +64,11 @@ class SurrealStore:
     async def open(self) -> None:
         """Connect, migrate, make the installation id if there is none."""
         await self._link.open()
-        self._installation = await migrate(self._link)
+        try:
+            self._installation = await migrate(self._link)
+        except BaseException:
+            await self._link.close()
+            raise
 
     async def close(self) -> None:
         """Let go of the database; safe to call twice."""

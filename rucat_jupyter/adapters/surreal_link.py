@@ -54,8 +54,12 @@ class Link:
 
     async def open(self) -> None:
         """Connect, or raise StoreUnavailable."""
-        await self._limited(self._connect)
         self._is_open = True
+        try:
+            await self._limited(self._connect)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """End what is under way and let go; safe to call twice."""
@@ -89,6 +93,8 @@ class Link:
         raise AssertionError  # pragma: no cover - the loop returns or raises
 
     async def _limited(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        if not self._is_open:
+            raise StoreUnavailable(f"the store {self._shown} is not open")
         task = asyncio.ensure_future(call())
         self._calls.add(task)
         task.add_done_callback(self._forget)
@@ -175,8 +181,7 @@ class EmbeddedLink(Link):
             await asyncio.sleep(_CLOSE_GRACE_S)
 
     async def _query(self, statement: str, values: dict[str, Any]) -> list[Any]:
-        if not self._db:
-            raise self._unavailable("it is not open")
+        assert self._db  # noqa: S101 - an open line has it
         try:
             answer = await self._db.query_raw(statement, values)
         except RuntimeError as exc:  # what the extension raises for whatever the engine says

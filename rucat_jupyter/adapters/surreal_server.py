@@ -19,7 +19,8 @@ from .surreal_link import Address, Link
 
 _CONNECT_LIMIT_S = 5.0
 _GOODBYE_LIMIT_S = 1.0
-_LOST = (OSError, asyncio.TimeoutError, websockets.WebSocketException)
+# KeyError: how the SDK's own bookkeeping fails when the connection breaks under a call (it empties a table first).
+_LOST = (OSError, asyncio.TimeoutError, websockets.WebSocketException, KeyError)
 
 _log = logging.getLogger(__name__)
 

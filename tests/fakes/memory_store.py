@@ -106,7 +106,7 @@ class MemoryStore:
     async def engines(self, owner: str | None = None) -> list[Engine]:
         await self._read()
         found = [engine for engine in self._db.engines.values() if owner is None or engine.owner == owner]
-        return sorted(found, key=lambda engine: (engine.created_at, engine.id))
+        return sorted(found, key=lambda engine: engine.created_at)
 
     async def update(self, engine: Engine, changes: Mapping[str, object], note: Note | None) -> Engine:
         wrong = [name for name in changes if name in FIXED or name not in Engine.model_fields]
