@@ -31,15 +31,14 @@ def split(spec: EngineSpec, new_token: Callable[[], str]) -> tuple[EngineSpec, C
     conf = {key: value for key, value in spec.conf.items() if is_secret(key)}
     env = {key: value for key, value in spec.env.items() if is_secret(key)} | secret_env
     token = spec.external.token if spec.external.url else new_token()
-    masked = spec.model_copy(
-        update={
-            "conf": _masked(spec.conf),
-            "env": _masked(spec.env),
-            "secret_env": dict.fromkeys(secret_env, MASK),
-            "external": spec.external.model_copy(update={"token": spec.external.token and MASK}),
-        }
-    )
-    return masked, Credential(token=token or "", conf=conf, env=env)
+    update: dict[str, object] = {
+        "conf": _masked(spec.conf),
+        "env": _masked(spec.env),
+        "secret_env": dict.fromkeys(secret_env, MASK),
+        "external": spec.external.model_copy(update={"token": MASK}) if spec.external.token else spec.external,
+    }
+    changed = {name: value for name, value in update.items() if value != getattr(spec, name)}
+    return spec.model_copy(update=changed), Credential(token=token or "", conf=conf, env=env)
 
 
 def move_url_token(spec: EngineSpec) -> EngineSpec:
@@ -62,6 +61,13 @@ def move_url_token(spec: EngineSpec) -> EngineSpec:
             kept.append(part)
     url = head + ("/;" + ";".join(dict.fromkeys(kept)) if kept else "")
     return spec.model_copy(update={"external": spec.external.model_copy(update={"url": url, "token": token})})
+
+
+def masked(fragment: Mapping[str, object]) -> dict[str, object]:
+    """A valid fragment of a spec with masks in place of its secrets, to be shown."""
+    whole = EngineSpec.model_validate(fragment)
+    shown, _ = split(whole, str)
+    return shown.model_dump(mode="json", exclude_unset=True)
 
 
 def _masked(values: Mapping[str, str]) -> dict[str, str]:

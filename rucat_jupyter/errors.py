@@ -8,10 +8,13 @@
     ├── Forbidden           403 forbidden
     │   └── ConfDenied      403 conf_denied
     ├── EngineNotFound      404 not_found
+    ├── NoSuchRoute         404 no_such_route       (the path, not the engine)
+    ├── WrongMethod         405 wrong_method        (details.allowed)
     ├── NotPossible         409 not_possible
     │   ├── NotManaged      409 not_managed
     │   └── NameTaken       409 name_taken          (details.id is the existing engine)
     ├── BodyTooLarge        413 body_too_large
+    ├── WrongContentType    415 wrong_content_type
     ├── Conflict            409 conflict            (a lost compare-and-set: expected, quiet, retried)
     ├── PlatformError       502 platform_error      (the platform refused or broke)
     ├── Unavailable         503                     (worth trying again; `retry_after_s`)
@@ -88,6 +91,20 @@ class EngineNotFound(RucatError):
     http_status = 404
 
 
+class NoSuchRoute(RucatError):
+    """Rucat has no such path."""
+
+    code = "no_such_route"
+    http_status = 404
+
+
+class WrongMethod(RucatError):
+    """The path exists, the method does not; ``details["allowed"]`` lists those that do."""
+
+    code = "wrong_method"
+    http_status = 405
+
+
 class NotPossible(RucatError):
     """The verb is not legal in the engine's present status; ``details["status"]`` says which that is."""
 
@@ -112,6 +129,13 @@ class BodyTooLarge(RucatError):
 
     code = "body_too_large"
     http_status = 413
+
+
+class WrongContentType(RucatError):
+    """A request body that is not ``application/json``."""
+
+    code = "wrong_content_type"
+    http_status = 415
 
 
 class Conflict(RucatError):

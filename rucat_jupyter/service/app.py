@@ -1,0 +1,167 @@
+"""Makes the web application: routes from the table, one place that knows who asks, one that translates errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pwd
+import unicodedata
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .. import __version__
+from ..bell import Bell
+from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
+from ..gateway import Gateway
+from ..ports import Store
+from .openapi import describe
+from .polls import ClientGone, Polls
+from .queries import parse_query
+from .routes import ROUTES, Call, Route, Service
+from .views import answer_error
+
+OWNER_HEADER = "X-Rucat-Owner"
+"""Who asks, as the Jupyter server extension knows it: percent-encoded UTF-8, believed on the gateway's own socket."""
+LONGEST_OWNER = 255
+
+log = logging.getLogger(__name__)
+
+
+def make_app(
+    gateway: Gateway,
+    monitor: object,
+    store: Store,
+    bell: Bell,
+    *,
+    owner: str | None = None,
+    trusts_owner_header: bool = True,
+    look_every_s: float | None = None,
+    refresh_profiles: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """Make the application. It opens and closes nothing: the process owns the life of its parts.
+
+    Parameters
+    ----------
+    monitor
+        If it has a ``trouble`` (a line, empty while it works), health shows it.
+    owner
+        Who asks where no header says so; default: the operating-system user of this process.
+    trusts_owner_header
+        Whether :data:`OWNER_HEADER` is believed: only where nobody else can open the socket. The default is for the
+        one socket that a gateway has today; on TCP it must be False.
+    look_every_s
+        How often a long poll looks at a store that other gateways write too; None: all writes ring the bell.
+    refresh_profiles
+        Called before profiles are used: reads their files again where they have changed.
+    """
+    app = FastAPI(
+        title="Rucat",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    service = Service(
+        gateway=gateway,
+        store=store,
+        polls=Polls(bell, look_every_s),
+        monitor_trouble=lambda: str(getattr(monitor, "trouble", "")),
+        refresh_profiles=refresh_profiles or _nothing,
+        description=json.dumps(describe(__version__)).encode(),
+    )
+    default = owner or os_user()
+    owner_of = (lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default
+    for route in ROUTES:
+        endpoint = _endpoint(service, route, owner_of)
+        app.add_api_route(route.path, endpoint, methods=[route.method], response_model=None)
+    app.add_exception_handler(RucatError, _on_rucat_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientGone, _on_client_gone)
+    app.add_exception_handler(Exception, _on_defect)
+    return app
+
+
+def os_user() -> str:
+    """The operating-system user of this process: its name, or ``uid-N`` without a passwd entry."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def _endpoint(
+    service: Service, route: Route[Any], owner_of: Callable[[Request], str]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The route as FastAPI calls it; everything else is in the table."""
+
+    async def endpoint(request: Request) -> Response:
+        query = parse_query(request.scope["query_string"], route.query)
+        return await route.handle(service, Call(request, owner_of(request), query))
+
+    return endpoint
+
+
+def _named_owner(request: Request) -> str | None:
+    """The owner that the header names, or None without one."""
+    values = request.headers.getlist(OWNER_HEADER)
+    if not values:
+        return None
+    try:
+        name = unquote_to_bytes(values[0].encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        name = ""
+    if len(values) > 1 or not 1 <= len(name) <= LONGEST_OWNER or any(unicodedata.category(c) == "Cc" for c in name):
+        rule = f"must be one name of 1 to {LONGEST_OWNER} characters in percent-encoded UTF-8, none of them a control"
+        raise InvalidRequest.of([(OWNER_HEADER, rule)])
+    return name
+
+
+async def _nothing() -> None:
+    """Profiles that never change."""
+
+
+# --- errors -------------------------------------------------------------------------------------------------
+
+
+async def _on_rucat_error(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RucatError)  # noqa: S101 - registered for it
+    if exc.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.scope["path"], exc.message)
+    return answer_error(exc)
+
+
+async def _on_http_error(request: Request, exc: Exception) -> Response:
+    """Starlette's own two: a path that is not in the table, or not with that method."""
+    assert isinstance(exc, HTTPException)  # noqa: S101 - registered for it
+    path = request.scope["path"][:200]
+    if exc.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return answer_error(NoSuchRoute(f"Rucat has no {path!r}; GET rucat/openapi.json lists what there is"))
+    allowed = _methods_of(request)
+    error = WrongMethod(f"{path!r} takes {' and '.join(allowed)}, not {request.method[:20]!r}", allowed=allowed)
+    return answer_error(error, {"Allow": ", ".join(allowed)})
+
+
+async def _on_client_gone(request: Request, exc: Exception) -> Response:
+    """Nobody reads it; 499 is what proxies log for it."""
+    return Response(status_code=499)
+
+
+async def _on_defect(request: Request, exc: Exception) -> Response:
+    """A defect of Rucat; the server logs it with its trace."""
+    error = RucatError("Rucat has a defect here; its log says more", type=type(exc).__name__)
+    return answer_error(error)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method of a path in the table."""
+    routes = [route for route in request.app.routes if getattr(route, "path_regex", None)]
+    return sorted({m for route in routes if route.path_regex.match(request.scope["path"]) for m in route.methods})

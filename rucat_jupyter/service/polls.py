@@ -1,0 +1,77 @@
+"""Long polls: answer when there is news, when the time is over, or never to a client that went away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from ..bell import Bell
+
+T = TypeVar("T")
+
+PAUSE_S = 0.05
+"""Least time between two reads of one poll: a thousand engines that start at once ring far more often."""
+
+
+class ClientGone(Exception):
+    """Nobody is there to answer any more."""
+
+
+class Polls:
+    """Waits for news.
+
+    ``look_every_s`` is for a store that other gateways write too: their writes ring no bell here. None: every write
+    rings.
+    """
+
+    def __init__(self, bell: Bell, look_every_s: float | None = None) -> None:
+        self._bell = bell
+        self._look_every_s = look_every_s
+
+    async def wait(
+        self, request: Request, wait_s: float, read: Callable[[], Awaitable[T]], is_news: Callable[[T], bool]
+    ) -> T:
+        """Read until it is news or ``wait_s`` seconds are over, and return what was read last."""
+        if wait_s <= 0:
+            return await read()
+        return await while_connected(request, self._wait(wait_s, read, is_news))
+
+    async def _wait(self, wait_s: float, read: Callable[[], Awaitable[T]], is_news: Callable[[T], bool]) -> T:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait_s
+        while True:
+            rings, began = self._bell.rings, loop.time()
+            seen = await read()
+            left_s = end - loop.time()
+            if left_s <= 0 or self._bell.is_closed or is_news(seen):
+                return seen
+            await self._bell.wait(min(left_s, self._look_every_s or left_s), rings)
+            await asyncio.sleep(max(0.0, began + PAUSE_S - loop.time()))
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """Do some work, but cancel it and raise ClientGone when the client goes away."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        await cancel(task, gone)
+
+
+async def until_gone(request: Request) -> None:
+    """Return when the client has gone away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def cancel(*tasks: asyncio.Future[T] | asyncio.Future[None]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""The query parameters of each route: strict, and an unknown or doubled one is an error."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+
+from ..engine import Model, Status
+from ..errors import InvalidRequest
+from ..fields import Wrong, wrong_fields
+
+LONGEST_WAIT_S = 50
+"""Under the minute after which proxies give up a silent request."""
+MOST_ENGINES = 1000
+MOST_LINES = 100_000
+
+
+def _number(text: object) -> object:
+    """A number as JSON writes it: no blanks, underscores, words or signs that Python would take."""
+    if isinstance(text, str) and not re.fullmatch(
+        r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", text
+    ):
+        raise ValueError("must be a number")
+    return text
+
+
+def _whole(text: object) -> object:
+    if isinstance(text, str) and not re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
+        raise ValueError("must be a whole number")
+    return text
+
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _flag(text: object) -> object:
+    if isinstance(text, str) and text not in _FLAGS:
+        raise ValueError("must be true or false")
+    return _FLAGS[text] if isinstance(text, str) else text
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Wait = Annotated[float, BeforeValidator(_number), Field(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait.")]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": list(_FLAGS)})]
+
+
+class NoQuery(Model):
+    """No parameters."""
+
+
+class ListQuery(Model):
+    """Which engines, and how long to wait for a change of them."""
+
+    status: Status | None = Field(None, description="Only engines of that status.")
+    name: str | None = Field(None, description="Only the engine of that name.")
+    limit: Annotated[Whole, Field(ge=1, le=MOST_ENGINES)] | None = Field(
+        None, description="Engines a page; default all."
+    )
+    page: Annotated[Whole, Field(ge=1, le=10**9)] = Field(1, description="Which page, from 1.")
+    since: str | None = Field(None, description="The token of an earlier answer: wait until it is no longer current.")
+    wait: Wait = 0.0
+
+
+class EngineQuery(Model):
+    """How long to wait for a change of an engine."""
+
+    since: Annotated[Whole, Field(ge=0)] | None = Field(
+        None, description="The revision of an earlier answer: wait until it is no longer current."
+    )
+    wait: Wait = 0.0
+
+
+class DeleteQuery(Model):
+    """How to delete."""
+
+    force: Flag = Field(False, description="Forget an engine whose platform has been out of reach for 60 s.")
+
+
+class LogsQuery(Model):
+    """Which lines."""
+
+    tail: Annotated[Whole, Field(ge=0, le=MOST_LINES)] | None = Field(None, description="How many last lines; all.")
+    follow: Flag = Field(False, description="Send new lines as they come, until the engine ends.")
+
+
+QueryT = TypeVar("QueryT", bound=Model)
+
+
+def parse_query(text: bytes, model: type[QueryT]) -> QueryT:
+    """The parameters of a query string, or InvalidRequest with every wrong one."""
+    if not text:
+        return model()
+    values: dict[str, str] = {}
+    wrong: list[Wrong] = []
+    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+        if name in values:
+            wrong.append((name[:80], "is given twice"))
+        values[name] = value
+    try:
+        query = model.model_validate(values)
+    except ValidationError as exc:
+        raise InvalidRequest.of([*wrong_fields(exc, model), *wrong]) from None
+    if wrong:
+        raise InvalidRequest.of(wrong)
+    return query
