@@ -73,8 +73,7 @@ def prepare(directory: Path) -> Path:
         if found.st_mode & 0o077:
             directory.chmod(0o700)
         (directory / "logs").mkdir(mode=0o700, exist_ok=True)
-        with (directory / "start.lock").open("ab"):  # a full disk or a read-only home says so here
-            pass
+        os.close(os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT, 0o600))  # a read-only home says so here
     except OSError as exc:
         raise unwritable(directory, exc) from exc
     return directory

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import re
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 MAX_BYTES = 5_000_000
 KEPT_FILES = 3
@@ -22,15 +24,22 @@ _SECRET = re.compile(
 
 def begin(folder: Path, level: str) -> None:
     """Send all of this process's logs to ``gateway.log`` in the folder, rotated."""
-    handler = logging.handlers.RotatingFileHandler(
-        folder / "gateway.log", maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8"
-    )
+    handler = _PrivateFile(folder / "gateway.log", maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("rucat_jupyter").setLevel(level)
     logging.raiseExceptions = False  # a full disk must not turn each line into a traceback
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotated file that only its owner reads."""
+
+    def _open(self) -> Any:  # typeshed asks for a private type
+        return open(  # the handler closes it; an opener, for the mode
+            self.baseFilename, self.mode, encoding=self.encoding, opener=lambda path, flags: os.open(path, flags, 0o600)
+        )
 
 
 def redact(text: str) -> str:

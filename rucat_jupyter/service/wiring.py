@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import datadir
-from ..adapters.connect import PACES, ConnectProber
+from ..adapters.connect import ConnectProber
+from ..adapters.connect_pace import PACES
 from ..adapters.external import ExternalPlatform
 from ..adapters.local import LocalPlatform
 from ..adapters.surreal import SurrealStore
@@ -27,13 +28,17 @@ from ..profiles import Profiles
 from .app import make_app
 from .clock import SystemClock
 from .door import App
-from .profile_files import read_layers
+from .profile_files import ProfileFiles
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
 PLATFORMS = "rucat.platforms"
 """Entry points of third parties: each a callable that takes the data directory and returns a Platform."""
+
+
+SHARED_LOOK_S = 1.0
+"""How often a long poll looks at a store that other gateways write too."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,15 @@ async def build(settings: Settings, directory: Path) -> Parts:
         prober = _prober(settings)
         stack.push_async_callback(prober.close)
         bell = Bell()
-        profiles = Profiles(read_layers(), settings.default_profile)
-        for error in profiles.errors:
-            logger.warning("profiles: %s", error)
         watch: list[Monitor] = []
         gateway = Gateway(
             store,
             platforms,
-            profiles,
+            Profiles(),
             bell,
             new_id=lambda: secrets.token_hex(8),
             new_token=lambda: secrets.token_urlsafe(32),
+            out_of_reach_s=lambda engine_id: watch[0].out_of_reach_s(engine_id),  # noqa: PLW0108
             wake=lambda engine_id: watch[0].wake(engine_id),  # noqa: PLW0108  # the monitor comes later
         )
         monitor = Monitor(
@@ -121,7 +124,14 @@ async def build(settings: Settings, directory: Path) -> Parts:
         stack.push_async_callback(monitor.close)
         pruning = asyncio.create_task(_prune(store, settings.history_days))
         stack.callback(pruning.cancel)
-        app = make_app(gateway, monitor, store, bell)
+        app = make_app(
+            gateway,
+            monitor,
+            store,
+            bell,
+            look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
+            refresh_profiles=ProfileFiles(gateway, settings.default_profile).refresh,
+        )
         return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
 
 

@@ -1,0 +1,71 @@
+"""The Jupyter server extension: registers routes and event, starts and stops what works for them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool
+
+from .follow import SCHEMA, SCHEMA_ID, Follower
+from .forward import Forwarder, handlers
+
+
+class RucatExtension(ExtensionApp):
+    """Forwards ``<base_url>rucat/`` to the gateway of this user's data directory."""
+
+    name = "rucat_jupyter"
+    extension_url = "/rucat/engines"
+    load_other_extensions = True
+
+    owner_from_identity = Bool(
+        False,
+        help="Whether an engine belongs to the Jupyter user who created it. Default: no, since a Jupyter server is one "
+        "person's, and every engine belongs to the operating-system user. Yes needs an identity provider that knows "
+        "its users (JupyterHub's does); with it nobody sees another's engines, and kernels, which are nobody, see "
+        "none of them. With no on a server that people share, they share their engines too.",
+    ).tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """Register the event, and make what the handlers need; nothing is loaded or started here."""
+        server = self._server()
+        identity = server.identity_provider
+        if self.owner_from_identity and type(identity).__module__.startswith("jupyter_server."):
+            raise ValueError(
+                f"RucatExtension.owner_from_identity needs an identity provider that knows its users; "
+                f"{type(identity).__name__} invents a name for each visitor"
+            )
+        server.event_logger.register_event_schema(SCHEMA)
+        self._follower = Follower(self._emit)
+        self._forwarder = Forwarder(lambda _: self._follower.look_now(), has_owners=self.owner_from_identity)
+        self._following: asyncio.Task[None] | None = None
+
+    def initialize_handlers(self) -> None:
+        """Add the routes; on Windows none, and one line that says why."""
+        if sys.platform == "win32":
+            self.log.error("Rucat runs on Linux and macOS; on Windows use it inside WSL")
+            return
+        self.handlers.extend(handlers(self._forwarder))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Begin to follow the gateway, once the server's loop runs."""
+        if sys.platform != "win32":
+            self._following = asyncio.create_task(self._follower.run())
+
+    async def stop_extension(self) -> None:
+        """Stop following and close the connections; gateway and engines live on."""
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await self._forwarder.close()
+
+    def _server(self) -> Any:
+        """The server that this is linked to; Any, for Jupyter's traits have no types."""
+        return self.serverapp
+
+    def _emit(self, data: Mapping[str, Any]) -> None:
+        self._server().event_logger.emit(schema_id=SCHEMA_ID, data=dict(data))
