@@ -115,7 +115,7 @@ async def build(settings: Settings, directory: Path) -> Parts:
             ask=gateway.ask_as_monitor,
             clock=SystemClock(),
             timing=_timing(settings),
-            gateway_id=secrets.token_hex(8),
+            gateway_id=_gateway_id(directory),
             host=datadir.hostname(),
             on_change=bell.ring,
             pace=Pace(look_s=settings.look_s),
@@ -133,6 +133,21 @@ async def build(settings: Settings, directory: Path) -> Parts:
             refresh_profiles=ProfileFiles(gateway, settings.default_profile).refresh,
         )
         return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
+
+
+def _gateway_id(directory: Path) -> str:
+    """The id of a data directory's gateways, made by the first.
+
+    One of them lives at a time, so the next is its predecessor to all others, and takes over its engines at once
+    instead of waiting until the heartbeat has aged.
+    """
+    path = directory / "gateway.id"
+    path.touch(0o600)
+    gateway_id = path.read_text(encoding="ascii")
+    if len(gateway_id) != 16:
+        gateway_id = secrets.token_hex(8)
+        path.write_text(gateway_id, encoding="ascii")
+    return gateway_id
 
 
 def _platforms(directory: Path) -> dict[str, Platform]:
