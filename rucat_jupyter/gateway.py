@@ -16,8 +16,9 @@ from . import lifecycle
 from .bell import Bell
 from .connection import Connection, remote_of
 from .credentials import split
-from .engine import ID_PATTERN, Engine, Event, Session, Status, Target, Verb, check_name
+from .engine import ID_PATTERN, Engine, Event, Session, Status, Target, Verb
 from .errors import Conflict, EngineNotFound, InvalidRequest, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
 from .ports import Endpoint, Note, Platform, Store, Wake
 from .profiles import Profiles, Resolved
@@ -68,6 +69,7 @@ class Gateway:
         self.profiles = profiles
         self.platforms = platforms
         self._store = store
+        self._finder = Finder(store)
         self._bell = bell
         self._new_id = new_id
         self._new_token = new_token
@@ -125,16 +127,7 @@ class Gateway:
 
     async def get(self, owner: str, ref: str) -> Engine:
         """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""
-        try:
-            if ID_PATTERN.fullmatch(ref):
-                engine = await self._store.get(ref)
-            else:
-                engine = await self._store.find(owner, check_name(ref))
-        except (EngineNotFound, ValueError):
-            raise _not_found(ref) from None
-        if engine.owner != owner:
-            raise _not_found(ref)
-        return engine
+        return await self._finder.get(owner, ref)
 
     async def engines(self, owner: str, status: Status | None = None, name: str | None = None) -> list[Engine]:
         """The owner's engines, oldest first, of that status and name."""
@@ -210,14 +203,12 @@ class Gateway:
             engine_id = ref
         events = await self._store.history(engine_id)
         if not events or events[0].owner != owner:
-            raise _not_found(ref)
+            raise not_found(ref)
         return events
 
     async def view(self, engines: Sequence[Engine]) -> list[EngineView]:
         """What is shown of these engines."""
-        sessions: dict[str, list[Session]] = {engine.id: [] for engine in engines}
-        for session in await self._store.sessions(list(sessions)) if engines else ():
-            sessions[session.engine_id].append(session)
+        sessions = await self._finder.sessions(engines)
         return [view_of(engine, sessions[engine.id], await self._endpoint(engine)) for engine in engines]
 
     # --- sessions -----------------------------------------------------------------------------------------
@@ -336,10 +327,6 @@ def _numbered(base: str) -> Iterator[str]:
     while True:
         yield f"{base}-{number}"
         number += 1
-
-
-def _not_found(ref: str) -> EngineNotFound:
-    return EngineNotFound(f"you have no engine {ref[:80]!r}")
 
 
 def _too_busy(engine: Engine) -> Conflict:
