@@ -1,0 +1,272 @@
+"""The gateway as a process: started, found, shared, replaced, frozen, killed, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from support.gateways import gateways, pid_of, python, raw, start, wait_for_end
+from support.place import wait_until
+
+import rucat_jupyter
+from rucat_jupyter import datadir, launch
+from rucat_jupyter.errors import GatewayUnavailable
+
+ENSURE = "from rucat_jupyter import launch; print(launch.ensure(wait_s=60).pid)"
+
+
+@pytest.fixture(autouse=True)
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUCAT_STORE_URL", "mem://")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with gateways() as directory:
+        yield directory
+
+
+def rucat(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rucat_jupyter", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+# --- start --------------------------------------------------------------------------------------------------
+
+
+def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detached, in the data directory, with nothing of its starter's environment but what it needs; private files."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY")
+    monkeypatch.setenv("SPARK_HOME", "/CANARY")
+    address = start()
+    process = psutil.Process(address.pid)
+    assert process.ppid() != os.getpid()
+    assert os.getsid(address.pid) != os.getsid(0)
+    assert Path(process.cwd()) == directory
+    assert not any("CANARY" in value for value in process.environ().values())
+    assert process.environ()["RUCAT_DATA_DIR"] == str(directory)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in [directory, *directory.iterdir(), Path(address.socket)]}
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+    record = json.loads((directory / "gateway.json").read_text())
+    assert {"pid", "started", "host", "machine", "version", "api", "socket", "heartbeat"} == record.keys()
+    assert Path(address.socket).parent == Path(os.environ["JUPYTER_RUNTIME_DIR"])
+    with raw(address) as http:
+        assert http.get("/rucat/health").json()["status"] == "ok"
+
+
+def test_many_starters_get_one_gateway(directory: Path) -> None:
+    """F17: ten at once, one process, all served."""
+    starters = [python(ENSURE) for _ in range(10)]
+    told = [starter.communicate(timeout=90) for starter in starters]
+    assert {out.strip() for out, _ in told} == {str(pid_of(directory))}, told
+    of_this = [p for p in psutil.process_iter() if _serves(p, directory)]
+    assert [p.pid for p in of_this] == [pid_of(directory)]
+
+
+def _serves(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return "rucat_jupyter" in process.cmdline() and process.environ().get("RUCAT_DATA_DIR") == str(directory)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("RUCAT_IDLE_TIMEOUT_S", "soon", "RUCAT_IDLE_TIMEOUT_S"),
+        ("RUCAT_STORE_URL", "surrealkv:///proc/nowhere/db", "store"),
+        ("RUCAT_STORE_URL", "ws://127.0.0.1:9", "store"),
+    ],
+)
+def test_who_starts_it_is_told_at_once_why_it_does_not(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    """The reason in one line, no time-out, and nothing left."""
+    monkeypatch.setenv(name, value)
+    begin = time.monotonic()
+    with pytest.raises(GatewayUnavailable, match=reason) as caught:
+        launch.ensure(wait_s=60)
+    assert time.monotonic() - begin < 30
+    assert "\n" not in caught.value.message
+    assert not (directory / "gateway.json").exists()
+    assert list(Path(os.environ["JUPYTER_RUNTIME_DIR"]).glob("*.sock")) == []
+
+
+def test_a_long_path_puts_the_socket_into_a_folder_of_its_own(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Over 100 bytes: a fresh 0700 folder of the temp dir, gone at the end."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
+    address = start()
+    folder = Path(address.socket).parent
+    assert folder.parent == Path(tempfile.gettempdir())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    launch.stop()
+    assert not folder.exists()
+
+
+# --- death and stale files ----------------------------------------------------------------------------------
+
+
+def test_after_a_kill_the_next_call_starts_another(directory: Path) -> None:
+    """F15: kill -9; the same client goes on, with the same socket's name and one process."""
+    first = start()
+    with launch.client(first) as http:
+        assert http.get("/rucat/engines").status_code == 200
+        psutil.Process(first.pid).kill()
+        assert http.get("/rucat/engines").status_code == 200
+        assert http.post("/rucat/engines", json={"nonsense": 1}).status_code == 400
+    second = launch.find()
+    assert second
+    assert second.pid != first.pid
+    assert second.socket == first.socket
+
+
+def test_stale_files_of_a_boot_before_are_cleared(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record of another boot with an old heartbeat, a socket nobody listens on, in a folder of its own."""
+    datadir.prepare(directory)
+    folder = Path(tempfile.mkdtemp(prefix="rucat-"))
+    code = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(folder / "gateway.sock")], check=True)
+    old = {"pid": 1, "started": "1", "host": "here", "machine": "old", "version": "0", "api": 0}
+    old |= {"socket": str(folder / "gateway.sock"), "heartbeat": time.time() - 100}
+    (directory / "gateway.json").write_text(json.dumps(old))
+    os.utime(directory / "gateway.json", (time.time() - 100,) * 2)
+    address = start()
+    assert not folder.exists()
+    with raw(address) as http:
+        assert http.get("/rucat/health").status_code == 200
+
+
+def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP: one line with its pid and what to do; --replace ends it though it hears nothing."""
+    monkeypatch.setattr(launch, "ANSWER_S", 0.5)
+    first = start()
+    psutil.Process(first.pid).suspend()
+    with pytest.raises(GatewayUnavailable, match=rf"process {first.pid}.*--replace"):
+        launch.ensure()
+    told = rucat("serve", "--replace")
+    assert told.returncode == 0, told.stderr
+    assert pid_of(directory) not in (None, first.pid)
+
+
+def test_a_lost_socket_is_made_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody cleans up the runtime directory: the gateway notices and hands over to one that can be reached."""
+    monkeypatch.setenv("RUCAT_SELF_END_S", "8")
+    first = start()
+    Path(first.socket).unlink()
+    wait_until("another gateway", lambda: pid_of(directory) not in (None, first.pid), 30)
+    with raw(start()) as http:
+        assert http.get("/rucat/health").status_code == 200
+    assert not datadir.process_start(first.pid)
+
+
+def test_a_directory_that_was_taken_over_is_given_up(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine's gateway came in while this one slept: this one ends, and leaves the record alone."""
+    monkeypatch.setenv("RUCAT_SELF_END_S", "4")
+    first = start()
+    record = json.loads((directory / "gateway.json").read_text())
+    theirs = json.dumps(record | {"machine": "other", "host": "node7", "pid": 1, "heartbeat": time.time()})
+    (directory / "gateway.json").write_text(theirs)
+    wait_for_end(first.pid, 15)
+    assert (directory / "gateway.json").read_text() == theirs
+    (directory / "gateway.json").unlink()
+
+
+def test_an_installed_anew_package_is_handed_over_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files under a gateway change: when no call is open, the installed Rucat takes over by itself."""
+    monkeypatch.setenv("RUCAT_SELF_END_S", "6")
+    copy = directory.parent / "site" / "rucat_jupyter"
+    shutil.copytree(Path(rucat_jupyter.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"import sys; sys.path.insert(0, {str(copy.parent)!r}); sys.argv = ['rucat', 'serve']; "
+    with python(code + "from rucat_jupyter.__main__ import main; main()") as old:
+        wait_until("the old gateway", lambda: pid_of(directory) == old.pid and launch.find(), 30)
+        with (copy / "__init__.py").open("a") as file:
+            file.write("# newer\n")
+        wait_until("the new gateway", lambda: pid_of(directory) not in (None, old.pid), 40)
+        out, err = old.communicate(timeout=10)
+        assert (old.returncode, out, err) == (0, "", "")
+
+
+# --- end ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(directory: Path, number: signal.Signals) -> None:
+    """In 3 s: long polls answered, socket and gateway.json gone."""
+    address = start()
+    answers: list[int] = []
+
+    def poll(http: httpx.Client, token: str) -> None:
+        answers.append(http.get("/rucat/engines", params={"since": token, "wait": 50}).status_code)
+
+    with raw(address) as http:
+        token = http.get("/rucat/engines").json()["token"]
+        thread = threading.Thread(target=poll, args=(http, token))
+        thread.start()
+        begin = time.monotonic()
+        os.kill(address.pid, number)
+        thread.join(10)
+    wait_for_end(address.pid, 3 - (time.monotonic() - begin))
+    assert answers in ([200], [503])
+    assert not (directory / "gateway.json").exists()
+    assert not Path(address.socket).exists()
+
+
+def test_nobody_needs_it_and_it_ends(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a short self-end time: a follower does not keep it, anybody else does."""
+    monkeypatch.setenv("RUCAT_SELF_END_S", "2")
+    address = start()
+    with raw(address) as http:
+        token = http.get("/rucat/engines").json()["token"]
+        http.get("/rucat/engines", params={"since": token, "wait": 4})
+        assert datadir.process_start(address.pid)
+        follow = {"since": token, "wait": "30"}, {"X-Rucat-Follower": "1"}
+        assert http.get("/rucat/engines", params=follow[0], headers=follow[1]).status_code in (200, 503)
+    wait_for_end(address.pid, 5)
+    assert not (directory / "gateway.json").exists()
+
+
+def test_the_command_line_ends_and_replaces(directory: Path) -> None:
+    """--stop ends it, also where none runs; --replace puts another in its place; words and exit status say so."""
+    told = rucat("serve", "--stop", "--engines")
+    assert (told.returncode, told.stdout) == (0, f"No gateway runs in {directory}.\n")
+    assert not directory.exists()
+    first = start()
+    told = rucat("serve", "--replace")
+    assert told.returncode == 0
+    assert str(pid_of(directory)) in told.stdout
+    wait_for_end(first.pid, 1)
+    told = rucat("serve")
+    assert (told.returncode, "already" in told.stderr) == (1, True)
+    told = rucat("serve", "--stop")
+    assert told.returncode == 0
+    assert pid_of(directory) is None
+    assert rucat("serve", "--engines").returncode == 2
+
+
+def test_the_log_tells_no_secret(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Canaries in query, header, body and name are not in any file of the data directory."""
+    monkeypatch.setenv("RUCAT_LOG_LEVEL", "DEBUG")
+    with raw(start()) as http:
+        http.get("/rucat/engines?token=CANARY-1")
+        http.get("/rucat/engines", headers={"Authorization": "Bearer CANARY-2", "Cookie": "a=CANARY-3"})
+        http.post("/rucat/engines", json={"secret_env": {"A": ["CANARY-4"]}, "conf": {"x.password": 1}})
+        http.post("/rucat/engines", content=b'{"conf": {"a.secret": "CANARY-5"', headers={"Content-Type": "text/json"})
+    launch.stop()
+    found = [p for p in directory.rglob("*") if p.is_file() and b"CANARY" in p.read_bytes()]
+    assert found == []

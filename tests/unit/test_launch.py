@@ -1,0 +1,205 @@
+"""Finding the gateway: what is believed, and what is not. No gateway is started here."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from rucat_jupyter import datadir, launch
+from rucat_jupyter.errors import GatewayUnavailable
+
+
+@pytest.fixture
+def directory() -> Path:
+    return datadir.prepare(datadir.data_dir())
+
+
+def record(directory: Path, **changes: object) -> datadir.Record:
+    """A record of this very process, with changes."""
+    mine = datadir.Record(
+        pid=os.getpid(),
+        started=datadir.process_start(os.getpid()),
+        host="here",
+        machine=datadir.machine(),
+        version="0.1.0",
+        api=datadir.API,
+        socket=str(directory.parent / "s.sock"),
+        heartbeat=time.time(),
+    )
+    return replace(mine, **changes)  # type: ignore[arg-type]
+
+
+def put(directory: Path, found: datadir.Record, age_s: float = 0.0) -> None:
+    """Write it as it is, heartbeat included, as if ``age_s`` ago."""
+    (directory / "gateway.json").write_text(json.dumps(asdict(found)))
+    os.utime(directory / "gateway.json", (time.time() - age_s,) * 2)
+
+
+@contextmanager
+def listening(path: str) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        try:
+            yield
+        finally:
+            Path(path).unlink()
+
+
+def test_a_gateway_is_found_by_its_record_and_socket(directory: Path) -> None:
+    """The process of the record listens on its socket: found."""
+    mine = record(directory)
+    put(directory, mine)
+    with listening(mine.socket):
+        assert launch.find(directory) == launch.Address(directory, mine.socket, mine.pid, "0.1.0", datadir.API)
+
+
+def test_nothing_is_found_where_nothing_is(directory: Path) -> None:
+    """No record, no gateway; looking makes no directory either."""
+    assert launch.find(directory) is None
+    assert launch.find(directory.parent / "never") is None
+    assert not (directory.parent / "never").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x"}', "\0" * 100])
+def test_a_broken_record_is_no_record(directory: Path, text: str) -> None:
+    """A half-written or foreign file is passed over."""
+    (directory / "gateway.json").write_text(text)
+    assert launch.find(directory) is None
+
+
+def test_a_socket_without_listener_is_stale(directory: Path) -> None:
+    """A file that a killed gateway left is not believed, though the pid of the record lives."""
+    mine = record(directory)
+    put(directory, mine)
+    with listening(mine.socket):
+        pass
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(mine.socket)
+    assert launch.find(directory) is None
+    Path(mine.socket).unlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux names the peer of a socket")
+def test_a_foreign_listener_is_not_believed(directory: Path) -> None:
+    """Somebody listens on the socket, but it is not the process of the record."""
+    mine = record(directory, pid=1, started=datadir.process_start(1))
+    put(directory, mine)
+    with listening(mine.socket):
+        assert launch.find(directory) is None
+
+
+def test_a_fresh_heartbeat_elsewhere_holds_the_directory(directory: Path) -> None:
+    """A gateway on another machine: one line that names the host and RUCAT_DATA_DIR."""
+    put(directory, record(directory, machine="other", host="node7"))
+    for look in (launch.find, launch.ensure):
+        with pytest.raises(GatewayUnavailable, match=r"node7.*RUCAT_DATA_DIR") as caught:
+            look(directory)
+        assert "\n" not in caught.value.message
+
+
+def test_another_container_on_the_same_host_is_elsewhere(directory: Path) -> None:
+    """The host's name is the same, the container id is not: its pids and sockets mean nothing here."""
+    mine = record(directory, machine="other-container", host=socket.gethostname())
+    put(directory, mine)
+    with listening(mine.socket), pytest.raises(GatewayUnavailable, match="in use"):
+        launch.find(directory)
+
+
+def test_an_old_heartbeat_elsewhere_holds_nothing(directory: Path) -> None:
+    """Older than a minute: the directory is free."""
+    put(directory, record(directory, machine="other", heartbeat=time.time() - 61), age_s=61)
+    assert launch.find(directory) is None
+
+
+def test_clocks_that_disagree_are_settled_by_watching(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heartbeat's time is old, the file is new: who beats is alive, who does not is dead."""
+    monkeypatch.setattr(datadir, "BEAT_S", -1.5)
+    theirs = record(directory, machine="other", heartbeat=time.time() - 300)
+    put(directory, theirs)
+    assert datadir.is_held_elsewhere(directory, theirs, may_watch=False)
+    assert not datadir.is_held_elsewhere(directory, theirs)
+    beaten = replace(theirs, heartbeat=theirs.heartbeat + 10)
+    put(directory, beaten)
+    assert datadir.is_held_elsewhere(directory, theirs)
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "SPARK_HOME", "JUPYTER_TOKEN", "PYTHONPATH", "MY_TOKEN"])
+def test_a_gateway_does_not_keep_what_is_an_engines(name: str) -> None:
+    """Nothing of the first starter's environment but what the gateway itself needs."""
+    assert launch.environment({name: "x"}) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "no_proxy"),
+        *("JUPYTER_DATA_DIR", "RUCAT_LOG_LEVEL", "XDG_RUNTIME_DIR"),
+    ],
+)
+def test_a_gateway_keeps_what_it_needs(name: str) -> None:
+    """Home, path, language, certificates, proxies, Jupyter's and Rucat's own."""
+    assert launch.environment({name: "x"}) == {name: "x"}
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """A home that cannot be written: what is wrong, and RUCAT_DATA_DIR as the way out."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GatewayUnavailable, match="RUCAT_DATA_DIR") as caught:
+        launch.ensure(tmp_path / "file" / "rucat")
+    assert "\n" not in caught.value.message
+
+
+def test_the_directory_is_closed_to_others(tmp_path: Path) -> None:
+    """0700, also where it was there before."""
+    (tmp_path / "open").mkdir(mode=0o755)
+    datadir.prepare(tmp_path / "open")
+    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_gateway_of_an_older_interface_is_one_line_of_advice(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients talk to an equal or newer API number."""
+    monkeypatch.setattr(launch, "_answers", lambda address, deadline: True)
+    mine = record(directory, api=datadir.API - 1, version="0.0.9")
+    put(directory, mine)
+    with listening(mine.socket), pytest.raises(GatewayUnavailable, match=r"0\.0\.9.*rucat serve --replace"):
+        launch.ensure(directory)
+
+
+def test_a_recycled_pid_is_never_signalled(directory: Path) -> None:
+    """The record's pid belongs to another process now: stop leaves it alone."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        put(directory, record(directory, pid=other.pid, started="1"))
+        assert launch.stop(directory) is False
+        put(directory, record(directory, pid=other.pid, started=datadir.process_start(other.pid)))
+        assert launch.stop(directory) is False  # right start, but it does not hold the lock
+        assert other.poll() is None
+        other.communicate(b"\n")
+
+
+def test_the_machine_has_one_name_for_a_boot() -> None:
+    """The same in every process of this boot."""
+    code = "from rucat_jupyter import datadir; print(datadir.machine())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert told == datadir.machine()
+
+
+def test_importing_launch_loads_nothing_heavy() -> None:
+    """Standard library only, for the kernels that never use Rucat."""
+    code = (
+        "import sys, rucat_jupyter.launch; print([m for m in ('httpx', 'psutil', 'jupyter_core') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert told == "[]"
