@@ -96,7 +96,7 @@ class Api:
 
     def poll(self, view: View, wait_s: float) -> View:
         """Return the engine when it differs from ``view``, or after ``wait_s`` seconds as it is."""
-        wait = max(0, min(int(wait_s), int(LONGEST_POLL_S)))
+        wait = round(max(0.0, min(wait_s, LONGEST_POLL_S)), 2)
         params = {"since": view["revision"], "wait": wait}
         answer: View = self.call("GET", engine_path(view["id"]), params=params, timeout_s=wait + POLL_MARGIN_S)
         return answer

@@ -49,8 +49,8 @@ def plain(text: object, longest: int | None = None) -> str:
 
 def log_line(text: str) -> str:
     """One line of a log, cut with a note when it is very long."""
-    line = plain(text.replace("\t", "    "))
-    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… ({len(line):,} characters)"
+    line = plain(text[:LONGEST_LINE].replace("\t", "    "))
+    return line if len(text) <= LONGEST_LINE else f"{line}… ({len(text):,} characters)"
 
 
 def _is_control(char: str) -> bool:

@@ -1,0 +1,197 @@
+"""Create: mine of that name, or a new one; safe to run again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fakes.rest import FAILURE, FakeGateway, make_view
+
+from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.notebook import client, creating, identity
+from rucat_jupyter.notebook.creating import create, differences, find_or_create
+from rucat_jupyter.notebook.failures import EngineFailed, StillWaiting, WaitInterrupted
+from rucat_jupyter.notebook.phase import SilentPhase
+
+
+@pytest.fixture
+def gateway() -> Iterator[FakeGateway]:
+    """A gateway without engines that this process talks to."""
+    gateway = FakeGateway()
+    before = client.set_default_api(gateway.api())
+    yield gateway
+    client.set_default_api(before)
+
+
+@pytest.fixture(autouse=True)
+def no_exit_hooks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Collect what would be done at exit."""
+    hooks: list[object] = []
+    monkeypatch.setattr(creating.atexit, "register", hooks.append)
+    return hooks
+
+
+def test_a_new_engine_is_sent_what_belongs_to_it(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python, folder and the clouds' variables of this process go with the spec."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    monkeypatch.setenv("OTHER", "x")
+    monkeypatch.setenv("RUCAT_ENV_FROM_KERNEL", "AWS_SECRET_*")
+    gateway.on_poll = [lambda: gateway.change("0" * 16, status="Running")]
+    engine = create("etl", conf={"a": True}, executors=2, driver_memory="4g", env={"X": "y"})
+    _, _, body = next(asked for asked in gateway.asked if asked[0] == "POST")
+    assert body == {
+        "name": "etl",
+        "conf": {"a": "true"},
+        "executors": {"instances": 2},
+        "driver": {"memory": "4g"},
+        "env": {"X": "y"},
+        "local": {"python": sys.executable, "directory": str(Path.cwd())},
+        "secret_env": {"AWS_SECRET_ACCESS_KEY": "canary"},
+    }
+    assert engine.status == "Running"
+
+
+def test_an_engine_elsewhere_is_not_sent_this_machines_fields(gateway: FakeGateway) -> None:
+    """Kubernetes would refuse local fields; its default name is the profile's."""
+    create(profile="k8s-small", wait=False)
+    _, _, body = next(asked for asked in gateway.asked if asked[0] == "POST")
+    assert "local" not in body
+    assert "secret_env" not in body
+    assert body["name"].startswith("k8s-small-")  # a script: with a suffix
+
+
+def test_a_running_engine_is_found_and_differences_are_named(gateway: FakeGateway) -> None:
+    """Run All attaches to the engine that is there, and says what was not applied."""
+    gateway.engines["0123456789abcdef"] = make_view()
+    wanted = creating.request("k8s-small", {"x": "1"}, 2, "4g", {})
+    made = find_or_create("etl", {**wanted, "platform": "local"}, phase=SilentPhase())
+    assert made.how == "found"
+    assert made.not_applied == [
+        "profile k8s-small (it has local)",
+        "conf.x 1 (it has none)",
+        "executors.instances 2 (it has none)",
+        "driver.memory 4g (it has 1g)",
+    ]
+    assert "Not applied: profile" in made.note
+    assert gateway.paths("POST") == ["engines"]
+
+
+def test_equal_and_secret_settings_are_no_difference() -> None:
+    """What cannot be compared is not claimed to differ."""
+    view = make_view(spec={**make_view()["spec"], "conf": {"my.password": "***", "a": "1"}})
+    assert differences({"conf": {"my.password": "x", "a": "1"}, "local": {"python": "/other"}}, view) == []
+
+
+@pytest.mark.parametrize("status", ["Stopped", "Failed", "Stopping"])
+def test_a_settled_engine_is_restarted_with_its_stored_spec(gateway: FakeGateway, status: str) -> None:
+    """A stopped or failed engine starts again under the same id."""
+    gateway.engines["0123456789abcdef"] = make_view(status=status, failure=FAILURE if status == "Failed" else None)
+    gateway.on_poll = [lambda: gateway.change(status="Running")]
+    assert create("etl").id == "0123456789abcdef"
+    assert gateway.paths("POST") == ["engines", "engines/0123456789abcdef/restart"]
+
+
+def test_a_name_that_is_being_deleted_is_waited_for(gateway: FakeGateway) -> None:
+    """Create waits until the name is free, then makes a new engine."""
+    gateway.engines["0123456789abcdef"] = make_view(status="Deleting")
+    gateway.on_poll = [lambda: gateway.change(message="cleaning"), gateway.engines.clear]
+    made = find_or_create("etl", {}, phase=SilentPhase())
+    assert made.how == "created"
+    assert gateway.paths("POST") == ["engines", "engines"]
+
+
+def test_waiting_for_a_name_has_the_time_limit(gateway: FakeGateway) -> None:
+    """--timeout holds for this wait too."""
+    gateway.engines["0123456789abcdef"] = make_view(status="Deleting")
+    with pytest.raises(StillWaiting, match="still being deleted"):
+        find_or_create("etl", {}, phase=SilentPhase(), timeout_s=0)
+
+
+def test_two_callers_get_one_engine(gateway: FakeGateway) -> None:
+    """Whoever loses the race for the name attaches to the winner's."""
+    first = find_or_create("etl", {}, phase=SilentPhase())
+    second = find_or_create("etl", {}, phase=SilentPhase())
+    assert (first.how, second.how) == ("created", "found")
+    assert first.engine.id == second.engine.id
+
+
+def test_an_engine_that_fails_while_starting_is_told(gateway: FakeGateway) -> None:
+    """The error has what, why, what to do."""
+    gateway.on_poll = [lambda: gateway.change("0" * 16, status="Failed", failure=FAILURE)]
+    with pytest.raises(EngineFailed, match="✕ etl failed: OutOfMemory") as caught:
+        create("etl")
+    assert len(str(caught.value).splitlines()) == 3
+    assert "rucat_jupyter.get('etl').restart()" in str(caught.value)
+
+
+def test_ctrl_c_ends_the_waiting_and_says_how_to_go_on(gateway: FakeGateway) -> None:
+    """The engine goes on starting."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    gateway.on_poll = [interrupt]
+    with pytest.raises(WaitInterrupted, match=r"etl is still starting. Wait again: .* Stop it: .*stop\(\)"):
+        create("etl")
+    assert "stop" not in " ".join(gateway.paths("POST"))
+
+
+def test_a_time_limit_ends_the_waiting(gateway: FakeGateway) -> None:
+    """--timeout S says that it still starts."""
+    with pytest.raises(StillWaiting, match="etl is still starting after"):
+        create("etl", timeout_s=0)
+
+
+def test_a_gateway_that_dies_during_the_wait_is_asked_again(gateway: FakeGateway) -> None:
+    """A broken request goes to the next gateway."""
+    gateway.on_poll = [lambda: gateway.change("0" * 16, status="Running")]
+    made = find_or_create("etl", {}, phase=SilentPhase())
+    gateway.breaks = [httpx.ReadError("killed"), httpx.ConnectError("nobody")]
+    assert made.engine.wait().status == "Running"
+
+
+def test_a_gateway_that_dies_again_and_again_is_an_error(gateway: FakeGateway) -> None:
+    """In one line."""
+    gateway.breaks = [httpx.ReadError("killed")] * 3
+    with pytest.raises(GatewayUnavailable, match="ended 3 times"):
+        client.engines()
+
+
+def test_a_script_stops_its_unnamed_engine_at_exit(gateway: FakeGateway, no_exit_hooks: list[object]) -> None:
+    """A random suffix keeps two scripts apart, and nothing runs on after them."""
+    made = find_or_create(None, {}, phase=SilentPhase())
+    expected = identity.default_local_name(str(Path.cwd()), sys.executable)
+    assert made.engine.name.startswith(expected + "-")
+    (stop,) = no_exit_hooks
+    assert callable(stop)
+    stop()
+    assert gateway.paths("POST")[-1] == f"engines/{made.engine.id}/stop"
+
+
+def test_a_named_engine_outlives_its_script(gateway: FakeGateway, no_exit_hooks: list[object]) -> None:
+    """A name says that it is meant to stay."""
+    find_or_create("etl", {}, phase=SilentPhase())
+    assert no_exit_hooks == []
+
+
+def test_with_stops_the_engine_at_the_end(gateway: FakeGateway) -> None:
+    """``with create(…) as engine`` leaves nothing running."""
+    gateway.on_poll = [
+        lambda: gateway.change("0" * 16, status="Running"),
+        lambda: gateway.change("0" * 16, status="Stopped"),
+    ]
+    with create("etl") as engine:
+        assert engine.status == "Running"
+    assert engine.status == "Stopped"
+
+
+def test_an_external_engine_is_recorded_once(gateway: FakeGateway) -> None:
+    """The same address finds the same record; its token is no part of the place."""
+    first = creating.external("sc://spark.example:15002/;token=abc")
+    gateway.engines[first.id]["platform"] = "external"
+    gateway.engines[first.id]["spec"]["external"]["url"] = "sc://spark.example:15002"
+    again = creating.external("sc://spark.example/")
+    assert (first.name, again.id) == ("spark.example-15002", first.id)

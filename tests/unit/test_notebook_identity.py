@@ -1,0 +1,104 @@
+"""Who is asking, and what its engine is called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rucat_jupyter.engine import check_name
+from rucat_jupyter.notebook import identity
+
+
+def shell(**user_ns: Any) -> Any:
+    """A kernel's IPython whose front end takes input."""
+    return SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=True), user_ns=user_ns)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/home/me/My Project!",
+        "/",
+        "/home/数据",
+        "/x/" + "n" * 200,
+        "/x/--",
+        "/x/.hidden",
+        "/x/a\x01b",
+        "/x/e\u0301te\u0301",
+    ],
+)
+def test_a_default_name_keeps_the_rule(folder: str) -> None:
+    """Whatever the folder is called, with room for a random suffix."""
+    name = identity.default_local_name(folder, "/usr/bin/python")
+    assert check_name(name + identity.random_suffix())
+    assert name.startswith("local-")
+
+
+def test_a_default_name_tells_folders_and_pythons_apart() -> None:
+    """The same place has the same name."""
+    names = {identity.default_local_name(f, p) for f in ("/a/x", "/b/x") for p in ("/p", "/q")}
+    assert len(names) == 4
+    assert identity.default_local_name("/a/x", "/p") in names
+
+
+def test_the_key_is_that_of_the_notebooks_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first 32 hex digits of SHA-256 of the absolute path."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/a.ipynb")
+    monkeypatch.setattr(identity, "get_shell", shell)
+    who = identity.caller()
+    assert who.key == hashlib.sha256(b"/home/me/a.ipynb").hexdigest()[:32]
+    assert (who.path, who.is_lasting, who.is_batch) == ("/home/me/a.ipynb", True, False)
+
+
+def test_vs_code_names_its_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It puts the path into the user's namespace."""
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(identity, "get_shell", lambda: shell(__vsc_ipynb_file__="/w/b.ipynb"))
+    assert identity.caller().path == "/w/b.ipynb"
+
+
+def test_a_script_has_a_random_key_and_is_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was started from a notebook's kernel and inherited its variables."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/a.ipynb")
+    monkeypatch.setattr(identity, "get_shell", lambda: None)
+    who = identity.caller()
+    assert (who.is_lasting, who.is_batch) == (False, True)
+    assert who.key == identity.caller().key
+    assert who.key != identity.key_of("/home/me/a.ipynb")
+
+
+def test_nbconvert_inside_a_notebook_is_not_that_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is its parent's too, and nobody can answer questions: batch."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/a.ipynb")
+    mine = shell()
+    mine.kernel._allow_stdin = False
+    monkeypatch.setattr(identity, "get_shell", lambda: mine)
+    assert not identity.caller().is_batch  # only this process has it: a notebook that runs without questions
+    monkeypatch.setattr(identity, "_is_inherited", lambda path: True)
+    assert identity.caller().is_batch
+
+
+def test_a_session_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no notebook, the same name is the same session."""
+    monkeypatch.setattr(identity, "get_shell", lambda: None)
+    assert identity.caller("mine").key == identity.key_of("mine")
+    assert identity.caller("mine").is_lasting
+
+
+def test_only_the_variables_of_the_patterns_are_sent() -> None:
+    """By default those of the clouds; a setting changes them; what is no text is left out."""
+    environ = {"AWS_X": "1", "HADOOP_CONF_DIR": "/h", "HOME": "/", "GOOGLE_Y": "\udcff"}
+    assert identity.env_from_kernel(environ) == {"AWS_X": "1", "HADOOP_CONF_DIR": "/h"}
+    assert identity.env_from_kernel({**environ, "RUCAT_ENV_FROM_KERNEL": "HO*, AWS_X"}) == {"AWS_X": "1", "HOME": "/"}
+    assert identity.env_from_kernel({**environ, "RUCAT_ENV_FROM_KERNEL": ""}) == {}
+
+
+def test_a_path_that_cannot_be_shown_is_sent_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key tells it apart, the path is for people."""
+    monkeypatch.setattr(identity, "get_shell", lambda: shell(__vsc_ipynb_file__="/w/a\nb.ipynb"))
+    assert identity.caller().path == "/w/a�b.ipynb"
+    assert os.linesep not in identity.caller().path

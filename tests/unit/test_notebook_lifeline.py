@@ -1,0 +1,333 @@
+"""What a failed call on an engine means."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pyspark.sql.connect.proto as pb
+import pytest
+from fakes.connect_server import ScriptedServer, fake_spark, refuse
+from fakes.rest import FAILURE, FakeGateway, make_view
+from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
+
+from rucat_jupyter.notebook import lifeline as module
+from rucat_jupyter.notebook.channel import Released
+from rucat_jupyter.notebook.failures import EngineFailed
+from rucat_jupyter.notebook.lifeline import Detached, Lifeline
+
+ID = "0123456789abcdef"
+
+
+class World:
+    """One engine, its gateway, and a client on it."""
+
+    def __init__(self) -> None:
+        self.server = ScriptedServer()
+        self.gateway = FakeGateway(make_view())
+        self.point_at(self.server.port)
+        self.lifeline = Lifeline(self.gateway.api(), make_view(), "k" * 32, "/a.ipynb", self._open)
+        self.spark = fake_spark("s1")
+        self.lifeline.bind(self.spark)
+        self.stub = SparkConnectServiceStub(self.lifeline.channel)
+
+    def point_at(self, port: int) -> None:
+        self.gateway.connection = {"url": f"sc://127.0.0.1:{port}", "token": f"token-{port}"}
+
+    def restart(self) -> None:
+        """The engine dies and comes back on another port."""
+        self.gateway.change(run=2)
+        self.server.stop()
+        self.server = ScriptedServer()
+        self.point_at(self.server.port)
+
+    def freeze(self) -> None:
+        """Calls are taken and never answered."""
+        hang = self.server.hang
+        self.server.on_call = lambda method, request, context: hang.wait(10) and None
+
+    def config(self) -> Any:
+        return self.stub.Config(pb.ConfigRequest(session_id=self.spark._session_id))
+
+    def execute(self) -> Any:
+        return self.stub.ExecutePlan(pb.ExecutePlanRequest(session_id=self.spark._session_id))
+
+    def end(self) -> None:
+        self.lifeline.channel.close()
+        self.server.stop()
+
+    @staticmethod
+    def _open(connection: dict[str, Any]) -> grpc.Channel:
+        options = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.enable_http_proxy", 0)]
+        return grpc.insecure_channel(connection["url"].removeprefix("sc://"), options=options)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name, value in {"TICK_S": 0.02, "LONG_S": 0.1, "CHANGE_S": 0.05, "PATIENCE_S": 0.1}.items():
+        monkeypatch.setattr(module, name, value)
+    world = World()
+    yield world
+    world.end()
+
+
+def test_a_call_carries_the_token(world: World) -> None:
+    """As metadata, never in the address."""
+    assert world.config().session_id == "s1"
+    assert world.server.metadata[0]["authorization"] == f"Bearer token-{world.server.port}"
+
+
+def test_a_dead_engine_is_told_with_its_failure(world: World) -> None:
+    """The moment the gateway says Failed, a failing call is that failure."""
+    world.config()
+    world.server.stop()
+    world.gateway.on_poll = [lambda: world.gateway.change(status="Failed", failure=FAILURE)]
+    with pytest.raises(EngineFailed, match="✕ etl failed: OutOfMemory"):
+        world.config()
+    with pytest.raises(EngineFailed, match="✕ etl failed: OutOfMemory"):
+        world.execute().__next__()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("Stopped", "○ etl is Stopped"), ("Stopping", "○ etl is Stopping"), ("Deleting", "was deleted")],
+)
+def test_an_engine_that_was_ended_is_told(world: World, status: str, said: str) -> None:
+    """A stop by someone else ends the cell too, with its reason from history."""
+    world.server.stop()
+    world.gateway.events = [{"reason": "idle for 1 h"}]
+    world.gateway.change(status=status)
+    with pytest.raises(EngineFailed, match=said) as caught:
+        world.config()
+    assert "idle for 1 h" in str(caught.value)
+
+
+def test_an_engine_that_is_gone_is_told(world: World) -> None:
+    """No record: it was deleted."""
+    world.server.stop()
+    world.gateway.engines.clear()
+    with pytest.raises(EngineFailed, match="etl was deleted"):
+        world.config()
+
+
+def test_while_the_gateway_says_alive_the_call_is_tried_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error goes back to pyspark's retries; after a while a line says so, and the connection heals."""
+    port = world.server.port
+    world.server.stop()
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        with pytest.raises(grpc.RpcError) as caught:
+            world.config()
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert capsys.readouterr().err.count("does not answer (the gateway says Running): still trying") == 1
+    world.server = ScriptedServer(port)
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            assert world.config().session_id == "s1"
+            break
+        except grpc.RpcError:
+            assert time.monotonic() < deadline
+
+
+def test_a_gateway_that_cannot_be_asked_concludes_nothing(world: World) -> None:
+    """Unknown is not dead."""
+    world.server.stop()
+    world.gateway.breaks = [httpx.ConnectError("no")] * 50
+    with pytest.raises(grpc.RpcError):
+        world.config()
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+def test_a_frozen_engine_ends_the_call_when_it_is_given_up(
+    world: World, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """A hanging call is told of silence, and ends with the failure though the server never answers."""
+    world.freeze()
+    world.gateway.on_poll = [
+        lambda: world.gateway.change(status="Unresponsive", message="no answer for 9 s"),
+        lambda: time.sleep(0.1),
+        lambda: world.gateway.change(status="Failed", failure=FAILURE),
+    ]
+    begun = time.monotonic()
+    with pytest.raises(EngineFailed, match="✕ etl failed"):
+        next(world.execute()) if kind == "stream" else world.config()
+    assert time.monotonic() - begun < 2
+    assert "does not answer now (no answer for 9 s)" in capsys.readouterr().err
+
+
+def test_an_engine_that_thaws_is_told_and_the_call_goes_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Silence that ends hurts nobody."""
+    world.freeze()
+    told = threading.Event()
+
+    def thaw() -> None:
+        world.gateway.change(status="Running", message="")
+        told.set()
+
+    world.gateway.on_poll = [lambda: world.gateway.change(status="Unresponsive"), thaw]
+    threading.Thread(target=lambda: told.wait(5) and (time.sleep(0.2), world.server.hang.set())).start()
+    assert world.config().session_id == "s1"
+    said = capsys.readouterr().err
+    assert "does not answer now" in said
+    assert "● etl answers again." in said
+
+
+def test_a_restart_while_idle_is_followed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next call goes to the new life, wherever it is, and that is said once."""
+    world.config()
+    world.restart()
+    assert world.config().session_id == "s1"
+    assert list(world.execute())
+    assert world.server.metadata[0]["authorization"] == f"Bearer token-{world.server.port}"
+    assert world.spark._client._server_session_id is None
+    assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
+
+
+def test_a_restart_under_a_running_call_is_an_error(world: World) -> None:
+    """Nothing is run twice by itself."""
+    hang = world.server.hang
+    world.server.on_call = lambda method, request, context: hang.wait(10) and None if method == "more" else None
+    answers = world.execute()
+    next(answers)
+    world.gateway.on_poll = [lambda: None]
+    restart = threading.Thread(target=world.restart)
+    restart.start()
+    with pytest.raises(EngineFailed, match=r"was restarted \(run 2\)"):
+        next(answers)
+    restart.join()
+    assert [method for method, _ in world.server.calls] == []
+
+
+def test_a_reattach_never_reaches_another_life(world: World) -> None:
+    """There pyspark would run the plan again."""
+    world.restart()
+    with pytest.raises(EngineFailed, match=r"was restarted \(run 2\)"):
+        next(world.stub.ReattachExecute(pb.ReattachExecuteRequest(session_id="s1")))
+
+
+def test_a_call_waits_while_the_engine_starts_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pending is waited for, with a line."""
+    world.lifeline.suspend()
+    world.gateway.change(status="Pending", run=2)
+    world.gateway.on_poll = [lambda: world.gateway.change(status="Running")]
+    assert world.config().session_id == "s1"
+    assert "◌ etl  Pending on this machine: waiting until it is Running" in capsys.readouterr().err
+
+
+def test_a_suspended_session_says_that_the_engine_is_stopped(world: World) -> None:
+    """After %rucat stop, spark says how to start it again."""
+    world.lifeline.suspend()
+    world.gateway.change(status="Stopped")
+    with pytest.raises(EngineFailed, match="Start it again"):
+        world.config()
+    with pytest.raises(Released):
+        world.stub.ReleaseExecute(pb.ReleaseExecuteRequest(session_id="s1"))
+
+
+def test_a_suspend_ends_what_is_under_way(world: World) -> None:
+    """Stopping from another thread does not leave the call hanging."""
+    world.freeze()
+    world.gateway.change(status="Stopping")
+    threading.Timer(0.05, world.lifeline.suspend).start()
+    with pytest.raises(EngineFailed, match="etl is Stopping"):
+        world.config()
+
+
+def test_a_session_that_the_engine_forgot_is_replaced_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A new id by PUT, the same call again in it, one line."""
+
+    def forget(method: str, request: Any, context: grpc.ServicerContext) -> None:
+        if request.session_id == "s1":
+            refuse(context, "[INVALID_HANDLE.SESSION_CLOSED] The handle is invalid")
+
+    world.server.on_call = forget
+    new = world.config().session_id
+    assert new != "s1"
+    assert world.spark._session_id == world.spark._client._session_id == new
+    assert world.spark._client._artifact_manager._session_id == new
+    assert next(iter(world.execute())).session_id == new
+    assert world.gateway.paths("PUT") == [f"engines/{ID}/sessions/{'k' * 32}"]
+    assert capsys.readouterr().err.count("spark goes on in a new one") == 1
+
+
+def test_a_request_of_the_old_session_goes_on_in_the_new_one(world: World) -> None:
+    """A second thread that asked with the old id gets no third session."""
+    old = pb.ConfigRequest(session_id="s1", client_observed_server_side_session_id="old")
+    world.server.on_call = lambda method, request, context: (
+        refuse(context, "[INVALID_HANDLE.SESSION_NOT_FOUND] x") if request.session_id == "s1" else None
+    )
+    new = world.config().session_id
+    assert world.stub.Config(old).session_id == new
+    assert not old.client_observed_server_side_session_id
+    assert len(world.gateway.paths("PUT")) == 1
+
+
+def test_a_server_that_was_replaced_keeps_the_id(world: World) -> None:
+    """SESSION_CHANGED: the engine is another process, the id is free there."""
+    request = pb.ConfigRequest(session_id="s1", client_observed_server_side_session_id="old")
+    world.server.on_call = lambda method, asked, context: (
+        refuse(context, "[INVALID_HANDLE.SESSION_CHANGED] x") if asked.client_observed_server_side_session_id else None
+    )
+    assert world.stub.Config(request).session_id == "s1"
+    assert world.gateway.paths("PUT") == []
+
+
+def test_a_session_that_ends_under_a_running_call_is_an_error(world: World) -> None:
+    """What had begun is lost, and said to be."""
+    world.server.on_call = lambda method, request, context: (
+        refuse(context, "[INVALID_HANDLE.SESSION_CLOSED] x") if method == "more" else None
+    )
+    answers = world.execute()
+    next(answers)
+    with pytest.raises(EngineFailed, match="the session of this notebook on it ended"):
+        next(answers)
+
+
+def test_an_error_of_sparks_own_passes_unchanged(world: World) -> None:
+    """Wrong SQL asks nobody."""
+    world.server.on_call = lambda method, request, context: refuse(context, "[TABLE_OR_VIEW_NOT_FOUND] x")
+    asked = len(world.gateway.asked)
+    with pytest.raises(grpc.RpcError):
+        world.config()
+    assert len(world.gateway.asked) == asked
+
+
+def test_an_error_of_a_dying_context_waits_for_the_verdict(world: World) -> None:
+    """The engine's failure says more than Spark's trace."""
+    world.server.on_call = lambda method, request, context: refuse(
+        context, "Job 0 cancelled: SparkContext was shut down"
+    )
+    world.gateway.on_poll = [lambda: None, lambda: world.gateway.change(status="Failed", failure=FAILURE)]
+    with pytest.raises(EngineFailed, match="OutOfMemory"):
+        world.config()
+
+
+def test_ctrl_c_is_not_held_by_a_frozen_engine(world: World) -> None:
+    """The engine is told of the interrupt, but nobody waits for it."""
+    world.freeze()
+    begun = time.monotonic()
+
+    def press_ctrl_c() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            world.stub.Interrupt(pb.InterruptRequest(session_id="s1"))
+
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c()
+    assert time.monotonic() - begun < 1.5
+    assert world.server.calls[0][0] == "Interrupt"
+
+
+def test_a_session_that_was_let_go_calls_nobody(world: World) -> None:
+    """After detach, and at exit."""
+    world.lifeline.channel.close()
+    for call in (world.config, world.execute):
+        with pytest.raises(Detached, match="let go"):
+            call()
+    assert world.server.calls == []

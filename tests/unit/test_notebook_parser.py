@@ -1,0 +1,72 @@
+"""The words of %rucat."""
+
+from __future__ import annotations
+
+import pytest
+
+from rucat_jupyter.notebook.parser import VERBS, BadUsage, HelpWanted, overview, parse
+
+
+def test_every_flag_of_create_is_understood() -> None:
+    """A full line gives every value, quotes taken off as a shell does."""
+    asked = parse(
+        'create "my etl" --profile k8s-small --conf "a.b=c d" --conf x=1=2 --executors 3 --driver-memory 4g '
+        "--no-attach --no-wait --timeout 5 --as s --session k"
+    )
+    assert asked.name == "my etl"
+    assert asked.conf == [("a.b", "c d"), ("x", "1=2")]
+    assert (asked.profile, asked.executors, asked.driver_memory) == ("k8s-small", 3, "4g")
+    assert (asked.no_attach, asked.no_wait, asked.timeout) == (True, True, 5.0)
+    assert (asked.variable, asked.session) == ("s", "k")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("create --memroy 4g", "create has no flag --memroy (did you mean --driver-memory?)"),
+        ("create --profil x", "create has no flag --profil (did you mean --profile?)"),
+        ("crate", "there is no verb 'crate' (did you mean create?)"),
+        ("create a b", "create takes no further word 'b'"),
+        ("create --executors -1", "is not a whole number, 0 or more"),
+        ("create --executors two", "is not a whole number, 0 or more"),
+        ("create --conf a", "'a' is not KEY=VALUE"),
+        ("create --conf", "expected one argument"),
+        ("create --timeout soon", "is not a number of seconds"),
+        ("create --timeout nan", "is not a number of seconds"),
+        ("create --as 1x", "is not a variable's name"),
+        ("create 'x", "no closing quotation"),
+        ("logs --tail", "expected one argument"),
+        ("list etl", "list takes no further word 'etl'"),
+    ],
+)
+def test_a_wrong_line_is_told_in_one_line(line: str, said: str) -> None:
+    """Each mistake names itself, and what was probably meant."""
+    with pytest.raises(BadUsage) as caught:
+        parse(line)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_conf_may_begin_with_a_dash_or_be_empty() -> None:
+    """What follows --conf is its value, whatever it looks like."""
+    assert parse("create --conf -x=--y --conf k=").conf == [("-x", "--y"), ("k", "")]
+
+
+def test_a_conf_keeps_blanks_and_backslashes_in_quotes() -> None:
+    """A quoted value arrives as typed."""
+    assert parse(r"""create --conf 'k= a\b "c" $(id) `x` '""").conf == [("k", r""" a\b "c" $(id) `x` """)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    """--help shows the verb's line and its flags."""
+    with pytest.raises(HelpWanted, match=f"%rucat {verb}"):
+        parse(f"{verb} --help")
+    with pytest.raises(HelpWanted, match=f"%rucat {verb}"):
+        parse(f"help {verb}")
+
+
+def test_an_empty_line_and_help_ask_for_the_overview() -> None:
+    """Nothing after %rucat is no mistake."""
+    assert parse("").verb is parse("--help").verb is parse("help").verb is None
+    assert all(verb in overview() for verb in VERBS)
