@@ -13,6 +13,17 @@ from ..engine import Reason
 from ..lifecycle import End
 
 EXIT_OOM = (3, 52)
+READY = "Spark Connect server started at"
+"""What SparkConnectServer logs when it listens."""
+
+PHASES = (
+    (READY, None),
+    ("Running Spark version", "Spark is starting"),
+    ("Starting Spark session", "Spark is starting"),
+    (":: resolving dependencies ::", "packages are being fetched"),
+)
+"""A word of the log, and what a start waits for from then on; the furthest comes first."""
+
 LAST_LINES = 12
 LAST_CHARS = 2000
 
@@ -52,28 +63,14 @@ class Death:
     oom_killed: bool = False  # the kernel has killed for want of memory since it started
 
 
+def phase_of(log: str) -> str | None:
+    """What a start waits for, by its log; None when the server listens."""
+    return next((phase for word, phase in PHASES if word in log), "Java is starting")
+
+
 def end_of(death: Death) -> End:
     """The reason and the message of an end that nobody asked for."""
-    oom = _OOM.search(death.log)
-    if death.exit_code in EXIT_OOM or (death.exit_code is None and oom):
-        return End(Reason.OUT_OF_MEMORY, f"the Java heap is full: {_line(oom) or how(death.exit_code)}")
-    if death.exit_code == -9 and death.oom_killed:
-        return End(Reason.OUT_OF_MEMORY, "killed by signal 9: this machine or container had no memory left")
-    for pattern, reason, what in _EVIDENCE:
-        found = pattern.search(death.log)
-        if found and (reason is not Reason.PORT_IN_USE or not death.was_ready):
-            return End(reason, f"{what}: {_whole_line(death.log, found)}")
-    if not death.was_watched:
-        return End(Reason.LOST, f"its process is gone, and no gateway was there to see it end{_last(death.log)}")
-    if death.was_ready:
-        return End(Reason.EXITED, f"the engine's process ended: {how(death.exit_code, death.log)}")
-    for pattern in _CONFIG_EVIDENCE:
-        found = pattern.search(death.log)
-        if found:
-            return End(Reason.CONFIG_INVALID, f"Spark did not start: {_whole_line(death.log, found)}")
-    return End(
-        Reason.CRASH_ON_START, f"the engine ended while starting: {how(death.exit_code, death.log)}{_last(death.log)}"
-    )
+    return _out_of_memory(death) or _by_evidence(death) or _by_code(death)
 
 
 def has_lost_port(death: Death) -> bool:
@@ -92,6 +89,37 @@ def how(exit_code: int | None, log: str = "") -> str:
     if exit_code > 128:
         return f"ended by signal {exit_code - 128} (exit code {exit_code})"
     return f"exit code {exit_code}"
+
+
+def _out_of_memory(death: Death) -> End | None:
+    words = _OOM.search(death.log)
+    if death.exit_code in EXIT_OOM or (death.exit_code is None and words):
+        return End(Reason.OUT_OF_MEMORY, f"the Java heap is full: {_line(words) or how(death.exit_code)}")
+    if death.exit_code == -9 and death.oom_killed:
+        return End(Reason.OUT_OF_MEMORY, "killed by signal 9: this machine or container had no memory left")
+    return None
+
+
+def _by_evidence(death: Death) -> End | None:
+    """What its last words say; those of an engine that was killed say nothing of that."""
+    for pattern, reason, what in _EVIDENCE if death.exit_code != -9 else ():
+        found = pattern.search(death.log)
+        if found and (reason is not Reason.PORT_IN_USE or not death.was_ready):
+            return End(reason, f"{what}: {_whole_line(death.log, found)}")
+    return None
+
+
+def _by_code(death: Death) -> End:
+    if not death.was_watched:
+        return End(Reason.LOST, f"its process is gone, and no gateway was there to see it end{_last(death.log)}")
+    if death.was_ready:
+        return End(Reason.EXITED, f"the engine's process ended: {how(death.exit_code, death.log)}")
+    config = (pattern.search(death.log) for pattern in _CONFIG_EVIDENCE)
+    for found in filter(None, config if death.exit_code != -9 else ()):
+        return End(Reason.CONFIG_INVALID, f"Spark did not start: {_whole_line(death.log, found)}")
+    return End(
+        Reason.CRASH_ON_START, f"the engine ended while starting: {how(death.exit_code, death.log)}{_last(death.log)}"
+    )
 
 
 def _last(log: str) -> str:

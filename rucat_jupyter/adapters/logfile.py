@@ -27,7 +27,7 @@ def older(log: Path) -> Path:
 
 
 def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
-    """Move the log's text aside if it has grown over ``max_bytes``, keeping the last ``max_bytes`` of it."""
+    """Move the log's text aside if it has grown over ``max_bytes``; of much more only the end is kept."""
     try:
         size = log.stat().st_size
     except FileNotFoundError:
@@ -35,23 +35,25 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
     if size <= max_bytes:
         return False
     draft = log.with_name(log.name + ".new")
-    with log.open("r+b") as source, open_private(draft, os.O_TRUNC) as target:
-        source.seek(max(0, size - max_bytes))
+    draft.unlink(missing_ok=True)
+    with log.open("r+b") as source, open_private(draft, os.O_EXCL) as target:
+        source.seek(size - max_bytes if size > 2 * max_bytes else 0)
         shutil.copyfileobj(source, target, _CHUNK)
         source.truncate(0)
     draft.replace(older(log))
     return True
 
 
-def last_text(log: Path, max_bytes: int = 65536) -> str:
-    """The log's last text, across rotation; empty when there is none."""
+def last_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str:
+    """The log's last text, across rotation, from byte ``since`` of a log that was never rotated; empty if none."""
     text = b""
     for path in (log, older(log)):
         try:
             with path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - (max_bytes - len(text))))
-                text = file.read(max_bytes - len(text)) + text
+                wanted = max_bytes - len(text)
+                file.seek(max(0, size - wanted, since if path == log and since <= size else 0))
+                text = file.read(wanted) + text
         except FileNotFoundError:
             continue
     return text.decode("utf-8", "replace")

@@ -18,8 +18,13 @@ from pathlib import Path
 
 import psutil
 
-RUN_ENV = "RUCAT_RUN"
-"""The environment variable that marks an engine and all that it starts, whatever session they are in."""
+from ..errors import PlatformUnavailable
+
+RUN_ENV = "SPARK_RUCAT_RUN"
+"""The environment variable that marks an engine and all that it starts, whatever session they are in.
+
+Not ``RUCAT_…``: those go from whoever starts a gateway to the gateway, which is no part of an engine.
+"""
 
 POLL_S = 0.2
 """How often a process is looked at where the system cannot tell when it ends."""
@@ -86,6 +91,18 @@ def send(process: Process, *signals: signal.Signals) -> None:
         for number in signals:
             if process.is_alive:
                 os.kill(process.pid, number)
+
+
+async def kill_family(run_name: str, timeout_s: float) -> None:
+    """Kill an engine and all that it has started, until a look finds nothing; PlatformUnavailable if they do not go."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while family := await asyncio.to_thread(find_family, run_name):
+        for member in family:
+            send(member, signal.SIGKILL)
+        for member in family:
+            if not await wait_gone(member, max(0.0, deadline - loop.time())):
+                raise PlatformUnavailable(f"process {member.pid} of {run_name} was killed and is still there")
 
 
 def reap(pid: int) -> int | None:

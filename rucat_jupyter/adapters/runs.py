@@ -36,7 +36,9 @@ class Record:
     has_ended: bool = False
     exit_code: int | None = None
     was_watched: bool = False  # a gateway saw it end
+    was_stopped: bool = False  # it ended because it was told to
     is_cleaned: bool = False
+    log_start: int = 0  # where its words begin in the log
 
 
 class RunFolder:

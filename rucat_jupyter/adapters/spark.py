@@ -48,8 +48,6 @@ SUBMIT_ONLY = frozenset(
 """Confs that only SparkSubmit acts on, from its argument parser (``SparkSubmitArguments`` of Spark 4)."""
 
 DEAD_CONFS: Mapping[str, str] = {
-    "spark.driver.defaultJavaOptions": "use java_options",
-    "spark.executor.defaultJavaOptions": "use java_options",
     "spark.pyspark.python": "use local.python",
     "spark.pyspark.driver.python": "use local.python",
 }
@@ -84,6 +82,11 @@ _UNITS_KB = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"})
 
 
+def is_memory(text: str) -> bool:
+    """Whether a text is a memory size that the JVM understands, such as ``4g``."""
+    return re.fullmatch(r"[1-9][0-9]{0,6}[kKmMgGtT]", text) is not None
+
+
 def memory_mb(text: str) -> int:
     """Mebibytes in a memory size such as ``4g`` or ``1536m``, rounded down."""
     return int(text[:-1]) * _UNITS_KB[text[-1].lower()] // 1024
@@ -104,11 +107,9 @@ def check_java_options(options: Sequence[str]) -> list[str]:
     return wrong
 
 
-def check_conf(conf: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The confs that would be ignored, as (key, what to do)."""
-    dead = [(key, f"Spark reads it only in a launcher that is not used; {DEAD_CONFS[key]}") for key in DEAD_CONFS]
-    foreign = [(key, "Spark ignores a key that does not begin with 'spark.'") for key in conf if key[:6] != "spark."]
-    return [(key, text) for key, text in dead if key in conf] + foreign
+def ignored(conf: Collection[str]) -> list[tuple[str, str]]:
+    """The conf keys that nobody would act on, as (key, what to do)."""
+    return [(key, f"only launcher scripts read it; {fix}") for key, fix in DEAD_CONFS.items() if key in conf]
 
 
 def quoted(word: str) -> str:

@@ -1,0 +1,194 @@
+"""Read a spec for this machine: what is wrong with it, and what a restart must find again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ..engine import EngineSpec, Reason
+from ..errors import InvalidRequest
+from ..fields import dotted
+from ..ports import Pinned, Problem
+from . import java, machine, spark
+from .budget import DEFAULT_HEAPS_MB, Budget
+from .pysparks import PySpark, PySparkNotFound, PySparks
+
+FOREIGN_FIELDS = (
+    "image",
+    "executors",
+    "driver.request_cores",
+    "driver.limit_cores",
+    "driver.memory_overhead",
+    "kubernetes",
+    "external",
+)
+"""Fields, with all below them, that mean nothing on this machine."""
+
+KEPT_ENV = frozenset(
+    {
+        *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+        *("CONDA_PREFIX", "DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "PATH", "VIRTUAL_ENV"),
+        *("HOME", "LOGNAME", "SHELL", "TZ", "USER", "XDG_RUNTIME_DIR"),
+        *("KRB5_CONFIG", "KRB5CCNAME"),
+    }
+)
+"""What an engine inherits of the gateway's environment: no proxies, no Spark, Java or Python settings, no secrets."""
+
+OWN_ENV_PREFIXES = ("SPARK_", "PYSPARK_", "RUCAT_")
+OWN_ENV = frozenset(
+    {
+        *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES"),
+        *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TMP", "TEMP"),
+    }
+)
+"""Variables that a spec cannot set: Rucat does, or they are a way round ``java_options``."""
+
+
+class LocalSpecs:
+    """Specs of engines on this machine, read against what is installed here.
+
+    Parameters
+    ----------
+    folder
+        Where interpreters are started to ask them: a folder with no Python files.
+    env
+        The gateway's environment.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.env = env
+        self._folder = folder
+        self._pysparks = PySparks()
+
+    @property
+    def base_env(self) -> dict[str, str]:
+        """What an engine, or a Python that is asked for its pyspark, inherits."""
+        return {key: value for key, value in self.env.items() if key in KEPT_ENV}
+
+    def problems(self, spec: EngineSpec, budget: Budget) -> list[Problem]:
+        """Everything that would stop this spec from starting."""
+        found = [Problem(field, "engines on this machine do not have it") for field in _foreign(spec)]
+        found += [Problem("java_options", text) for text in spark.check_java_options(spec.java_options)]
+        found += [Problem(dotted(["conf", key]), text) for key, text in spark.ignored(spec.conf)]
+        for field, env in (("env", spec.env), ("secret_env", spec.secret_env)):
+            found += [Problem(dotted([field, key]), "Rucat sets it, or refuses it") for key in env if _is_own(key)]
+        return [*found, *self._own_problems(spec, budget), *self._java_problems(spec)]
+
+    def pin(self, spec: EngineSpec, budget: Budget) -> Pinned:
+        """The spec with Python, folder, Spark version, cores and memory filled in, or InvalidRequest."""
+        wrong = [problem for problem in self._own_problems(spec, budget) if problem.is_wrong]
+        if wrong:
+            raise InvalidRequest.of([(problem.field, problem.message) for problem in wrong])
+        found = self.pyspark(spec)
+        memory = spec.driver.memory or spec.conf.get(spark.HEAP_CONF) or f"{budget.default_mb()}m"
+        cores = spec.driver.cores or int(spec.conf.get(spark.CORES_CONF) or machine.cores())
+        local = {"python": found.python, "directory": str(self.directory(spec))}
+        pinned = spec.model_copy(
+            update={
+                "spark_version": found.spark_version,
+                "driver": spec.driver.model_copy(update={"memory": memory, "cores": cores}),
+                "local": spec.local.model_copy(update=local),
+            }
+        )
+        return Pinned(pinned, found.spark_version, found.python_version)
+
+    def pyspark(self, spec: EngineSpec) -> PySpark:
+        """The pyspark that this spec runs with; PySparkNotFound when it is not there."""
+        return self._pysparks.look(spec.local.python or sys.executable, self.base_env, self._folder)
+
+    def directory(self, spec: EngineSpec) -> Path:
+        """The working directory: the home where the spec names none."""
+        return Path(spec.local.directory or self.env.get("HOME") or Path.home())
+
+    def _own_problems(self, spec: EngineSpec, budget: Budget) -> list[Problem]:
+        return [
+            *_memory_problems(spec, budget),
+            *_core_problems(spec),
+            *directory_problems(self.directory(spec)),
+            *self._python_problems(spec),
+        ]
+
+    def _python_problems(self, spec: EngineSpec) -> list[Problem]:
+        try:
+            found = self.pyspark(spec)
+        except PySparkNotFound as exc:
+            return [Problem("local.python", str(exc))]
+        if spec.spark_version in (None, found.spark_version):
+            return []
+        fix = f"leave it out, or name a Python with pyspark {spec.spark_version} in local.python"
+        return [Problem("spark_version", f"{found.python} has pyspark {found.spark_version}; {fix}")]
+
+    def _java_problems(self, spec: EngineSpec) -> list[Problem]:
+        try:
+            java.choose(spec.env, self.env)
+        except java.JavaNotFound as exc:
+            is_asked = "JAVA_HOME" in spec.env
+            field = "env.JAVA_HOME" if is_asked else ""
+            return [Problem(field, str(exc), is_wrong=is_asked, reason=Reason.JAVA_MISSING)]
+        return []
+
+
+def heap_mb(spec: EngineSpec) -> int:
+    """The heap that a spec asks for, in MB; the smallest default where it names none."""
+    text = spec.driver.memory or spec.conf.get(spark.HEAP_CONF)
+    return spark.memory_mb(text) if text else DEFAULT_HEAPS_MB[-1]
+
+
+def directory_problems(directory: Path) -> list[Problem]:
+    """What is wrong with a working directory."""
+    if not directory.is_absolute():
+        return [Problem("local.directory", f"{str(directory)!r} is not an absolute path")]
+    if not directory.is_dir() or not os.access(directory, os.X_OK):
+        text = f"there is no folder {directory} that can be entered; make it, or name another"
+        return [Problem("local.directory", text)]
+    return []
+
+
+def _foreign(spec: EngineSpec) -> Iterator[str]:
+    """Dotted names of the fields that are set and that this machine cannot honour."""
+    for name, value in _leaves(spec, ""):
+        is_foreign = any(name == field or name.startswith(f"{field}.") for field in FOREIGN_FIELDS)
+        if is_foreign and value not in (None, {}, []):
+            yield name
+
+
+def _leaves(model: BaseModel, prefix: str) -> Iterator[tuple[str, object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _memory_problems(spec: EngineSpec, budget: Budget) -> list[Problem]:
+    asked, by_conf = spec.driver.memory, spec.conf.get(spark.HEAP_CONF)
+    conf_field = dotted(["conf", spark.HEAP_CONF])
+    if by_conf is not None and not spark.is_memory(by_conf):
+        return [Problem(conf_field, f"{by_conf!r} is not a memory size such as '4g'; use driver.memory")]
+    if asked and by_conf and spark.memory_mb(asked) != spark.memory_mb(by_conf):
+        return [Problem(conf_field, f"{by_conf} contradicts driver.memory, {asked}; set only that")]
+    heap = heap_mb(spec)
+    if heap < spark.MIN_HEAP_MB:
+        return [Problem("driver.memory", f"{asked or by_conf} is too small: Spark needs {spark.MIN_HEAP_MB}m or more")]
+    refusal = budget.refusal(heap)
+    return [Problem("driver.memory", refusal, is_wrong=False, reason=Reason.NO_MEMORY)] if refusal else []
+
+
+def _core_problems(spec: EngineSpec) -> list[Problem]:
+    by_conf, field = spec.conf.get(spark.CORES_CONF), dotted(["conf", spark.CORES_CONF])
+    if by_conf is None:
+        return []
+    if not by_conf.isascii() or not by_conf.isdigit() or not 1 <= int(by_conf) <= 10_000:
+        return [Problem(field, f"{by_conf!r} is not a number of cores; use driver.cores")]
+    if spec.driver.cores not in (None, int(by_conf)):
+        return [Problem(field, f"{by_conf} contradicts driver.cores, {spec.driver.cores}; set only that")]
+    return []
+
+
+def _is_own(key: str) -> bool:
+    return key.startswith(OWN_ENV_PREFIXES) or key in OWN_ENV

@@ -1,0 +1,197 @@
+"""Say what the JVM of a local engine is started with: its argfile, its environment, its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine import Credential, Engine, Reason
+from ..errors import PlatformError
+from . import java, machine, spark
+from .local_spec import LocalSpecs, directory_problems, heap_mb
+from .processes import RUN_ENV
+from .pysparks import PySpark, PySparkNotFound
+from .runs import RunFolder
+
+LOOPBACK = "127.0.0.1"
+
+LOG_CONFIG = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stdout.ref = stdout
+appender.stdout.type = Console
+appender.stdout.name = stdout
+appender.stdout.target = SYSTEM_OUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
+logger.context.name = org.apache.spark.SparkContext
+logger.context.level = info
+logger.submit.name = org.apache.spark.deploy.SparkSubmit
+logger.submit.level = info
+logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
+logger.server.level = info
+"""
+"""To standard output, so that Spark's words and the JVM's own are one file in one order (:mod:`.logfile`).
+
+Beginning and end of the engine, warnings and errors: more would be lines for each probe, query and task, with the
+text of the plans in them. Whoever wants it sets ``spark.log.level``.
+"""
+
+
+@dataclass(frozen=True)
+class Words:
+    """All that a JVM is started with."""
+
+    executable: Path
+    argfile: bytes
+    env: Mapping[str, str]
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What has been decided for one life before its words are written down."""
+
+    folder: RunFolder
+    port: int
+    ui_port: int
+    spark: PySpark
+    java: java.Java
+    conf: Mapping[str, str]
+    env: Mapping[str, str]
+    locale: str
+
+
+def has_ui(conf: Mapping[str, str]) -> bool:
+    """Whether an engine with this conf has a Spark UI."""
+    return conf.get(spark.UI_ENABLED_CONF, "true").strip().lower() != "false"
+
+
+def words_of(
+    specs: LocalSpecs, data_dir: Path, folder: RunFolder, engine: Engine, credential: Credential, *, locale: str
+) -> Words:
+    """What to start this life with; its ports are those of the folder's record.
+
+    Raises PlatformError with the reason when what was pinned at create is not there any more.
+    """
+    assert folder.record is not None, folder.name  # noqa: S101 - written before this by the one caller
+    env = {**engine.spec.env, **credential.env}
+    directory = specs.directory(engine.spec)
+    for problem in directory_problems(directory):
+        raise PlatformError(problem.message, reason=Reason.CONFIG_INVALID.value)
+    setting = Setting(
+        folder=folder,
+        port=folder.record.port,
+        ui_port=folder.record.ui_port,
+        spark=_pinned(specs, engine),
+        java=_java(env, specs.env),
+        conf={**engine.spec.conf, **credential.conf},
+        env=env,
+        locale=locale,
+    )
+    argfile = spark.argfile(_arguments(setting, engine, data_dir))
+    own_env = _own_env(setting, specs.base_env, credential.token)
+    return Words(setting.java.executable, argfile, {**specs.base_env, **env, **own_env}, directory)
+
+
+def warehouse_of(data_dir: Path, run_name: str) -> Path:
+    """Where a life keeps its managed tables: with the data of the gateway, never in the notebook's folder."""
+    return data_dir / "warehouse" / run_name
+
+
+def _pinned(specs: LocalSpecs, engine: Engine) -> PySpark:
+    """The pyspark of create's time, or the failure that says what has become of it."""
+    try:
+        found = specs.pyspark(engine.spec)
+    except PySparkNotFound as exc:
+        raise PlatformError(str(exc), reason=Reason.CONFIG_INVALID.value) from exc
+    wanted, python = engine.spec.spark_version, engine.python_version
+    if wanted and found.spark_version != wanted:
+        raise PlatformError(
+            f"the engine was created with pyspark {wanted}, and {found.python} has {found.spark_version} now; "
+            f"install 'pyspark[connect]=={wanted}' there, or create the engine anew",
+            reason=Reason.CONFIG_INVALID.value,
+        )
+    if python and python.split(".")[:2] != found.python_version.split(".")[:2]:
+        raise PlatformError(
+            f"the engine was created with Python {python}, and {found.python} is {found.python_version} now; "
+            "create the engine anew",
+            reason=Reason.CONFIG_INVALID.value,
+        )
+    return found
+
+
+def _java(env: Mapping[str, str], machine_env: Mapping[str, str]) -> java.Java:
+    try:
+        return java.choose(env, machine_env)
+    except java.JavaNotFound as exc:
+        raise PlatformError(str(exc), reason=Reason.JAVA_MISSING.value) from exc
+
+
+def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
+    folder, heap = setting.folder, heap_mb(engine.spec)
+    master = f"local[{engine.spec.driver.cores or machine.cores()}]"
+    conf = {
+        **_default_conf(setting, engine.name, heap, data_dir),
+        **setting.conf,
+        **_own_conf(master, setting.port, setting.ui_port),
+    }
+    hadoop = [setting.env[key] for key in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if setting.env.get(key)]
+    return [
+        f"-Xmx{heap}m",
+        "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
+        *spark.module_flags(setting.spark.jars, setting.java.modules),
+        *engine.spec.java_options,
+        f"-Djava.io.tmpdir={folder.tmp}",
+        f"-Dlog4j2.configurationFile={(folder.conf / 'log4j2.properties').as_uri()}",
+        *spark.conf_words(conf),
+        "-cp",
+        spark.class_path(setting.spark.jars, conf, hadoop),
+        *spark.main_words(conf, master=master, name=conf["spark.app.name"]),
+    ]
+
+
+def _default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict[str, str]:
+    """Confs that a spec may set otherwise."""
+    ivy = {"spark.jars.ivy": str(data_dir / "ivy")} if spark.needs_submit(setting.conf) else {}
+    return {
+        **ivy,
+        "spark.app.name": name,
+        spark.HEAP_CONF: f"{heap}m",
+        "spark.local.dir": str(setting.folder.tmp),
+        # One for each life: the default catalogue lives as long, and a later life could not write a table of the
+        # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
+        "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),
+        # Else the UI moves to the next port in silence, and nobody finds it. So the start fails, and is tried again.
+        "spark.port.maxRetries": "0",
+    }
+
+
+def _own_conf(master: str, port: int, ui_port: int) -> dict[str, str]:
+    """Confs that make the engine what Rucat says it is: here, on loopback, on these ports."""
+    return {
+        "spark.master": master,
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        spark.PORT_CONF: str(port),
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        spark.UI_PORT_CONF: str(ui_port),
+    }
+
+
+def _own_env(setting: Setting, base_env: Mapping[str, str], token: str) -> dict[str, str]:
+    key = "LD_LIBRARY_PATH"
+    libraries = [setting.conf.get(spark.LIBRARY_PATH_CONF), setting.env.get(key) or base_env.get(key)]
+    return {
+        **({key: ":".join(filter(None, libraries))} if any(libraries) else {}),
+        "JAVA_HOME": str(setting.java.executable.parent.parent),
+        "LC_ALL": setting.locale,
+        "PYSPARK_PYTHON": setting.spark.python,
+        "PYSPARK_DRIVER_PYTHON": setting.spark.python,
+        RUN_ENV: setting.folder.name,
+        "SPARK_CONF_DIR": str(setting.folder.conf),
+        "SPARK_HOME": str(setting.spark.home),
+        "SPARK_LOCAL_IP": LOOPBACK,  # the UI has no conf for the address that it binds
+        "TMPDIR": str(setting.folder.tmp),
+        spark.TOKEN_ENV: token,
+    }
