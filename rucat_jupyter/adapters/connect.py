@@ -1,0 +1,158 @@
+"""Health of engines by Spark Connect itself: does the service answer, do queries run (the two tiers of the design).
+
+Each life that is watched has its own :class:`ConnectPulse`: small loops that sleep most of the time, one for each
+question, so that a slow answer to one never delays another, and no engine delays the next. A pulse only reports;
+what follows from it is in the tables of :mod:`rucat_jupyter.lifecycle`.
+
+What counts, and why:
+
+* **The service answers** when a call without the token is refused with UNAUTHENTICATED, and the server that does so
+  takes our token (:mod:`~.connect_service`). That is all that *ready* needs: no query delays it.
+* **Silent** is a broken or refused connection, tried twice, or nothing within the deadline, which outlasts a garbage
+  collection of 10 s. While an engine is silent a call is always under way, so its return is seen at once.
+* **A zombie** fails queries while its service answers (:mod:`~.connect_query`).
+* **The SparkContext is stopped** when the engine says so, twice; it is then past help.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+
+from ..engine import Engine
+from ..lifecycle import Health
+from ..ports import Activity, Endpoint, Wake
+from .activity import ActivityReader
+from .connect_pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
+from .connect_query import QueryTier
+from .connect_service import ServiceTier
+
+log = logging.getLogger(__name__)
+
+
+class ConnectProber:
+    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.ports.Prober`.
+
+    ``paces`` by platform name; ``now`` for the times in health and activity; ``spread`` draws from [0, 1) to keep
+    thousands of pulses from asking at the same moment.
+    """
+
+    def __init__(
+        self,
+        paces: Mapping[str, Pace] = PACES,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
+        self._paces = paces
+        self._now = now
+        self._spread = spread
+        self._pulses: set[ConnectPulse] = set()
+
+    def watch(self, engine: Engine, endpoint: Endpoint, token: str, wake: Wake) -> ConnectPulse:
+        """Begin to probe a life, from inside the running event loop."""
+        rhythm = Rhythm(self._paces.get(engine.platform, REMOTE_PACE), self._now, self._spread)
+        pulse = ConnectPulse(engine, endpoint, token, wake, rhythm, self._pulses.discard)
+        self._pulses.add(pulse)
+        return pulse
+
+    async def close(self) -> None:
+        """Close every pulse that is still open, all at once."""
+        await asyncio.gather(*(pulse.close() for pulse in list(self._pulses)))
+
+
+class ConnectPulse:
+    """The probes of one life; implements :class:`rucat_jupyter.ports.Pulse`. Its tasks are its own until closed."""
+
+    def __init__(  # noqa: PLR0917 - made in one place
+        self,
+        engine: Engine,
+        endpoint: Endpoint,
+        token: str,
+        wake: Wake,
+        rhythm: Rhythm,
+        on_close: Callable[[ConnectPulse], None],
+    ) -> None:
+        self._is_closed = False
+        self._engine, self._wake, self._rhythm, self._on_close = engine, wake, rhythm, on_close
+        self._health = Health()
+        self._activity: Activity | None = None
+        self._service = ServiceTier(
+            endpoint, token, is_managed=engine.is_managed, rhythm=rhythm, on_news=self._hear_of_service
+        )
+        self._query = QueryTier(self._service, engine.run_name, rhythm, on_news=self._publish)
+        self._reader = ActivityReader(endpoint.ui_url) if endpoint.ui_url else None
+        loops: list[Coroutine[object, object, None]] = [self._service.run()]
+        if engine.is_managed:
+            loops.append(self._query.run())
+        if self._reader is not None:
+            loops.append(self._watch_activity(self._reader))
+        self._tasks = [self._own(loop) for loop in loops]
+
+    @property
+    def health(self) -> Health:
+        """What has been found so far."""
+        return self._health
+
+    @property
+    def activity(self) -> Activity | None:
+        """The latest signs of use, or None while nothing is known."""
+        return self._activity
+
+    async def close(self) -> None:
+        """Stop probing; returns when every task has ended and the connection is closed. Safe to call twice."""
+        self._is_closed = True
+        self._service.line.shut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._service.line.close()
+        if self._reader is not None:
+            await self._reader.close()
+        self._on_close(self)
+
+    async def _watch_activity(self, reader: ActivityReader) -> None:
+        while True:
+            await self._service.answering.wait()
+            old, self._activity = self._activity, await reader.read(self._rhythm.now())
+            if _is_busy(old) != _is_busy(self._activity) and not self._is_closed:
+                self._wake(self._engine.id)
+            await asyncio.sleep(self._rhythm.about(self._rhythm.pace.activity_s))
+
+    def _hear_of_service(self) -> None:
+        if self._service.miss is None:
+            self._query.due.set()  # it answers again: do queries run, too?
+        self._publish()
+
+    def _publish(self) -> None:
+        """Put together what both tiers have found, and wake the monitor if it is news."""
+        service, query = self._service.miss, self._query.miss
+        misses = [miss for miss in (service, query) if miss is not None]
+        health = Health(
+            ready=self._service.ready,
+            silent_since=min((miss.since for miss in misses), default=None),
+            message=misses[0].message if misses else "",
+            is_zombie=service is None and query is not None,
+            context_stopped=self._query.context_stopped,
+        )
+        if health != self._health and not self._is_closed:
+            log.debug("%s health %s -> %s", self._engine.id, self._health, health)
+            self._health = health
+            self._wake(self._engine.id)
+
+    def _own(self, loop: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(loop)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A loop ends only by being cancelled; anything else is our mistake, and somebody must hear of it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s a probe broke: it looks at this engine no more", self._engine.id, exc_info=error)
+
+
+def _is_busy(activity: Activity | None) -> bool:
+    return activity is not None and activity.running > 0

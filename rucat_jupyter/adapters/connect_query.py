@@ -1,0 +1,97 @@
+"""Tier 2 of an engine's health: do queries run, or is it a zombie whose service answers and whose Spark is dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .connect_pace import Miss, Rhythm, wait
+from .connect_service import ServiceTier
+from .connect_wire import Answer, Finding, finding_of, is_handler_failure, is_stopped_context, probe_session
+
+_MAX_LOST_SESSIONS = 5  # of a row: who loses more cannot keep a session, which is an engine at fault
+
+
+class QueryTier:
+    """Runs ``VALUES (1)`` again and again while the service answers; ``on_news`` is called after each finding.
+
+    A miss is an error twice, :attr:`~.connect_pace.Pace.confirm_s` apart, or no answer within the deadline although
+    the service answers promptly: a pause of the whole process (garbage collection, SIGSTOP) is never taken for one.
+    """
+
+    def __init__(self, service: ServiceTier, run_name: str, rhythm: Rhythm, on_news: Callable[[], None]) -> None:
+        self.miss: Miss | None = None
+        self.context_stopped = False  # by its own words, twice
+        self.due = asyncio.Event()  # set by whoever wants a query now
+        self._service, self._run_name, self._rhythm, self._on_news = service, run_name, rhythm, on_news
+        self._attempt = 0
+
+    async def run(self) -> None:
+        """Look until cancelled. The first query gets its long deadline."""
+        pace = self._rhythm.pace
+        soft_s = pace.first_query_s
+        failures = stops = 0
+        while True:
+            await self._service.answering.wait()
+            self.due.clear()
+            answer = await self._query_in_session(soft_s)
+            finding = finding_of(answer)
+            if finding is Finding.ANSWER:
+                failures, stops, soft_s = 0, 0, pace.deadline_s
+                self._hear()
+                await wait(self.due, self._rhythm.about(pace.query_s))
+                continue
+            failures += 1
+            stops = stops + 1 if await self._is_stopped(answer) else 0
+            self._judge(answer, finding, failures, stops)
+            await wait(self.due, pace.confirm_s if failures < 3 else pace.service_s)
+
+    def _judge(self, answer: Answer, finding: Finding, failures: int, stops: int) -> None:
+        """Believe a failure that was confirmed; what lies outside the engine is for the service's tier to tell."""
+        if finding is Finding.REFUSED:
+            self._service.doubt()
+        if finding is Finding.UNREACHED:
+            self._service.due.set()
+        is_outside = finding in {Finding.REFUSED, Finding.UNREACHED}
+        if self._service.answering.is_set() and failures > (2 if is_outside else 1):
+            self.context_stopped = stops > 1
+            self._miss(f"the service answers, but a query failed ({answer.line})")
+
+    async def _query_in_session(self, soft_s: float) -> Answer:
+        """Query in the fixed session of this life, or in the next one where that was closed: no fault of the engine."""
+        for _ in range(_MAX_LOST_SESSIONS):
+            answer = await self._query(soft_s)
+            if finding_of(answer) is not Finding.LOST_SESSION:
+                break
+            self._attempt += 1
+        return answer
+
+    async def _query(self, soft_s: float) -> Answer:
+        """Run the probe query; past ``soft_s`` seconds, if the service answers then, note a miss and wait on."""
+        pace = self._rhythm.pace
+        hard_s = max(pace.hard_deadline_s, soft_s + pace.deadline_s)
+        session = probe_session(self._run_name, self._attempt)
+        query = asyncio.create_task(self._service.line.query(session, hard_s))
+        try:
+            while not (await asyncio.wait({query}, timeout=soft_s))[0]:
+                if await self._service.is_prompt() and not query.done():
+                    self._miss(f"the service answers, but a query got no answer within {soft_s:g} s")
+                    break
+            return await query
+        finally:
+            query.cancel()
+
+    async def _is_stopped(self, answer: Answer) -> bool:
+        """Whether the SparkContext is stopped: in words, or every call fails in the server's own error handler."""
+        if is_stopped_context(answer):
+            return True
+        line = self._service.line
+        return is_handler_failure(answer) and is_handler_failure(await line.identify(self._rhythm.pace.deadline_s))
+
+    def _hear(self) -> None:
+        self.miss, self.context_stopped = None, False
+        self._on_news()
+
+    def _miss(self, message: str) -> None:
+        self.miss = Miss(self.miss.since if self.miss else self._rhythm.now(), message)
+        self._on_news()

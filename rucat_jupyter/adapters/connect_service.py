@@ -1,0 +1,139 @@
+"""Tier 1 of an engine's health: does its Spark Connect service answer, and is it this engine that does."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+
+from ..ports import Endpoint
+from .connect_line import Line
+from .connect_pace import Miss, Rhythm, wait
+from .connect_wire import Answer
+
+
+class ServiceTier:
+    """Asks one service again and again; ``on_news`` is called after each look that found something else.
+
+    A managed engine answers by refusing a call without its token, and by taking its token (a port may meanwhile
+    belong to another engine). An external one answers with any gRPC status, since nothing is known of its ways.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, token: str, *, is_managed: bool, rhythm: Rhythm, on_news: Callable[[], None]
+    ) -> None:
+        self.answering = asyncio.Event()  # set while it answers
+        self.due = asyncio.Event()  # set by whoever wants a look now
+        self.line = Line(endpoint, token, on_break=self.due.set)
+        self.ready = False  # it has answered
+        self.miss: Miss | None = None
+        self._endpoint, self._is_managed, self._rhythm, self._on_news = endpoint, is_managed, rhythm, on_news
+        self._address = f"{endpoint.host}:{endpoint.port}"
+        self._is_identified = False
+
+    def doubt(self) -> None:
+        """Somebody met a server there that refused the token: ask who it is, now."""
+        self._is_identified = False
+        self.due.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop, pace = asyncio.get_running_loop(), self._rhythm.pace
+        silent_from = loop.time()
+        while True:
+            began = loop.time()
+            message = await self._look()
+            if message is not None and self.answering.is_set() and loop.time() - began < pace.deadline_s:
+                # A connection may break while its engine is well (an idle timeout on the way): ask a fresh one.
+                await self.line.renew()
+                message = await self._look()
+            if message is None:
+                self._hear()
+                await wait(self.due, self._rhythm.about(pace.service_s))
+            else:
+                silent_from = loop.time() if self.answering.is_set() else silent_from
+                self._miss(message)
+                await self.line.renew()
+                await wait(self.due, self._rhythm.eager(loop.time() - silent_from))
+
+    async def is_prompt(self) -> bool:
+        """Ask once, aside: whether the service answers at once, so that its process is not paused."""
+        answer, took_s = await self._ask()
+        return answer.is_from_server and took_s < self._rhythm.pace.prompt_s
+
+    async def _look(self) -> str | None:
+        """Ask once: None if it is ours and answers, else what was found instead."""
+        if not self.answering.is_set() and not await self._is_port_open():
+            return f"nothing listens on {self._address}"
+        answer, _ = await self._ask()
+        if not answer.is_from_server:
+            return self._silence(answer)
+        if not self._is_managed:
+            return None
+        if answer.code != "UNAUTHENTICATED":
+            return f"what answers on {self._address} is not this engine ({answer.line})"
+        return None if self._is_identified else await self._identify()
+
+    async def _identify(self) -> str | None:
+        """Ask with the token: None if the server takes it."""
+        answer = await self.line.identify(self._rhythm.pace.deadline_s)
+        if not answer.is_from_server:
+            return self._silence(answer)
+        if answer.code == "UNAUTHENTICATED":
+            return f"another Spark Connect server answers on {self._address}: it refused this engine's token"
+        self._is_identified = True
+        return None
+
+    async def _ask(self) -> tuple[Answer, float]:
+        """One call and the seconds it took; a deadline that passed while *we* were paused is asked again."""
+        loop, pace = asyncio.get_running_loop(), self._rhythm.pace
+        while True:
+            began = loop.time()
+            answer = await self.line.ask(pace.deadline_s)
+            took_s = loop.time() - began
+            if answer.code != "DEADLINE_EXCEEDED" or took_s < pace.deadline_s + pace.prompt_s:
+                return answer, took_s
+
+    async def _is_port_open(self) -> bool:
+        """Whether anything listens: a tenth of the price of a refused gRPC call. True where that cannot be told."""
+        host = self._endpoint.host.strip("[]")
+        if not _is_address(host):
+            return True
+        try:
+            _, writer = await asyncio.wait_for(
+                asyncio.open_connection(host, self._endpoint.port), self._rhythm.pace.prompt_s
+            )
+        except (OSError, asyncio.TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    def _hear(self) -> None:
+        is_news = not self.answering.is_set()
+        self.ready, self.miss = True, None
+        self.answering.set()
+        if is_news:
+            self._on_news()
+
+    def _miss(self, message: str) -> None:
+        self.miss = Miss(self.miss.since if self.miss else self._rhythm.now(), message)
+        self._is_identified = False
+        self.answering.clear()
+        self._on_news()
+
+    def _silence(self, answer: Answer) -> str:
+        if answer.code == "DEADLINE_EXCEEDED":
+            return f"no answer within {self._rhythm.pace.deadline_s:g} s"
+        if "Connection refused" in answer.text:
+            return f"nothing listens on {self._address}"
+        if "HTTP/2" in answer.text:
+            return f"what answers on {self._address} is not Spark Connect: it does not speak HTTP/2"
+        return f"the connection to {self._address} failed ({answer.line})"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
