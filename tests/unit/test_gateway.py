@@ -1,0 +1,630 @@
+"""The use cases record exactly what is wanted, whoever else writes at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+
+import pytest
+from fakes.memory_store import MemoryStore
+from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, open_office
+
+from rucat_jupyter.engine import MASK, Credential, Engine, State, Status, Target, Verb
+from rucat_jupyter.errors import (
+    ConfDenied,
+    Conflict,
+    EngineNotFound,
+    Forbidden,
+    InvalidRequest,
+    NameTaken,
+    NotManaged,
+    NotPossible,
+    PlatformUnavailable,
+)
+from rucat_jupyter.gateway import ATTEMPTS, Gateway
+from rucat_jupyter.lifecycle import Outcome, status_of
+from rucat_jupyter.ports import Beat, Endpoint, Note, Problem
+from rucat_jupyter.profiles import Layer, Profiles
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+async def office() -> Office:
+    return await open_office()
+
+
+def fields_of(error: InvalidRequest | Forbidden) -> list[str]:
+    return [line["field"] for line in error.details["errors"]]  # type: ignore[attr-defined, index]
+
+
+# --- create -------------------------------------------------------------------------------------------------
+
+
+async def test_create_records_an_engine_that_shall_run(office: Office) -> None:
+    """A created engine is Pending, pinned, bound to its site, and the monitor is woken."""
+    engine = await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.x": "1"}})
+    assert (engine.name, engine.owner, engine.platform, engine.profile) == ("etl", OWNER, "local", "local")
+    assert (engine.state, engine.target, engine.run, engine.state_run) == (State.PENDING, Target.RUNNING, 1, 0)
+    assert (engine.site, engine.spark_version, engine.python_version) == (SITE, "4.3.0", "3.11.7")
+    assert engine.spec.driver.memory == "1g"
+    assert engine.created_at == office.clock[0]
+    assert await office.store.get(engine.id) == engine
+    assert office.woken == [engine.id]
+    assert office.bell.rings == 1
+    assert [(e.actor, e.kind) for e in await office.store.history(engine.id)] == [(OWNER, "create")]
+
+
+async def test_secrets_are_kept_apart(office: Office) -> None:
+    """The row has masks; the credential has the token, the secret conf and env, and all of secret_env."""
+    engine = await office.gateway.create(
+        OWNER,
+        {
+            "conf": {"spark.a.password": "p1", "spark.b": "2"},
+            "env": {"MY_SECRET": "p2", "PLAIN": "3"},
+            "secret_env": {"AWS_REGION": "p4", "PLAIN": "hidden"},
+        },
+    )
+    assert engine.spec.conf == {"spark.a.password": MASK, "spark.b": "2"}
+    assert engine.spec.env == {"MY_SECRET": MASK, "PLAIN": "3"}
+    assert engine.spec.secret_env == {"AWS_REGION": MASK}
+    assert await office.store.credential(engine.id) == Credential(
+        token=TOKEN, conf={"spark.a.password": "p1"}, env={"MY_SECRET": "p2", "AWS_REGION": "p4"}
+    )
+
+
+async def test_an_external_engine_brings_its_own_token(office: Office) -> None:
+    """Its token is a secret like any other, also one that came inside the address."""
+    given = {"platform": "external", "external": {"url": "sc://far:443/;token=t%3B1;user_id=me"}}
+    engine = await office.gateway.create(OWNER, given)
+    assert (engine.platform, engine.profile, engine.name) == ("external", "", "external")
+    assert engine.spec.external.url == "sc://far:443/;use_ssl=true;user_id=me"
+    assert engine.spec.external.token == MASK
+    assert (await office.store.credential(engine.id)).token == "t;1"
+
+
+async def test_an_external_engine_may_have_no_token(office: Office) -> None:
+    """No token is made up for an engine that someone else runs."""
+    engine = await office.gateway.create(OWNER, {"platform": "external", "external": {"url": "sc://far:15002"}})
+    assert (await office.store.credential(engine.id)).token == ""
+
+
+async def test_every_wrong_field_is_named_at_once(office: Office) -> None:
+    """Name, platform, profile and fields of the spec are all in one error, and nothing is recorded."""
+    request = {
+        "name": "-x",
+        "profile": "nope",
+        "driver": {"memory": "4 GB", "cores": 0},
+        "conf": {"a.b": "c", "spark.token": MASK, "spark.x": 1},
+        "drvier": {},
+    }
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.create(OWNER, request)
+    assert fields_of(caught.value) == ["name", "profile", "driver.cores", "driver.memory", "conf.spark.x", "drvier"]
+    assert not await office.store.engines()
+
+
+async def test_a_platform_that_is_not_here_is_named_with_those_that_are(office: Office) -> None:
+    """An unknown platform, and a profile that needs one, say what there is."""
+    with pytest.raises(InvalidRequest, match="platform: there is no platform 'mars'; there are external, local"):
+        await office.gateway.create(OWNER, {"platform": "mars"})
+    with pytest.raises(InvalidRequest, match="needs platform 'kubernetes', which this gateway does not have"):
+        await office.gateway.create(OWNER, {"profile": "k8s-small"})
+
+
+async def test_what_the_platform_finds_wrong_is_refused(office: Office) -> None:
+    """Only a wrong spec is an error; what may pass is created, and fails later with its reason."""
+    office.local.problems = (Problem("driver.memory", "too much", is_wrong=False), Problem("image", "not here"))
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.create(OWNER, {})
+    assert fields_of(caught.value) == ["image"]
+    office.local.problems = office.local.problems[:1]
+    assert status_of(await office.gateway.create(OWNER, {})) is Status.PENDING
+
+
+async def test_denied_confs_are_refused_by_name(office: Office) -> None:
+    """Every denied key is named, and nothing is recorded."""
+    with pytest.raises(ConfDenied) as caught:
+        await office.gateway.create(OWNER, {"conf": {"spark.master": "x", "spark.ok": "y", "spark.driver.port": "1"}})
+    assert caught.value.details["keys"] == ["spark.master", "spark.driver.port"]
+    assert not await office.store.engines()
+
+
+async def test_limits_hold_for_what_the_platform_fills_in() -> None:
+    """A default that is over the limit is refused like an asked-for value."""
+    profiles = Profiles([Layer("rucat.toml", {"limits": {"max_driver_memory": "2g"}})])
+    office = await open_office(profiles)
+    await office.gateway.create(OWNER, {})
+    office.local.memory = "3g"
+    with pytest.raises(Forbidden) as caught:
+        await office.gateway.create(OWNER, {})
+    assert fields_of(caught.value) == ["driver.memory"]
+
+
+async def test_a_taken_name_is_refused_with_the_engine_that_has_it(office: Office) -> None:
+    """Per owner: another owner may have an engine of the same name."""
+    engine = await office.engine(name="etl")
+    with pytest.raises(NameTaken) as caught:
+        await office.gateway.create(OWNER, {"name": "etl"})
+    assert caught.value.details["id"] == engine.id
+    assert (await office.gateway.create("bob", {"name": "etl"})).name == "etl"
+
+
+async def test_without_a_name_a_free_one_is_chosen(office: Office) -> None:
+    """The profile's name, then with the smallest free number."""
+    names = [(await office.gateway.create(OWNER, {})).name for _ in range(3)]
+    await office.gateway.create(OWNER, {"name": "local-5"})
+    names += [(await office.gateway.create(OWNER, {"name": None})).name for _ in range(2)]
+    assert names == ["local", "local-2", "local-3", "local-4", "local-6"]
+
+
+async def test_fifty_at_once_without_a_name_all_get_one(office: Office) -> None:
+    """Creates that race for the same free number end with names of their own."""
+    made = await asyncio.gather(*(office.gateway.create(OWNER, {}) for _ in range(50)))
+    assert len({engine.name for engine in made}) == 50
+
+
+async def test_fifty_at_once_of_one_name_make_one(office: Office) -> None:
+    """One create wins, all others are told its id."""
+    results = await asyncio.gather(
+        *(office.gateway.create(OWNER, {"name": "one"}) for _ in range(50)), return_exceptions=True
+    )
+    made = [result for result in results if isinstance(result, Engine)]
+    taken = [result for result in results if isinstance(result, NameTaken)]
+    assert (len(made), len(taken)) == (1, 49)
+    assert {error.details["id"] for error in taken} == {made[0].id}
+
+
+# --- looking ------------------------------------------------------------------------------------------------
+
+
+async def test_an_engine_is_found_by_id_and_by_name(office: Office) -> None:
+    """Both, again and again, and by a name that a later engine has taken over."""
+    engine = await office.engine()
+    for ref in (engine.id, "etl", "etl"):
+        assert await office.gateway.get(OWNER, ref) == engine
+    await office.store.remove(engine, Note(OWNER, "deleted"))
+    with pytest.raises(EngineNotFound):
+        await office.gateway.get(OWNER, "etl")
+    again = await office.engine()
+    assert (await office.gateway.get(OWNER, "etl")).id == again.id != engine.id
+
+
+@pytest.mark.parametrize("ref", ["0001000000000000", "etl", "nobody", "-", "a\0b", "\ud800", "x" * 5000])
+async def test_nobody_learns_of_someone_elses_engine(office: Office, ref: str) -> None:
+    """An engine of another owner, one that is not there and what is no name at all are the same error."""
+    await office.engine(owner="bob")
+    with pytest.raises(EngineNotFound, match="you have no engine"):
+        await office.gateway.get(OWNER, ref)
+
+
+async def test_engines_are_filtered_by_owner_status_and_name(office: Office) -> None:
+    """Each owner sees its own, oldest first."""
+    for name, status in (("a", Status.RUNNING), ("b", Status.STOPPED), ("c", Status.RUNNING)):
+        await office.engine(status, name)
+    await office.engine(owner="bob")
+    listed = office.gateway.engines
+    assert [e.name for e in await listed(OWNER)] == ["a", "b", "c"]
+    assert [e.name for e in await listed(OWNER, Status.RUNNING)] == ["a", "c"]
+    assert [e.name for e in await listed(OWNER, None, "b")] == ["b"]
+    assert await listed(OWNER, Status.RUNNING, "b") == []
+
+
+async def test_a_running_engine_is_shown_with_its_endpoint_and_sessions(office: Office) -> None:
+    """The address has no token, the UI is relative to the base and only of an engine that has one."""
+    engine = await office.engine(Status.RUNNING)
+    await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    (view,) = await office.gateway.view([await office.gateway.get(OWNER, "etl")])
+    assert view.endpoint is not None
+    assert (view.endpoint.url, view.endpoint.ui_url) == ("sc://127.0.0.1:15002", None)
+    assert [(s.key, s.path, s.user_id) for s in view.sessions] == [(KEY, "/n.ipynb", OWNER)]
+    assert (view.status, view.verbs) == (Status.RUNNING, [Verb.STOP, Verb.RESTART, Verb.DELETE])
+    assert TOKEN not in view.model_dump_json()
+
+    office.local.endpoints[engine.id] = Endpoint("127.0.0.1", 15002, "http://127.0.0.1:4040")
+    (view,) = await office.gateway.view([engine])
+    assert view.endpoint is not None
+    assert view.endpoint.ui_url == f"rucat/engines/{engine.id}/ui/"
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in (Status.RUNNING, Status.UNRESPONSIVE)])
+async def test_an_engine_that_is_not_there_has_no_endpoint(office: Office, status: Status) -> None:
+    """Only what answers, or did a moment ago, has an address."""
+    (view,) = await office.gateway.view([await office.engine(status)])
+    assert (view.status, view.endpoint) == (status, None)
+
+
+async def test_a_platform_out_of_reach_hides_no_engine(office: Office) -> None:
+    """Its engines are shown without an address, and so are those that this gateway does not serve."""
+    engine = await office.engine(Status.RUNNING)
+    office.local.is_down = True
+    elsewhere = engine.model_copy(update={"id": "f" * 16, "site": "elsewhere"})
+    assert [view.endpoint for view in await office.gateway.view([engine, elsewhere])] == [None, None]
+
+
+async def test_looking_again_reads_no_sessions_that_are_known(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session moves its engine's revision; without that nothing is read, and little is kept."""
+    engine = await office.engine()
+    calls: list[list[str]] = []
+    read = office.store.sessions
+
+    async def sessions(ids: list[str]) -> object:
+        calls.append(ids)
+        return await read(ids)
+
+    monkeypatch.setattr(office.store, "sessions", sessions)
+    monkeypatch.setattr("rucat_jupyter.finder.MOST_KNOWN", 1)
+    await office.gateway.view([engine])
+    await office.gateway.view([engine])
+    assert calls == [[engine.id]]
+    other = await office.engine(name="other")
+    await office.gateway.view([other])
+    await office.gateway.view([engine])
+    assert len(calls) == 3
+
+
+async def test_connection_has_the_token(office: Office) -> None:
+    """``remote`` is ready for Spark's client: on loopback the token is a bearer header, percent-encoded."""
+    await office.engine(Status.RUNNING)
+    connection = await office.gateway.connection(OWNER, "etl")
+    assert (connection.url, connection.token) == ("sc://127.0.0.1:15002", TOKEN)
+    encoded = "a%20secret%2Btoken%2Fof%3D32%3Bchars%26more%25"
+    assert connection.remote == f"sc://127.0.0.1:15002/;authorization=Bearer%20{encoded}"
+    assert TOKEN not in repr(connection)
+    with pytest.raises(EngineNotFound):
+        await office.gateway.connection("bob", "etl")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "token", "remote"),
+    [
+        (Endpoint("far", 443, use_tls=True), "t;", "sc://far:443/;use_ssl=true;token=t%3B"),
+        (Endpoint("far", 443, use_tls=True), "", "sc://far:443/;use_ssl=true"),
+        (Endpoint("far", 15002), "", "sc://far:15002"),
+    ],
+)
+async def test_connection_of_an_external_engine(office: Office, endpoint: Endpoint, token: str, remote: str) -> None:
+    """With TLS the token goes the usual way, and without a token there is none in the address."""
+    request = {"platform": "external", "external": {"url": "sc://far", "token": token or None}}
+    engine = await office.gateway.create(OWNER, request)
+    for changes in LIVES[Status.RUNNING]:
+        engine = await office.store.update(engine, changes, None)
+    office.external.endpoints[engine.id] = endpoint
+    assert (await office.gateway.connection(OWNER, engine.id)).remote == remote
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in (Status.RUNNING, Status.UNRESPONSIVE)])
+async def test_no_connection_while_it_does_not_run(office: Office, status: Status) -> None:
+    """The error says what the engine is instead."""
+    await office.engine(status)
+    with pytest.raises(NotPossible, match=f"it is {status.value}") as caught:
+        await office.gateway.connection(OWNER, "etl")
+    assert caught.value.details["status"] == status.value
+
+
+async def test_no_connection_without_an_address(office: Office) -> None:
+    """A running engine whose address is not known now, or not here, says so."""
+    engine = await office.engine(Status.RUNNING)
+    office.local.endpoints.clear()
+    with pytest.raises(NotPossible, match="no address now"):
+        await office.gateway.connection(OWNER, "etl")
+    await office.store.update(engine, {"site": "elsewhere"}, None)
+    with pytest.raises(NotPossible, match="does not serve its site 'elsewhere'"):
+        await office.gateway.connection(OWNER, "etl")
+
+
+async def test_logs_come_from_the_platform(office: Office) -> None:
+    """Lines of an engine's own log, where its platform is served."""
+    engine = await office.engine()
+    assert [line async for line in await office.gateway.logs(OWNER, "etl", 10, follow=False)] == ["started"]
+    await office.store.update(engine, {"site": "elsewhere"}, None)
+    with pytest.raises(PlatformUnavailable, match="elsewhere"):
+        await office.gateway.logs(OWNER, "etl", 10, follow=False)
+
+
+async def test_history_outlives_the_engine(office: Office) -> None:
+    """By its id, and for its owner only."""
+    engine = await office.engine()
+    assert [event.kind for event in await office.gateway.history(OWNER, "etl")] == ["create"]
+    await office.store.remove(engine, Note("monitor", "deleted"))
+    assert [event.kind for event in await office.gateway.history(OWNER, engine.id)] == ["create", "deleted"]
+    for owner, ref in (("bob", engine.id), (OWNER, "etl"), (OWNER, "f" * 16)):
+        with pytest.raises(EngineNotFound):
+            await office.gateway.history(owner, ref)
+
+
+# --- verbs --------------------------------------------------------------------------------------------------
+
+VERBS: Mapping[Verb, str] = {  # the table of the design, row by row: Accepted, Ok, Not possible
+    Verb.STOP: "AAAOOON",
+    Verb.RESTART: "OAAAAAN",
+    Verb.DELETE: "AAAAAAO",
+}
+COLUMNS = (
+    Status.PENDING,
+    Status.RUNNING,
+    Status.UNRESPONSIVE,
+    Status.STOPPING,
+    Status.STOPPED,
+    Status.FAILED,
+    Status.DELETING,
+)
+CELLS = [(verb, status, answer) for verb, row in VERBS.items() for status, answer in zip(COLUMNS, row, strict=True)]
+
+
+@pytest.mark.parametrize(("verb", "status", "answer"), CELLS)
+async def test_each_cell_of_the_verb_table(office: Office, verb: Verb, status: Status, answer: str) -> None:
+    """A verb writes what it changes exactly where the table says 202, wakes the monitor, and tells history."""
+    before = await office.engine(status)
+    office.woken.clear()
+    if answer == "N":
+        with pytest.raises(NotPossible, match=f"it is {status.value}"):
+            await office.gateway.ask(OWNER, "etl", verb)
+        assert await office.store.get(before.id) == before
+        return
+    outcome, after = await office.gateway.ask(OWNER, before.id, verb, reason="because", actor="cli")
+    assert outcome is (Outcome.ACCEPTED if answer == "A" else Outcome.OK)
+    assert await office.store.get(before.id) == after
+    if answer == "O":
+        assert after == before
+        assert office.woken == []
+        return
+    target = {Verb.STOP: Target.STOPPED, Verb.RESTART: Target.RUNNING, Verb.DELETE: Target.DELETED}[verb]
+    assert (after.target, after.run) == (target, before.run + (verb is Verb.RESTART))
+    assert office.woken == [before.id]
+    event = (await office.store.history(before.id))[-1]
+    assert (event.actor, event.kind, event.reason) == ("cli", verb.value, "because")
+
+
+async def test_external_engines_are_only_forgotten(office: Office) -> None:
+    """Stop and restart are not ours to do; delete is, force or not."""
+    given = {"platform": "external", "external": {"url": "sc://far"}}
+    engine = await office.gateway.create(OWNER, given)
+    for verb in (Verb.STOP, Verb.RESTART):
+        with pytest.raises(NotManaged):
+            await office.gateway.ask(OWNER, engine.id, verb)
+    outcome, engine = await office.gateway.ask(OWNER, engine.id, Verb.DELETE, force=True)
+    assert (outcome, status_of(engine)) == (Outcome.ACCEPTED, Status.DELETING)
+
+
+async def test_sixteen_writers_lose_nothing(office: Office) -> None:
+    """Verbs and sessions from everywhere at once: no error, and every session is there."""
+    engine = await office.engine(Status.RUNNING)
+    verbs = [Verb.STOP, Verb.RESTART] * 4
+    keys = [f"{number:032x}" for number in range(8)]
+    await asyncio.gather(
+        *(office.gateway.ask(OWNER, "etl", verb) for verb in verbs),
+        *(office.gateway.put_session(OWNER, "etl", key, "/n.ipynb") for key in keys),
+    )
+    assert {session.key for session in await office.store.sessions([engine.id])} == set(keys)
+    revisions = [event.revision for event in await office.store.history(engine.id)]
+    assert revisions == sorted(set(revisions))
+
+
+async def test_sixteen_restarts_at_once_start_one_life(office: Office) -> None:
+    """The first restart of a stopped engine counts, the others join it."""
+    engine = await office.engine(Status.STOPPED)
+    results = await asyncio.gather(*(office.gateway.ask(OWNER, "etl", Verb.RESTART) for _ in range(16)))
+    assert sorted(outcome.value for outcome, _ in results) == ["accepted"] + ["ok"] * 15
+    assert (await office.store.get(engine.id)).run == 2
+
+
+class StoreAlwaysLoses(MemoryStore):
+    """Somebody else is always first."""
+
+    tries = 0
+
+    async def update(self, engine: Engine, changes: Mapping[str, object], note: Note | None) -> Engine:
+        self.tries += 1
+        raise Conflict("somebody was first")
+
+
+async def test_the_retries_end(office: Office) -> None:
+    """A store that never lets anybody win is told, not asked for ever."""
+    await office.engine()
+    store = StoreAlwaysLoses(database=office.store._db)
+    await store.open()
+    gateway = Gateway(store, {}, Profiles(), office.bell, str, str, office.woken.append)
+    with pytest.raises(Conflict, match="try again"):
+        await gateway.ask(OWNER, "etl", Verb.STOP)
+    assert store.tries == ATTEMPTS
+
+
+async def test_a_verb_never_reaches_a_namesake(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is replaced by another of its name between two tries is gone, not confused."""
+    engine = await office.engine()
+    update = office.store.update
+
+    async def replaced(*args: object) -> Engine:
+        monkeypatch.setattr(office.store, "update", update)
+        await office.store.remove(engine, Note("x", "deleted"))
+        await office.engine()
+        raise Conflict("gone")
+
+    monkeypatch.setattr(office.store, "update", replaced)
+    with pytest.raises(EngineNotFound):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE)
+    assert status_of(await office.gateway.get(OWNER, "etl")) is Status.PENDING
+
+
+async def test_the_monitor_asks_on_what_it_saw(office: Office) -> None:
+    """Its verb is recorded in its name; on an engine that has changed since it loses, and nothing is written."""
+    engine = await office.engine(Status.FAILED)
+    outcome, after = await office.gateway.ask_as_monitor(engine, Verb.RESTART, "restart policy, attempt 1")
+    assert (outcome, after.run, after.restarts, after.failure) == (Outcome.ACCEPTED, 2, 1, None)
+    event = (await office.store.history(engine.id))[-1]
+    assert (event.actor, event.kind, event.reason) == ("monitor", "restart", "restart policy, attempt 1")
+    with pytest.raises(Conflict):
+        await office.gateway.ask_as_monitor(engine, Verb.RESTART, "again")
+    _, running = await office.gateway.ask_as_monitor(after, Verb.STOP, "idle for too long")
+    assert (running.target, running.restarts) == (Target.STOPPED, 1)
+    _, again = await office.gateway.ask(OWNER, "etl", Verb.RESTART)
+    assert again.restarts == 0
+
+
+# --- force --------------------------------------------------------------------------------------------------
+
+
+async def test_force_needs_a_platform_out_of_reach(office: Office) -> None:
+    """An engine that can be reached is deleted the usual way; nothing is changed."""
+    engine = await office.engine(Status.RUNNING)
+    with pytest.raises(NotPossible, match="in reach; delete it without force"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    assert await office.store.get(engine.id) == engine
+
+
+async def test_force_forgets_after_a_minute_out_of_reach(office: Office) -> None:
+    """It says how long to wait, starts anew when the platform was back, and names what may be left."""
+    engine = await office.engine(Status.RUNNING)
+    office.local.is_down = True
+    with pytest.raises(NotPossible, match="out of reach for 0 s only; try again in 60 s"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    office.pass_time(59)
+    with pytest.raises(NotPossible, match="try again in 1 s"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    office.local.is_down = False
+    with pytest.raises(NotPossible, match="in reach"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    office.local.is_down = True
+    with pytest.raises(NotPossible, match="try again in 60 s"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    office.pass_time(60)
+    outcome, gone = await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    assert (outcome, status_of(gone)) == (Outcome.OK, Status.DELETING)
+    assert f"rucat-{engine.id}-" in gone.message
+    with pytest.raises(EngineNotFound):
+        await office.store.get(engine.id)
+    last = (await office.gateway.history(OWNER, engine.id))[-1]
+    assert (last.actor, last.kind) == (OWNER, "forget")
+    assert f"rucat-{engine.id}-" in last.reason
+
+
+async def test_the_monitor_knows_for_how_long() -> None:
+    """Where it is asked, nobody has to try twice."""
+    known: dict[str, float | None] = {}
+    office = await open_office(out_of_reach_s=known.get)
+    engine = await office.engine(Status.DELETING)
+    office.local.is_down = True
+    with pytest.raises(NotPossible, match="for 0 s only"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    known[engine.id] = 60.0
+    assert (await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True))[0] is Outcome.OK
+
+
+async def test_an_engine_of_a_site_that_nobody_serves_can_be_forgotten(office: Office) -> None:
+    """While another live gateway serves it, that one must delete it."""
+    engine = await office.engine(Status.RUNNING)
+    await office.store.update(engine, {"site": "lost-laptop"}, None)
+    await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
+    with pytest.raises(NotPossible, match="the gateway on lost-laptop serves it"):
+        await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
+    office.pass_time(61)
+    assert (await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True))[0] is Outcome.OK
+
+
+async def test_force_loses_no_race(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that changes while it is being forgotten is looked at again."""
+    engine = await office.engine()
+    await office.store.update(engine, {"site": "lost"}, None)
+    remove = office.store.remove
+
+    async def late(read: Engine, note: Note) -> None:
+        monkeypatch.setattr(office.store, "remove", remove)
+        await office.store.update(read, {"message": "written meanwhile"}, None)
+        await remove(read, note)
+
+    monkeypatch.setattr(office.store, "remove", late)
+    assert (await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True))[0] is Outcome.OK
+
+
+# --- sessions -----------------------------------------------------------------------------------------------
+
+
+async def test_a_notebook_keeps_its_session(office: Office) -> None:
+    """The same key gets the same session back, whoever asks in between, and a given id takes its place."""
+    engine = await office.engine(Status.RUNNING)
+    first = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    assert (first.key, first.path, first.user_id) == (KEY, "/n.ipynb", OWNER)
+    assert uuid.UUID(first.session_id).version == 4
+    other = await office.gateway.put_session(OWNER, "etl", "f" * 32, "/m.ipynb")
+    assert other.session_id != first.session_id
+    revision = (await office.store.get(engine.id)).revision
+    again = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    assert again.session_id == first.session_id
+    assert (await office.store.get(engine.id)).revision == revision
+    moved = await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb")
+    assert (moved.session_id, moved.path) == (first.session_id, "/moved.ipynb")
+    new_id = str(uuid.uuid4())
+    replaced = await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb", new_id)
+    assert replaced.session_id == new_id
+    assert (await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb", new_id)) == replaced
+
+
+async def test_a_session_that_is_asked_for_twice_at_once_is_one(office: Office) -> None:
+    """Two tabs of one notebook attach at the same moment."""
+    await office.engine(Status.RUNNING)
+    both = await asyncio.gather(*(office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb") for _ in range(10)))
+    assert len({session.session_id for session in both}) == 1
+
+
+async def test_a_session_is_dropped_once_or_never(office: Office) -> None:
+    """Dropping what is not there is done."""
+    engine = await office.engine()
+    await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    await office.gateway.drop_session(OWNER, "etl", KEY)
+    await office.gateway.drop_session(OWNER, "etl", KEY)
+    assert await office.store.sessions([engine.id]) == []
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.drop_session(OWNER, "etl", "nokey")
+    assert fields_of(caught.value) == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "session_id", "wrong"),
+    [
+        ("x", 1, 2, ["key", "path", "session_id"]),
+        (KEY.upper(), "", "no", ["key", "path", "session_id"]),
+        (KEY, "a\nb", None, ["path"]),
+        (KEY, "x" * 4097, None, ["path"]),
+        (KEY, None, None, ["path"]),
+        (KEY, "/n", "{00000000-0000-4000-8000-000000000000}", ["session_id"]),
+    ],
+)
+async def test_wrong_sessions_are_refused(
+    office: Office, key: str, path: object, session_id: object, wrong: list[str]
+) -> None:
+    """Every wrong part is named."""
+    await office.engine()
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.put_session(OWNER, "etl", key, path, session_id)
+    assert fields_of(caught.value) == wrong
+
+
+async def test_attaching_is_use_at_most_once_a_minute(office: Office) -> None:
+    """``last_used_at`` moves with an attach, but not the revision, and not for every attach."""
+    engine = await office.engine()
+    await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    used = (await office.store.get(engine.id)).last_used_at
+    assert used == office.clock[0]
+    revision = (await office.store.get(engine.id)).revision
+    office.pass_time(59)
+    await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    assert (await office.store.get(engine.id)).last_used_at == used
+    office.pass_time(1)
+    await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    now = await office.store.get(engine.id)
+    assert (now.last_used_at, now.revision) == (office.clock[0], revision)
+
+
+async def test_session_ids_are_random_by_default() -> None:
+    """A gateway that is told no other way makes version 4 UUIDs."""
+    store = MemoryStore()
+    await store.open()
+    office = await open_office()
+    gateway = Gateway(
+        store, office.gateway.platforms, Profiles(), office.bell, lambda: "1" * 16, str, office.woken.append
+    )
+    engine = await gateway.create(OWNER, {})
+    session = await gateway.put_session(OWNER, engine.id, KEY, "/n.ipynb")
+    assert uuid.UUID(session.session_id).version == 4
