@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from surrealdb import RecordID
+from surrealdb.data.types.range import BoundExcluded, BoundIncluded, Range
 
 from ..engine import Credential, Engine, Event, Session
 from ..errors import Conflict, EngineNotFound, NameTaken
@@ -22,7 +23,8 @@ from .surreal_link import Address, AlreadyThere, EmbeddedLink, Link
 from .surreal_schema import guarded, migrate
 from .surreal_server import ServerLink
 
-_PAGE = 500  # rows a read: decoding 4,000 in one go held the loop for 71 ms
+_PAGE = 100  # rows a read: each costs some 0.15 ms of this process, and nothing else runs meanwhile
+_AFTER_ALL_TEXTS = BoundExcluded([])  # arrays come after texts in SurrealDB's order of record ids
 
 _LINKS: dict[str, type[EmbeddedLink] | type[ServerLink]] = {
     "surrealkv": EmbeddedLink,
@@ -75,8 +77,8 @@ class SurrealStore:
         await self._link.close()
 
     async def check(self) -> None:
-        """Return if the database answers now."""
-        await self._link.read("RETURN 1")
+        """Return if the database answers now, from what it has stored and not only from memory."""
+        await self._link.read("SELECT VALUE schema FROM ONLY meta:store")
 
     @property
     def installation(self) -> str:
@@ -126,19 +128,19 @@ class SurrealStore:
 
     async def engines(self, owner: str | None = None) -> list[Engine]:
         """All engines (of one owner), oldest first."""
-        condition = "" if owner is None else "AND owner = $owner"
+        condition = "" if owner is None else "WHERE owner = $owner"
         found: list[Engine] = []
-        last = _engine("")
+        after: BoundIncluded | BoundExcluded = BoundIncluded("")
         while True:
             page = await self._link.read(
-                f"SELECT * FROM engine WHERE id > $last {condition} ORDER BY id LIMIT {_PAGE}",  # noqa: S608
-                last=last,
+                f"SELECT * FROM $range {condition} LIMIT {_PAGE}",  # noqa: S608 - texts of ours
+                range=RecordID("engine", Range(after, _AFTER_ALL_TEXTS)),
                 owner=rows.text(owner or ""),
             )
             found += [rows.engine_of(row) for row in page]
             if len(page) < _PAGE:
-                return sorted(found, key=lambda engine: (engine.created_at, engine.id))
-            last = page[-1]["id"]
+                return sorted(found, key=lambda engine: engine.created_at)
+            after = BoundExcluded(page[-1]["id"].id)
 
     async def update(self, engine: Engine, changes: Changes, note: Note | None) -> Engine:
         """Compare-and-set on ``engine.revision``."""

@@ -11,6 +11,7 @@ ends by itself, so the lock is always released and no later write overtakes one 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,7 +26,11 @@ TOO_NEW = "rucat: the schema is newer"
 """What a guarded write throws on a store that a newer Rucat has migrated."""
 
 _CLOSE_GRACE_S = 0.2  # without it the interpreter aborted at exit in 9 of 40 runs (SDK 2.0.0, embedded engine)
+_NOT_RUN = "The query was not executed due to a failed transaction"
+_BROKEN = ("IO error", "Log error")  # after one of these surrealkv answers nothing more until it is opened anew
 _ATTEMPTS = 12  # of a write that lost against another transaction; some 2 s in all
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,12 +121,11 @@ class Link:
 
     def _results(self, answer: dict[str, Any]) -> list[Any]:
         """The result of every statement, or the first one's error."""
-        if "error" in answer:
-            raise self._refused(str(answer["error"].get("message", answer["error"])))
-        for result in answer["result"]:
-            # After a failed statement the others say only that they were not run: the first real text is the cause.
-            if result["status"] != "OK" and "not executed" not in str(result["result"]):
-                raise self._refused(str(result["result"]))
+        if error := answer.get("error"):  # an object from a server, a text from the embedded engine
+            raise self._refused(str(error.get("message", error)) if isinstance(error, dict) else str(error))
+        failed = [str(result["result"]) for result in answer["result"] if result["status"] != "OK"]
+        if failed:  # a failed transaction fails each of its statements, most of them without the cause
+            raise self._refused(next((words for words in failed if words.rstrip(".") != _NOT_RUN), failed[0]))
         return [result["result"] for result in answer["result"]]
 
     def _refused(self, words: str) -> Exception:
@@ -162,6 +166,7 @@ class EmbeddedLink(Link):
         self._address = address
         self._lock = asyncio.Lock()
         self._db: AsyncEmbeddedSurrealConnection | None = None
+        self._is_broken = False
 
     async def _connect(self) -> None:
         try:
@@ -176,18 +181,46 @@ class EmbeddedLink(Link):
 
     async def _disconnect(self) -> None:
         if self._db:
-            db, self._db = self._db, None
-            await db.close()
+            await self._let_go(self._db)
             await asyncio.sleep(_CLOSE_GRACE_S)
 
     async def _query(self, statement: str, values: dict[str, Any]) -> list[Any]:
-        assert self._db  # noqa: S101 - an open line has it
-        try:
-            answer = await self._db.query_raw(statement, values)
-        except RuntimeError as exc:  # what the extension raises for whatever the engine says
-            raise self._refused(str(exc)) from exc
-        return self._results(answer)
+        if self._is_broken:
+            async with self._lock:
+                await self._mend()
+        return await self._run(statement, values)
 
     async def _write(self, statement: str, values: dict[str, Any]) -> list[Any]:
         async with self._lock:
-            return await self._query(statement, values)
+            await self._mend()
+            return await self._run(statement, values)
+
+    async def _run(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        db = self._db
+        if db is None:
+            raise self._unavailable("it broke, and could not be opened again")
+        try:
+            answer = await db.query_raw(statement, values)
+            return self._results(answer)
+        except RuntimeError as exc:  # what the extension raises for whatever the engine says
+            raise self._refused(str(exc)) from exc
+        except StoreUnavailable as exc:
+            if db is self._db and any(sign in str(exc) for sign in _BROKEN):
+                self._is_broken = True
+            raise
+
+    async def _mend(self) -> None:
+        """Open the database again if it broke (a full disk): what was acknowledged is still there."""
+        if self._is_broken:
+            if self._db:
+                await self._let_go(self._db)  # first: two that are open at once would corrupt each other
+            await self._connect()
+            self._is_broken = False
+            _log.warning("opened the store %s again", self._shown)
+
+    async def _let_go(self, db: AsyncEmbeddedSurrealConnection) -> None:
+        self._db = None
+        try:
+            await db.close()
+        except RuntimeError as exc:  # it cannot write its last bytes either
+            _log.warning("the store %s could not be closed cleanly: %s", self._shown, exc)

@@ -28,7 +28,7 @@ DEFINE FIELD IF NOT EXISTS name ON engine TYPE string;
 DEFINE FIELD IF NOT EXISTS platform ON engine TYPE string;
 DEFINE FIELD IF NOT EXISTS profile ON engine TYPE string;
 DEFINE FIELD IF NOT EXISTS site ON engine TYPE string;
-DEFINE FIELD IF NOT EXISTS spec ON engine TYPE object FLEXIBLE;
+DEFINE FIELD IF NOT EXISTS spec ON engine TYPE string;
 DEFINE FIELD IF NOT EXISTS state ON engine TYPE 'Pending' | 'Running' | 'Stopped';
 DEFINE FIELD IF NOT EXISTS target ON engine TYPE 'Running' | 'Stopped' | 'Deleted';
 DEFINE FIELD IF NOT EXISTS run ON engine TYPE int;
@@ -48,8 +48,8 @@ DEFINE INDEX IF NOT EXISTS engine_owner_name ON engine FIELDS owner, name UNIQUE
 
 DEFINE TABLE IF NOT EXISTS credential SCHEMAFULL;
 DEFINE FIELD IF NOT EXISTS token ON credential TYPE string;
-DEFINE FIELD IF NOT EXISTS conf ON credential TYPE object FLEXIBLE;
-DEFINE FIELD IF NOT EXISTS env ON credential TYPE object FLEXIBLE;
+DEFINE FIELD IF NOT EXISTS conf ON credential TYPE string;
+DEFINE FIELD IF NOT EXISTS env ON credential TYPE string;
 
 DEFINE TABLE IF NOT EXISTS history SCHEMAFULL;
 DEFINE FIELD IF NOT EXISTS engine_id ON history TYPE string READONLY;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -29,12 +30,12 @@ class Flavour:
     async def make_newer(self, store: Store) -> None:
         """Do to the open store's database what a newer Rucat's migration does, unknown fields in rows included."""
         assert isinstance(store, SurrealStore)
-        for statement in (
-            "UPDATE meta:store SET schema = 999",
-            "DEFINE FIELD colour ON engine TYPE option<string>",
-            "UPDATE engine SET colour = 'red', spec.future = {deep: 1}, spec.driver.gpus = 2",
-        ):
-            await store._link.write(statement)
+        link = store._link  # no port has a verb for it
+        await link.write("UPDATE meta:store SET schema = 999; DEFINE FIELD colour ON engine TYPE option<string>")
+        for row in await link.read("SELECT * FROM engine"):
+            spec = json.loads(row["spec"])
+            spec = {**spec, "future": {"deep": 1}, "driver": {**spec.get("driver", {}), "gpus": 2}}
+            await link.write("UPDATE $id SET colour = 'red', spec = $spec", id=row["id"], spec=json.dumps(spec))
 
 
 class Fake(Flavour):
