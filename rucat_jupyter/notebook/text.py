@@ -31,7 +31,6 @@ LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a me
 LAST_EVENTS = 5
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
-_UNITS = {"k": "KB", "m": "MB", "g": "GB", "t": "TB"}
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
@@ -79,8 +78,13 @@ def clock(text: str | None) -> str:
 
 
 def memory(text: str | None) -> str:
-    """Spark's ``4g`` as ``4 GB``."""
-    return f"{text[:-1]} {_UNITS[text[-1].lower()]}" if text and text[-1].lower() in _UNITS else (text or "")
+    """Spark's ``4g`` as ``4 GB``, ``2048m`` as ``2 GB``."""
+    return _size(megabytes(text)) if text else ""
+
+
+def _size(amount: float) -> str:
+    """Megabytes in the largest unit in which they are a whole number."""
+    return f"{amount / 1024:g} GB" if amount >= 1024 and amount % 1024 == 0 else f"{amount:g} MB"
 
 
 def megabytes(text: str | None) -> float:
@@ -133,7 +137,7 @@ def short_resources(view: View) -> str:
     driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
     number = executors.get("instances") or 0
     total = megabytes(driver.get("memory")) + number * megabytes(executors.get("memory"))
-    size = "" if not total else f"{total / 1024:g} GB" if total % 1024 == 0 else f"{total:g} MB"
+    size = _size(total) if total else ""
     if number:
         return f"{driver.get('cores') or 1}+{number}×{executors.get('cores') or 1} cores {size}".strip()
     return " ".join(filter(None, [count(driver["cores"], "core") if driver.get("cores") else "", size])) or "-"

@@ -1,0 +1,278 @@
+"""What %rucat says, verb by verb, on a scripted gateway; nothing here starts an engine."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakes.rest import FAILURE, TIME, FakeGateway, make_view
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from rucat_jupyter.errors import EngineNotFound, NotPossible
+from rucat_jupyter.notebook import client, magics
+from rucat_jupyter.notebook.failures import EngineFailed, WaitInterrupted
+
+ID = "0123456789abcdef"
+
+
+@pytest.fixture
+def gateway() -> Iterator[FakeGateway]:
+    """A gateway that this process talks to, with one running engine ``etl``."""
+    gateway = FakeGateway(make_view())
+    before = client.set_default_api(gateway.api())
+    yield gateway
+    client.set_default_api(before)
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """IPython without a kernel or a terminal."""
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    magics.load_ipython_extension(shell)
+    yield shell
+    shell.user_ns.clear()
+    InteractiveShell.clear_instance()
+    atexit.unregister(shell.atexit_operations)
+
+
+@pytest.fixture
+def run(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run one %rucat line and return what it wrote."""
+
+    def run_line(line: str) -> str:
+        shell.run_line_magic("rucat", line)
+        return capsys.readouterr().out
+
+    return run_line
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Sessions that need no engine: one fake attachment an engine; let-go ones are listed."""
+    from rucat_jupyter.notebook import session
+
+    made: dict[str, Any] = {}
+    gone: list[Any] = []
+
+    def attach(engine: Any, key: str | None = None) -> Any:
+        known = made.setdefault(engine.id, SimpleNamespace(engine=engine, spark=SimpleNamespace(), is_open=True))
+        if not known.is_open:
+            known.spark, known.is_open = SimpleNamespace(), True
+        return known
+
+    monkeypatch.setattr(session, "attach", attach)
+    monkeypatch.setattr(session, "detach", gone.append)
+    return gone
+
+
+def test_the_bare_magic_shows_help_and_engines(gateway: FakeGateway, run: Any) -> None:
+    """One screen: verbs, then my engines."""
+    said = run("")
+    assert "%rucat VERB" in said
+    assert "● etl" in said
+
+
+def test_no_engines_says_how_to_create_one(gateway: FakeGateway, run: Any) -> None:
+    """Empty is no mistake."""
+    gateway.engines.clear()
+    assert run("list") == "No engines yet. Create one: %rucat create\n"
+    assert run("status") == "No engines yet. Create one: %rucat create\n"
+
+
+def test_bad_usage_is_one_line(gateway: FakeGateway, run: Any) -> None:
+    """A UsageError, which IPython shows without a trace."""
+    with pytest.raises(UsageError, match=r"^rucat: create has no flag --memroy \(did you mean --driver-memory\?\)$"):
+        run("create --memroy 4g")
+    with pytest.raises(UsageError, match=r"^rucat: %rucat: no closing quotation"):
+        run("create 'x")
+
+
+def test_create_attaches_and_says_how_to_go_on(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
+    """Found again: what was not applied is named."""
+    said = run("create etl --driver-memory 4g")
+    assert "● etl  Running on this machine · Spark 4.3.0 · driver 2 cores 1 GB · attached to the running engine" in said
+    assert "Not applied: driver.memory 4g (it has 1g). To apply: %rucat delete etl --yes" in said
+    assert "spark is attached.  Look: %rucat status   Logs: %rucat logs   Stop: %rucat stop" in said
+    assert "spark" in shell.user_ns
+
+
+def test_create_shows_each_phase_once_where_lines_cannot_be_replaced(
+    gateway: FakeGateway, run: Any, sessions: Any
+) -> None:
+    """A pipe gets one line a phase."""
+    new = f"{1:016x}"
+    gateway.on_poll = [
+        lambda: gateway.change(new, message="the JVM starts"),
+        lambda: None,
+        lambda: gateway.change(new, status="Running", message=""),
+    ]
+    said = run("create new")
+    assert said.count("Pending on this machine") == 2
+    assert said.count("the JVM starts") == 1
+    assert "● new  Running on this machine" in said
+    assert "started in 0 s" in said
+
+
+def test_a_failed_start_shows_three_lines(gateway: FakeGateway, run: Any) -> None:
+    """What, why, what to do; IPython renders nothing else."""
+    new = f"{1:016x}"
+    gateway.on_poll = [lambda: gateway.change(new, status="Failed", failure=FAILURE)]
+    with pytest.raises(EngineFailed) as caught:
+        run("create new")
+    shown = caught.value._render_traceback_()
+    assert shown[0] == "rucat: ✕ new failed: OutOfMemory"
+    assert "%rucat restart new" in shown[2]
+    assert len(shown) == 3
+
+
+def test_ctrl_c_says_how_to_wait_again_and_how_to_stop(gateway: FakeGateway, run: Any) -> None:
+    """It ends the waiting only."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    gateway.on_poll = [interrupt]
+    with pytest.raises(WaitInterrupted) as caught:
+        run("create new")
+    expected = "new is still starting. Wait again: %rucat create new   Stop it: %rucat stop new"
+    assert str(caught.value) == expected
+
+
+def test_no_wait_returns_at_once(gateway: FakeGateway, run: Any, shell: Any) -> None:
+    """Nothing is attached then."""
+    assert "◌ new  Pending" in run("create new --no-wait")
+    assert "spark" not in shell.user_ns
+
+
+def test_a_variable_of_the_users_is_kept(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
+    """Nothing of theirs is lost, and it is said."""
+    shell.user_ns["spark"] = mine = object()
+    assert "spark was a object of yours: it is kept as old_spark" in run("attach etl")
+    assert shell.user_ns["old_spark"] is mine
+    assert "kept as" not in run("attach etl")
+
+
+def test_another_engine_in_the_same_variable_lets_go_of_the_first(
+    gateway: FakeGateway, run: Any, sessions: list[Any]
+) -> None:
+    """One variable, one session; another variable may hold a second one."""
+    gateway.engines["b" * 16] = make_view(id="b" * 16, name="other")
+    run("attach etl")
+    run("attach other --as two")
+    assert sessions == []
+    assert "spark was attached to etl, which lives on" in run("attach other")
+    assert [a.engine.name for a in sessions] == ["etl"]
+
+
+def test_attach_refuses_an_engine_that_nobody_starts(gateway: FakeGateway, run: Any) -> None:
+    """And says how to start it."""
+    gateway.change(status="Stopped")
+    with pytest.raises(NotPossible, match=r"cannot attach 'etl': it is Stopped. Start it: %rucat create etl"):
+        run("attach etl")
+
+
+def test_detach_unbinds_the_variable(gateway: FakeGateway, run: Any, sessions: list[Any], shell: Any) -> None:
+    """Engine and session live on, and the way back is told."""
+    run("attach etl")
+    said = run("detach")
+    assert "Detached from etl: spark is unbound; engine and session live on." in said
+    assert "%rucat attach etl" in said
+    assert "spark" not in shell.user_ns
+    assert len(sessions) == 1
+    assert run("detach") == "This notebook is not attached.\n"
+
+
+def test_verbs_without_a_name_mean_the_attached_engine(gateway: FakeGateway, run: Any, sessions: Any) -> None:
+    """Else the only one, else a line that lists them."""
+    gateway.engines["b" * 16] = make_view(id="b" * 16, name="other one")
+    with pytest.raises(UsageError, match=r"which engine.*: etl, 'other one'"):
+        run("status")
+    run("attach 'other one'")
+    assert run("status").startswith("● other one  Running")
+    del gateway.engines["b" * 16]
+    assert run("status").startswith("● etl  Running")
+
+
+def test_an_unknown_name_lists_the_known_ones(gateway: FakeGateway, run: Any) -> None:
+    """One line."""
+    with pytest.raises(EngineNotFound, match=r"there is no engine 'x'. Yours: etl"):
+        run("stop x")
+
+
+def test_stop_and_restart_say_what_came_of_it(gateway: FakeGateway, run: Any) -> None:
+    """Both wait for it."""
+    gateway.on_poll = [lambda: gateway.change(status="Stopped")]
+    assert run("stop etl") == "○ etl  Stopped.  Start it again: %rucat create etl\n"
+    gateway.on_poll = [lambda: gateway.change(status="Running")]
+    assert "● etl  Running" in (said := run("restart etl"))
+    assert "restarted (run 2)" in said
+
+
+def test_delete_asks_where_it_can_and_names_the_command_where_not(
+    gateway: FakeGateway, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is deleted by accident."""
+    with pytest.raises(UsageError, match=r"nobody can answer here. To delete: %rucat delete etl --yes"):
+        run("delete etl")
+    monkeypatch.setattr(magics, "can_ask", lambda shell: True)
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    assert run("delete etl") == "etl is kept.\n"
+    assert gateway.paths("DELETE") == []
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    gateway.on_poll = [gateway.engines.clear]
+    assert run("delete etl") == "etl is deleted.\n"
+
+
+def test_delete_with_yes_does_not_ask(gateway: FakeGateway, run: Any) -> None:
+    """For Run All."""
+    gateway.on_poll = [gateway.engines.clear]
+    assert run("delete etl --yes") == "etl is deleted.\n"
+
+
+def test_logs_are_text_only(gateway: FakeGateway, run: Any) -> None:
+    """No escape reaches the page."""
+    gateway.log = "one\n\x1b[31mtwo\x1b[0m\n"
+    assert run("logs etl --tail 5") == "one\ntwo\n"
+
+
+def test_history_is_a_table_also_of_a_deleted_engine(gateway: FakeGateway, run: Any) -> None:
+    """Its id finds it."""
+    gateway.events = [{"at": TIME, "run": 1, "status": "Running", "kind": "start", "actor": "me", "reason": ""}]
+    assert "Running" in run("history")
+    gateway.engines.clear()
+    assert "Running" in run(f"history {ID}")
+    gateway.events = []
+    with pytest.raises(EngineNotFound, match="none in history"):
+        run("history x")
+
+
+def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(
+    gateway: FakeGateway, run: Any, sessions: Any, shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said once; a variable that its user took for something else is left alone."""
+    run("attach etl")
+    binding = shell.magics_manager.registry["RucatMagics"].binding
+    old = shell.user_ns["spark"]
+    binding.current().is_open = False
+    shell.run_cell("x = 1")
+    assert shell.user_ns["spark"] is not old
+    assert capsys.readouterr().err.count("spark was stopped: it is a new session on etl") == 1
+    binding.current().is_open = False
+    shell.user_ns["spark"] = "mine"
+    shell.run_cell("x = 1")
+    assert shell.user_ns["spark"] == "mine"
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "\x1b[31mx", "</pre><script>"])
+def test_what_is_shown_as_html_is_text(gateway: FakeGateway, name: str) -> None:
+    """Names, messages, whatever REST says."""
+    gateway.change(name=name, message=name)
+    shown = client.engines()._repr_html_() + client.get(ID)._repr_mimebundle_()["text/html"]
+    assert "<img" not in shown
+    assert "<script" not in shown
+    assert "\x1b" not in shown
