@@ -42,7 +42,7 @@ def wrong_fields(exc: ValidationError, model: type[BaseModel]) -> list[Wrong]:
         (dotted(error["loc"]), _say(error["type"], error["loc"], error.get("ctx", {}), error["msg"], model))
         for error in exc.errors(include_url=False, include_input=False)
     ]
-    return capped(list(dict.fromkeys(found)))
+    return list(dict.fromkeys(found))
 
 
 def strange_nulls(values: Mapping[str, object], model: type[BaseModel], path: tuple[str, ...] = ()) -> list[Wrong]:
@@ -66,7 +66,7 @@ def capped(wrong: list[Wrong]) -> list[Wrong]:
 
 def dotted(path: Sequence[str | int]) -> str:
     """A path as ``driver.memory``; what cannot be sent as text (a lone surrogate) is escaped."""
-    text = ".".join(str(part) for part in path if part != "[key]")
+    text = ".".join(str(part) for part in path if part not in ("", "[key]"))
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from starlette.requests import ClientDisconnect, Request
 
 from ..errors import BodyTooLarge, InvalidRequest, WrongContentType
-from ..fields import dotted
+from ..fields import capped, dotted
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
@@ -31,7 +31,8 @@ async def read_object(request: Request) -> dict[str, object]:
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise WrongContentType(f"the body must be application/json, not {content_type[:80] or 'without a type'!r}")
+        found = f"not {content_type[:80]!r}" if content_type else "and say so in Content-Type"
+        raise WrongContentType(f"the body must be application/json, {found}")
     body = await _read(request)
     return await asyncio.to_thread(parse_object, body) if len(body) > _LARGE_BYTES else parse_object(body)
 
@@ -113,7 +114,7 @@ def _check_surrogates(value: object, text: str) -> None:
         (dotted(path), "cannot contain a lone surrogate") for path, text in _texts((), value) if not _is_unicode(text)
     ]
     if wrong:
-        raise InvalidRequest.of(wrong[:100])
+        raise InvalidRequest.of(capped(wrong))
 
 
 def _texts(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from ..engine import Model, Status
 from ..errors import InvalidRequest
-from ..fields import Wrong, wrong_fields
+from ..fields import Wrong, capped, wrong_fields
 
 LONGEST_WAIT_S = 50
 """Under the minute after which proxies give up a silent request."""
@@ -102,7 +102,7 @@ def parse_query(text: bytes, model: type[QueryT]) -> QueryT:
     try:
         query = model.model_validate(values)
     except ValidationError as exc:
-        raise InvalidRequest.of([*wrong_fields(exc, model), *wrong]) from None
+        raise InvalidRequest.of(capped([*wrong_fields(exc, model), *wrong])) from None
     if wrong:
-        raise InvalidRequest.of(wrong)
+        raise InvalidRequest.of(capped(wrong))
     return query

@@ -1,0 +1,389 @@
+"""Profiles, limits and what was asked become one valid spec, or one error that says all that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from rucat_jupyter.confs import DENIED_CONFS, DENIED_ENV, Globs
+from rucat_jupyter.credentials import masked, move_url_token, split
+from rucat_jupyter.engine import MASK, EngineSpec, ExternalSpec
+from rucat_jupyter.errors import ConfDenied, Forbidden, InvalidRequest
+from rucat_jupyter.fields import MOST_ERRORS
+from rucat_jupyter.profiles import Layer, Profiles, Resolved, merge
+
+HERE = ("local", "external", "kubernetes")
+
+
+def resolve(asked: Mapping[str, object], *layers: Layer, default: str | None = None) -> Resolved:
+    return Profiles(layers, default).resolve(asked, HERE)
+
+
+def wrong(asked: Mapping[str, object], *layers: Layer, default: str | None = None) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as caught:
+        resolve(asked, *layers, default=default)
+    return {line["field"]: line["message"] for line in caught.value.details["errors"]}  # type: ignore[attr-defined]
+
+
+# --- merging ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_asked_is_the_default_profile() -> None:
+    """An empty request is a local engine with nothing set."""
+    assert resolve({}) == Resolved(None, "local", "local", EngineSpec())
+
+
+def test_objects_merge_lists_are_replaced_null_unsets() -> None:
+    """Field by field, at every depth."""
+    below = {"a": {"x": 1, "y": 2}, "l": [1, 2], "b": 1, "c": {"z": 1}, "d": {"k": {"n": 1, "m": 2}}}
+    over = {"a": {"x": None, "w": 3}, "l": [3], "b": {"q": None, "r": 1}, "c": None, "d": {"k": {"n": None}}, "e": {}}
+    assert merge(below, over) == {"a": {"y": 2, "w": 3}, "l": [3], "b": {"r": 1}, "d": {"k": {"m": 2}}, "e": {}}
+
+
+def test_what_is_asked_goes_over_the_profile() -> None:
+    """A value replaces, null takes away, the rest stays."""
+    asked = {
+        "profile": "k8s-small",
+        "driver": {"memory": "2g", "request_cores": None},
+        "executors": None,
+        "conf": {"spark.x": "1"},
+    }
+    spec = resolve(asked).spec
+    assert (spec.driver.cores, spec.driver.memory, spec.driver.request_cores) == (1, "2g", None)
+    assert spec.executors.instances is None
+    assert spec.conf == {"spark.x": "1"}
+
+
+def test_null_takes_a_profiles_conf_away() -> None:
+    """One key, or all of them."""
+    layer = Layer("f", {"profiles": {"p": {"platform": "local", "conf": {"spark.a": "1", "spark.b": "2"}}}})
+    assert resolve({"profile": "p", "conf": {"spark.a": None}}, layer).spec.conf == {"spark.b": "2"}
+    assert resolve({"profile": "p", "conf": None}, layer).spec.conf == {}
+
+
+def test_name_platform_and_profile_may_be_null() -> None:
+    """Null is the same as not given."""
+    assert resolve({"name": None, "platform": None, "profile": None}) == resolve({})
+
+
+# --- choosing -----------------------------------------------------------------------------------------------
+
+
+def test_a_platform_alone_takes_its_default_profile_or_none() -> None:
+    """The default profile is for one platform; an engine of another one has no profile."""
+    assert resolve({"platform": "local"}).profile == "local"
+    assert resolve({"platform": "external"}) == Resolved(None, "", "external", EngineSpec())
+
+
+def test_platform_and_profile_must_agree() -> None:
+    """A contradiction is named, not decided."""
+    assert wrong({"platform": "local", "profile": "k8s-small"}) == {
+        "platform": "profile 'k8s-small' is for platform 'kubernetes': leave one of them out"
+    }
+
+
+def test_unknown_words_name_the_known_ones() -> None:
+    """Platform and profile, and types that are no words at all."""
+    assert wrong({"platform": "mars"})["platform"] == (
+        "there is no platform 'mars'; there are external, kubernetes, local"
+    )
+    assert wrong({"profile": "mars"})["profile"] == "there is no profile 'mars'; there are k8s-small, local"
+    assert wrong({"name": 1, "platform": [], "profile": {}}) == dict.fromkeys(
+        ("name", "platform", "profile"), "must be a string"
+    )
+
+
+def test_the_default_is_the_settings_then_the_files() -> None:
+    """The setting wins over files; a default that is not there is an error when it is used."""
+    layer = Layer("f", {"default_profile": "k8s-small"})
+    assert resolve({}, layer).profile == "k8s-small"
+    assert resolve({}, layer, default="local").profile == "local"
+    assert "there is no profile 'gone'" in wrong({}, Layer("f", {"default_profile": "gone"}))["profile"]
+
+
+# --- fields -------------------------------------------------------------------------------------------------
+
+BAD: list[tuple[Mapping[str, object], dict[str, str]]] = [
+    ({"driver": {"memory": "4 GB"}}, {"driver.memory": "must be a size such as '512m' or '4g'"}),
+    ({"driver": {"memory": 4}}, {"driver.memory": "must be a string"}),
+    ({"driver": {"memory": True}}, {"driver.memory": "must be a string"}),
+    ({"driver": []}, {"driver": "must be an object"}),
+    ({"driver": {"cores": 0}}, {"driver.cores": "must be at least 1"}),
+    ({"driver": {"cores": 10**6}}, {"driver.cores": "must be at most 10000"}),
+    ({"driver": {"cores": 10**400}}, {"driver.cores": "must be at most 10000"}),
+    ({"driver": {"cores": "2"}}, {"driver.cores": "must be a whole number"}),
+    ({"driver": {"cores": 2.5}}, {"driver.cores": "must be a whole number"}),
+    ({"driver": {"cores": True}}, {"driver.cores": "must be a whole number"}),
+    (
+        {"driver": {"request_cores": "1e3"}},
+        {"driver.request_cores": "must be a Kubernetes quantity such as '250m' or '2'"},
+    ),
+    ({"spark_version": "four"}, {"spark_version": "must be a release such as '4.3.0'"}),
+    ({"restart_policy": "always"}, {"restart_policy": "must be 'never' or 'on_failure'"}),
+    ({"java_options": "-Xss8m"}, {"java_options": "must be a list"}),
+    ({"java_options": ["a\0"]}, {"java_options.0": "a value cannot contain the NUL character"}),
+    ({"conf": []}, {"conf": "must be an object"}),
+    ({"conf": {"spark.x": 1}}, {"conf.spark.x": "must be a string"}),
+    ({"conf": {"spark.x": "a\0b"}}, {"conf.spark.x": "a value cannot contain the NUL character"}),
+    ({"conf": {"spark.x": "\ud800"}}, {"conf.spark.x": "cannot contain a lone surrogate"}),
+    ({"conf": {"spark.x" + "y" * 1000: "x"}}, {"conf.spark.x" + "y" * 1000: "must have at most 1000 characters"}),
+    ({"conf": {"my.key": "x"}}, {"conf.my.key": "Spark reads only keys that begin with 'spark.'"}),
+    ({"drivr": {}}, {"drivr": "there is no such field (did you mean 'driver'?)"}),
+    ({"driver": {"mem": "1g"}}, {"driver.mem": "there is no such field (did you mean 'memory'?)"}),
+    ({"zzz": 1}, {"zzz": "there is no such field"}),
+    ({"zzz": None}, {"zzz": "there is no such field"}),
+    ({"driver": {"memry": None}}, {"driver.memry": "there is no such field (did you mean 'memory'?)"}),
+    ({"local": {"pythn": None, "x": 1}}, {"local.pythn": "did you mean 'python'", "local.x": "there is no such field"}),
+    ({"start_timeout_s": 0}, {"start_timeout_s": "must be at least 1"}),
+    ({"name": "x" * 64}, {"name": "a name has 1-63 letters or digits"}),
+    ({"name": ""}, {"name": "a name has 1-63 letters or digits"}),
+]
+
+
+@pytest.mark.parametrize(("asked", "errors"), BAD, ids=[str(next(iter(errors)))[:30] for _, errors in BAD])
+def test_a_wrong_field_is_named_in_words(asked: Mapping[str, object], errors: dict[str, str]) -> None:
+    """By its dotted path, with what it must be."""
+    found = wrong(asked)
+    assert found.keys() == errors.keys()
+    assert all(message in found[field] for field, message in errors.items())
+
+
+def test_values_are_never_repeated() -> None:
+    """An error may be logged and shown: a secret in a wrong place stays out of it."""
+    canary = "canary-5ecret"
+    asked = {"driver": {"memory": canary}, "env": {"X": canary + "\0"}, "external": {"token": [canary]}}
+    assert canary not in str(wrong(asked))
+
+
+def test_ten_thousand_wrong_keys_are_counted() -> None:
+    """The answer to a large mistake is small."""
+    found = wrong({"conf": {f"spark.{i}": i for i in range(10_000)}})
+    assert len(found) == MOST_ERRORS + 1
+    assert found[""] == f"{10_000 - MOST_ERRORS} more fields are wrong"
+
+
+def test_the_mask_is_no_secret() -> None:
+    """What REST shows, posted back, would overwrite the secret: refused for secrets, kept for other keys."""
+    asked = {
+        "conf": {"spark.my.password": MASK, "spark.x": MASK},
+        "env": {"MY_TOKEN": MASK, "X": MASK},
+        "secret_env": {"A": MASK, "B": "b"},
+        "external": {"token": MASK},
+    }
+    assert list(wrong(asked)) == ["conf.spark.my.password", "env.MY_TOKEN", "secret_env.A", "external.token"]
+
+
+# --- denied confs -------------------------------------------------------------------------------------------
+
+DENIED = [
+    "spark.master",
+    "spark.submit.deployMode",
+    "spark.submit.pyFiles",
+    "spark.connect.authenticate.token",
+    "spark.connect.grpc.binding.port",
+    "spark.connect.grpc.binding.address",
+    "spark.driver.host",
+    "spark.driver.bindAddress",
+    "spark.driver.port",
+    "spark.ui.port",
+    "spark.driver.extraJavaOptions",
+    "spark.executor.extraJavaOptions",
+    "spark.driver.defaultJavaOptions",
+    "spark.yarn.am.extraJavaOptions",
+    "spark.authenticate.secret",
+    "spark.kubernetes.authenticate.driver.serviceAccountName",
+    "spark.kubernetes.executor.podTemplateFile",
+    "spark.kubernetes.driver.podTemplateContainerName",
+    "spark.kubernetes.driver.pod.name",
+    "spark.kubernetes.executor.podNamePrefix",
+    "spark.kubernetes.namespace",
+    "spark.kubernetes.driver.master",
+    "spark.MASTER",
+]
+ALLOWED = [
+    "spark.masters",
+    "spark.driver.portal",
+    "spark.driver.extraClassPath",
+    "spark.jars",
+    "spark.jars.packages",
+    "spark.plugins",
+    "spark.sql.extensions",
+    "spark.ui.enabled",
+    "spark.local.dir",
+    "spark.authenticate",
+    "spark.connect.grpc.arrow.maxBatchSize",
+    "spark.submitted",
+]
+
+
+@pytest.mark.parametrize("key", DENIED)
+def test_denied_always(key: str) -> None:
+    """By name, with the reason, in whatever case it is written."""
+    with pytest.raises(ConfDenied) as caught:
+        resolve({"conf": {key: "x", "spark.fine": "y"}})
+    assert caught.value.details["keys"] == [key]
+
+
+@pytest.mark.parametrize("key", ALLOWED)
+def test_not_denied(key: str) -> None:
+    """One's own affair in one's own engine."""
+    assert resolve({"conf": {key: "x"}}).spec.conf == {key: "x"}
+
+
+@pytest.mark.parametrize("key", DENIED_ENV)
+@pytest.mark.parametrize("field", ["env", "secret_env"])
+def test_denied_variables(field: str, key: str) -> None:
+    """What would undo a denied conf by another way is denied, too."""
+    with pytest.raises(ConfDenied, match=key):
+        resolve({field: {key: "x"}})
+
+
+def test_every_denied_conf_has_a_reason_and_no_glob_denies_all() -> None:
+    """The table is complete, and no row swallows ordinary keys."""
+    assert all(DENIED_CONFS.values())
+    assert Globs(DENIED_CONFS).match("spark.sql.shuffle.partitions") is None
+
+
+# --- limits -------------------------------------------------------------------------------------------------
+
+
+def limits(**values: object) -> Layer:
+    return Layer("admin.toml", {"limits": values}, is_admin=True)
+
+
+def test_an_administrator_denies_and_excepts_confs() -> None:
+    """Exceptions lift the administrator's own denial, never Rucat's."""
+    layer = limits(denied_conf=["spark.jars*", "spark.plugins"], allowed_conf=["spark.jars.packages", "spark.master"])
+    assert resolve({"conf": {"spark.jars.packages": "x"}}, layer).spec.conf
+    for key in ("spark.jars", "spark.jars.repositories", "spark.plugins", "spark.master"):
+        with pytest.raises(ConfDenied, match=key):
+            resolve({"conf": {key: "x"}}, layer)
+
+
+@pytest.mark.parametrize(
+    ("limit", "spec", "field"),
+    [
+        ({"max_driver_memory": "2g"}, {"driver": {"memory": "2049M"}}, "driver.memory"),
+        ({"max_driver_cores": 2}, {"driver": {"cores": 3}}, "driver.cores"),
+        ({"max_executor_memory": "1g"}, {"executors": {"memory": "1t"}}, "executors.memory"),
+        ({"max_executor_cores": 1}, {"executors": {"cores": 2}}, "executors.cores"),
+        ({"max_executors": 2}, {"executors": {"instances": 3}}, "executors.instances"),
+        ({"max_executors": 2}, {"executors": {"max": 3}}, "executors.max"),
+    ],
+)
+def test_sizes_have_limits(limit: dict[str, object], spec: dict[str, object], field: str) -> None:
+    """What is over a limit is named with the limit; what is at it, or not limited, is fine."""
+    profiles = Profiles([limits(**limit)])
+    with pytest.raises(Forbidden, match=field) as caught:
+        profiles.limits.check_sizes(EngineSpec.model_validate(spec))
+    assert [line["field"] for line in caught.value.details["errors"]] == [field]  # type: ignore[attr-defined]
+    profiles.limits.check_sizes(EngineSpec.model_validate({"driver": {"memory": "2097152k"}}))
+    Profiles().limits.check_sizes(EngineSpec.model_validate(spec))
+
+
+def test_an_administrators_limits_win_whatever_the_order() -> None:
+    """A user's limits count where the administrator has none."""
+    user = Layer("user.toml", {"limits": {"max_driver_cores": 64, "max_executors": 3}})
+    for layers in ([limits(max_driver_cores=2), user], [user, limits(max_driver_cores=2)]):
+        found = Profiles(layers).limits
+        assert (found.max_driver_cores, found.max_executors) == (2, 3)
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def test_a_users_values_go_over_the_administrators() -> None:
+    """Field by field, over what is built in as well; the sources are known in their order."""
+    admin = Layer("admin.toml", {"profiles": {"local": {"driver": {"cores": 2, "memory": "2g"}}}}, is_admin=True)
+    user = Layer("user.toml", {"profiles": {"local": {"driver": {"memory": "4g"}, "description": "mine"}}})
+    profile = Profiles([admin, user]).get("local")
+    assert (profile.platform, profile.description) == ("local", "mine")
+    assert profile.spec == {"driver": {"cores": 2, "memory": "4g"}}
+    assert [source for source, _ in profile.parts] == ["built in", "admin.toml", "user.toml"]
+
+
+def test_profiles_are_listed_by_name() -> None:
+    """Built in and of files; what is broken is not among them."""
+    layer = Layer("f", {"profiles": {"etl": {"platform": "local"}, "bad": {"platform": "local", "x": 1}}})
+    profiles = Profiles([layer])
+    assert [profile.name for profile in profiles.all()] == ["etl", "k8s-small", "local"]
+    assert profiles.errors == ["f: profiles.bad: x: there is no such field"]
+
+
+BROKEN: list[tuple[Mapping[str, object], str]] = [
+    ({"driver": {"memory": 1}, "platform": "local"}, "f: profiles.p: driver.memory: must be a string"),
+    ({"conf": {"x": "1"}, "platform": "local"}, "f: profiles.p: conf.x: Spark reads only keys"),
+    ({"platform": 1}, "f: profiles.p: platform: must be a string"),
+    ({"platform": "local", "description": []}, "f: profiles.p: description: must be a string"),
+    ({}, "f: profiles.p: platform is missing"),
+    (None, "f: profiles.p: must be a table"),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize(("part", "error"), BROKEN)
+def test_a_broken_profile_says_so_when_it_is_used(part: Mapping[str, object], error: str) -> None:
+    """File and key are named; the other profiles work."""
+    layer = Layer("f", {"profiles": {"p": part}})
+    assert wrong({"profile": "p"}, layer)["profile"].startswith(error)
+    assert resolve({}, layer).profile == "local"
+    with pytest.raises(InvalidRequest, match=r"profiles\.p"):
+        Profiles([layer]).get("p")
+
+
+def test_a_profiles_name_is_a_name() -> None:
+    """It is the default name of its engines."""
+    assert "a name has 1-63" in Profiles([Layer("f", {"profiles": {"-x": {"platform": "local"}}})]).errors[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "error"),
+    [
+        (Layer("f", error="line 3: what is this"), "f: line 3: what is this"),
+        (Layer("f", {"profile": {}}), "f: profile: there is no such key (did you mean 'profiles'?)"),
+        (Layer("f", {"default_profile": 1}), "f: default_profile: must be a string"),
+        (Layer("f", {"profiles": 1}), "f: profiles: must be a table"),
+        (Layer("f", {"limits": {"max_executors": "2"}}), "f: limits.max_executors: must be a whole number"),
+        (
+            Layer("f", {"limits": {"max_exe": 2}}),
+            "f: limits.max_exe: there is no such field (did you mean 'max_executors'?)",
+        ),
+        (Layer("f", {"limits": 2}), "f: limits: must be an object"),
+    ],
+)
+def test_a_broken_file_lets_nothing_begin(layer: Layer, error: str) -> None:
+    """Nobody knows what it would have said, perhaps a limit: each create says what is wrong, looking works."""
+    profiles = Profiles([layer])
+    assert profiles.errors == [error]
+    assert wrong({}, layer) == {"profile": error}
+    assert wrong({"platform": "external"}, layer) == {"profile": error}
+    assert [profile.name for profile in profiles.all()] == ["k8s-small", "local"]
+
+
+# --- secrets ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "kept", "token"),
+    [
+        ("sc://h:1", "sc://h:1", None),
+        ("sc://h:1/;", "sc://h:1", None),
+        ("sc://h:1/;token=a%2Bb", "sc://h:1/;use_ssl=true", "a+b"),
+        ("sc://h:1/;use_ssl=true;token=x;user_id=u", "sc://h:1/;use_ssl=true;user_id=u", "x"),
+        ("sc://localhost:1/;token=x", "sc://localhost:1", "x"),
+        ("sc://h:1/;authorization=Bearer%20x", "sc://h:1", "x"),
+    ],
+)
+def test_a_token_inside_an_address_is_taken_out(url: str, kept: str, token: str | None) -> None:
+    """The address can be shown then, and means the same."""
+    spec = move_url_token(EngineSpec(external=ExternalSpec(url=url)))
+    assert (spec.external.url, spec.external.token) == (kept, token)
+
+
+def test_what_is_not_secret_stays_as_it_is() -> None:
+    """A spec without secrets is not even copied differently, so a fragment shows only what it sets."""
+    spec = EngineSpec.model_validate({"driver": {"cores": 1}})
+    shown, credential = split(spec, lambda: "t")
+    assert (shown, credential.token, credential.conf, credential.env) == (spec, "t", {}, {})
+    assert masked({"driver": {"cores": 1}}) == {"driver": {"cores": 1}}
+    assert masked({"conf": {"spark.token": "x"}}) == {"conf": {"spark.token": MASK}}
