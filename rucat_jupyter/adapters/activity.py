@@ -14,22 +14,23 @@ the engine's clock, turned into ours by the ``Date`` of the answer: a clock that
 
 from __future__ import annotations
 
-import asyncio
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-import httpx
-
 from ..ports import Activity
 from .connect_wire import PROBE_USER
+from .plain_http import HttpAnswer, HttpError, get
 
-_LIVE_STATES = frozenset({"STARTED", "COMPILED", "READY"})
+_ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
+"""Finished is an end: of a client that was killed the operation is closed only 7 minutes later (Spark 4.3.0)."""
+_ENDLESS = ("write_stream_operation_start", "streaming_query_listener_bus_command")
+"""Commands that are never seen to end: the stream that one starts is counted by itself, a listener is no query."""
 _TIMES = ("startTimestamp", "finishTimestamp", "closeTimestamp")
-_LOOK_S = 10.0
-_STREAMS = re.compile(r"Active Streaming Queries \((\d+)\)")
-_RUNNING = re.compile(r"running\s+(\d+)\s+Request")
+_TIMEOUT_S = 5.0
+_STREAMS = re.compile(rb"Active Streaming Queries \((\d+)\)")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -37,9 +38,7 @@ class ActivityReader:
     """Reads one engine's signs of use at its UI's address, and remembers what tells news from old."""
 
     def __init__(self, ui_url: str) -> None:
-        # No connection outlives a look: thousands of idle engines hold no socket here.
-        limits = httpx.Limits(max_connections=1, keepalive_expiry=2.0)
-        self._http = httpx.AsyncClient(base_url=ui_url, timeout=_LOOK_S / 2, trust_env=False, limits=limits)
+        self._ui_url = ui_url
         self._app: str | None = None
         self._counts: Mapping[str, int] | None = None
         self._was_running = False
@@ -48,27 +47,23 @@ class ActivityReader:
     async def read(self, now: datetime) -> Activity | None:
         """Signs of use as of ``now``; None when the UI does not tell (switched off, too busy, not Spark's)."""
         try:
-            return await asyncio.wait_for(self._read(now), _LOOK_S)
-        except (httpx.HTTPError, asyncio.TimeoutError, ValueError, KeyError, TypeError, IndexError):
+            return await self._read(now)
+        except (HttpError, ValueError, KeyError, TypeError, IndexError):
             self._app = None
             return None
 
-    async def close(self) -> None:
-        """Let go of the connection."""
-        await self._http.aclose()
-
     async def _read(self, now: datetime) -> Activity:
         if self._app is None:
-            self._app = str((await self._get("/api/v1/applications")).json()[0]["id"])
+            self._app = str(json.loads((await self._get("/api/v1/applications")).body)[0]["id"])
         rest = f"/api/v1/applications/{self._app}"
         sessions = await self._find(f"{rest}/connect/sessions")
         if sessions is None:
             running, last = await self._read_page(now)
         else:
-            running, last = await self._read_operations(sessions.json(), rest, now)
+            running, last = await self._read_operations(json.loads(sessions.body), rest, now)
         running += await self._streams()
         if not running:
-            running = len((await self._get(f"{rest}/jobs?status=running")).json())
+            running = len(json.loads((await self._get(f"{rest}/jobs?status=running")).body))
         self._was_running = running > 0
         last = now if running else last
         self._used_at = max((at for at in (self._used_at, last) if at), default=None)
@@ -80,50 +75,62 @@ class ActivityReader:
         """Operations that run, and when one last began or ended, by Spark 4.3's REST."""
         counts = {str(s["sessionId"]): _number(s["totalExecution"]) for s in sessions if s["userId"] != PROBE_USER}
         if not self._has_moved(counts) and not self._was_running:
+            self._counts = counts
             return 0, None
         answer = await self._get(f"{rest}/connect/operations")
-        theirs = [op for op in answer.json() if op["userId"] != PROBE_USER]
-        skew = now - parsedate_to_datetime(answer.headers["date"])
+        theirs = [op for op in json.loads(answer.body) if op["userId"] != PROBE_USER]
+        running = sum(_is_running(op["statement"], op["state"]) for op in theirs)
         last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
-        at = datetime.fromtimestamp(last / 1000, timezone.utc) + skew if last else None
-        return sum(op["state"] in _LIVE_STATES for op in theirs), min(at, now) if at else None
+        self._counts = counts
+        skew = now - parsedate_to_datetime(answer.headers["date"])
+        return running, min(now, datetime.fromtimestamp(last / 1000, timezone.utc) + skew) if last else None
 
     async def _read_page(self, now: datetime) -> tuple[int, datetime | None]:
         """The same by the page of Spark 4.1 and 4.2; a first look there does not tell when."""
-        page = (await self._get("/connect/?sessionstat.pageSize=1000")).text
-        total = _RUNNING.search(page)
-        if total is None:
-            raise ValueError("not Spark's page of Connect sessions")
-        rows = _rows(page)
-        is_first = self._counts is None
-        # A session's row: user, id, start, finish, duration, operations. An operation's row is longer.
+        rows = _rows((await self._get("/connect/?sessionstat.pageSize=1000&sqlstat.pageSize=1")).body)
+        # A session's row: user, id, start, finish, duration, operations.
         counts = {row[1]: int(row[5]) for row in rows if len(row) == 6 and row[0] != PROBE_USER}
-        ours = sum(row[0] == PROBE_USER and not _LIVE_STATES.isdisjoint(row) for row in rows if len(row) > 6)
-        has_moved = self._has_moved(counts)
-        return max(0, int(total.group(1)) - ours), now if has_moved and not is_first else None
+        is_first, has_moved = self._counts is None, self._has_moved(counts)
+        if not has_moved and not self._was_running:
+            self._counts = counts
+            return 0, None
+        rows = _rows((await self._get("/connect/?sqlstat.pageSize=1000")).body)
+        # An operation's: user, jobs, query, session, start, finish, close, two durations, statement, state, and more.
+        theirs = [row for row in rows if len(row) > 10 and row[0] != PROBE_USER]
+        running = sum(_is_running(row[9], row[10]) for row in theirs)
+        self._counts = counts
+        return running, now if has_moved and not is_first else None
 
     def _has_moved(self, counts: Mapping[str, int]) -> bool:
         """Whether a session has begun an operation since the last look; sessions that were forgotten do not count."""
-        old, self._counts = self._counts or {}, counts
+        old = self._counts or {}
         return any(count > old.get(session, 0) for session, count in counts.items())
 
     async def _streams(self) -> int:
         """Streaming queries that are active; their page is there from the first one on."""
         answer = await self._find("/StreamingQuery/")
-        active = _STREAMS.search(answer.text) if answer else None
+        active = _STREAMS.search(answer.body) if answer else None
         return int(active.group(1)) if active else 0
 
-    async def _get(self, path: str) -> httpx.Response:
-        return (await self._http.get(path)).raise_for_status()
+    async def _get(self, path: str) -> HttpAnswer:
+        answer = await self._find(path)
+        if answer is None:
+            raise HttpError(f"{self._ui_url}{path} is not there")
+        return answer
 
-    async def _find(self, path: str) -> httpx.Response | None:
+    async def _find(self, path: str) -> HttpAnswer | None:
         """What is there, or None: a page that this release does not have is a 404, or a redirect to the first one."""
-        answer = await self._http.get(path)
-        return answer if answer.status_code == httpx.codes.OK else None
+        answer = await get(self._ui_url, path, _TIMEOUT_S)
+        return answer if answer.status == 200 else None
 
 
-def _rows(page: str) -> list[list[str]]:
+def _is_running(statement: str, state: str) -> bool:
+    return state not in _ENDED and not statement.startswith(_ENDLESS)
+
+
+def _rows(body: bytes) -> list[list[str]]:
     """The texts of each table row's cells. By splitting: a regular expression over a page can take for ever."""
+    page = body.decode(errors="replace")
     rows = (row.partition("</tr>")[0].split("<td>")[1:] for row in page.split("<tr>")[1:])
     return [[_TAG.sub("", cell).strip() for cell in cells] for cells in rows if cells]
 

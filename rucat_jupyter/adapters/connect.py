@@ -84,12 +84,11 @@ class ConnectPulse:
             endpoint, token, is_managed=engine.is_managed, rhythm=rhythm, on_news=self._hear_of_service
         )
         self._query = QueryTier(self._service, engine.run_name, rhythm, on_news=self._publish)
-        self._reader = ActivityReader(endpoint.ui_url) if endpoint.ui_url else None
         loops: list[Coroutine[object, object, None]] = [self._service.run()]
         if engine.is_managed:
             loops.append(self._query.run())
-        if self._reader is not None:
-            loops.append(self._watch_activity(self._reader))
+        if endpoint.ui_url is not None:
+            loops.append(self._watch_activity(ActivityReader(endpoint.ui_url)))
         self._tasks = [self._own(loop) for loop in loops]
 
     @property
@@ -110,8 +109,6 @@ class ConnectPulse:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._service.line.close()
-        if self._reader is not None:
-            await self._reader.close()
         self._on_close(self)
 
     async def _watch_activity(self, reader: ActivityReader) -> None:
