@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if (home / path).is_file():
             os.environ.setdefault(variable, str(home / path))
     os.environ.setdefault("PIP_CACHE_DIR", str(home / PIP_CACHE))  # pyspark is 450 MB
+    os.environ.setdefault("RUCAT_TEST_CACHE", os.environ.get("XDG_CACHE_HOME") or str(home / ".cache"))  # 180 MB
     for variable in list(os.environ):
         if variable.startswith(("RUCAT_", "JUPYTER_", "XDG_", "JPY_")) and not variable.startswith(KEPT_VARIABLES):
             del os.environ[variable]

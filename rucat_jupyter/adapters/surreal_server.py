@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import websockets
 from surrealdb import AsyncWsSurrealConnection, SurrealError
@@ -34,8 +34,8 @@ class ServerLink(Link):
         super().__init__(f"at {where}", time_limit_s)
         self._url = where + parts.path.rstrip("/")
         self._address = address
-        self._user = address.user or parts.username
-        self._password = address.password or parts.password
+        self._user = address.user or (unquote(parts.username) if parts.username else None)
+        self._password = address.password or (unquote(parts.password) if parts.password else None)
         self._connecting = asyncio.Lock()
         self._db: _Connection | None = None
 

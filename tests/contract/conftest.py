@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from fakes.store_flavours import NAMED_SERVER, Fake, Flavour, InFolder, InMemory, on_bridge, on_named_server
 from fakes.surreal_server import CannotInstall, SurrealServer, install
 
+from rucat_jupyter.adapters import surreal_link
 from rucat_jupyter.ports import Store
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
@@ -66,3 +68,13 @@ async def stores(flavour: Flavour) -> AsyncIterator[list[Store]]:
     yield stores
     for store in stores:
         await store.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_grace_for_all() -> Iterator[None]:
+    """Wait once at the end, not after each of some 200 stores: the engine needs its grace before the process ends."""
+    grace_s = surreal_link._CLOSE_GRACE_S  # what the adapter waits after each close
+    surreal_link._CLOSE_GRACE_S = 0.0
+    yield
+    surreal_link._CLOSE_GRACE_S = grace_s
+    time.sleep(grace_s)
