@@ -16,6 +16,7 @@ EXIT_OOM = (3, 52)
 READY = "Spark Connect server started at"
 """What SparkConnectServer logs when it listens."""
 
+FIRST_PHASE = "Java is starting"
 PHASES = (
     (READY, None),
     ("Running Spark version", "Spark is starting"),
@@ -65,7 +66,7 @@ class Death:
 
 def phase_of(log: str) -> str | None:
     """What a start waits for, by its log; None when the server listens."""
-    return next((phase for word, phase in PHASES if word in log), "Java is starting")
+    return next((phase for word, phase in PHASES if word in log), FIRST_PHASE)
 
 
 def end_of(death: Death) -> End:

@@ -53,7 +53,6 @@ class LocalPlatform:
         self._specs = LocalSpecs(self._data_dir / "runs", os.environ if env is None else env)
         self._lives = LocalLives(self._data_dir, self._specs, self._boot_id, stop_grace_s, self._ring)
         self._site = f"local:{_digest(machine.machine_id(), str(self._data_dir))}"
-        self._locks: dict[str, asyncio.Lock] = {}
         self._listeners: set[asyncio.Queue[str | None]] = set()
         self._is_closed = False
 
@@ -90,8 +89,7 @@ class LocalPlatform:
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         """Start the life's JVM, or adopt it if it is there. A cancelled call is finished in the background."""
-        async with self._lock(engine.id):
-            await self._lives.start(engine, credential)
+        await self._lives.start(engine, credential)
 
     async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
         """Look at lives: one listing of the run folders, and a direct look at each process that is known.
@@ -105,12 +103,12 @@ class LocalPlatform:
 
     async def stop(self, engine: Engine) -> None:
         """SIGTERM, after the grace SIGKILL, for the JVM and all that it has started; returns when all are gone."""
-        async with self._lock(engine.id):
+        async with self._lives.lock(engine.id):
             await self._lives.end(engine.run_name)
 
     async def clean(self, engine: Engine) -> None:
         """Remove temp, work and argfile, and older runs; with target Deleted everything of every run."""
-        async with self._lock(engine.id):
+        async with self._lives.lock(engine.id):
             for folder in await self._folders(engine.id):
                 if engine.target is Target.DELETED or folder.run < engine.state_run:
                     await self._remove(folder.name)
@@ -129,7 +127,7 @@ class LocalPlatform:
 
     async def remove(self, leftover: Leftover) -> None:
         """End and remove a run that no record speaks of; the tables that it has written stay."""
-        async with self._lock(leftover.engine_id):
+        async with self._lives.lock(leftover.engine_id):
             await self._remove(f"rucat-{leftover.engine_id}-{leftover.run}")
 
     async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
@@ -196,10 +194,6 @@ class LocalPlatform:
         for folder in list_runs(self._data_dir / "warehouse"):
             if folder.engine_id == engine_id:
                 remove(folder.path)
-
-    def _lock(self, engine_id: str) -> asyncio.Lock:
-        """One verb at a time for each engine."""
-        return self._locks.setdefault(engine_id, asyncio.Lock())
 
     def _ring(self, engine_id: str) -> None:
         for queue in self._listeners:

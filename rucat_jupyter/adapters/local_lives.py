@@ -22,7 +22,7 @@ from ..errors import PlatformError
 from ..lifecycle import End
 from . import logfile, machine
 from .budget import Budget
-from .ends import READY, Death, end_of, has_lost_port, phase_of
+from .ends import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from .local_spawn import Spawner, take_back
 from .local_spec import LocalSpecs
 from .processes import Process, Watch, find_engines, kill_family, reap, send, wait_gone
@@ -50,7 +50,7 @@ class Life:
     watch: Watch | None = None
     again: tuple[Engine, Credential] | None = None  # what to start it with once more if its port is lost
     attempts: int = 0
-    phase: str | None = ""  # what it waits for; None: it has come up
+    phase: str | None = FIRST_PHASE  # what it waits for; None: it has come up
 
     @property
     def is_there(self) -> bool:
@@ -70,6 +70,7 @@ class LocalLives:
         self._lives: dict[str, Life] = {}
         self._folders: dict[str, RunFolder] = {}
         self._ends: dict[str, End] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._tender: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
@@ -98,6 +99,10 @@ class LocalLives:
     def folder(self, name: str) -> RunFolder:
         """The folder of a run, there or not; always the same object, which remembers its record."""
         return self._folders.setdefault(name, RunFolder(self.runs / name))
+
+    def lock(self, engine_id: str) -> asyncio.Lock:
+        """Held by whoever starts, ends or removes a life of this engine."""
+        return self._locks.setdefault(engine_id, asyncio.Lock())
 
     def forget(self, name: str) -> None:
         """Forget a run whose folder was removed."""
@@ -154,16 +159,17 @@ class LocalLives:
     # --- starting --------------------------------------------------------------------------------------------
 
     async def start(self, engine: Engine, credential: Credential) -> None:
-        """Start a life, or adopt it if it is there; one caller for each engine at a time.
-
-        A cancelled call is finished in the background.
-        """
+        """Start a life, or adopt it if it is there; a cancelled call is finished in the background."""
         task = asyncio.get_running_loop().create_task(self._start(engine, credential))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
     async def _start(self, engine: Engine, credential: Credential) -> None:
+        async with self.lock(engine.id):  # its own, since the caller may give up while it goes on
+            await self._start_alone(engine, credential)
+
+    async def _start_alone(self, engine: Engine, credential: Credential) -> None:
         name = engine.run_name
         await self.adopt()
         if self.find(name) is not None:
@@ -240,17 +246,16 @@ class LocalLives:
     async def _tend(self) -> None:
         """Keep logs within bounds, and see how far the starting engines are, until cancelled."""
         while True:
+            self._started.clear()
             for life in list(self._lives.values()):
                 try:
                     await asyncio.to_thread(logfile.rotate, life.folder.log)
                     await self._look_at_phase(life)
                 except OSError as exc:
                     log.warning("%s: its log cannot be looked after, will try again: %s", life.folder.name, exc)
-            if not self._lives:
-                self._started.clear()
-                await self._started.wait()
-            is_starting = any(life.phase is not None for life in self._lives.values())
-            await asyncio.sleep(TEND_STARTING_S if is_starting else TEND_S)
+            pause_s = TEND_STARTING_S if any(life.phase for life in self._lives.values()) else TEND_S
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._started.wait(), pause_s if self._lives else None)
 
     async def _look_at_phase(self, life: Life) -> None:
         if life.phase is not None:
@@ -264,7 +269,7 @@ class LocalLives:
     async def end(self, name: str) -> None:
         """End a life and all that it has started, in order and then by force; what is not there has ended.
 
-        Raises PlatformUnavailable when a process that was killed does not go.
+        The caller holds the lock. Raises PlatformUnavailable when a process that was killed does not go.
         """
         life = self._lives.get(name)
         if life is not None:
