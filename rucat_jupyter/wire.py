@@ -71,17 +71,20 @@ class Transport(httpx.BaseTransport):
 
     def _use(self, address: launch.Address) -> None:
         self._address = address
-        self._inner = httpx.HTTPTransport(uds=address.socket, verify=_no_tls())
+        self._inner = httpx.HTTPTransport(uds=address.socket, verify=no_tls())
 
 
 class AsyncTransport(httpx.AsyncBaseTransport):
-    """Async transport; the gateway is looked for and started in a thread, never on the loop.
+    """Async transport; the gateway is looked for and started (by ``find``) in a thread, never on the loop.
 
-    ``on_contact`` is called with each gateway that it comes to.
+    ``on_contact`` is called with each gateway that it comes to; closing ones are asked for ``wait_s`` at most.
     """
 
-    def __init__(self, find: Callable[[], launch.Address], on_contact: Callable[[launch.Address], None]) -> None:
+    def __init__(
+        self, find: Callable[[], launch.Address], on_contact: Callable[[launch.Address], None], wait_s: float
+    ) -> None:
         self._find = find
+        self._wait_s = wait_s
         self._on_contact = on_contact
         self._inner: httpx.AsyncHTTPTransport | None = None
         self._retired: list[httpx.AsyncHTTPTransport] = []
@@ -89,7 +92,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request to the gateway, or to its successor."""
-        deadline = time.monotonic() + launch.WAIT_S
+        deadline = time.monotonic() + self._wait_s
         while True:
             inner = self._inner or await self._connect()
             try:
@@ -125,7 +128,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     async def _search(self) -> httpx.AsyncHTTPTransport:
         try:
             address = await asyncio.to_thread(self._find)
-            self._inner = httpx.AsyncHTTPTransport(uds=address.socket, verify=_no_tls(), limits=_LIMITS)
+            self._inner = httpx.AsyncHTTPTransport(uds=address.socket, verify=no_tls(), limits=_LIMITS)
         finally:
             self._finding = None
         await self._close_retired()  # their gateway has gone: this one has its lock
@@ -150,7 +153,7 @@ def _is_repeatable(request: httpx.Request, exc: httpx.TransportError) -> bool:
     return isinstance(exc, httpx.ConnectError) or (isinstance(exc, _BROKEN) and request.method in _REPEATABLE)
 
 
-def _no_tls() -> ssl.SSLContext:
+def no_tls() -> ssl.SSLContext:
     """Make a context that loads no certificates (30 ms): there is no TLS on a Unix socket."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

@@ -29,6 +29,9 @@ class RucatExtension(ExtensionApp):
         "none of them. With no on a server that people share, they share their engines too.",
     ).tag(config=True)
 
+    _forwarder: Forwarder | None = None
+    _following: asyncio.Task[None] | None = None
+
     def initialize_settings(self) -> None:
         """Register the event, and make what the handlers need; nothing is loaded or started here."""
         server = self._server()
@@ -41,13 +44,13 @@ class RucatExtension(ExtensionApp):
         server.event_logger.register_event_schema(SCHEMA)
         self._follower = Follower(self._emit)
         self._forwarder = Forwarder(lambda _: self._follower.look_now(), has_owners=self.owner_from_identity)
-        self._following: asyncio.Task[None] | None = None
 
     def initialize_handlers(self) -> None:
         """Add the routes; on Windows none, and one line that says why."""
         if sys.platform == "win32":
             self.log.error("Rucat runs on Linux and macOS; on Windows use it inside WSL")
             return
+        assert self._forwarder is not None  # noqa: S101  # settings come before handlers
         self.handlers.extend(handlers(self._forwarder))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
@@ -61,7 +64,8 @@ class RucatExtension(ExtensionApp):
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        await self._forwarder.close()
+        if self._forwarder is not None:
+            await self._forwarder.close()
 
     def _server(self) -> Any:
         """The server that this is linked to; Any, for Jupyter's traits have no types."""

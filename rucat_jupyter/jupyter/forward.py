@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import http
 import importlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote_plus
 
 from jupyter_server.auth.decorator import authorized
@@ -54,6 +55,7 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """The URL table: pattern and methods. The Spark UI's and the operations' routes are a later issue."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
+START_S = 10.0  # how long a call waits for a gateway that starts
 ANSWER_S = 30.0  # how long an answer that waits for nothing may take
 MARGIN_S = 15.0  # how much later than asked for a long poll may come back
 _SENT = ("Accept", "Content-Type")  # of a request's headers; so neither Cookie, Authorization nor X-XSRFToken
@@ -64,6 +66,7 @@ _NOT_RETURNED = frozenset(
     )
 )
 _JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters that Jupyter reads itself
+_EMPTY = (204, 304)  # answers that have no body
 _CODES = {
     400: InvalidRequest.code,
     401: NotAuthenticated.code,
@@ -128,7 +131,8 @@ class Forwarder:
         async with self._loading:
             if self._transport is None:
                 wire = await asyncio.to_thread(importlib.import_module, "rucat_jupyter.wire")  # httpx: 0.1 s
-                self._transport = wire.AsyncTransport(launch.ensure, self._on_contact)
+                find = functools.partial(launch.ensure, wait_s=START_S)
+                self._transport = wire.AsyncTransport(find, self._on_contact, START_S)
 
 
 class RucatHandler(APIHandler):
@@ -175,8 +179,8 @@ class RucatHandler(APIHandler):
         )
         try:
             self._begin(answer)
-            if "content-length" in answer.headers:
-                self.finish(await answer.aread(), set_content_type=answer.headers.get("content-type", ""))
+            if "content-length" in answer.headers or answer.status_code in _EMPTY:
+                self.finish(await answer.aread() or None, set_content_type=answer.headers.get("content-type", ""))
                 return
             async for piece in answer.aiter_raw():
                 self.write(piece)
@@ -223,6 +227,8 @@ class RucatHandler(APIHandler):
             self.set_status(error.http_status)
             if isinstance(error, Unavailable):
                 self.set_header("Retry-After", str(error.retry_after_s))
+            if isinstance(error, WrongMethod):
+                self.set_header("Allow", ", ".join(map(str, cast("list[object]", error.details["allowed"]))))
             body = error.as_json()
         else:
             text = http.HTTPStatus(status_code).phrase
@@ -252,7 +258,6 @@ def _handler(pattern: str, methods: tuple[str, ...]) -> type[RucatHandler]:
         request = handler.request
         if not methods:
             raise NoSuchRoute(f"there is no {request.path}")
-        handler.set_header("Allow", ", ".join(methods))
         raise WrongMethod(f"{request.method} {request.path}: only {', '.join(methods)}", allowed=list(methods))
 
     verbs = {method.lower(): _guarded(RucatHandler.forward if method in methods else refuse) for method in METHODS}

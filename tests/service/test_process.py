@@ -154,8 +154,8 @@ def test_stale_files_of_a_boot_before_are_cleared(directory: Path, monkeypatch: 
 
 def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP: one line with its pid and what to do; --replace ends it though it hears nothing."""
-    monkeypatch.setattr(launch, "ANSWER_S", 0.5)
     first = start()
+    monkeypatch.setattr(launch, "ANSWER_S", 0.5)
     psutil.Process(first.pid).suspend()
     with pytest.raises(GatewayUnavailable, match=rf"process {first.pid}.*--replace"):
         launch.ensure()
