@@ -200,14 +200,17 @@ class EmbeddedLink(Link):
         if db is None:
             raise self._unavailable("it broke, and could not be opened again")
         try:
-            answer = await db.query_raw(statement, values)
-            return self._results(answer)
-        except RuntimeError as exc:  # what the extension raises for whatever the engine says
-            raise self._refused(str(exc)) from exc
+            return self._results(await self._ask(db, statement, values))
         except StoreUnavailable as exc:
             if db is self._db and any(sign in str(exc) for sign in _BROKEN):
                 self._is_broken = True
             raise
+
+    async def _ask(self, db: AsyncEmbeddedSurrealConnection, statement: str, values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await db.query_raw(statement, values)
+        except RuntimeError as exc:  # what the extension raises for whatever the engine says
+            raise self._refused(str(exc)) from exc
 
     async def _mend(self) -> None:
         """Open the database again if it broke (a full disk): what was acknowledged is still there."""

@@ -94,7 +94,17 @@ def install() -> Path:
 def _npm_install(folder: Path) -> None:
     npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [_node(), npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-    command += ["--no-update-notifier", "--cache", folder / ".npm", "--prefix", folder]
+    command += [
+        "--no-update-notifier",
+        "--fetch-retries",
+        "1",
+        "--fetch-retry-mintimeout",
+        "500",
+        "--cache",
+        folder / ".npm",
+        "--prefix",
+        folder,
+    ]
     try:
         done = subprocess.run(
             command,

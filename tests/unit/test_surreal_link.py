@@ -1,0 +1,254 @@
+"""The line to SurrealDB: time limits, the one-writer lock, cancelled callers, and errors in Rucat's words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rucat_jupyter.adapters import surreal_link
+from rucat_jupyter.adapters.surreal import SurrealStore
+from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink
+from rucat_jupyter.adapters.surreal_schema import TOO_NEW
+from rucat_jupyter.errors import Conflict, StoreTooNew, StoreUnavailable
+
+NOT_RUN = "The query was not executed due to a failed transaction"
+
+
+def ok(result: object) -> dict[str, Any]:
+    return {"status": "OK", "result": result}
+
+
+def err(words: str) -> dict[str, Any]:
+    return {"status": "ERR", "result": words}
+
+
+class DatabaseThatWaits:
+    """Plays the SDK's connection: each query waits until it is let go, and answers from a list."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.gate = asyncio.Event()
+        self.answers: list[Any] = []
+        self.closed = 0
+
+    async def query_raw(self, statement: str, values: dict[str, Any]) -> dict[str, Any]:
+        self.begun.append(statement)
+        await self.gate.wait()
+        self.ended.append(statement)
+        answer = self.answers.pop(0) if self.answers else [ok(statement)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, dict) else {"result": answer}
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class LinkToIt(EmbeddedLink):
+    """The real link, but for the database it opens."""
+
+    def __init__(self, time_limit_s: float = 5.0) -> None:
+        super().__init__(Address("mem://", "n", "d"), time_limit_s)
+        self.databases: list[DatabaseThatWaits] = []
+
+    async def _connect(self) -> None:
+        self.databases.append(DatabaseThatWaits())
+        self._db = self.databases[-1]  # type: ignore[assignment]  # plays it
+
+    @property
+    def database(self) -> DatabaseThatWaits:
+        return self.databases[-1]
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No real engine is closed here."""
+    monkeypatch.setattr(surreal_link, "_CLOSE_GRACE_S", 0.0)
+
+
+@pytest.fixture
+async def link() -> LinkToIt:
+    """Open a link whose database holds every query back."""
+    link = LinkToIt()
+    await link.open()
+    return link
+
+
+async def turns(count: int = 10) -> None:
+    """Let every task that can run do so."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+# --- one writer at a time, whatever becomes of the callers ------------------------------------------------
+
+
+async def test_a_second_write_begins_when_the_first_has_ended(link: LinkToIt) -> None:
+    """Writes go one at a time; reads do not wait for them."""
+    writes = [asyncio.create_task(link.write(name)) for name in "ab"]
+    read = asyncio.create_task(link.read("r"))
+    await turns()
+    assert link.database.begun == ["a", "r"]
+    link.database.gate.set()
+    assert await asyncio.gather(*writes, read) == ["a", "b", "r"]
+
+
+async def test_a_cancelled_writer_keeps_the_lock_until_its_write_has_ended(link: LinkToIt) -> None:
+    """The engine is still at work on it: the next write must not overtake, and must not wait for ever."""
+    first = asyncio.create_task(link.write("first"))
+    await turns()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(link.write("second"))
+    await turns()
+    assert link.database.begun == ["first"]
+    link.database.gate.set()
+    assert await second == "second"
+    assert link.database.ended == ["first", "second"]
+
+
+async def test_a_writer_cancelled_while_it_waits_for_the_lock_blocks_nobody(link: LinkToIt) -> None:
+    """However many callers give up, the lock is released."""
+    writers = [asyncio.create_task(link.write(str(number))) for number in range(5)]
+    await turns()
+    for writer in writers:
+        writer.cancel()
+    await asyncio.gather(*writers, return_exceptions=True)
+    link.database.gate.set()
+    assert await link.write("last") == "last"
+
+
+async def test_a_write_that_takes_too_long_is_unavailable_and_blocks_only_while_it_lasts() -> None:
+    """Callers are told after the time limit; when the engine answers at last, writes go on."""
+    link = LinkToIt(time_limit_s=0.05)
+    await link.open()
+    for name in ("slow", "waits"):
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.05 s"):
+            await link.write(name)
+    with pytest.raises(StoreUnavailable):
+        await link.read("r")
+    link.database.gate.set()
+    assert await link.write("next") == "next"
+    assert link.database.ended == ["slow", "r", "waits", "next"]
+
+
+async def test_close_waits_for_the_write_under_way(link: LinkToIt) -> None:
+    """An acknowledged end leaves nothing half written, also when the writer has gone."""
+    writer = asyncio.create_task(link.write("a"))
+    await turns()
+    writer.cancel()
+    closing = asyncio.create_task(link.close())
+    await turns()
+    assert link.database.closed == 0
+    link.database.gate.set()
+    await closing
+    assert (link.database.ended, link.database.closed) == (["a"], 1)
+    await link.close()
+    with pytest.raises(StoreUnavailable, match="is not open"):
+        await link.write("b")
+
+
+# --- what the database says -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ([ok(1), err("Database index `x` already contains ['me', 'n'], with record `engine:y`")], AlreadyThere, "`x`"),
+        ([err("Database record `engine:x` already exists")], AlreadyThere, "engine:x"),
+        ([err(f"An error occurred: {TOO_NEW}")], StoreTooNew, "newer Rucat"),
+        ([err(NOT_RUN), err("Something\nodd  happened")], StoreUnavailable, "Something odd happened"),
+        ([err(NOT_RUN)], StoreUnavailable, "failed transaction"),
+        ([ok(1), err("late"), ok(3)], StoreUnavailable, "late"),
+        ({"error": {"code": -32000, "message": "told as an object"}}, StoreUnavailable, "told as an object"),
+        ({"error": "told as a text"}, StoreUnavailable, "told as a text"),
+        (RuntimeError("told by the extension"), StoreUnavailable, "told by the extension"),
+    ],
+)
+async def test_every_refusal_has_its_own_error(
+    link: LinkToIt, answer: object, error: type[Exception], words: str
+) -> None:
+    """No failed statement is overlooked, wherever it stands, and the text is one line."""
+    link.database.gate.set()
+    link.database.answers = [answer]
+    with pytest.raises(error, match=words) as caught:
+        await link.write("w")
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_write_that_lost_against_another_transaction_is_tried_again(link: LinkToIt) -> None:
+    """A lost transaction had no effect: the next attempt decides."""
+    link.database.gate.set()
+    lost = [err("Transaction conflict: Write conflict. This transaction can be retried")]
+    link.database.answers = [lost, lost, [ok("won")]]
+    assert await link.write("w") == "won"
+    assert link.database.begun == ["w"] * 3
+
+
+async def test_a_write_that_loses_for_ever_is_a_conflict(link: LinkToIt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again has an end."""
+    monkeypatch.setattr(surreal_link, "_ATTEMPTS", 3)
+    link.database.gate.set()
+    link.database.answers = [[err("This transaction can be retried")] for _ in range(3)]
+    with pytest.raises(Conflict):
+        await link.write("w")
+    assert len(link.database.begun) == 3
+
+
+# --- a database that broke --------------------------------------------------------------------------------
+
+
+async def test_after_an_io_error_the_database_is_opened_anew_once(link: LinkToIt) -> None:
+    """The old one is closed before the new one is opened, and only one caller does it."""
+    first = link.database
+    first.gate.set()
+    first.answers = [[err(f"{NOT_RUN}. There was a problem: Log error: IO error: message=No space left on device")]]
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        await link.write("w")
+    calls = [asyncio.create_task(link.read("r1")), asyncio.create_task(link.write("w1"))]
+    await turns()
+    link.database.gate.set()
+    assert await asyncio.gather(*calls) == ["r1", "w1"]
+    assert len(link.databases) == 2
+    assert (first.closed, link.database.closed) == (1, 0)
+
+
+async def test_a_database_that_cannot_be_closed_is_opened_anew_all_the_same(
+    link: LinkToIt, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The full disk also breaks the old one's last words; that is logged."""
+    first = link.database
+    first.gate.set()
+    first.answers = [RuntimeError("Log error: fsync failed")]
+
+    async def close() -> None:
+        raise RuntimeError("fsync failed")
+
+    first.close = close  # type: ignore[method-assign]  # plays a failure
+    with pytest.raises(StoreUnavailable):
+        await link.write("w")
+    again = asyncio.create_task(link.write("again"))
+    await turns()
+    link.database.gate.set()
+    assert await again == "again"
+    assert "could not be closed cleanly: fsync failed" in caplog.text
+
+
+# --- addresses --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["", "rocksdb:///x", "http://host:8000", "/some/path", "memory"])
+def test_an_unknown_kind_of_url_is_refused_with_the_kinds_there_are(url: str) -> None:
+    """A typing error in the setting is one line that says what would be right."""
+    with pytest.raises(ValueError, match="surrealkv, mem, ws, wss"):
+        SurrealStore(url)
+
+
+def test_an_address_never_shows_its_password() -> None:
+    """Not even in a traceback's values."""
+    assert "hush" not in repr(Address("ws://h", "n", "d", "u", "hush"))
