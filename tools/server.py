@@ -33,6 +33,7 @@ class Server:
         root = ["--allow-root"] if os.geteuid() == 0 else []
         self._command = [sys.executable, "-m", application, "--no-browser", "--ServerApp.port=0", *root, *flags]
         self._folder = folder
+        self._client: httpx.Client | None = None
 
     def __enter__(self) -> httpx.Client:
         """Start it; returns a client that has its token."""
@@ -41,6 +42,7 @@ class Server:
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             if client := self._answering_client():
+                self._client = client
                 return client
             time.sleep(0.005)
         self.__exit__(None, None, None)
@@ -52,6 +54,8 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it."""
+        if self._client is not None:
+            self._client.close()
         self._process.terminate()
         self._process.wait(WAIT_S)
 

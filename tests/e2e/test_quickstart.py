@@ -50,6 +50,7 @@ def test_demo_runs_the_quickstart_and_leaves_nothing() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_interrupted_demo_leaves_nothing(number: signal.Signals) -> None:
     """Ctrl-C while the engine starts ends everything that the demo has started, and removes its folder."""
