@@ -99,7 +99,7 @@ def _why(exc: Exception) -> str:
 def _check_depth(value: object, text: str) -> None:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
-    level, depth = [value], 0
+    level, depth = [value], 1
     while level := [inner for outer in level for inner in _inner(outer)]:
         depth += 1
         if depth > MAX_DEPTH:

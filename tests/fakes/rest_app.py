@@ -1,0 +1,48 @@
+"""Clients of the real application in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from fakes.office import OWNER, Office
+from fastapi import FastAPI
+
+from rucat_jupyter.service.app import make_app
+
+
+def app_of(office: Office, **options: Any) -> FastAPI:
+    """The application on an office's parts."""
+    return make_app(office.gateway, None, office.store, office.bell, **{"owner": OWNER, **options})
+
+
+def client_of(office: Office, **options: Any) -> httpx.AsyncClient:
+    """A client of the application, without a server in between; what no handler catches is raised here."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app_of(office, **options)), base_url="http://rucat")
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an answer that must be an error in the one form."""
+    body = answer.json()
+    assert answer.headers["content-type"] == "application/json"
+    assert list(body) == ["message", "code", "details"]
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    assert isinstance(body["details"], dict)
+    return answer.status_code, body["code"]
+
+
+def fields_of(answer: httpx.Response) -> list[str]:
+    """The wrong fields that an error names."""
+    return [line["field"] for line in answer.json()["details"]["errors"]]
+
+
+async def post_raw(client: httpx.AsyncClient, body: bytes | str, path: str = "/rucat/engines") -> httpx.Response:
+    """POST bytes as JSON, whatever they are."""
+    return await client.post(path, content=body, headers={"Content-Type": "application/json"})
+
+
+def as_json(value: object) -> str:
+    """JSON text with every escape that JSON knows, lone surrogates included."""
+    return json.dumps(value)
