@@ -135,12 +135,16 @@ def _is_past(at: datetime | None, now: datetime) -> bool:
 
 
 def _has_lost_life(f: Facts) -> bool:
-    """Whether the claimed life has ended; a claimed life of which nothing was ever seen may still begin."""
+    """Whether the claimed life has ended.
+
+    A claimed life of which this monitor has seen nothing, and of whose end nobody tells, may still begin: another
+    monitor may have crashed between claim and start, or in the midst of the start (what that left is cleaned first).
+    """
     if not has_life(f.engine) or not f.engine.is_managed or f.seen.presence not in _GONE:
         return False
     never_begun = (
         f.engine.state is State.PENDING
-        and f.seen.presence is Presence.ABSENT
+        and f.seen.end is None
         and not f.memory.was_started
         and is_wanted(f.engine)
     )

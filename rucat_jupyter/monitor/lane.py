@@ -33,7 +33,7 @@ from ..lifecycle import (
 from ..ports import Note as Line
 from ..ports import Platform, Store
 from .records import ACTOR, record_of
-from .schedule import Agenda, Attempts, Pace, Timekeeper
+from .schedule import Agenda, Attempts, Pace, Timekeeper, limited
 from .shares import Shares
 from .vitals import Vitals
 
@@ -273,7 +273,10 @@ class Lane:
         await self._ask(engine, step.verb, step.reason)
 
     async def _end_if_stale(self, engine: Engine) -> None:
-        """End a life that another monitor has given up while this one was starting it."""
+        """End a life that another monitor has given up while this one was starting it.
+
+        It happens to a process that was stopped between its last look at the record and the platform's start.
+        """
         now = await self._get(engine.id)
         if now is None or now.state_run != engine.state_run:
             await self._from_platform(self.platform.stop(engine), self._pace.act_s)
@@ -312,14 +315,14 @@ class Lane:
 
     async def _from_platform(self, call: Awaitable[T], limit_s: float) -> T:
         try:
-            return await asyncio.wait_for(call, limit_s)
+            return await limited(call, limit_s)
         except asyncio.TimeoutError:
             text = f"platform {self.platform.name} did not end a call within {limit_s:.0f} s; will try again"
             raise PlatformUnavailable(text) from None
 
     async def _from_store(self, call: Awaitable[T]) -> T:
         try:
-            return await asyncio.wait_for(call, self._pace.call_s)
+            return await limited(call, self._pace.call_s)
         except asyncio.TimeoutError:
             text = f"the store did not end a call within {self._pace.call_s:.0f} s; will try again"
             raise StoreUnavailable(text) from None

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ..errors import EngineNotFound, RucatError
 from ..ports import Leftover, Platform, Store
-from .schedule import Pace, Timekeeper
+from .schedule import Pace, Timekeeper, limited
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Look once; remove what has been an orphan for the grace time."""
-        leftovers = await asyncio.wait_for(self._platform.leftovers(), self._pace.call_s)
-        engines = await asyncio.wait_for(self._store.engines(), self._pace.call_s)
+        leftovers = await limited(self._platform.leftovers(), self._pace.call_s)
+        engines = await limited(self._store.engines(), self._pace.call_s)
         lives = {(engine.id, engine.state_run) for engine in engines}
         now = self._time.now()
         orphans = [leftover for leftover in leftovers if (leftover.engine_id, leftover.run) not in lives]
@@ -58,11 +58,11 @@ class Sweep:
         for orphan, since in self._seen.items():
             if (now - since).total_seconds() >= self._pace.orphan_grace_s and await self._is_orphan(orphan):
                 log.info("%s run %d has no record any more: removing what is left", orphan.engine_id, orphan.run)
-                await asyncio.wait_for(self._platform.remove(orphan), self._pace.act_s)
+                await limited(self._platform.remove(orphan), self._pace.act_s)
 
     async def _is_orphan(self, leftover: Leftover) -> bool:
         try:
-            engine = await asyncio.wait_for(self._store.get(leftover.engine_id), self._pace.call_s)
+            engine = await limited(self._store.get(leftover.engine_id), self._pace.call_s)
         except EngineNotFound:
             return True
         return engine.state_run != leftover.run

@@ -12,7 +12,7 @@ from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
 from .lane import AskVerb, Lane
 from .orphans import Sweep
-from .schedule import Pace, Timekeeper
+from .schedule import Pace, Timekeeper, limited
 from .shares import Shares
 from .vitals import Vitals
 
@@ -110,7 +110,7 @@ class Monitor:
         for lane in self._lanes.values():
             await lane.vitals.close()
         try:
-            await asyncio.wait_for(self._shares.end(), self._pace.call_s)
+            await limited(self._shares.end(), self._pace.call_s)
         except (RucatError, asyncio.TimeoutError) as exc:
             log.warning("cannot take the heartbeat away, it will age: %s", exc)
 
@@ -125,7 +125,7 @@ class Monitor:
     async def _beats(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._beat(), self._pace.call_s)
+                await limited(self._beat(), self._pace.call_s)
             except (RucatError, asyncio.TimeoutError) as exc:
                 log.warning("cannot read the list of engines, will try again: %s", exc or "the store is slow")
             await self._clock.sleep(self._pace.beat_s)

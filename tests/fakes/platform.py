@@ -37,15 +37,17 @@ class FakeLife:
 class FakeMachine:
     """What is outside: drivers and files, the same for every gateway that acts on it.
 
-    ``starts`` and ``stops`` list what happened to drivers, in order; ``most_alive`` how many drivers of one engine
-    ever lived at once; ``before_stop`` is called with a driver that is about to be ended.
+    ``starts`` and ``stops`` list what happened to drivers, in order; ``doubled_s`` is for how long, at most, two
+    drivers of one engine lived at once; ``before_stop`` is called with a driver that is about to be ended.
     """
 
     lives: dict[Key, FakeLife] = field(default_factory=dict)
     starts: list[Key] = field(default_factory=list)
     stops: list[Key] = field(default_factory=list)
-    most_alive: dict[str, int] = field(default_factory=dict)
+    doubled_s: dict[str, float] = field(default_factory=dict)
+    _doubled_at: dict[str, float] = field(default_factory=dict)
     before_stop: Callable[[Key], None] = lambda key: None
+    end_at_start: End | None = None  # a driver that begins ends so at once
     loses_events: bool = False
     listeners: list[Callable[[str], None]] = field(default_factory=list)
 
@@ -63,12 +65,14 @@ class FakeMachine:
         for key in self.alive(engine_id):
             self.lives[key].is_alive = False
             self.lives[key].end = End(reason, message)
+        self._count(engine_id)
         self.tell(engine_id)
 
     def vanish(self, engine_id: str) -> None:
         """All that belongs to an engine is gone without a word."""
         for key in [key for key in self.lives if key[0] == engine_id]:
             del self.lives[key]
+        self._count(engine_id)
 
     def change(self, engine_id: str, **changes: object) -> None:
         """Something about the living drivers of an engine is different from now on."""
@@ -90,7 +94,9 @@ class FakeMachine:
         if not life.is_alive:
             self.starts.append(key)
         life.is_alive = life.has_log = True
-        self.most_alive[key[0]] = max(self.most_alive.get(key[0], 0), len(self.alive(key[0])))
+        self._count(key[0])
+        if self.end_at_start:
+            life.is_alive, life.end = False, self.end_at_start
 
     def stop(self, key: Key) -> None:
         """A driver is ended from outside."""
@@ -100,6 +106,16 @@ class FakeMachine:
             self.stops.append(key)
             life.is_alive = False
             life.end = life.end or End(None, "stopped")
+            self._count(key[0])
+
+    def _count(self, engine_id: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self.alive(engine_id)) > 1:
+            self._doubled_at.setdefault(engine_id, now)
+            self.doubled_s.setdefault(engine_id, 0.0)
+        elif engine_id in self._doubled_at:
+            for_s = now - self._doubled_at.pop(engine_id)
+            self.doubled_s[engine_id] = max(self.doubled_s[engine_id], for_s)
 
 
 class FakePlatform:
@@ -252,8 +268,8 @@ class PlatformEndsEngineAfterStart(FakePlatform):
     """A start succeeds, and the driver crashes at once."""
 
     async def start(self, engine: Engine, credential: Credential) -> None:
+        self.machine.end_at_start = End(Reason.CRASH_ON_START, "exit 1: bad conf")
         await super().start(engine, credential)
-        self.machine.die(engine.id, Reason.CRASH_ON_START, "exit 1: bad conf")
 
 
 class PlatformRefusesStart(FakePlatform):
