@@ -42,6 +42,7 @@ class ActivityReader:
         self._app: str | None = None
         self._counts: Mapping[str, int] | None = None
         self._was_running = False
+        self._last_ms = 0  # by the engine's clock
         self._used_at: datetime | None = None
 
     async def read(self, now: datetime) -> Activity | None:
@@ -82,8 +83,11 @@ class ActivityReader:
         running = sum(_is_running(op["statement"], op["state"]) for op in theirs)
         last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
         self._counts = counts
+        if last <= self._last_ms:
+            return running, None
+        self._last_ms = last
         skew = now - parsedate_to_datetime(answer.headers["date"])
-        return running, min(now, datetime.fromtimestamp(last / 1000, timezone.utc) + skew) if last else None
+        return running, min(now, datetime.fromtimestamp(last / 1000, timezone.utc) + skew)
 
     async def _read_page(self, now: datetime) -> tuple[int, datetime | None]:
         """The same by the page of Spark 4.1 and 4.2; a first look there does not tell when."""

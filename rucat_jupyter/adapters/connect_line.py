@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
+
+# grpc's core writes to stderr about every connection that breaks, which is what is looked for here. It reads this
+# once, when it begins; whoever wants its words sets the variable.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 import grpc.aio

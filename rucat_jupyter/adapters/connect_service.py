@@ -100,12 +100,9 @@ class ServiceTier:
         if not _is_address(host):
             return True
         try:
-            _, writer = await asyncio.wait_for(
-                asyncio.open_connection(host, self._endpoint.port), self._rhythm.pace.prompt_s
-            )
+            await asyncio.wait_for(_connect(host, self._endpoint.port), self._rhythm.pace.prompt_s)
         except (OSError, asyncio.TimeoutError):
             return False
-        writer.close()
         return True
 
     def _hear(self) -> None:
@@ -129,6 +126,12 @@ class ServiceTier:
         if "HTTP/2" in answer.text:
             return f"what answers on {self._address} is not Spark Connect: it does not speak HTTP/2"
         return f"the connection to {self._address} failed ({answer.line})"
+
+
+async def _connect(host: str, port: int) -> None:
+    _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+    await writer.wait_closed()
 
 
 def _is_address(host: str) -> bool:

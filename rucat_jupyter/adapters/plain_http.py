@@ -51,6 +51,7 @@ async def _get(base_url: str, path: str) -> HttpAnswer:
                 raise ValueError(f"an answer of more than {_MAX_BYTES} bytes")
     finally:
         writer.close()
+        await writer.wait_closed()
     first, _, rest = head.partition(b"\r\n")
     protocol, status = first.split(b" ", 2)[:2]
     if not protocol.startswith(b"HTTP/1."):

@@ -1,0 +1,165 @@
+"""Engines that someone else runs, known by an ``sc://`` address: attached and watched, never started or stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from pydantic import BaseModel
+
+from ..engine import Credential, Engine, EngineSpec, Target
+from ..lifecycle import Observation, Presence
+from ..ports import Endpoint, Leftover, Pinned, Problem
+
+SITE = "external"
+DEFAULT_PORT = 15002
+"""Spark Connect's own (Spark documentation, "Spark Connect overview")."""
+
+_FORM = "an address has the form sc://host:port, where needed with /;use_ssl=true after it"
+_URL = re.compile(r"sc://(?P<host>\[[^\]/;]*\]|[^:/;\[\]]*)(?::(?P<port>[^/;]*))?(?:/?|/;(?P<parameters>[^/]*))")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
+
+
+@dataclass(frozen=True)
+class Address:
+    """The parts of an ``sc://`` address that Rucat can honour; an IPv6 host keeps its brackets."""
+
+    host: str
+    port: int = DEFAULT_PORT
+    use_tls: bool = False
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read an address, or raise ValueError with what is wrong. Parameters are never named by value: secrets."""
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ValueError(_FORM)
+        return cls(_host(match["host"]), _port(match["port"]), _use_tls(match["parameters"] or ""))
+
+
+class ExternalPlatform:
+    """Implements :class:`rucat_jupyter.ports.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """``external``."""
+        return "external"
+
+    async def open(self, installation: str) -> None:
+        """Nothing to begin: no label of ours is on what is not ours."""
+
+    async def close(self) -> None:
+        """End :meth:`changes`."""
+        self._closed.set()
+
+    async def check(self, spec: EngineSpec) -> list[Problem]:
+        """The address must be one, and nothing else of the spec can be honoured."""
+        text = "Rucat does not start external engines, so it cannot set this"
+        problems = [Problem(".".join(path), text) for path in _set_fields(spec) if path[0] != "external"]
+        try:
+            Address.parse(spec.external.url or "")
+        except ValueError as exc:
+            problems.append(Problem("external.url", str(exc)))
+        return problems
+
+    async def pin(self, spec: EngineSpec) -> Pinned:
+        """Nothing is known of it, and nothing would hold."""
+        return Pinned(spec, None, None)
+
+    async def site(self, spec: EngineSpec) -> str:
+        """One site: any gateway may watch any address."""
+        return SITE
+
+    def serves(self, site: str) -> bool:
+        """Every external engine."""
+        return site == SITE
+
+    def sites(self) -> Sequence[str]:
+        """The one site."""
+        return (SITE,)
+
+    async def start(self, engine: Engine, credential: Credential) -> None:
+        """Someone else does."""
+
+    async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
+        """What is wanted is there, as far as anybody can say; whether it answers is the probe's word."""
+        return {
+            engine.id: Observation(Presence.ABSENT if engine.target is Target.DELETED else Presence.ALIVE)
+            for engine in engines
+        }
+
+    async def stop(self, engine: Engine) -> None:
+        """Never: it is someone else's."""
+
+    async def clean(self, engine: Engine) -> None:
+        """Nothing of ours is there."""
+
+    async def leftovers(self) -> Sequence[Leftover]:
+        """Nothing of ours is there."""
+        return ()
+
+    async def remove(self, leftover: Leftover) -> None:
+        """Nothing of ours is there."""
+
+    async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
+        """One line that says where they are."""
+        yield "Rucat does not run this engine: its log is where it was started"
+
+    async def endpoint(self, engine: Engine) -> Endpoint | None:
+        """The address; never a UI, which Rucat does not offer for what it does not run."""
+        address = Address.parse(engine.spec.external.url or "")
+        return Endpoint(address.host, address.port, use_tls=address.use_tls)
+
+    async def changes(self) -> AsyncIterator[str]:
+        """None, until closed: nobody tells."""
+        await self._closed.wait()
+        nothing: tuple[str, ...] = ()
+        for engine_id in nothing:
+            yield engine_id
+
+
+def _host(text: str) -> str:
+    if text.startswith("["):
+        try:
+            return f"[{IPv6Address(text[1:-1])}]"
+        except ValueError:
+            raise ValueError("what stands in brackets must be an IPv6 address") from None
+    if not _HOST.fullmatch(text):
+        raise ValueError(f"there is no valid host in it: {_FORM}")
+    return text
+
+
+def _port(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise ValueError("the port must be a number from 1 to 65535")
+    return int(text)
+
+
+def _use_tls(parameters: str) -> bool:
+    given = dict(part.partition("=")[::2] for part in parameters.split(";") if part)
+    value = given.pop("use_ssl", "false").lower()
+    if "token" in given:
+        raise ValueError("give the token as external.token, where it is kept as a secret")
+    if given:
+        raise ValueError(f"of the parameters only use_ssl can be honoured, not {', '.join(sorted(given))}")
+    if value not in {"true", "false"}:
+        raise ValueError("use_ssl must be true or false")
+    return value == "true"
+
+
+def _set_fields(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all fields that are not as by default."""
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _set_fields(value, (*path, name))
+        elif value != field.get_default(call_default_factory=True):
+            yield (*path, name)
