@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from support.gateways import gateways, pid_of, python, raw, start, wait_for_end
@@ -45,6 +46,13 @@ def rucat(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def listening_to(address: launch.Address) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("rucat", timeout=30)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(address.socket)
+    return connection
+
+
 # --- start --------------------------------------------------------------------------------------------------
 
 
@@ -64,8 +72,8 @@ def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.
     record = json.loads((directory / "gateway.json").read_text())
     assert {"pid", "started", "host", "machine", "version", "api", "socket", "heartbeat"} == record.keys()
     assert Path(address.socket).parent == Path(os.environ["JUPYTER_RUNTIME_DIR"])
-    with raw(address) as http:
-        assert http.get("/rucat/health").json()["status"] == "ok"
+    with raw(address) as web:
+        assert web.get("/rucat/health").json()["status"] == "ok"
 
 
 def test_many_starters_get_one_gateway(directory: Path) -> None:
@@ -125,11 +133,11 @@ def test_a_long_path_puts_the_socket_into_a_folder_of_its_own(
 def test_after_a_kill_the_next_call_starts_another(directory: Path) -> None:
     """F15: kill -9; the same client goes on, with the same socket's name and one process."""
     first = start()
-    with launch.client(first) as http:
-        assert http.get("/rucat/engines").status_code == 200
+    with launch.client(first) as web:
+        assert web.get("/rucat/engines").status_code == 200
         psutil.Process(first.pid).kill()
-        assert http.get("/rucat/engines").status_code == 200
-        assert http.post("/rucat/engines", json={"nonsense": 1}).status_code == 400
+        assert web.get("/rucat/engines").status_code == 200
+        assert web.post("/rucat/engines", json={"nonsense": 1}).status_code == 400
     second = launch.find()
     assert second
     assert second.pid != first.pid
@@ -148,8 +156,8 @@ def test_stale_files_of_a_boot_before_are_cleared(directory: Path, monkeypatch: 
     os.utime(directory / "gateway.json", (time.time() - 100,) * 2)
     address = start()
     assert not folder.exists()
-    with raw(address) as http:
-        assert http.get("/rucat/health").status_code == 200
+    with raw(address) as web:
+        assert web.get("/rucat/health").status_code == 200
 
 
 def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +178,8 @@ def test_a_lost_socket_is_made_again(directory: Path, monkeypatch: pytest.Monkey
     first = start()
     Path(first.socket).unlink()
     wait_until("another gateway", lambda: pid_of(directory) not in (None, first.pid), 30)
-    with raw(start()) as http:
-        assert http.get("/rucat/health").status_code == 200
+    with raw(start()) as web:
+        assert web.get("/rucat/health").status_code == 200
     assert not datadir.process_start(first.pid)
 
 
@@ -209,20 +217,15 @@ def test_an_installed_anew_package_is_handed_over_to(directory: Path, monkeypatc
 def test_a_signal_ends_it_cleanly(directory: Path, number: signal.Signals) -> None:
     """In 3 s: long polls answered, socket and gateway.json gone."""
     address = start()
-    answers: list[int] = []
-
-    def poll(http: httpx.Client, token: str) -> None:
-        answers.append(http.get("/rucat/engines", params={"since": token, "wait": 50}).status_code)
-
-    with raw(address) as http:
-        token = http.get("/rucat/engines").json()["token"]
-        thread = threading.Thread(target=poll, args=(http, token))
-        thread.start()
+    with raw(address) as web, contextlib.closing(listening_to(address)) as poll:
+        token = web.get("/rucat/engines").json()["token"]
+        poll.request("GET", f"/rucat/engines?since={token}&wait=50")
+        assert web.get("/rucat/health").status_code == 200  # so it has read what was sent before
         begin = time.monotonic()
         os.kill(address.pid, number)
-        thread.join(10)
+        answer = poll.getresponse()
+        assert (answer.status, token in answer.read().decode()) == (200, True)
     wait_for_end(address.pid, 3 - (time.monotonic() - begin))
-    assert answers in ([200], [503])
     assert not (directory / "gateway.json").exists()
     assert not Path(address.socket).exists()
 
@@ -231,12 +234,12 @@ def test_nobody_needs_it_and_it_ends(directory: Path, monkeypatch: pytest.Monkey
     """With a short self-end time: a follower does not keep it, anybody else does."""
     monkeypatch.setenv("RUCAT_SELF_END_S", "2")
     address = start()
-    with raw(address) as http:
-        token = http.get("/rucat/engines").json()["token"]
-        http.get("/rucat/engines", params={"since": token, "wait": 4})
+    with raw(address) as web:
+        token = web.get("/rucat/engines").json()["token"]
+        web.get("/rucat/engines", params={"since": token, "wait": 4})
         assert datadir.process_start(address.pid)
         follow = {"since": token, "wait": "30"}, {"X-Rucat-Follower": "1"}
-        assert http.get("/rucat/engines", params=follow[0], headers=follow[1]).status_code in (200, 503)
+        assert web.get("/rucat/engines", params=follow[0], headers=follow[1]).status_code in (200, 503)
     wait_for_end(address.pid, 5)
     assert not (directory / "gateway.json").exists()
 
@@ -262,11 +265,11 @@ def test_the_command_line_ends_and_replaces(directory: Path) -> None:
 def test_the_log_tells_no_secret(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Canaries in query, header, body and name are not in any file of the data directory."""
     monkeypatch.setenv("RUCAT_LOG_LEVEL", "DEBUG")
-    with raw(start()) as http:
-        http.get("/rucat/engines?token=CANARY-1")
-        http.get("/rucat/engines", headers={"Authorization": "Bearer CANARY-2", "Cookie": "a=CANARY-3"})
-        http.post("/rucat/engines", json={"secret_env": {"A": ["CANARY-4"]}, "conf": {"x.password": 1}})
-        http.post("/rucat/engines", content=b'{"conf": {"a.secret": "CANARY-5"', headers={"Content-Type": "text/json"})
+    with raw(start()) as web:
+        web.get("/rucat/engines?token=CANARY-1")
+        web.get("/rucat/engines", headers={"Authorization": "Bearer CANARY-2", "Cookie": "a=CANARY-3"})
+        web.post("/rucat/engines", json={"secret_env": {"A": ["CANARY-4"]}, "conf": {"x.password": 1}})
+        web.post("/rucat/engines", content=b'{"conf": {"a.secret": "CANARY-5"', headers={"Content-Type": "text/json"})
     launch.stop()
     found = [p for p in directory.rglob("*") if p.is_file() and b"CANARY" in p.read_bytes()]
     assert found == []
