@@ -115,7 +115,7 @@ class ConnectPulse:
         while True:
             await self._service.answering.wait()
             old, self._activity = self._activity, await reader.read(self._rhythm.now())
-            if _is_busy(old) != _is_busy(self._activity) and not self._is_closed:
+            if _busyness(old) != _busyness(self._activity) and not self._is_closed:
                 self._wake(self._engine.id)
             await asyncio.sleep(self._rhythm.about(self._rhythm.pace.activity_s))
 
@@ -151,5 +151,6 @@ class ConnectPulse:
             log.error("%s a probe broke: it looks at this engine no more", self._engine.id, exc_info=error)
 
 
-def _is_busy(activity: Activity | None) -> bool:
-    return activity is not None and activity.running > 0
+def _busyness(activity: Activity | None) -> bool | None:
+    """Whether operations run, None while that is not known: which of the three it is decides about idle stops."""
+    return None if activity is None else activity.running > 0

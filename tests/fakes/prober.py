@@ -54,8 +54,8 @@ class FakePulse:
         self._wake(is_news)
 
     def use(self, running: int, used_at: datetime | None) -> None:
-        """Signs of use; wakes the monitor if busyness changes."""
-        was_busy = self.activity is not None and self.activity.running > 0
+        """Signs of use; wakes the monitor if busyness changes, or is known for the first time."""
+        was_busy = None if self.activity is None else self.activity.running > 0
         self.activity = Activity(running=running, used_at=used_at)
         self._wake((running > 0) != was_busy)
 

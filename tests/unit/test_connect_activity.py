@@ -1,0 +1,249 @@
+"""Signs of use of an engine: what counts, what does not, and what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from fakes.probed_server import ProbedServer
+from fakes.spark_ui import FakeUi, Operation
+
+from rucat_jupyter.adapters import plain_http
+from rucat_jupyter.adapters.activity import ActivityReader
+from rucat_jupyter.adapters.connect import ConnectProber
+from rucat_jupyter.adapters.connect_pace import Pace
+from rucat_jupyter.adapters.plain_http import HttpError, get
+from rucat_jupyter.engine import Engine, EngineSpec
+from rucat_jupyter.ports import Activity, Endpoint
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
+LATER = NOW + timedelta(seconds=20)
+IDLE = Activity(0, None)
+
+
+@pytest.fixture(params=[False, True], ids=["Spark 4.3", "Spark 4.1"])
+async def ui(request: pytest.FixtureRequest) -> AsyncIterator[FakeUi]:
+    async with FakeUi(is_old=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+async def new_ui() -> AsyncIterator[FakeUi]:
+    async with FakeUi() as running:
+        yield running
+
+
+async def test_an_unused_engine_shows_no_use(ui: FakeUi) -> None:
+    """Nothing ever ran: idle, and never used."""
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == IDLE
+    assert await reader.read(LATER) == IDLE
+
+
+async def test_probes_are_no_use(ui: FakeUi) -> None:
+    """Our own session does not count, running or not."""
+    ui.operations = [Operation("p", user="rucat-probe", began=ui.clock, state="STARTED")]
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == IDLE
+    ui.operations.append(Operation("p", user="rucat-probe", began=ui.clock))
+    assert await reader.read(LATER) == IDLE
+
+
+@pytest.mark.parametrize("state", ["STARTED", "COMPILED", "READY", "RUNNING"])
+async def test_an_operation_that_runs_is_use_now(ui: FakeUi, state: str) -> None:
+    """As long as it runs, each look finds it, and the time of use is that of the look."""
+    ui.operations = [Operation("a", state=state, began=ui.clock - 3600)]
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == Activity(1, NOW)
+    assert await reader.read(LATER) == Activity(1, LATER)
+    ui.operations = [Operation("a", state="FINISHED", began=ui.clock - 3600, ended=ui.clock)]
+    found = await reader.read(LATER + timedelta(seconds=20))
+    assert found is not None
+    assert found.running == 0
+    assert found.used_at is not None
+    assert found.used_at >= LATER
+
+
+async def test_an_operation_that_began_and_ended_between_looks_is_use(ui: FakeUi) -> None:
+    """Also one without a job, which only the session's count shows."""
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == IDLE
+    ui.operations = [Operation("a", began=ui.clock - 1, ended=ui.clock, closed=ui.clock)]
+    assert await reader.read(LATER) == Activity(0, LATER)
+    ui.clock += 20
+    assert await reader.read(LATER + timedelta(seconds=20)) == Activity(0, LATER)
+
+
+async def test_what_finished_is_not_running(ui: FakeUi) -> None:
+    """A client that was killed leaves its operation finished and not closed for minutes: that is no use."""
+    ui.operations = [Operation("a", state="FINISHED", began=1, ended=2)]
+    found = await ActivityReader(ui.url).read(NOW)
+    assert found is not None
+    assert found.running == 0
+
+
+async def test_a_stream_is_use_as_long_as_it_is_active(ui: FakeUi) -> None:
+    """The command that starts a stream is never seen to end; the stream itself is, and counts between its jobs."""
+    ui.operations = [Operation("a", state="STARTED", statement="write_stream_operation_start {\n  input {")]
+    ui.streams = 2
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == Activity(2, NOW)
+    ui.streams = 0
+    assert await reader.read(LATER) == Activity(0, NOW)
+
+
+async def test_a_job_outside_any_operation_is_use(ui: FakeUi) -> None:
+    """Whatever works in the engine, it is not idle."""
+    ui.jobs = 1
+    assert await ActivityReader(ui.url).read(NOW) == Activity(1, NOW)
+
+
+async def test_a_forgotten_session_is_no_use(ui: FakeUi) -> None:
+    """Spark drops old sessions from its lists; that is not something that anybody did."""
+    ui.operations = [Operation("a", began=5, ended=6), Operation("b", began=5, ended=6)]
+    reader = ActivityReader(ui.url)
+    first = await reader.read(NOW)
+    ui.operations.pop()
+    assert await reader.read(LATER) == first
+
+
+async def test_the_engine_s_clock_may_be_wrong(new_ui: FakeUi) -> None:
+    """Times are taken relative to the engine's own clock, and never lie in the future."""
+    new_ui.clock -= 7 * 365 * 86400
+    new_ui.operations = [Operation("a", began=new_ui.clock - 600, ended=new_ui.clock - 590)]
+    found = await ActivityReader(new_ui.url).read(NOW)
+    assert found == Activity(0, NOW - timedelta(seconds=590))
+    new_ui.operations = [Operation("a", ended=new_ui.clock + 600)]
+    assert await ActivityReader(new_ui.url).read(NOW) == Activity(0, NOW)
+
+
+async def test_an_idle_engine_is_asked_little(ui: FakeUi) -> None:
+    """The long list of operations is read only when something has moved."""
+    ui.operations = [Operation("a", began=1, ended=2)]
+    reader = ActivityReader(ui.url)
+    await reader.read(NOW)
+    ui.asked.clear()
+    await reader.read(LATER)
+    assert not [path for path in ui.asked if path.endswith(("operations", "?sqlstat.pageSize=1000"))]
+    assert len(ui.asked) <= 4
+
+
+async def test_statements_are_text(ui: FakeUi) -> None:
+    """What somebody writes into a query cannot pass for a row of the page."""
+    ui.operations = [Operation("a", statement="</td></tr><tr><td>x</td><td>y</td>" * 3 + "<td>" * 5000)]
+    reader = ActivityReader(ui.url)
+    await reader.read(NOW)
+    began = time.process_time()
+    found = await reader.read(LATER)
+    assert time.process_time() - began < 0.5
+    assert found is not None
+    assert found.running == 0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"HTTP/1.1 500 Oops\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nnot json",
+        b"HTTP/1.1 200 OK\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\n\r\n[{"id": null}]',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
+        b"HTTP/1.1 x OK\r\n\r\n[]",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"\x00" * 100_000,
+    ],
+)
+async def test_what_is_no_spark_ui_tells_nothing(ui: FakeUi, broken: bytes) -> None:
+    """Another program on the UI's port, or a UI that fails, is "not known"; once it tells again, it is."""
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == IDLE
+    ui.broken = broken
+    assert await ActivityReader(ui.url).read(NOW) is None
+    ui.broken = None
+    assert await reader.read(LATER) == IDLE
+
+
+async def test_no_ui_tells_nothing(ui: FakeUi) -> None:
+    """A UI that is switched off is "not known"."""
+    url = ui.url
+    await ui.__aexit__()
+    assert await ActivityReader(url).read(NOW) is None
+
+
+async def test_busyness_wakes_the_monitor(new_ui: FakeUi) -> None:
+    """A pulse wakes it when the engine is known to become busy or idle, and not for each sign of use."""
+    woken: list[Activity | None] = []
+    engine = Engine(
+        id="0123456789abcdef",
+        name="x",
+        owner="me",
+        platform="local",
+        profile="local",
+        site="here",
+        spec=EngineSpec(),
+        state_run=1,
+        created_at=NOW,
+    )
+    async with ProbedServer() as server:
+        prober = ConnectProber({"local": replace(Pace(), activity_s=0.02)})
+        endpoint = Endpoint("127.0.0.1", server.port, new_ui.url)
+        pulse = prober.watch(engine, endpoint, "right", lambda engine_id: woken.append(pulse.activity))
+
+        async def until(running: int) -> None:
+            end = time.monotonic() + 10
+            while pulse.activity is None or pulse.activity.running != running:
+                assert time.monotonic() < end
+                await asyncio.sleep(0.005)
+
+        await until(0)
+        for session in ("a", "b"):
+            new_ui.operations = [Operation(session, state="STARTED")]
+            await until(1)
+            new_ui.operations = [Operation(session, state="CLOSED")]
+            await until(0)
+        await prober.close()
+    assert [activity and activity.running for activity in woken] == [None, 0, 1, 0, 1, 0]
+
+
+# --- HTTP ---
+
+
+async def test_an_answer_has_status_headers_and_body(new_ui: FakeUi) -> None:
+    """Plain HTTP, read to the end of the connection."""
+    answer = await get(new_ui.url, "/api/v1/applications", 5.0)
+    assert (answer.status, answer.body[:1], "date" in answer.headers) == (200, b"[", True)
+    assert (await get(new_ui.url, "/nothing", 5.0)).status == 404
+
+
+async def test_an_answer_that_does_not_come_is_an_error() -> None:
+    """The time limit holds for the whole of it."""
+    release = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(HttpError, match=r"no answer from .* within 0.1 s"):
+            await get(f"http://127.0.0.1:{port}", "/", 0.1)
+        release.set()
+        await asyncio.sleep(0.05)
+    with pytest.raises(HttpError):
+        await get(f"http://127.0.0.1:{port}", "/", 1.0)
+
+
+async def test_an_endless_answer_is_an_error(new_ui: FakeUi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server can fill our memory."""
+    monkeypatch.setattr(plain_http, "_MAX_BYTES", 1000)
+    new_ui.broken = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000
+    with pytest.raises(HttpError, match="more than 1000 bytes"):
+        await get(new_ui.url, "/", 5.0)
