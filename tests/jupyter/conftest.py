@@ -102,7 +102,7 @@ class Jupyter:
             self.base_url + path,
             method=method,
             body=data,
-            headers=self.token if headers is None else headers,
+            headers=self.token | {"Content-Type": "application/json"} if headers is None else headers,
             raise_error=False,
             follow_redirects=False,
             allow_nonstandard_methods=True,
