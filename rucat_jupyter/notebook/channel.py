@@ -45,8 +45,8 @@ class Guard(Protocol):
         """Note that it waits no more."""
         ...
 
-    def before(self) -> None:
-        """Raise when there is no engine to call; may open the channel anew."""
+    def before(self, request: Any) -> None:
+        """Raise when there is no engine to call; may open the channel anew, and mend the request for it."""
         ...
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
@@ -154,7 +154,7 @@ class _Unary(_Callable):
         self.guard.begin()
         try:
             while True:
-                self.guard.before()
+                self.guard.before(request)
                 try:
                     return self.send(request, timeout, metadata, more)
                 except grpc.RpcError as error:
@@ -198,7 +198,7 @@ class _Responses:
 
     def start(self) -> None:
         """Send the request."""
-        self._method.guard.before()
+        self._method.guard.before(self._request)
         self._call = self._method.send(self._request, *self._how)
 
     def __iter__(self) -> Iterator[Any]:

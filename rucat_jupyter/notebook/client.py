@@ -157,8 +157,7 @@ class Engine:
             events = self.history()
         except RucatError:
             return self._view
-        reason = next((e["reason"] for e in reversed(events) if e.get("reason")), "")
-        return {**self._view, "message": reason}
+        return {**self._view, "message": _reason(events)}
 
     def __enter__(self) -> Engine:
         return self
@@ -277,6 +276,16 @@ def _let_go(engine_id: str) -> None:
 
     if (sessions := sys.modules.get(f"{__package__}.session")) is not None:
         sessions.let_go(engine_id)
+
+
+def _reason(events: Sequence[dict[str, Any]]) -> str:
+    """Why the last life ended, where somebody said so."""
+    for event in reversed(events):
+        if event.get("kind") in ("create", "restart"):
+            break
+        if event.get("reason") not in (None, "", "stopped"):
+            return str(event["reason"])
+    return ""
 
 
 def _still(view: View, after: str) -> str:

@@ -124,12 +124,13 @@ class Lifeline:
         with self._lock:
             self._waiting -= 1
 
-    def before(self) -> None:
+    def before(self, request: Any) -> None:
         """Refuse calls of a session that was let go; find the engine again after a cut."""
         if self._closed.is_set():
             raise Detached(f"the session on {self._view['name']} was let go; attach again for another")
         if self._is_cut:
             self._reopen()
+            _forget_server_in(request)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
         """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""
@@ -267,8 +268,7 @@ class Lifeline:
                 )
         if hasattr(request, "session_id"):
             request.session_id = now
-            request.ClearField("client_observed_server_side_session_id")
-            return True
+            return _forget_server_in(request)
         return False
 
     def _new_session_id(self) -> str:
@@ -350,6 +350,14 @@ def _holders(spark: Any) -> list[Any]:
     """Everything in pyspark that keeps the session id (the same names in 4.1, 4.2 and 4.3)."""
     client = spark._client
     return [client, spark, *filter(None, [getattr(client, "_artifact_manager", None)])]
+
+
+def _forget_server_in(request: Any) -> bool:
+    """Let the request speak to whatever server is there; False for a stream of requests, which is past mending."""
+    if not hasattr(request, "client_observed_server_side_session_id"):
+        return False
+    request.ClearField("client_observed_server_side_session_id")
+    return True
 
 
 def _can_follow(spark: Any) -> bool:

@@ -1,0 +1,68 @@
+"""One gateway and one running engine for all tests of the notebook side: a start takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.notebook import Kernel, kernel
+from support.place import Place, place_in, wait_until
+
+from rucat_jupyter import launch
+
+ENGINE = "shared"
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A private home; its end ends every process in it."""
+    with place_in(tmp_path_factory.mktemp("n")) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def rest(place: Place) -> Callable[..., Any]:
+    """Ask the gateway of the place."""
+
+    def ask(method: str, path: str, **options: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("RUCAT_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
+                patch.setenv(name, place.env[name])
+            with launch.client(launch.ensure(place.data_dir)) as client:
+                answer: httpx.Response = client.request(method, f"/rucat/{path}", timeout=70, **options)
+        assert answer.status_code < 400, answer.text
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+def engine(place: Place, rest: Callable[..., Any]) -> str:
+    """The shared engine, Running: brought back where an earlier test ended it. Its id."""
+    code = f"import rucat_jupyter; print(rucat_jupyter.create({ENGINE!r}, driver_memory='1g').id)"
+    done = place.run_python(code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def notebook(place: Place, tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+    """Open notebooks (kernels) by name; all are ended."""
+    with ExitStack() as stack:
+
+        def open_notebook(name: str = "a", **options: Any) -> Kernel:
+            found = stack.enter_context(kernel(place.env, place.root, place.root / f"{name}.ipynb", **options))
+            found.run("%load_ext rucat_jupyter")
+            return found
+
+        yield open_notebook
+
+
+def wait_for_status(rest: Callable[..., Any], ref: str, *statuses: str, deadline_s: float = 60) -> Any:
+    """Wait until the engine has one of the statuses."""
+    look = lambda: (found := rest("GET", f"engines/{ref}"))["status"] in statuses and found  # noqa: E731
+    return wait_until(f"{ref} {statuses}", look, deadline_s)

@@ -1,0 +1,156 @@
+"""Where nobody looks on: scripts, nbconvert, papermill; and a plain IPython."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pexpect
+import pytest
+from support.notebook import ipython
+from support.place import Place
+
+from .conftest import ENGINE, wait_for_status
+
+pytestmark = pytest.mark.engine
+
+SCRIPT = """
+import rucat_jupyter
+with rucat_jupyter.create("script", driver_memory="1g") as engine:
+    spark = engine.connect()
+    print(engine.status, spark.range(4).count(), engine.connect() is spark)
+print(engine.status)
+"""
+KILLED = """
+import os, signal, sys, threading, time
+import rucat_jupyter
+engine = rucat_jupyter.get(sys.argv[1])
+spark = engine.connect()
+spark.range(1).collect()
+threading.Timer(1, lambda: os.kill(int(sys.argv[2]), signal.SIGKILL)).start()
+begun = time.monotonic()
+try:
+    spark.sql("select java_method('java.lang.Thread', 'sleep', 60000L)").collect()
+except rucat_jupyter.EngineFailed as error:
+    print(round(time.monotonic() - begun, 1), error)
+print(time.time())
+"""
+UNNAMED = [
+    "%load_ext rucat_jupyter",
+    "%rucat create --driver-memory 1g",
+    "print(spark.range(6).count())",
+    "%rucat list",
+]
+
+
+def test_a_script_uses_an_engine_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
+    """``with`` stops at the end; nothing is printed that the script does not print."""
+    done = place.run_python(SCRIPT)
+    assert (done.stdout, done.stderr) == ("Running 4 True\nStopped\n", "")
+    rest("DELETE", "engines/script")
+
+
+def test_a_script_on_a_killed_engine_ends_in_seconds(place: Place, engine: str) -> None:
+    """Its query raises the engine's failure, and its exit waits for nothing."""
+    done = place.run_python(KILLED, ENGINE, str(place.engine_process(engine).pid))
+    ended = time.time()
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert float(first.split()[0]) < 5
+    assert "✕ shared failed:" in first
+    assert ended - float(last) < 2
+
+
+def test_nbconvert_makes_an_engine_of_its_own_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
+    """Unnamed: a random suffix, stopped at exit; the last phase is what the page keeps."""
+    path = _notebook(place.root / "convert.ipynb", "--driver-memory 1g")
+    _run(place, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path))
+    created = _created(path)
+    found = re.search(r"● (local-\S+-[0-9a-f]{4}-[0-9a-f]{6})  Running on this machine", created)
+    assert found, created
+    assert "◌" not in created
+    wait_for_status(rest, found[1], "Stopped", deadline_s=20)
+    rest("DELETE", f"engines/{found[1]}")
+
+
+def test_papermill_leaves_a_named_engine_running(place: Place, engine: str, rest: Callable[..., Any]) -> None:
+    """A name says that it is meant to stay; the session is one of its own, whatever notebook is open elsewhere."""
+    path = _notebook(place.root / "mill.ipynb", ENGINE)
+    before = {session["key"] for session in rest("GET", f"engines/{engine}")["sessions"]}
+    _run(place, "-m", "papermill", str(path), str(path), "--no-progress-bar")
+    assert "attached to the running engine" in _created(path)
+    after = rest("GET", f"engines/{engine}")
+    assert after["status"] == "Running"
+    assert len({session["key"] for session in after["sessions"]} - before) == 1
+
+
+def test_a_plain_ipython_attaches_to_a_named_session(place: Place, engine: str) -> None:
+    """Where there is no notebook, --session names one; without it each process has its own."""
+    make = f"%rucat attach {ENGINE} --session mine\nspark.range(9).createOrReplaceTempView('v')"
+    assert "spark is attached" in _run_ipython(place, make)
+    look = "{}\nprint('views', spark.catalog.tableExists('v'))"
+    assert "views True" in _run_ipython(place, look.format(f"%rucat attach {ENGINE} --session mine"))
+    assert "views False" in _run_ipython(place, look.format(f"%rucat attach {ENGINE}"))
+
+
+def test_ctrl_c_in_a_terminal(place: Place, rest: Callable[..., Any]) -> None:
+    """One line that is overwritten while it starts; Ctrl-C ends the waiting at once and says how to go on."""
+    terminal = pexpect.spawn(
+        ipython()[0], ipython()[1:], env=place.env, cwd=str(place.root), encoding="utf-8", timeout=60
+    )
+    try:
+        terminal.expect_exact("In [1]:")
+        terminal.sendline("%load_ext rucat_jupyter")
+        terminal.expect_exact("In [2]:")
+        terminal.sendline("%rucat create term --driver-memory 1g")
+        terminal.expect_exact("\r\x1b[K◌ term  Pending on this machine")
+        terminal.sendintr()
+        terminal.expect_exact("rucat: term is still starting. Wait again: %rucat create term", timeout=1.5)
+        terminal.expect_exact("In [3]:")
+        terminal.sendline("%rucat delete term")
+        terminal.expect_exact("Delete term? Its record, settings and last logs go. [y/N] ")
+        terminal.sendline("y")
+        terminal.expect_exact("term is deleted.")
+        terminal.sendline("exit")
+        terminal.expect(pexpect.EOF)
+    finally:
+        terminal.close(force=True)
+
+
+def _run_ipython(place: Place, code: str) -> str:
+    return _run(place, *ipython("-c", f"%load_ext rucat_jupyter\n{code}")[1:])
+
+
+def _run(place: Place, *args: str) -> str:
+    command = [sys.executable, *args]
+    done = subprocess.run(
+        command, env=place.env, cwd=place.root, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _notebook(path: Path, create: str) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.format(create)) for cell in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+def _created(path: Path) -> str:
+    """What the cell with ``%rucat create`` shows; the one after it must have worked."""
+    cells = json.loads(path.read_text())["cells"]
+    shown = ["".join(_texts(cell)) for cell in cells if cell["cell_type"] == "code"]
+    assert "6\n" in shown
+    return next(text for text in shown if "spark is attached" in text)
+
+
+def _texts(cell: dict[str, Any]) -> list[str]:
+    return ["".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/plain", "")) for o in cell["outputs"]]
