@@ -63,7 +63,7 @@ def change_values(changes: Changes) -> dict[str, Any]:
 def value_of(value: object) -> object:
     """One field's value as it is stored."""
     if isinstance(value, EngineSpec):
-        return json.dumps(value.model_dump(exclude_defaults=True))  # a default means "not set"
+        return _json(value.model_dump(exclude_defaults=True))  # a default means "not set"
     if isinstance(value, Failure):
         return {name: value_of(part) for name, part in value if part is not None}
     if isinstance(value, Enum):
@@ -75,8 +75,8 @@ def credential_values(credential: Credential) -> dict[str, Any]:
     """Every field of a credential, ready to be bound."""
     return {
         "token": text(credential.token),
-        "conf": json.dumps(credential.conf),
-        "env": json.dumps(credential.env),
+        "conf": _json(credential.conf),
+        "env": _json(credential.env),
     }
 
 
@@ -148,6 +148,10 @@ def assign(values: dict[str, Any], prefix: str = "new_") -> str:
 def bind(values: dict[str, Any], prefix: str = "new_") -> dict[str, Any]:
     """The bound values that :func:`assign` names."""
     return {f"{prefix}{name}": value for name, value in values.items() if value is not STORE_NOW}
+
+
+def _json(value: object) -> str:
+    return text(json.dumps(value, ensure_ascii=False))  # which writes NUL as \\u0000
 
 
 def _spec_of(row: Row) -> EngineSpec:

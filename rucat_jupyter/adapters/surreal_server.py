@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import websockets
 from surrealdb import AsyncWsSurrealConnection, SurrealError
 
+from ..errors import StoreUnavailable
 from .surreal_link import Address, Link
 
 _CONNECT_LIMIT_S = 5.0
@@ -38,6 +40,8 @@ class ServerLink(Link):
         self._password = address.password or (unquote(parts.password) if parts.password else None)
         self._connecting = asyncio.Lock()
         self._db: _Connection | None = None
+        self._failed_at = float("-inf")
+        self._failure = ""
 
     async def _connect(self) -> None:
         await self._connection()
@@ -51,18 +55,18 @@ class ServerLink(Link):
         db = await self._connection()
         try:
             answer = await db.query_raw(statement, values)
+        except asyncio.CancelledError:  # the time is up: the connection may be dead without knowing, for minutes
+            self._drop(db)
+            raise
         except _LOST as exc:
             self._drop(db)
-            raise self._unavailable(f"the connection was lost ({exc})") from exc
+            raise self._unavailable("the connection was lost") from exc
         if _is_about_rights(answer):  # the sign-in has run out, or the server has forgotten it
             self._drop(db)
         return self._results(answer)
 
     def _on_timeout(self, task: asyncio.Task[Any]) -> None:
-        """Give up the connection as well: it may be dead without knowing, and would stay so for minutes."""
         task.cancel()
-        if self._db:
-            self._drop(self._db)
 
     def _drop(self, db: _Connection) -> None:
         db.abort()
@@ -70,11 +74,19 @@ class ServerLink(Link):
             self._db = None
 
     async def _connection(self) -> _Connection:
+        asked_at = time.monotonic()
         async with self._connecting:
-            if self._db is None or not self._db.is_alive:
-                if self._db:
-                    self._drop(self._db)
+            if self._db and self._db.is_alive:
+                return self._db
+            if self._db:
+                self._drop(self._db)
+            if self._failed_at >= asked_at:  # who waited for an attempt shares its failure, and does not wait again
+                raise StoreUnavailable(self._failure)
+            try:
                 self._db = await self._new_connection()
+            except StoreUnavailable as exc:
+                self._failed_at, self._failure = time.monotonic(), exc.message
+                raise
             return self._db
 
     async def _new_connection(self) -> _Connection:

@@ -278,9 +278,9 @@ async def test_engines_are_listed_oldest_first_and_by_owner(store: Store) -> Non
 
 
 async def test_listing_of_many_engines_is_complete(store: Store) -> None:
-    """More engines than one page holds come back all, once each, in order."""
+    """More engines than two pages hold come back all, once each, in order."""
     created = []
-    for _ in range(56):
+    for _ in range(11):
         created += await asyncio.gather(*(create(store) for _ in range(20)))
     listed = await store.engines()
     assert sorted(e.id for e in listed) == sorted(e.id for e in created)
@@ -443,9 +443,10 @@ async def test_of_twenty_writers_on_one_name_exactly_one_wins(stores: list[Store
         assert Counter(type(one) for one in seen) == {Engine: 1, NameTaken: WRITERS - 1}, number
         (winner,) = (one for one in seen if isinstance(one, Engine))
         assert {one.details["id"] for one in seen if isinstance(one, NameTaken)} == {winner.id}
-        lines = await asyncio.gather(*(stores[0].history(engine.id) for engine in wanted))
-        assert [line.engine_id for events in lines for line in events] == [winner.id]
-        if number % 20 == 0:
+        assert len(await stores[0].history(winner.id)) == 1
+        if number % 10 == 0:
+            lines = await asyncio.gather(*(stores[0].history(engine.id) for engine in wanted))
+            assert [line.engine_id for events in lines for line in events] == [winner.id]
             tokens = await outcomes([stores[0].credential(engine.id) for engine in wanted])
             assert Counter(type(one) for one in tokens) == {Credential: 1, EngineNotFound: WRITERS - 1}
         await stores[-1].remove(winner, Note("monitor", "removed"))

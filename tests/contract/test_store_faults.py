@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from fakes.surreal_server import PASSWORD, USER, SurrealServer
 
+from rucat_jupyter.adapters import surreal_server
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.errors import Conflict, StoreUnavailable
@@ -292,6 +294,19 @@ async def test_server_that_is_not_there_yet_can_be_opened_later(surreal_modules:
     finally:
         await store.close()
         server.kill()
+
+
+async def test_callers_of_a_server_that_says_nothing_share_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where connections are taken and never answered, all who wait are told after one time limit, not one each."""
+    monkeypatch.setattr(surreal_server, "_CONNECT_LIMIT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = SurrealStore(f"ws://127.0.0.1:{silent.getsockname()[1]}")
+        store._link._is_open = True  # as after a good start
+        began = time.monotonic()
+        seen = await asyncio.gather(*(store.check() for _ in range(10)), return_exceptions=True)
+        assert {type(one) for one in seen} == {StoreUnavailable}
+        assert time.monotonic() - began < QUICKLY_S
+        await store.close()
 
 
 async def test_proxies_of_the_environment_are_not_used_on_this_machine(
