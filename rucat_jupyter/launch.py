@@ -90,8 +90,8 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
     directory = directory or data_dir()
     if engines and (directory / "runs").is_dir() and any((directory / "runs").iterdir()):
         ensure(directory)  # engines may have outlived their gateway
-    record = datadir.read(directory)
-    if record is None or not _is_alive(directory, record):
+    record = _holder(directory)
+    if record is None:
         return False
     if engines:
         os.kill(record.pid, signal.SIGUSR1)
@@ -234,12 +234,23 @@ def _read_word(descriptor: int, deadline: float) -> str | None:
     return None
 
 
-def _is_alive(directory: Path, record: Record) -> bool:
-    """Whether a process may be signalled as the gateway: this machine's, of that pid and start, holding the lock."""
-    if not record.is_here or datadir.process_start(record.pid) != record.started:
-        return False
-    with datadir.lock(directory / "gateway.lock", 0) as is_free:
-        return not is_free
+def _holder(directory: Path) -> Record | None:
+    """The gateway that may be signalled: this machine's, of that pid and start, holding the lock; None without one.
+
+    One that is starting or closing has no record: it is waited for.
+    """
+    deadline = time.monotonic() + WAIT_S
+    while (directory / "gateway.lock").exists():
+        with datadir.lock(directory / "gateway.lock", 0) as is_free:
+            if is_free:
+                return None
+        record = datadir.read(directory)
+        if record and record.is_here and datadir.process_start(record.pid) == record.started:
+            return record
+        if time.monotonic() >= deadline:
+            raise GatewayUnavailable(f"a process that does not say who it is holds {directory / 'gateway.lock'}")
+        time.sleep(0.03)
+    return None
 
 
 def _wait_for_end(record: Record, wait_s: float) -> bool:

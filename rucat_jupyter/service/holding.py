@@ -148,12 +148,14 @@ class Holding:
         if len(os.fsencode(path)) > datadir.MAX_SOCKET_PATH_BYTES:
             raise OSError(f"the path has more than {datadir.MAX_SOCKET_PATH_BYTES} bytes")
         listener = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)  # from its first moment on nobody else can connect
         try:
             listener.bind(str(path))
-            path.chmod(0o600)
         except OSError:
             listener.close()
             raise
+        finally:
+            os.umask(before)
         self._path, self._identity = path, _identity(path)
         return listener
 

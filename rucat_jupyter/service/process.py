@@ -43,7 +43,12 @@ class End(str, Enum):
     BROKEN = "the monitor has ended"
 
 
-_SIGNALS = {signal.SIGTERM: End.SIGNAL, signal.SIGINT: End.SIGNAL, signal.SIGUSR1: End.ENGINES}
+_SIGNALS = {
+    signal.SIGTERM: End.SIGNAL,
+    signal.SIGINT: End.SIGNAL,
+    signal.SIGHUP: End.SIGNAL,
+    signal.SIGUSR1: End.ENGINES,  # no route: nobody ends everything through a Jupyter server
+}
 
 
 def serve_here() -> int:
@@ -92,11 +97,14 @@ def _serve(on_ready: Callable[[], None]) -> int:
     settings = load()
     directory = datadir.prepare(settings.data_dir)
     os.chdir(directory)  # holds no starter's folder
-    logs.begin(directory / "logs", settings.log_level)
+    try:
+        logs.begin(directory / "logs", settings.log_level)
+    except OSError as exc:
+        raise datadir.unwritable(directory, exc) from exc
     with Holding(directory) as holding:
         end = asyncio.run(_Life(settings, holding, on_ready).run())
     signal.setitimer(signal.ITIMER_REAL, 0)
-    if end in (End.OUTDATED, End.LOST) and datadir.read(directory) is None:
+    if end in (End.OUTDATED, End.LOST) and datadir.read(directory) is None and (directory / "gateway.lock").exists():
         _start_successor(directory)
     return 1 if end is End.BROKEN else 0
 
@@ -183,6 +191,7 @@ async def _listen(door: Door, listener: socket.socket) -> uvicorn.Server:
         date_header=False,
         server_header=False,
         ws="none",
+        timeout_keep_alive=75,  # longer than any client keeps an idle connection: a call never meets a closing one
         timeout_graceful_shutdown=1,
     )
     config.load()
