@@ -51,13 +51,17 @@ def test_demo_runs_the_quickstart_and_leaves_nothing() -> None:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_interrupted_demo_leaves_nothing(number: signal.Signals) -> None:
-    """Ctrl-C while the engine starts ends everything that the demo has started, and removes its folder."""
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("Pending on this machine", signal.SIGINT), ("Running on this machine", signal.SIGTERM)],
+    ids=["Ctrl-C while it starts", "SIGTERM while it runs"],
+)
+def test_interrupted_demo_leaves_nothing(moment: str, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM ends everything that the demo has started, and removes its folder."""
     before = temp_entries()
     with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
         for line in demo.stdout:
-            if "Pending on this machine" in line:
+            if moment in line:
                 break
         folders = temp_entries() - before
         os.kill(demo.pid, number)

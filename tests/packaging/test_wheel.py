@@ -80,7 +80,7 @@ def test_imports_from_the_wheel(bare_path: Path, tmp_path: Path) -> None:
 
 def test_server_extension_is_enabled_by_installing(bare_path: Path, tmp_path: Path) -> None:
     """`pip install` alone enables the Jupyter server extension, and Jupyter finds it valid."""
-    listed = run([str(bare_path / "python"), "-m", "jupyter", "server", "extension", "list"], cwd=tmp_path)
+    listed = run([str(bare_path / "python"), "-m", "jupyter_server", "extension", "list"], cwd=tmp_path)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", listed)
     assert re.search(r"rucat_jupyter enabled", plain), plain
     assert re.search(r"rucat_jupyter \S+ OK", plain), plain
