@@ -50,6 +50,9 @@ UNNAMED = [
 ]
 
 
+CELLS = ["%load_ext rucat_jupyter", "%rucat create {}", "print(spark.range(6).count())", "%rucat list"]
+
+
 def test_a_script_uses_an_engine_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
     """``with`` stops at the end; nothing is printed that the script does not print."""
     done = place.run_python(SCRIPT)

@@ -219,7 +219,7 @@ def test_a_frozen_engine_is_told_in_the_cell(
         target=lambda: (wait_for_status(rest, ENGINE, "Unresponsive"), time.sleep(3), driver.resume())
     )
     thaw.start()
-    cell = mine.run(SLOW.format(3_000))
+    cell = mine.run(SLOW.format(30_000))
     thaw.join()
     assert cell.seconds < 60
     assert "◐ shared does not answer now" in cell.stderr
