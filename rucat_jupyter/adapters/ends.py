@@ -35,6 +35,11 @@ _EVIDENCE: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
         "the disk is full",
     ),
     (
+        re.compile(r"Could not reserve enough space for|insufficient memory for the Java Runtime Environment"),
+        Reason.NO_MEMORY,
+        "this machine or container has too little memory",
+    ),
+    (
         re.compile(r"java\.net\.BindException|Failed to bind to|Address already in use"),
         Reason.PORT_IN_USE,
         "another process took the port",
@@ -48,6 +53,7 @@ _CONFIG_EVIDENCE: tuple[re.Pattern[str], ...] = (
     re.compile(
         r"(?:Unrecognized VM option|Improperly specified VM option|Conflicting collector|Invalid [^\n]* size)[^\n]*"
     ),
+    re.compile(r"(?<=Error occurred during initialization of VM\n)[^\n]*"),
     re.compile(r"(?:java\.io\.FileNotFoundException|NoSuchFileException): [^\n]*"),
 )
 _OOM = re.compile(r"Terminating due to java\.lang\.OutOfMemoryError[^\n]*|java\.lang\.OutOfMemoryError[^\n]*")

@@ -140,6 +140,8 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
     return [
         f"-Xmx{heap}m",
         "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
+        f"-XX:ErrorFile={str(folder.log.parent).replace('%', '%%')}/crash-%p.log",  # not in the notebook's folder
+        "-XX:-CreateCoredumpOnCrash",
         *spark.module_flags(setting.spark.jars, setting.java.modules),
         *engine.spec.java_options,
         f"-Djava.io.tmpdir={folder.tmp}",
