@@ -8,7 +8,9 @@ import uuid
 from .errors import InvalidRequest
 
 SESSION_KEY = re.compile(r"[0-9a-f]{32}")
-_LONGEST_PATH = 4096
+LONGEST_PATH = 4096
+_CONTROLS = re.compile(r"[\u0000-\u001f\u007f-\u009f\ud800-\udfff]")
+_PATH_RULE = f"must be the notebook's path: 1 to {LONGEST_PATH} characters without control characters"
 _KEY_RULE = "must be 32 hexadecimal digits: the first of the SHA-256 of the notebook's path"
 
 
@@ -23,8 +25,8 @@ def checked_session(key: str, path: object, session_id: object) -> tuple[str, st
     wrong: list[tuple[str, str]] = []
     if not SESSION_KEY.fullmatch(key):
         wrong.append(("key", _KEY_RULE))
-    if not isinstance(path, str) or not 1 <= len(path) <= _LONGEST_PATH or not path.isprintable():
-        wrong.append(("path", f"must be the notebook's path: printable text of 1 to {_LONGEST_PATH} characters"))
+    if not isinstance(path, str) or not 1 <= len(path) <= LONGEST_PATH or _CONTROLS.search(path):
+        wrong.append(("path", _PATH_RULE))
     if session_id is not None and not _is_uuid(session_id):
         wrong.append(("session_id", "must be a UUID such as '8f0f7b3e-5b1c-4f7c-9d0a-2f6f0e6d1c11'"))
     if wrong:

@@ -7,7 +7,8 @@ import logging
 import os
 import pwd
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -76,7 +77,7 @@ def make_app(
         polls=Polls(bell, look_every_s),
         monitor_trouble=lambda: str(getattr(monitor, "trouble", "")),
         refresh_profiles=refresh_profiles or _nothing,
-        description=json.dumps(describe(__version__)).encode(),
+        describe=_describe,
     )
     default = owner or os_user()
     owner_of = (lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default
@@ -123,6 +124,11 @@ def _named_owner(request: Request) -> str | None:
         rule = f"must be one name of 1 to {LONGEST_OWNER} characters in percent-encoded UTF-8, none of them a control"
         raise InvalidRequest.of([(OWNER_HEADER, rule)])
     return name
+
+
+@lru_cache(1)
+def _describe(platforms: Sequence[str], profiles: Sequence[str]) -> bytes:
+    return json.dumps(describe(__version__, platforms, profiles)).encode()
 
 
 async def _nothing() -> None:

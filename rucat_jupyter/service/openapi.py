@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from ..engine import MASK, NAME_RULE, EngineSpec
 from ..errors import Forbidden, NotAuthenticated, RucatError
+from ..sessions import LONGEST_PATH, SESSION_KEY
 from .routes import EVERYWHERE, ROUTES, Route
 from .views import ErrorView
 
@@ -19,16 +20,16 @@ BY_JUPYTER = (NotAuthenticated, Forbidden)
 """What Jupyter answers in front of every route, before the gateway is asked."""
 
 
-def describe(version: str, routes: Sequence[Route[Any]] = ROUTES) -> Schema:
-    """The whole document."""
+def describe(version: str, platforms: Sequence[str], profiles: Sequence[str]) -> Schema:
+    """The whole document, for a gateway that has these platforms and profiles now."""
     models: dict[str, type[BaseModel]] = {ErrorView.__name__: ErrorView}
-    for _, model in (answer for route in routes for answer in route.answers.values()):
+    for _, model in (answer for route in ROUTES for answer in route.answers.values()):
         if isinstance(model, type):
             models[model.__name__] = model
     _, schemas = models_json_schema([(models[name], "serialization") for name in sorted(models)], ref_template=REF)
-    components = {**schemas["$defs"], **_request_schemas()}
+    components = {**schemas["$defs"], **_request_schemas(platforms, profiles)}
     paths: dict[str, Schema] = {}
-    for route in routes:
+    for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
@@ -83,9 +84,13 @@ def _errors(errors: Sequence[type[RucatError]]) -> Schema:
 
 
 def _path_parameters(path: str) -> list[Schema]:
+    key = f"^{SESSION_KEY.pattern}$"
     known = {
         "id": ("An engine's id or name.", {"type": "string", "minLength": 1}),
-        "key": ("First 32 hex digits of the SHA-256 of the path.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
+        "key": (
+            "First 32 hex digits of the SHA-256 of the path.",
+            {"type": "string", "pattern": key},
+        ),
     }
     return [
         {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
@@ -117,16 +122,17 @@ def _inlined(prop: Schema, defs: Mapping[str, Schema]) -> Schema:
     return {key: value for key, value in inner.items() if key not in ("title", "default")}
 
 
-def _request_schemas() -> dict[str, Schema]:
+def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[str, Schema]:
     """What may be sent: the spec's fields, each of which may be null to unset what the profile has."""
     spec = EngineSpec.model_json_schema(ref_template="#/components/schemas/{model}Request")
     defs = {f"{name}Request": _nullable(schema) for name, schema in spec.pop("$defs").items()}
-    text = {"type": ["string", "null"]}
+    name = {"type": ["string", "null"], "minLength": 1, "maxLength": 63}
     about = {
-        "name": {**text, "description": f"Chosen free where it is missing; {NAME_RULE}."},
-        "platform": {**text, "description": "Default: the profile's."},
-        "profile": {**text, "description": "Default: the gateway's."},
+        "name": {**name, "description": f"Chosen free where it is missing; {NAME_RULE}."},
+        "platform": {"enum": [*sorted(platforms), None], "description": "Default: the profile's."},
+        "profile": {"enum": [*sorted(profiles), None], "description": "Default: the gateway's."},
     }
+    spec["properties"]["conf"]["propertyNames"] |= {"pattern": "^spark\\."}
     request = _nullable(spec)
     request["title"] = "EngineRequest"
     request["description"] = (
@@ -139,7 +145,13 @@ def _request_schemas() -> dict[str, Schema]:
         "additionalProperties": False,
         "required": ["path"],
         "properties": {
-            "path": {"type": "string", "minLength": 1, "maxLength": 4096, "description": "The notebook's path."},
+            "path": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST_PATH,
+                "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+                "description": "The notebook's path.",
+            },
             "session_id": {"type": ["string", "null"], "format": "uuid", "description": "In place of the present one."},
         },
     }

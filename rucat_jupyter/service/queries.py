@@ -21,7 +21,7 @@ MOST_LINES = 100_000
 def _number(text: object) -> object:
     """A number as JSON writes it: no blanks, underscores, words or signs that Python would take."""
     if isinstance(text, str) and not re.fullmatch(
-        r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", text
+        r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?", text
     ):
         raise ValueError("must be a number")
     return text
@@ -42,8 +42,11 @@ def _flag(text: object) -> object:
     return _FLAGS[text] if isinstance(text, str) else text
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Wait = Annotated[float, BeforeValidator(_number), Field(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait.")]
+# The range comes first: what follows a validator does not get into the schema.
+_from_text = BeforeValidator(_whole)
+Wait = Annotated[
+    float, Field(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for a change."), BeforeValidator(_number)
+]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": list(_FLAGS)})]
 
 
@@ -56,10 +59,10 @@ class ListQuery(Model):
 
     status: Status | None = Field(None, description="Only engines of that status.")
     name: str | None = Field(None, description="Only the engine of that name.")
-    limit: Annotated[Whole, Field(ge=1, le=MOST_ENGINES)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=MOST_ENGINES), _from_text] | None = Field(
         None, description="Engines a page; default all."
     )
-    page: Annotated[Whole, Field(ge=1, le=10**9)] = Field(1, description="Which page, from 1.")
+    page: Annotated[int, Field(ge=1, le=10**9), _from_text] = Field(1, description="Which page, from 1.")
     since: str | None = Field(None, description="The token of an earlier answer: wait until it is no longer current.")
     wait: Wait = 0.0
 
@@ -67,7 +70,7 @@ class ListQuery(Model):
 class EngineQuery(Model):
     """How long to wait for a change of an engine."""
 
-    since: Annotated[Whole, Field(ge=0)] | None = Field(
+    since: Annotated[int, Field(ge=0, le=10**15), _from_text] | None = Field(
         None, description="The revision of an earlier answer: wait until it is no longer current."
     )
     wait: Wait = 0.0
@@ -82,7 +85,9 @@ class DeleteQuery(Model):
 class LogsQuery(Model):
     """Which lines."""
 
-    tail: Annotated[Whole, Field(ge=0, le=MOST_LINES)] | None = Field(None, description="How many last lines; all.")
+    tail: Annotated[int, Field(ge=0, le=MOST_LINES), _from_text] | None = Field(
+        None, description="How many last lines; all."
+    )
     follow: Flag = Field(False, description="Send new lines as they come, until the engine ends.")
 
 

@@ -65,8 +65,8 @@ class Service:
     monitor_trouble: Callable[[], str]
     """Empty while the monitor works, else what is wrong with it."""
     refresh_profiles: Callable[[], Awaitable[None]]
-    description: bytes
-    """The OpenAPI document."""
+    describe: Callable[[Sequence[str], Sequence[str]], bytes]
+    """The OpenAPI document for these platforms and profiles."""
 
     @cached_property
     def spec_schema(self) -> dict[str, object]:
@@ -257,7 +257,9 @@ async def get_health(service: Service, call: Call[NoQuery]) -> Response:
 
 async def get_openapi(service: Service, call: Call[NoQuery]) -> Response:
     """Describe all this for programs."""
-    return Response(service.description, media_type="application/json")
+    gateway = service.gateway
+    profiles = tuple(profile.name for profile in gateway.profiles.all() if profile.platform in gateway.platforms)
+    return Response(service.describe(tuple(gateway.platforms), profiles), media_type="application/json")
 
 
 _ENGINE = f"{PREFIX}/engines/{{id}}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import re
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -15,7 +17,7 @@ from fakes.rest_app import app_of, client_of, error_of, fields_of
 from rucat_jupyter.engine import Status
 from rucat_jupyter.ports import Endpoint, Note, Problem
 from rucat_jupyter.profiles import Layer, Profiles
-from rucat_jupyter.service.app import make_app
+from rucat_jupyter.service.app import make_app, os_user
 from rucat_jupyter.service.routes import ROUTES
 
 KEY = "0123456789abcdef" * 2
@@ -623,3 +625,28 @@ async def test_a_header_that_is_not_believed_changes_nothing(office: Office) -> 
     async with client_of(office, trusts_owner_header=False) as client:
         made = (await client.post("/rucat/engines", json={}, headers={"X-Rucat-Owner": "bob"})).json()
     assert made["owner"] == OWNER
+
+
+def test_a_user_without_an_entry_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under any user id."""
+
+    def nobody(uid: int) -> object:
+        raise KeyError(uid)
+
+    assert os_user() == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert os_user() == f"uid-{os.getuid()}"
+
+
+async def test_a_defect_has_the_error_form_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And tells nothing of what it was about."""
+
+    async def broken(owner: str) -> object:
+        raise ZeroDivisionError(TOKEN)
+
+    monkeypatch.setattr(office.store, "engines", broken)
+    transport = httpx.ASGITransport(app_of(office), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://rucat") as client:
+        answer = await client.get("/rucat/engines")
+    assert error_of(answer) == (500, "internal")
+    assert TOKEN not in answer.text
