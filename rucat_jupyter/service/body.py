@@ -92,7 +92,7 @@ def _why(exc: Exception) -> str:
     if isinstance(exc, RecursionError):
         return "it is nested too deeply"
     if isinstance(exc, json.JSONDecodeError):
-        return f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
+        return f"{exc.msg.removesuffix(' starting at')} at line {exc.lineno}, column {exc.colno}"
     return "a number is too large" if "integer string conversion" in str(exc) else str(exc)
 
 
