@@ -65,7 +65,7 @@ class RucatExtension(ExtensionApp):
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         if self._forwarder is not None:
-            await self._forwarder.close()
+            self._forwarder.upstream.close()
 
     def _server(self) -> Any:
         """The server that this is linked to; Any, for Jupyter's traits have no types."""

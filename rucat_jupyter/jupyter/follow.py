@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from .. import launch
 from ..errors import GatewayUnavailable
+from .exchange import Broken, Collected, Request, Silent, connect, exchange
 
 logger = logging.getLogger(__name__)
 
@@ -72,28 +73,27 @@ class Follower:
 
     async def _follow(self, address: launch.Address) -> None:
         """Follow one gateway until it ends or says no."""
-        httpx = await asyncio.to_thread(importlib.import_module, "httpx")
-        wire = await asyncio.to_thread(importlib.import_module, "rucat_jupyter.wire")
-        token = ""
-        transport = httpx.AsyncHTTPTransport(uds=address.socket, verify=wire.no_tls())
         try:
-            async with httpx.AsyncClient(
-                transport=transport, base_url=wire.BASE_URL, trust_env=False, timeout=WAIT_S + MARGIN_S
-            ) as client:
-                while True:
-                    answer = await client.get(
-                        "/rucat/engines",
-                        params={"since": token, "wait": WAIT_S} if token else None,
-                        headers={"X-Rucat-Follower": "1"},
-                    )
-                    if answer.status_code != 200:
-                        logger.debug("cannot follow the gateway: %d %s", answer.status_code, answer.text[:200])
-                        return
-                    listing = answer.json()
-                    token = listing["token"]
-                    self._compare({engine["id"]: engine["revision"] for engine in listing["engines"]})
-        except (httpx.TransportError, json.JSONDecodeError) as exc:
-            logger.debug("the gateway has ended: %s", exc)
+            stream = await connect(address.socket)
+        except OSError:
+            return
+        target = "/rucat/engines"
+        try:
+            while True:
+                answer = Collected()
+                await exchange(
+                    stream, Request("GET", target, {"X-Rucat-Follower": "1"}, read_s=WAIT_S + MARGIN_S), answer
+                )
+                if answer.status != 200:
+                    logger.debug("cannot follow the gateway: %d %r", answer.status, answer.body[:200])
+                    return
+                listing = json.loads(answer.body)
+                target = f"/rucat/engines?since={quote(listing['token'])}&wait={WAIT_S}"
+                self._compare({engine["id"]: engine["revision"] for engine in listing["engines"]})
+        except (Broken, Silent):
+            logger.debug("the gateway has ended")
+        finally:
+            stream.close()
 
     def _compare(self, now: dict[str, int]) -> None:
         changed = [{"id": key, "revision": rev} for key, rev in now.items() if self._known.get(key) != rev]

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import http
-import importlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 from urllib.parse import quote, unquote_plus
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
+from tornado.httputil import HTTPHeaders
 
 from .. import launch
 from ..errors import (
     BodyTooLarge,
     Forbidden,
-    GatewayUnavailable,
     InvalidRequest,
     NoSuchRoute,
     NotAuthenticated,
@@ -28,11 +26,8 @@ from ..errors import (
     Unavailable,
     WrongMethod,
 )
-
-if TYPE_CHECKING:
-    import httpx
-
-    from ..wire import AsyncTransport
+from .exchange import Broken, Request
+from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +56,11 @@ MARGIN_S = 15.0  # how much later than asked for a long poll may come back
 _SENT = ("Accept", "Content-Type")  # of a request's headers; so neither Cookie, Authorization nor X-XSRFToken
 _NOT_RETURNED = frozenset(
     (
-        *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),  # hop by hop, RFC 9110 7.6.1
-        *("proxy-authenticate", "proxy-authorization", "content-length", "set-cookie", "server", "date"),
+        *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),  # hop by hop, RFC 9110 7.6.1
+        *("Proxy-Authenticate", "Proxy-Authorization", "Content-Length", "Set-Cookie", "Server", "Date"),
     )
 )
 _JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters that Jupyter reads itself
-_EMPTY = (204, 304)  # answers that have no body
 _CODES = {
     400: InvalidRequest.code,
     401: NotAuthenticated.code,
@@ -78,61 +72,14 @@ _CODES = {
 
 
 class Forwarder:
-    """Sends calls to the gateway's socket, and starts the gateway where there is none.
+    """Where the handlers send what they are asked; ``has_owners``: engines belong to Jupyter's users.
 
-    ``on_contact`` is called with every gateway it comes to; ``has_owners``: engines belong to Jupyter's users.
+    ``on_contact`` is called with every gateway it comes to.
     """
 
     def __init__(self, on_contact: Callable[[launch.Address], None], *, has_owners: bool = False) -> None:
         self.has_owners = has_owners
-        self._on_contact = on_contact
-        self._transport: AsyncTransport | None = None
-        self._loading = asyncio.Lock()
-
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float | None
-    ) -> httpx.Response:
-        """Return the gateway's answer, its body unread; raises GatewayUnavailable.
-
-        ``target`` is path and query as they were sent; ``read_s`` is the longest silence, None: any.
-        """
-        import httpx
-
-        from ..wire import BASE_URL
-
-        if self._transport is None:
-            await self._load()
-        request = httpx.Request(
-            method,
-            httpx.URL(BASE_URL).copy_with(raw_path=target.encode("utf-8", "surrogateescape")),
-            headers=headers,
-            content=body,
-            extensions={"timeout": {"connect": 5.0, "write": 30.0, "pool": None, "read": read_s}},
-        )
-        try:
-            return await self._transport.handle_async_request(request)  # type: ignore[union-attr]  # loaded above
-        except httpx.TimeoutException:
-            raise GatewayUnavailable(
-                f"the gateway did not answer within {read_s} s; if that stays so, `rucat serve --replace` swaps it"
-            ) from None
-        except httpx.TransportError as exc:
-            raise GatewayUnavailable(
-                f"the gateway ended during {method} {target.partition('?')[0]} ({type(exc).__name__}): "
-                "look whether that was done before you ask again"
-            ) from exc
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        if self._transport is not None:
-            await self._transport.aclose()
-            self._transport = None
-
-    async def _load(self) -> None:
-        async with self._loading:
-            if self._transport is None:
-                wire = await asyncio.to_thread(importlib.import_module, "rucat_jupyter.wire")  # httpx: 0.1 s
-                find = functools.partial(launch.ensure, wait_s=START_S)
-                self._transport = wire.AsyncTransport(find, self._on_contact, START_S)
+        self.upstream = Upstream(lambda: launch.ensure(wait_s=START_S), on_contact, START_S)
 
 
 class RucatHandler(APIHandler):
@@ -141,6 +88,8 @@ class RucatHandler(APIHandler):
     auth_resource = RESOURCE
     forwarder: Forwarder
     _work: asyncio.Task[None] | None = None
+    _has_length = False
+    _type = ""
 
     def initialize(self, forwarder: Forwarder) -> None:
         """Take the one forwarder of this server."""
@@ -170,24 +119,32 @@ class RucatHandler(APIHandler):
     async def _forward(self) -> None:
         if len(self.request.body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"the body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are taken")
-        answer = await self.forwarder.send(
-            self.request.method or "",
-            self._target(),
-            self._forwarded_headers(),
-            self.request.body,
-            self._read_s(),
+        request = Request(
+            self.request.method or "", self._target(), self._sent_headers(), self.request.body, self._read_s()
         )
         try:
-            self._begin(answer)
-            if "content-length" in answer.headers or answer.status_code in _EMPTY:
-                self.finish(await answer.aread() or None, set_content_type=answer.headers.get("content-type", ""))
-                return
-            async for piece in answer.aiter_raw():
-                self.write(piece)
-                await self.flush()
-            self.finish(set_content_type=answer.headers.get("content-type", ""))
-        finally:
-            await answer.aclose()
+            await self.forwarder.upstream.send(request, self)
+        except Broken:
+            self.detach().close()  # whoever reads must not take it for the whole
+        else:
+            self.finish(set_content_type=self._type)
+
+    def begin(self, status: int, headers: HTTPHeaders) -> None:
+        """Take the answer's status and headers."""
+        self.set_status(status)
+        self._has_length = "Content-Length" in headers
+        self._type = headers.get("Content-Type", "")
+        for name, value in headers.get_all():
+            if name == "Location" and value.startswith("/rucat/"):
+                self.set_header(name, self.base_url.rstrip("/") + value)
+            elif name not in _NOT_RETURNED:
+                self.set_header(name, value)
+
+    def take(self, piece: bytes) -> Awaitable[None] | None:
+        """Take a piece of the answer: a stream goes on at once, at the client's pace."""
+        if piece:
+            self.write(piece)
+        return None if self._has_length else self.flush()
 
     def _target(self) -> str:
         """Path and query for the gateway: what was sent, without what Jupyter and JupyterLab add for themselves."""
@@ -195,7 +152,7 @@ class RucatHandler(APIHandler):
         parts = [part for part in self.request.query.split("&") if part and not _is_jupyters(part)]
         return f"{path}?{'&'.join(parts)}" if parts else path
 
-    def _forwarded_headers(self) -> dict[str, str]:
+    def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in _SENT if name in self.request.headers}
         if self.forwarder.has_owners:
             headers["X-Rucat-Owner"] = quote(self.current_user.username, safe=" !#$&'*+-.^_`|~@:/=()")
@@ -208,14 +165,6 @@ class RucatHandler(APIHandler):
             return ANSWER_S + MARGIN_S + min(50.0, max(0.0, float(self.get_query_argument("wait", "0"))))
         except ValueError:
             return ANSWER_S  # the gateway says what is wrong
-
-    def _begin(self, answer: httpx.Response) -> None:
-        self.set_status(answer.status_code)
-        for name, value in answer.headers.multi_items():
-            if name.lower() == "location" and value.startswith("/rucat/"):
-                self.set_header(name, self.base_url.rstrip("/") + value)
-            elif name.lower() not in _NOT_RETURNED:
-                self.set_header(name, value)
 
     def compute_etag(self) -> None:
         """No ETag: nothing here is worth a hash of every answer."""
