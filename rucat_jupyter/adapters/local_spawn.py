@@ -15,7 +15,7 @@ from . import free_ports, machine
 from .budget import Budget, needed_mb
 from .local_spec import LocalSpecs, heap_mb
 from .local_words import LOG_CONFIG, Words, has_ui, words_of
-from .processes import Process, start_mark
+from .processes import Process, start_mark, wait_until_named
 from .runs import Record, RunFolder, list_runs, open_private, write_private
 
 log = logging.getLogger(__name__)
@@ -113,5 +113,6 @@ def _popen(folder: RunFolder, words: Words) -> Process:
             stderr=out,
             start_new_session=True,
         )
+    wait_until_named(child.pid, f"@{folder.argfile}")
     child.returncode = 0  # not true: it keeps Popen from waiting for it or warning of it; `reap` does that
     return Process(child.pid, start_mark(child.pid) or "")

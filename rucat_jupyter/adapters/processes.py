@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,18 @@ def find_engines(runs: Path) -> dict[str, Process]:
                     if mark is not None:
                         found[word[len(prefix) : -len(suffix)]] = Process(pid, mark)
     return found
+
+
+def wait_until_named(pid: int, word: str, timeout_s: float = 1.0) -> None:
+    """Wait until a process that was just spawned can be found by this word of its command line.
+
+    While the kernel replaces a process's program, its command line is empty for a moment, although the spawn is over.
+    """
+    deadline = time.monotonic() + timeout_s
+    with contextlib.suppress(psutil.Error, OSError):  # it has ended already, and is found by nothing any more
+        process = psutil.Process(pid)
+        while word not in process.cmdline() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def find_family(run_name: str) -> list[Process]:
