@@ -88,6 +88,19 @@ async def connect(path: str) -> IOStream:
     return stream
 
 
+def is_quiet(stream: IOStream) -> bool:
+    """Whether an idle connection is still open: the other end's close may have arrived, but not been read yet."""
+    if stream.closed():
+        return False
+    try:
+        stream.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 async def exchange(stream: IOStream, request: Request, sink: Sink) -> bool:
     """Make one call on a connection; returns whether it can be used again. Raises Broken and Silent."""
     parameters = HTTP1ConnectionParameters(max_body_size=_NO_LIMIT)

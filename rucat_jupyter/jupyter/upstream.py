@@ -17,7 +17,7 @@ from tornado.iostream import IOStream
 
 from .. import launch
 from ..errors import GatewayUnavailable
-from .exchange import Broken, Request, Silent, Sink, connect, exchange
+from .exchange import Broken, Request, Silent, Sink, connect, exchange, is_quiet
 
 MAX_IDLE = 20
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
@@ -82,7 +82,7 @@ class Upstream:
     async def _try(self, address: launch.Address, request: Request, sink: Sink, *, is_last: bool) -> bool:
         """Make the call once; False when this gateway did not take it."""
         try:
-            stream = self._idle.pop() if self._idle else await connect(address.socket)
+            stream = self._pop_idle() or await connect(address.socket)
         except OSError:
             return False
         held = Held(sink)
@@ -96,6 +96,14 @@ class Upstream:
             return False
         await held.release()
         return True
+
+    def _pop_idle(self) -> IOStream | None:
+        while self._idle:
+            stream = self._idle.pop()
+            if is_quiet(stream):
+                return stream
+            stream.close()
+        return None
 
     def _drop(self, stream: IOStream) -> None:
         if stream in self._idle:
