@@ -26,8 +26,9 @@ from .plain_http import HttpAnswer, HttpError, get
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
 """Finished is an end: of a client that was killed the operation is closed only 7 minutes later (Spark 4.3.0)."""
-_ENDLESS = ("write_stream_operation_start", "streaming_query_listener_bus_command")
-"""Commands that are never seen to end: the stream that one starts is counted by itself, a listener is no query."""
+_ENDLESS = ("write_stream_operation_start", "streaming_query_listener_bus_command", "ml_command { clean_cache")
+"""Commands that are not seen to end: the stream that one starts is counted by itself, a listener is no query, and the
+last is what pyspark sends when it exits, without waiting for it: seen as started for minutes (Spark 4.3.0)."""
 _TIMES = ("startTimestamp", "finishTimestamp", "closeTimestamp")
 _TIMEOUT_S = 5.0
 _STREAMS = re.compile(rb"Active Streaming Queries \((\d+)\)")
@@ -129,7 +130,7 @@ class ActivityReader:
 
 
 def _is_running(statement: str, state: str) -> bool:
-    return state not in _ENDED and not statement.startswith(_ENDLESS)
+    return state not in _ENDED and not " ".join(statement[:200].split()).startswith(_ENDLESS)
 
 
 def _rows(body: bytes) -> list[list[str]]:

@@ -80,6 +80,7 @@ class QueryTier:
             return await query
         finally:
             query.cancel()
+            await asyncio.gather(query, return_exceptions=True)
 
     async def _is_stopped(self, answer: Answer) -> bool:
         """Whether the SparkContext is stopped: in words, or every call fails in the server's own error handler."""

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
+from ..deadline import within
 from ..ports import Endpoint
 from .connect_line import Line
 from .connect_pace import Miss, Rhythm, wait
@@ -100,7 +101,7 @@ class ServiceTier:
         if not _is_address(host):
             return True
         try:
-            await asyncio.wait_for(_connect(host, self._endpoint.port), self._rhythm.pace.prompt_s)
+            await within(self._rhythm.pace.prompt_s, _connect(host, self._endpoint.port))
         except (OSError, asyncio.TimeoutError):
             return False
         return True

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from urllib.parse import urlsplit
 
+from ..deadline import within
+
 _MAX_BYTES = 32 << 20
 
 
@@ -31,7 +33,7 @@ class HttpAnswer:
 async def get(base_url: str, path: str, timeout_s: float) -> HttpAnswer:
     """GET a path of ``http://host:port``; raises HttpError when nothing sensible comes within the time."""
     try:
-        return await asyncio.wait_for(_get(base_url, path), timeout_s)
+        return await within(timeout_s, _get(base_url, path))
     except asyncio.TimeoutError as exc:
         raise HttpError(f"no answer from {base_url} within {timeout_s:g} s") from exc
     except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:

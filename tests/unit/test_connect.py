@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from fakes.probed_server import HANDLER_FAILED, NO_SESSION, REFUSED, STOPPED, ProbedServer, Relay
+from fakes.spark_ui import FakeUi
 
 from rucat_jupyter.adapters.connect import ConnectProber, ConnectPulse
 from rucat_jupyter.adapters.connect_pace import PACES, REMOTE_PACE, Pace, Rhythm
@@ -501,6 +502,23 @@ async def test_a_closed_pulse_is_quiet_and_leaves_nothing(server: ProbedServer) 
     assert said == []
     ours = {task for task in asyncio.all_tasks() - before if "rucat_jupyter" in str(task)}
     assert ours == set()
+
+
+async def test_a_pulse_can_be_closed_at_any_moment(server: ProbedServer) -> None:
+    """No cancellation is swallowed, wherever it hits (before Python 3.12 ``asyncio.wait_for`` does that)."""
+    hasty = replace(QUICK, service_s=0.001, query_s=0.001, activity_s=0.001, eager_s=0.001)
+    async with FakeUi() as ui, ProbedServer() as dead:
+        await dead.stop()
+        for step in range(150):
+            prober = ConnectProber({"local": hasty})
+            for number, port in enumerate((server.port, dead.port)):
+                watched = engine(f"{number:016x}")
+                prober.watch(watched, Endpoint("127.0.0.1", port, ui.url), "right", lambda engine_id: None)
+            for _ in range(step):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.0001 * step)
+            closing = asyncio.create_task(prober.close())
+            assert (await asyncio.wait({closing}, timeout=5))[0], f"close hangs after {step} steps"
 
 
 async def test_a_pause_of_ours_is_no_miss() -> None:

@@ -86,6 +86,15 @@ async def test_what_finished_is_not_running(ui: FakeUi) -> None:
     assert found.running == 0
 
 
+async def test_the_farewell_of_a_client_does_not_run(ui: FakeUi) -> None:
+    """What pyspark sends at exit stays "started" for minutes when it does not wait for the answer."""
+    farewell = "ml_command {\n  clean_cache {\n  }\n}\n"
+    ui.operations = [Operation("a", state="STARTED", statement=farewell, began=1)]
+    found = await ActivityReader(ui.url).read(NOW)
+    assert found is not None
+    assert found.running == 0
+
+
 async def test_a_stream_is_use_as_long_as_it_is_active(ui: FakeUi) -> None:
     """The command that starts a stream is never seen to end; the stream itself is, and counts between its jobs."""
     ui.operations = [Operation("a", state="STARTED", statement="write_stream_operation_start {\n  input {")]

@@ -1,0 +1,353 @@
+"""Health probes and signs of use of a real engine: alive, busy, frozen, a zombie, dead, and back again.
+
+One engine serves the everyday tests, in the order in which they are written; the last ones end it. They probe faster
+than every day, with the deadlines of every day where no accusation is what is promised. The tests at the end (slow)
+do the same at the everyday pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import grpc
+import pyspark.sql.connect.proto as pb
+import pytest
+import pytest_asyncio
+from fakes.stop_context import CALL, make_jar
+from support.local import TOKEN, driver, machine, new_engine, next_run
+
+from rucat_jupyter.adapters.connect import ConnectProber, ConnectPulse
+from rucat_jupyter.adapters.connect_pace import Pace
+from rucat_jupyter.adapters.connect_wire import PROBE_USER, SERVICE, probe_session
+from rucat_jupyter.adapters.local import LocalPlatform
+from rucat_jupyter.deadline import within
+from rucat_jupyter.engine import Engine, EngineSpec
+from rucat_jupyter.lifecycle import Health
+from rucat_jupyter.ports import Activity, Endpoint
+
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+
+READY = Health(ready=True)
+EVERYDAY = Pace()
+QUICK = replace(EVERYDAY, service_s=0.5, query_s=1.0, activity_s=0.5)
+"""More looks, and the everyday deadlines."""
+
+SQL = """
+import sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).create()
+for statement in sys.argv[2:]:
+    print(spark.sql(statement).collect(), flush=True)
+"""
+BUSY = """
+import sys, time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).create()
+work = "sum(conv(substr(sha2(cast(id as string), 512), 1, 8), 16, 10))"
+end = time.monotonic() + float(sys.argv[2])
+print("busy", flush=True)
+while time.monotonic() < end:
+    spark.range(0, 3_000_000, 1, 16).selectExpr(work).collect()
+print("done", flush=True)
+"""
+
+
+@dataclass
+class Life:
+    """A real engine, and every word of whoever watches it."""
+
+    folder: Path
+    platform: LocalPlatform
+    engine: Engine
+    started: float = 0.0
+    said: list[Health] = field(default_factory=list)
+    prober: ConnectProber | None = None
+    pulse: ConnectPulse | None = None
+
+    async def start(self) -> None:
+        self.started = time.monotonic()
+        await self.platform.start(self.engine, TOKEN)
+
+    async def endpoint(self) -> Endpoint:
+        endpoint = await self.platform.endpoint(self.engine)
+        assert endpoint is not None
+        return endpoint
+
+    @asynccontextmanager
+    async def watched(self, pace: Pace = QUICK, token: str = TOKEN.token) -> AsyncIterator[ConnectPulse]:
+        self.said.clear()
+        self.prober = ConnectProber({"local": pace})
+
+        def wake(engine_id: str) -> None:
+            if self.said[-1:] != [pulse.health]:  # else it is busyness that has changed
+                self.said.append(pulse.health)
+
+        self.pulse = pulse = self.prober.watch(self.engine, await self.endpoint(), token, wake)
+        try:
+            yield pulse
+        finally:
+            await self.prober.close()
+
+    async def until(self, is_so: Callable[[Health], bool], within_s: float) -> float:
+        """Wait until the health is so, and return the seconds that it took."""
+        assert self.pulse is not None
+        began = time.monotonic()
+        while not is_so(self.pulse.health):
+            assert time.monotonic() - began < within_s, self.said
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(driver(self.folder, self.engine).pid, number)
+
+    async def remote(self) -> str:
+        endpoint = await self.endpoint()
+        return f"sc://{endpoint.host}:{endpoint.port}/;authorization=Bearer%20{TOKEN.token};user_id=alice"
+
+    async def sql(self, *statements: str) -> str:
+        """Run statements by a client of its own, and return what it prints."""
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SQL, await self.remote(), *statements, stdout=subprocess.PIPE
+        )
+        out, _ = await within(60, client.communicate())
+        assert client.returncode == 0
+        return out.decode()
+
+    @asynccontextmanager
+    async def busy(self, seconds: float) -> AsyncIterator[asyncio.subprocess.Process]:
+        """All cores at work, by a client of its own."""
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", BUSY, await self.remote(), str(seconds), stdout=subprocess.PIPE
+        )
+        assert client.stdout is not None
+        try:
+            assert await within(60, client.stdout.readline()) == b"busy\n"
+            yield client
+            assert await within(seconds + 60, client.stdout.readline()) == b"done\n"
+            assert await within(60, client.wait()) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                client.kill()
+            await client.wait()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def life(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Life]:
+    folder = tmp_path_factory.mktemp("health")
+    async with machine(folder) as platform:
+        engine = await new_engine(platform, EngineSpec())
+        yield Life(folder, platform, engine)
+
+
+async def frozen_after(life: Life, seconds: float) -> None:
+    """Freeze the engine for so long, and let it go on."""
+    life.send(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        life.send(signal.SIGCONT)
+
+
+async def test_running_is_seen_at_once(life: Life) -> None:
+    """The pulse that waits for a starting engine is ready within moments of its port, and queries run."""
+    await life.start()
+    async with life.watched() as pulse:
+        endpoint = await life.endpoint()
+        while not await _listens(endpoint):
+            assert time.monotonic() - life.started < 120
+            await asyncio.sleep(0.02)
+        lag_s = await life.until(lambda h: h.ready, 10)
+        print(f"ready {time.monotonic() - life.started:.2f} s after the start, {lag_s:.2f} s after the port")
+        assert lag_s < 2.0
+        await _until_activity(pulse, lambda a: not a.running)
+        await life.sql("VALUES (1)")
+        assert life.said[-1] == READY
+        assert pulse.health == READY
+
+
+async def test_use_is_seen_and_probes_are_not_use(life: Life) -> None:
+    """A query without a job is use, a running one is use now; minutes of probes are not."""
+    async with life.watched() as pulse:
+        quiet = await _until_activity(pulse, lambda a: not a.running)
+        await asyncio.sleep(3)
+        assert pulse.activity == quiet
+        before = datetime.now(timezone.utc)
+        await life.sql("VALUES (1), (2)")
+        used_at = (await _until_activity(pulse, lambda a: not a.running and a != quiet)).used_at
+        assert used_at is not None
+        assert before - timedelta(seconds=2) < used_at <= datetime.now(timezone.utc)
+        async with life.busy(2):
+            await _until_activity(pulse, lambda a: a.running > 0)
+        await _until_activity(pulse, lambda a: a.running == 0)
+
+
+async def test_a_busy_engine_is_not_accused(life: Life) -> None:
+    """Ten seconds of work on every core: each probe is answered in time."""
+    async with life.watched():
+        await life.until(lambda h: h.ready, 10)
+        async with life.busy(10):
+            pass
+        assert life.said == [READY]
+
+
+async def test_a_closed_probe_session_is_replaced(life: Life) -> None:
+    """Somebody releases the probe session, for ever: the next one is used, and nobody hears of it."""
+    endpoint = await life.endpoint()
+    request = pb.ReleaseSessionRequest(session_id=probe_session(life.engine.run_name, 0))
+    request.user_context.user_id = PROBE_USER
+    async with life.watched():
+        await life.until(lambda h: h.ready, 10)
+        async with grpc.aio.insecure_channel(f"{endpoint.host}:{endpoint.port}") as channel:
+            release = channel.unary_unary(SERVICE + "ReleaseSession")
+            metadata = (("authorization", f"Bearer {TOKEN.token}"),)
+            await release(request.SerializeToString(), metadata=metadata, timeout=10)
+        await asyncio.sleep(4)
+        assert life.said == [READY]
+
+
+async def test_a_stranger_s_token_is_refused(life: Life) -> None:
+    """Another engine's pulse, on what was its port: not ready, and the message says why."""
+    async with life.watched(token="another") as pulse:
+        await life.until(lambda h: "another Spark Connect server" in h.message, 10)
+        assert not pulse.health.ready
+
+
+async def test_a_short_pause_is_not_told(life: Life) -> None:
+    """Three seconds of standing still are within the deadline."""
+    async with life.watched():
+        await life.until(lambda h: h.ready, 10)
+        await frozen_after(life, 3)
+        await asyncio.sleep(1)
+        assert life.said == [READY]
+
+
+async def test_a_frozen_engine_is_silent_until_it_goes_on(life: Life) -> None:
+    """Silent after the deadline, by no fault of its Spark; heard again the moment it goes on."""
+    async with life.watched(replace(QUICK, deadline_s=2.0)):
+        await life.until(lambda h: h.ready, 10)
+        life.send(signal.SIGSTOP)
+        try:
+            silent_s = await life.until(lambda h: h.silent_since is not None, 6)
+            await asyncio.sleep(2)
+        finally:
+            life.send(signal.SIGCONT)
+        heard_s = await life.until(lambda h: h == READY, 6)
+        print(f"silent {silent_s:.2f} s after SIGSTOP (deadline 2 s), heard {heard_s:.2f} s after SIGCONT")
+        assert heard_s < 1.0
+        await asyncio.sleep(2)
+        assert life.said[-1] == READY
+        assert not any(health.is_zombie for health in life.said)
+
+
+async def test_a_stopped_context_is_found(life: Life, tmp_path: Path) -> None:
+    """A SparkContext stopped in a live process, whose service still answers: found, and past help."""
+    async with life.watched() as pulse:
+        await life.until(lambda h: h.ready, 10)
+        await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
+        found_s = await life.until(lambda h: h.context_stopped, 30)
+        print(f"stopped context found after {found_s:.2f} s (query every 1 s): {pulse.health.message}")
+        assert pulse.health.is_zombie
+        assert pulse.health.silent_since is not None
+        assert found_s < 4.0
+
+
+async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
+    """The connection breaks with the process: no pace has to be waited for."""
+    async with life.watched(replace(EVERYDAY, service_s=60.0)) as pulse:
+        await life.until(lambda h: h.ready, 10)
+        life.send(signal.SIGKILL)
+        silent_s = await life.until(lambda h: not h.is_zombie and h.silent_since is not None, 10)
+        print(f"silent {silent_s:.2f} s after SIGKILL: {pulse.health.message}")
+        assert silent_s < 2.0
+
+
+async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
+    """A pulse that saw the engine die hears it when it is back, without being told."""
+    port = (await life.platform.endpoint(life.engine) or Endpoint("", 0)).port
+    await life.platform.stop(life.engine)
+    await life.platform.clean(life.engine)
+    life.engine = next_run(life.engine)
+    await life.start()
+    async with life.watched():
+        await life.until(lambda h: h == READY, 120)
+        assert (await life.endpoint()).port == port or not port
+
+
+# --- at the everyday pace ---
+
+
+@pytest.mark.slow
+async def test_two_busy_minutes_raise_no_alarm(life: Life) -> None:
+    """All cores at work for two minutes, at the everyday pace: not a word."""
+    async with life.watched(EVERYDAY):
+        await life.until(lambda h: h.ready, 10)
+        async with life.busy(120):
+            pass
+        assert life.said == [READY]
+
+
+@pytest.mark.slow
+async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
+    """Ten seconds of standing still, at the everyday pace: not a word."""
+    async with life.watched(EVERYDAY):
+        await life.until(lambda h: h.ready, 10)
+        for _ in range(3):
+            await frozen_after(life, 10)
+            await asyncio.sleep(7)
+        assert life.said == [READY]
+
+
+@pytest.mark.slow
+async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
+    """SIGSTOP is told within 30 s, SIGCONT heard within 6 s, at the everyday pace."""
+    async with life.watched(EVERYDAY):
+        await life.until(lambda h: h.ready, 10)
+        life.send(signal.SIGSTOP)
+        try:
+            silent_s = await life.until(lambda h: h.silent_since is not None, 30)
+            await asyncio.sleep(20)
+        finally:
+            life.send(signal.SIGCONT)
+        heard_s = await life.until(lambda h: h == READY, 6)
+        print(f"silent {silent_s:.1f} s after SIGSTOP, heard {heard_s:.2f} s after SIGCONT")
+        await asyncio.sleep(20)
+        assert life.said[-1] == READY
+        assert not any(health.is_zombie for health in life.said)
+
+
+@pytest.mark.slow
+async def test_a_zombie_is_found_within_30_s(life: Life, tmp_path: Path) -> None:
+    """A stopped SparkContext is found within 30 s at the everyday pace."""
+    async with life.watched(EVERYDAY):
+        await life.until(lambda h: h.ready, 10)
+        await asyncio.sleep(3)
+        await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
+        print(f"found after {await life.until(lambda h: h.context_stopped, 30):.1f} s")
+
+
+async def _listens(endpoint: Endpoint) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+async def _until_activity(pulse: ConnectPulse, is_so: Callable[[Activity], bool], within_s: float = 30) -> Activity:
+    end = time.monotonic() + within_s
+    while pulse.activity is None or not is_so(pulse.activity):
+        assert time.monotonic() < end, pulse.activity
+        await asyncio.sleep(0.02)
+    return pulse.activity
