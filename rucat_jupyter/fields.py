@@ -13,9 +13,9 @@ Wrong = tuple[str, str]
 MOST_ERRORS = 100
 """More than these help nobody, and a body of 10,000 wrong keys must not be answered by a larger one."""
 
+_SIZE = "must be a size such as '512m' or '4g'"
 _FORMS: Mapping[str, str] = {
-    "memory": "must be a size such as '512m' or '4g'",
-    "memory_overhead": "must be a size such as '512m' or '4g'",
+    **dict.fromkeys(("memory", "memory_overhead", "max_driver_memory", "max_executor_memory"), _SIZE),
     "request_cores": "must be a Kubernetes quantity such as '250m' or '2'",
     "limit_cores": "must be a Kubernetes quantity such as '250m' or '2'",
     "spark_version": "must be a release such as '4.3.0'",

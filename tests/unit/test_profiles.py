@@ -348,6 +348,10 @@ def test_a_profiles_name_is_a_name() -> None:
             Layer("f", {"limits": {"max_exe": 2}}),
             "f: limits.max_exe: there is no such field (did you mean 'max_executors'?)",
         ),
+        (
+            Layer("f", {"limits": {"max_driver_memory": "x"}}),
+            "f: limits.max_driver_memory: must be a size such as '512m' or '4g'",
+        ),
         (Layer("f", {"limits": 2}), "f: limits: must be an object"),
     ],
 )
