@@ -53,7 +53,9 @@ def verbs_of(engine: Engine) -> list[Verb]:
 
 
 def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome, Changes]:
-    """What a verb answers now and which fields it changes (none unless accepted).
+    """What a verb answers now and which fields it changes.
+
+    None unless accepted; but a stop of a failed engine, which has nothing to end, calls off the restart policy.
 
     Raises NotManaged for stop and restart of an external engine, NotPossible where the verb table says so.
     ``by_policy`` marks the restart policy's own restart, which counts.
@@ -69,7 +71,9 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
     if outcome is Outcome.NOT_POSSIBLE:
         raise NotPossible(f"cannot {verb.value} {engine.name!r}: it is {status.value}", status=status.value)
     if outcome is Outcome.OK:
-        return outcome, {}
+        would_come_back = engine.failure is not None and engine.spec.restart_policy == "on_failure"
+        is_called_off = verb is Verb.STOP and would_come_back and engine.target is Target.RUNNING
+        return outcome, {"target": Target.STOPPED} if is_called_off else {}
     if verb is Verb.RESTART:
         restarts = recent_restarts(engine) + 1 if by_policy else 0
         return outcome, {

@@ -47,15 +47,16 @@ async def limited(work: Awaitable[T], limit_s: float) -> T:
     (CPython issue 86296), and a monitor that was told to end would go on.
     """
     task = asyncio.ensure_future(work)
+    is_done = False
     try:
-        await asyncio.wait({task}, timeout=limit_s)
-        if not task.done():
-            raise asyncio.TimeoutError
-        return task.result()
+        is_done = bool((await asyncio.wait({task}, timeout=limit_s))[0])
     finally:
-        if not task.done():
+        if not is_done:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+    if not is_done:
+        raise asyncio.TimeoutError
+    return task.result()
 
 
 class Agenda:

@@ -7,7 +7,8 @@ platform's start, stop and clean too), then once for every point.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -21,6 +22,8 @@ from rucat_jupyter.monitor import Pace
 
 Walk = Callable[[World], Awaitable[None]]
 QUIET_S = 60.0  # quality.md I2
+TIMING = Timing(silence_grace_s=5, restart_backoff_s=(2, 4))
+PACE = Pace(beat_s=10)  # each beat has points of its own: seldom is enough here
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,17 @@ class Path:
     walk: Walk
     platform: type[FakePlatform] = FakePlatform
     platform_name: str = "local"
-    timing: Timing = Timing(silence_grace_s=5, restart_backoff_s=(2, 4))
+    timing: Timing = TIMING
     may_fail: bool = False
-    pace: Pace = Pace(beat_s=10)  # each beat has points of its own: seldom is enough here
+    pace: Pace = PACE
+
+
+@pytest.fixture(autouse=True)
+def _no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The monitor's guard catches defects too: none may hide there."""
+    caplog.set_level(logging.ERROR, "rucat_jupyter")
+    yield
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def create(world: World) -> str:
@@ -260,7 +271,6 @@ def test_overtaken_at_every_point(name: str) -> None:
     Paused between its last look at the record and the very start, it brings up a life that was given up meanwhile,
     beside its successor; it must see so, and end it, at once.
     """
-
     pause_s = 20.0
 
     def hook(world: World, wire: Wire, number: int) -> Hook:
