@@ -70,9 +70,9 @@ class Death:
     oom_killed: bool = False  # the kernel has killed for want of memory since it started
 
 
-def phase_of(log: str) -> str | None:
-    """What a start waits for, by its log; None when the server listens."""
-    return next((phase for word, phase in PHASES if word in log), FIRST_PHASE)
+def phase_of(log: str | None) -> str | None:
+    """What a start waits for, by the beginning of its log (None: that is long past); None when the server listens."""
+    return None if log is None else next((phase for word, phase in PHASES if word in log), FIRST_PHASE)
 
 
 def end_of(death: Death) -> End:

@@ -23,7 +23,7 @@ from ..lifecycle import End
 from . import logfile, machine
 from .budget import Budget
 from .ends import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
-from .local_spawn import Spawner, take_back
+from .local_spawn import Others, Spawner, take_back
 from .local_spec import LocalSpecs
 from .processes import Process, Watch, find_engines, kill_family, reap, send, wait_gone
 from .runs import RunFolder
@@ -190,15 +190,21 @@ class LocalLives:
 
     async def _spawn(self, life: Life, engine: Engine, credential: Credential) -> None:
         life.attempts += 1
-        others = [other for other in self._lives.values() if other is not life]
-        records = [other.folder.record for other in others]
-        taken = {port for record in records if record for port in (record.port, record.ui_port)}
-        spawn = self._spawner.spawn
-        is_again = life.attempts > 1
         life.process = await asyncio.to_thread(
-            lambda: spawn(life.folder, engine, credential, self.budget(life.folder.name), taken, is_again=is_again)
+            self._spawner.spawn,
+            life.folder,
+            engine,
+            credential,
+            lambda: self._others(life),
+            is_again=life.attempts > 1,
         )
         self._watch(life)
+
+    def _others(self, life: Life) -> Others:
+        """What the other engines of this data directory hold."""
+        records = [other.folder.record for other in list(self._lives.values()) if other is not life]
+        ports = {port for record in records if record for port in (record.port, record.ui_port)}
+        return Others(self.budget(without=life.folder.name), ports)
 
     # --- watching --------------------------------------------------------------------------------------------
 
@@ -258,11 +264,16 @@ class LocalLives:
                 await asyncio.wait_for(self._started.wait(), pause_s if self._lives else None)
 
     async def _look_at_phase(self, life: Life) -> None:
-        if life.phase is not None:
-            phase = phase_of(await asyncio.to_thread(_log_of_start, life.folder))
-            if phase != life.phase:
-                life.phase = phase
-                self._ring(life.folder.engine_id)
+        if life.phase is None:
+            return
+        record = life.folder.record
+        text = await asyncio.to_thread(logfile.first_text, life.folder.log, since=record.log_start if record else 0)
+        phase = phase_of(text)
+        if phase is None:
+            life.again = None  # its port is its own
+        if phase != life.phase:
+            life.phase = phase
+            self._ring(life.folder.engine_id)
 
     # --- ending ----------------------------------------------------------------------------------------------
 
@@ -288,13 +299,10 @@ class LocalLives:
             self._exited(life)
 
 
-def _log_of_start(folder: RunFolder) -> str:
-    return logfile.last_text(folder.log, since=folder.record.log_start if folder.record else 0)
-
-
 def _death(folder: RunFolder, *, was_running: bool) -> Death:
-    record, text = folder.record, _log_of_start(folder)
+    record = folder.record
     assert record is not None, folder.name  # noqa: S101 - only of a life that has begun
+    text = logfile.last_text(folder.log, since=record.log_start)
     kills = machine.oom_kills()
     return Death(
         exit_code=record.exit_code,

@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import subprocess
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine import Credential, Engine, Reason
@@ -30,6 +32,14 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True)
+class Others:
+    """What the other live engines hold: memory that was promised, ports that they may not have bound yet."""
+
+    budget: Budget
+    ports: Collection[int]
+
+
 class Spawner:
     """Spawns JVMs of one data directory; blocking, to be called in a thread."""
 
@@ -38,24 +48,20 @@ class Spawner:
         self._data_dir = data_dir
         self._specs = specs
         self._boot_id = boot_id
+        self._lock = threading.Lock()
 
     def spawn(
-        self,
-        folder: RunFolder,
-        engine: Engine,
-        credential: Credential,
-        budget: Budget,
-        taken: Collection[int],
-        *,
-        is_again: bool,
+        self, folder: RunFolder, engine: Engine, credential: Credential, others: Callable[[], Others], *, is_again: bool
     ) -> Process:
         """Write the record without a pid, spawn, write the pid; PlatformError with the reason when it cannot start.
 
-        ``taken`` are ports of other engines, which may not have bound them yet; ``is_again`` chooses new ports.
+        ``is_again`` chooses new ports.
         """
         try:
-            self._record(folder, engine, credential, self._ports(folder, taken, is_again=is_again))
-            refusal = budget.refusal(heap_mb(engine.spec))
+            with self._lock:  # one after the other: none sees another's memory and ports as free
+                held = others()
+                self._record(folder, engine, credential, self._ports(folder, held.ports, is_again=is_again))
+            refusal = held.budget.refusal(heap_mb(engine.spec))
             if refusal:
                 raise PlatformError(refusal, reason=Reason.NO_MEMORY.value)
             words = words_of(self._specs, self._data_dir, folder, engine, credential, locale=self.locale)

@@ -44,6 +44,19 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
     return True
 
 
+def first_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str | None:
+    """The log's text from byte ``since`` on; None when there is more than ``max_bytes`` of it, or it was rotated."""
+    if older(log).exists():
+        return None
+    try:
+        with log.open("rb") as file:
+            file.seek(since)
+            text = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return ""
+    return text.decode("utf-8", "replace") if len(text) <= max_bytes else None
+
+
 def last_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str:
     """The log's last text, across rotation, from byte ``since`` of a log that was never rotated; empty if none."""
     text = b""

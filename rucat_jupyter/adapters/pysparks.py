@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,18 @@ class PySparks:
     """Answers of interpreters, asked once as long as the files that they speak of are the same."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._known: dict[str, tuple[tuple[object, ...], PySpark]] = {}
 
     def look(self, python: str, env: Mapping[str, str], folder: Path) -> PySpark:
         """The pyspark of this Python; starts it, in ``folder``, where nothing is known. Raises PySparkNotFound."""
-        known = self._known.get(python)
-        if known is not None and known[0] == _signature(known[1]):
-            return known[1]
-        found = _ask(python, env, folder)
-        self._known[python] = (_signature(found), found)
-        return found
+        with self._lock:  # fifty creates at once ask once
+            known = self._known.get(python)
+            if known is not None and known[0] == _signature(known[1]):
+                return known[1]
+            found = _ask(python, env, folder)
+            self._known[python] = (_signature(found), found)
+            return found
 
 
 def _ask(python: str, env: Mapping[str, str], folder: Path) -> PySpark:

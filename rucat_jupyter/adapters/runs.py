@@ -12,10 +12,10 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 NAME = re.compile(r"rucat-(?P<engine_id>[^/]+)-(?P<run>\d+)")
@@ -139,25 +139,22 @@ def open_private(path: Path, flags: int) -> BinaryIO:
 def remove(path: Path) -> None:
     """Remove a file, link or tree, links themselves and never what they point to; what is not there is removed."""
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(path.lstat().st_mode):
-            shutil.rmtree(path, onerror=_open_and_retry)
-        else:
+        if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
+        elif sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=_open_and_retry)
+        else:
+            shutil.rmtree(path, onerror=lambda function, name, error: _open_and_retry(function, name, error[1]))
 
 
-def _open_and_retry(
-    function: Callable[..., Any], name: str, error: tuple[type[BaseException], BaseException, TracebackType]
-) -> None:
+def _open_and_retry(function: Callable[..., Any], name: str, error: BaseException) -> None:
     """Let rmtree pass a folder that a job has closed to its owner, and whatever vanished meanwhile."""
-    if isinstance(error[1], FileNotFoundError):
+    if isinstance(error, FileNotFoundError):
         return
     path = Path(name)
     folder = path if function in (os.open, os.scandir, os.lstat) else path.parent
-    if (
-        not isinstance(error[1], PermissionError)
-        or folder.is_symlink()
-        or os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    ):
-        raise error[1]
+    is_open = folder.is_symlink() or os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    if not isinstance(error, PermissionError) or is_open:
+        raise error
     folder.chmod(0o700)
     remove(path)

@@ -70,6 +70,7 @@ def test_only_a_start_can_lose_its_port():
         (":: resolving dependencies ::", "packages are being fetched"),
         (":: resolving dependencies ::\nINFO SparkContext: Running Spark version 4.3.0", "Spark is starting"),
         (f"Running Spark version 4.3.0\n{READY}: 127.0.0.1:1", None),
+        (None, None),
     ],
 )
 def test_phases_of_a_start(log, phase):

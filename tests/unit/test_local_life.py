@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fakes.java import make_java
 from support.local import TOKEN, deleted, driver, look, machine, new_engine, next_run, opened, running, until
 
-from rucat_jupyter.adapters import free_ports, local_lives
+from rucat_jupyter.adapters import free_ports, local_lives, logfile
+from rucat_jupyter.adapters import machine as machine_module
 from rucat_jupyter.adapters.local import LocalPlatform
+from rucat_jupyter.adapters.machine import Room
 from rucat_jupyter.adapters.processes import Process, find_engines, find_family, start_mark
 from rucat_jupyter.adapters.runs import RunFolder
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, LocalSpec, Reason, State, Target
@@ -452,3 +456,55 @@ async def test_looking_at_many_engines_is_cheap_and_whole(data, spec):
         assert len(seen) == 1001
         assert seen[engine.id].presence is Presence.ALIVE
         assert {seen[other.id].presence for other in others} == {Presence.ABSENT}
+
+
+async def test_a_start_that_cannot_be_is_refused_with_the_reason(data, spec, monkeypatch):
+    """Too little memory, no Java, a full disk: the reason and the numbers, and nothing is left but the ports."""
+    async with machine(data) as platform:
+        engine = await new_engine(platform, spec(driver={"memory": "9000g"}))
+        with pytest.raises(PlatformError, match=r"a heap of 9000\.0 GB needs 9900\.0 GB") as refused:
+            await platform.start(engine, TOKEN)
+        assert refused.value.details["reason"] == "NoMemory"
+
+        engine = await new_engine(platform, spec())
+        bare = engine.spec.model_copy(update={"env": {"JAVA_HOME": "/nonexistent"}})
+        with pytest.raises(PlatformError, match="no Java") as refused:
+            await platform.start(engine.model_copy(update={"spec": bare}), TOKEN)
+        assert refused.value.details["reason"] == "JavaMissing"
+
+        engine = await new_engine(platform, spec())
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "make", lambda folder: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space")))
+            with pytest.raises(PlatformError) as refused:
+                await platform.start(engine, TOKEN)
+        assert refused.value.details["reason"] == "NoSpace"
+        assert (await look(platform, engine)).presence is Presence.ABSENT
+        assert find_engines(data.resolve() / "runs") == {}
+        assert {path.name for path in (data / "runs").rglob("*") if path.is_file()} == {"run.json"}
+
+
+async def test_starts_at_once_share_the_memory_that_there_is(data, spec, monkeypatch):
+    """Ten starts at once never promise more than the machine has."""
+    monkeypatch.setattr(machine_module, "memory", lambda: Room(total_mb=4000, available_mb=4000))
+    async with machine(data) as platform:
+        engines = [await new_engine(platform, spec(driver={"memory": "1g"})) for _ in range(10)]
+        outcomes = await asyncio.gather(*(platform.start(e, TOKEN) for e in engines), return_exceptions=True)
+        refused = [o for o in outcomes if isinstance(o, PlatformError)]
+        assert {o.details["reason"] for o in refused} == {"NoMemory"}
+        assert 1 <= 10 - len(refused) <= 2
+
+
+async def test_a_log_that_grows_without_end_is_kept_within_bounds(data, spec, monkeypatch):
+    """What an engine prints is rotated while it lives, and the log is read across that."""
+    monkeypatch.setattr(logfile, "rotate", partial(logfile.rotate, max_bytes=2000))
+    monkeypatch.setattr(local_lives, "TEND_S", 0.05)
+    async with machine(data) as platform:
+        engine = await started(platform, spec("say:" + "x" * 3000))
+        await came_up(platform, engine)
+        log = data / "runs" / engine.run_name / "log" / "engine.log"
+
+        async def is_rotated():
+            return log.stat().st_size == 0
+
+        await until("it is rotated", is_rotated)
+        assert await last_line(platform, engine) == "x" * 3000

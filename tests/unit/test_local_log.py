@@ -142,3 +142,13 @@ def test_last_text_is_bounded_and_begins_where_it_is_told(log):
     append(log, b"newer\n")
     assert logfile.last_text(log) == "older\nnewer\n"
     assert logfile.last_text(log, max_bytes=8) == "r\nnewer\n"
+
+
+def test_first_text_is_known_while_it_is_short(log):
+    """The beginning of the log since a start, until there is too much of it or it was rotated."""
+    assert logfile.first_text(log) == ""
+    append(log, b"before\nafter\n")
+    assert logfile.first_text(log, since=7) == "after\n"
+    assert logfile.first_text(log, max_bytes=5) is None
+    turn(log)
+    assert logfile.first_text(log) is None

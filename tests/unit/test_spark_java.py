@@ -70,7 +70,7 @@ def test_nothing_suitable_is_said_with_what_was_found(tmp_path, no_bundle):
     old, new = home(tmp_path / "11", "11.0.2"), home(tmp_path / "25", "25")
     with pytest.raises(java.JavaNotFound, match=r"Java 11 in .*, Java 25 in "):
         java.choose({}, {"JAVA_HOME": str(old), "PATH": str(new / "bin")})
-    with pytest.raises(java.JavaNotFound, match="there is none$"):
+    with pytest.raises(java.JavaNotFound, match=r"there is none$"):
         java.choose({}, {"PATH": str(tmp_path)})
 
 
