@@ -143,10 +143,7 @@ def _has_lost_life(f: Facts) -> bool:
     if not has_life(f.engine) or not f.engine.is_managed or f.seen.presence not in _GONE:
         return False
     never_begun = (
-        f.engine.state is State.PENDING
-        and f.seen.end is None
-        and not f.memory.was_started
-        and is_wanted(f.engine)
+        f.engine.state is State.PENDING and f.seen.end is None and not f.memory.was_started and is_wanted(f.engine)
     )
     return not never_begun
 
