@@ -1,8 +1,8 @@
 """Health probes and signs of use of a real engine: alive, busy, frozen, a zombie, dead, and back again.
 
 One engine serves the everyday tests, in the order in which they are written; the last ones end it. They probe faster
-than every day, with the deadlines of every day where no accusation is what is promised. The tests at the end (slow)
-do the same at the everyday pace.
+than every day, with the deadlines of every day where no accusation is what is promised. The slow tests at the end
+start it anew and do the same at the everyday pace.
 """
 
 from __future__ import annotations
@@ -271,6 +271,10 @@ async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
         assert silent_s < 2.0
 
 
+# --- at the everyday pace ---
+
+
+@pytest.mark.slow
 async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
     """A pulse that saw the engine die hears it when it is back, without being told."""
     port = (await life.platform.endpoint(life.engine) or Endpoint("", 0)).port
@@ -281,9 +285,6 @@ async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
     async with life.watched():
         await life.until(lambda h: h == READY, 120)
         assert (await life.endpoint()).port == port or not port
-
-
-# --- at the everyday pace ---
 
 
 @pytest.mark.slow
