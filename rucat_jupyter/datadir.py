@@ -115,11 +115,12 @@ def is_held_elsewhere(directory: Path, record: Record, *, may_watch: bool = True
     disagree the clocks do, and only watching tells: up to a heartbeat and a bit (not ``may_watch``: True at once).
     """
     young = time.time() - record.heartbeat < HELD_S
-    with contextlib.suppress(OSError):
-        if young == (_file_age_s(directory) < HELD_S):
-            return young
-        if not may_watch:
-            return True
+    try:
+        do_agree = young == (_file_age_s(directory) < HELD_S)
+    except OSError:  # no clock of the files to be had
+        do_agree = True
+    if do_agree or not may_watch:
+        return young or not do_agree
     deadline = time.monotonic() + BEAT_S + 2
     while time.monotonic() < deadline:
         now = read(directory)

@@ -37,7 +37,7 @@ END_S = 5.0
 """How long a gateway may take to end; its own limit is 3 s. After that ``stop`` uses force."""
 
 KEPT = re.compile(
-    r"HOME|PATH|LANG|LC_\w+|TMPDIR|TZ|USER|LOGNAME|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
     r"|(?i:(https?|ftp|all|no)_proxy)|JUPYTER_(?!TOKEN)\w+|RUCAT_\w+|XDG_\w+"
 )
 """The variables of its first starter that a gateway keeps: nothing that belongs to an engine, or is a secret."""

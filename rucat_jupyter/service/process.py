@@ -55,8 +55,8 @@ def serve_here() -> int:
     """Be the gateway in the foreground; returns the exit status."""
     try:
         return _serve(lambda: None)
-    except RucatError as exc:
-        sys.stderr.write(f"rucat: {exc.message}\n")
+    except (RucatError, OSError) as exc:
+        sys.stderr.write(f"rucat: {_in_one_line(exc)}\n")
         return 1
 
 
@@ -87,8 +87,8 @@ def serve_detached(descriptor: int) -> int:
         except AlreadyServed:
             say("ok")
             return 0
-        except RucatError as exc:
-            say(" ".join(exc.message.split()))
+        except (RucatError, OSError) as exc:
+            say(_in_one_line(exc))
             return 1
 
 
@@ -217,6 +217,10 @@ async def _limited(close: Callable[[], Awaitable[None]], limit_s: float) -> None
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task}, timeout=MONITOR_S)
+
+
+def _in_one_line(exc: RucatError | OSError) -> str:
+    return " ".join(str(exc).split())
 
 
 def _start_successor(directory: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_route_starts_the_gateway_and_the_next_after_a_kill(directory: Path, j
     token = json.loads(jupyter.fetch("GET", "rucat/engines").body)["token"]
 
     async def poll_and_kill() -> int:
-        poll = asyncio.ensure_future(jupyter.start("GET", f"rucat/engines?since={token}&wait=3"))
+        poll = asyncio.ensure_future(jupyter.start("GET", f"rucat/engines?since={token}&wait=1"))
         health = await jupyter.start("GET", "rucat/health")
         assert health.code == 200
         psutil.Process(second).kill()

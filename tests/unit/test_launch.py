@@ -134,7 +134,19 @@ def test_clocks_that_disagree_are_settled_by_watching(directory: Path, monkeypat
     assert datadir.is_held_elsewhere(directory, theirs)
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "SPARK_HOME", "JUPYTER_TOKEN", "PYTHONPATH", "MY_TOKEN"])
+def test_without_a_clock_of_the_files_the_record_decides(directory: Path) -> None:
+    """A directory that can only be read: young holds, old does not, and nobody watches for long."""
+    put(directory, record(directory, machine="other"))
+    (directory / "start.lock").unlink()
+    with pytest.raises(GatewayUnavailable):
+        launch.find(directory)
+    put(directory, record(directory, machine="other", heartbeat=time.time() - 61))
+    assert launch.find(directory) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "SPARK_HOME", "JUPYTER_TOKEN", "PYTHONPATH", "MY_TOKEN", "USER"]
+)
 def test_a_gateway_does_not_keep_what_is_an_engines(name: str) -> None:
     """Nothing of the first starter's environment but what the gateway itself needs."""
     assert launch.environment({name: "x"}) == {}
