@@ -41,7 +41,7 @@ class RucatError(Exception):
     http_status: ClassVar[int] = 500
     is_retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, **details: object) -> None:
+    def __init__(self, message: str, /, **details: object) -> None:
         super().__init__(message)
         self.message = message
         self.details: dict[str, object] = details
