@@ -33,6 +33,8 @@ WAIT_S = 30.0
 """How long a caller waits for a gateway: a start takes 1.5 s, and some ten on a machine that is very busy."""
 ANSWER_S = 5.0
 """How long a gateway that is there may take to answer; a frozen one never does."""
+LEAVE_S = 0.5
+"""How long the process that leaves the gateway behind may take; it does nothing else."""
 END_S = 5.0
 """How long a gateway may take to end; its own limit is 3 s. After that ``stop`` uses force."""
 
@@ -212,11 +214,13 @@ def _start(directory: Path, deadline: float) -> None:
     finally:
         os.close(writer)
     with open(reader, "rb", buffering=0) as pipe:  # noqa: PTH123  # a descriptor
-        word = _read_word(pipe.fileno(), deadline)
+        try:
+            word = _read_word(pipe.fileno(), deadline)
+        finally:  # also where the caller is interrupted: it leaves a child behind that nobody need wait for
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LEAVE_S)
     if word is None:
-        process.poll()
         raise GatewayUnavailable(f"the gateway of {directory} is still starting: try again")
-    process.wait()  # the gateway is its child, and nobody need wait for that
     if word != "ok":
         lines = log.read_text(errors="replace").strip().splitlines()
         raise GatewayUnavailable(

@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     )
     probe_s: Span | None = Field(
         None,
-        description="Seconds between two cheap health checks of an engine (a refused call, 2-7 ms). Default: 5 here, 15 "
-        "elsewhere: a frozen engine is seen in under 30 s. Smaller costs CPU with many engines; larger finds it later.",
+        description="Seconds between two cheap health checks of an engine (a refused call, 2-7 ms). Default: 5 here, "
+        "15 elsewhere: a frozen engine is seen in under 30 s. Smaller costs CPU with many engines; larger finds it later.",
     )
     query_probe_s: Span | None = Field(
         None,
@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     )
     probe_deadline_s: Span | None = Field(
         None,
-        description="Seconds that one health check may take. Default: 12, longer than a 10 s garbage collection. Smaller "
-        "accuses busy engines; larger finds dead ones later.",
+        description="Seconds that one health check may take. Default: 12, longer than a 10 s garbage collection. "
+        "Smaller accuses busy engines; larger finds dead ones later.",
     )
     silence_grace_s: Span = Field(
         60.0,
