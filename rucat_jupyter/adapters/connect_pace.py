@@ -30,8 +30,8 @@ class Pace:
     """An answer later than this came from a process that was paused, ours or the engine's."""
 
 
-PACES: Mapping[str, Pace] = {"local": Pace(), "external": Pace(service_s=15.0)}
-REMOTE_PACE = Pace(service_s=15.0, query_s=30.0, activity_s=30.0)
+PACES: Mapping[str, Pace] = {"local": Pace(), "external": Pace(service_s=15.0, eager_s=1.0)}
+REMOTE_PACE = Pace(service_s=15.0, query_s=30.0, activity_s=30.0, eager_s=0.5)
 """For pods, and for platforms that :data:`PACES` does not name."""
 
 
