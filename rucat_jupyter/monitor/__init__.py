@@ -6,6 +6,7 @@
     lane.Lane       one platform's engines: choose what is due, look, do one step each, save
     vitals.Vitals   what is remembered of each life, and its pulse
     orphans.Sweep   removes what no record speaks of
+    trouble         what goes wrong now, and since when
     shares.Shares   which gateway looks after which engine
     schedule        agenda, attempts, time
 
@@ -13,6 +14,7 @@ What the next step is, is decided in :mod:`rucat_jupyter.lifecycle` alone.
 """
 
 from .schedule import Pace
+from .trouble import Trouble
 from .watch import Monitor
 
-__all__ = ["Monitor", "Pace"]
+__all__ = ["Monitor", "Pace", "Trouble"]

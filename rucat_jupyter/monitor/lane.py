@@ -35,10 +35,12 @@ from ..ports import Platform, Store
 from .records import ACTOR, record_of
 from .schedule import Agenda, Attempts, Pace, Timekeeper, limited
 from .shares import Shares
+from .trouble import Troubles
 from .vitals import Vitals
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+EVENTS = "events"
 MANY = 20
 """From so many due engines on, one listing of the store is cheaper than reading each."""
 
@@ -59,6 +61,7 @@ class Lane:
         store: Store,
         *,
         vitals: Vitals,
+        troubles: Troubles,
         shares: Shares,
         ask: AskVerb,
         time: Timekeeper,
@@ -69,6 +72,7 @@ class Lane:
     ) -> None:
         self.platform = platform
         self.vitals = vitals
+        self._troubles = troubles
         self._store = store
         self._shares = shares
         self._ask = ask
@@ -107,13 +111,18 @@ class Lane:
 
     async def follow(self) -> None:
         """Wake engines that the platform says may have changed, for ever."""
+        broke_at = None
         while True:
             try:
                 async for engine_id in self.platform.changes():
+                    broke_at = None
                     self.wake(engine_id)
             except (RucatError, OSError) as exc:
                 log.warning("platform %s: its events broke off, will follow again: %s", self.platform.name, exc)
+                broke_at = broke_at or self._time.to_store(self._time.now())
+                self._troubles.is_silent(EVENTS, f"its events broke off: {exc}", broke_at)
             await self._sleep(self._pace.retry_s[-1])
+            self._troubles.is_well(EVENTS)  # a stream that is followed and quiet gives no other sign
 
     async def _nap(self) -> None:
         """Wait until something is due."""
@@ -170,6 +179,7 @@ class Lane:
         await self.vitals.forget(engine_id)
         self._failures.reset(engine_id)
         self._repeats.reset(engine_id)
+        self._troubles.is_well(engine_id)
         self._agenda.release(engine_id)
 
     async def _act(self, engine: Engine, seen: Observation) -> None:
@@ -179,10 +189,14 @@ class Lane:
         step = plan(engine, seen, memory, self._time.to_store(self._time.now()), self._timing)
         log.debug("%s %s, %s: %s", engine.id, status_of(engine).value, seen.presence.value, step)
         again_at = self._repeats.next_at(engine.id, (step, engine.revision))
+        if seen.presence is Presence.UNKNOWN:
+            self._troubles.is_silent(engine.id, seen.message or f"platform {self.platform.name} does not answer")
         if again_at and self._time.now() < again_at:
             self._agenda.put(engine.id, again_at)
         else:
             await self._take(step, engine)
+            if seen.presence is not Presence.UNKNOWN:
+                self._troubles.is_well(engine.id)
             if not isinstance(step, Rest):
                 self._look_again(engine.id)
         if seen.presence is Presence.UNKNOWN:
@@ -201,17 +215,19 @@ class Lane:
             self._release(engine_ids)
         except RucatError as exc:
             log.warning("%s will try again: %s", " ".join(engine_ids), exc)
-            self._put_off(engine_ids)
-        except Exception:
+            self._put_off(engine_ids, exc)
+        except Exception as exc:
             log.exception("%s went wrong in an unforeseen way, will try again", " ".join(engine_ids))
-            self._put_off(engine_ids)
+            self._put_off(engine_ids, exc)
 
     def _look_again(self, *engine_ids: str) -> None:
         for engine_id in engine_ids:
             self._agenda.put(engine_id, self._time.now())
 
-    def _put_off(self, engine_ids: Sequence[str]) -> None:
+    def _put_off(self, engine_ids: Sequence[str], exc: Exception | None = None) -> None:
         for engine_id in engine_ids:
+            if exc:
+                self._troubles.failed(engine_id, exc)
             self._agenda.put(engine_id, self._failures.made(engine_id, "look", self._time.now()))
         self._release(engine_ids)
 

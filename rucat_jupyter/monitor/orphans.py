@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from ..errors import EngineNotFound, RucatError
 from ..ports import Leftover, Platform, Store
 from .schedule import Pace, Timekeeper, limited
+from .trouble import Troubles
 
 log = logging.getLogger(__name__)
+LEFTOVERS = "leftovers"
 
 
 class Sweep:
@@ -27,12 +29,15 @@ class Sweep:
         self,
         platform: Platform,
         store: Store,
+        *,
+        troubles: Troubles,
         time: Timekeeper,
         sleep: Callable[[float], Awaitable[None]],
         pace: Pace,
     ) -> None:
         self._platform = platform
         self._store = store
+        self._troubles = troubles
         self._time = time
         self._sleep = sleep
         self._pace = pace
@@ -49,7 +54,7 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Look once; remove what has been an orphan for the grace time."""
-        leftovers = await limited(self._platform.leftovers(), self._pace.call_s)
+        leftovers = await self._leftovers()
         engines = await limited(self._store.engines(), self._pace.call_s)
         lives = {(engine.id, engine.state_run) for engine in engines}
         now = self._time.now()
@@ -59,6 +64,17 @@ class Sweep:
             if (now - since).total_seconds() >= self._pace.orphan_grace_s and await self._is_orphan(orphan):
                 log.info("%s run %d has no record any more: removing what is left", orphan.engine_id, orphan.run)
                 await limited(self._platform.remove(orphan), self._pace.act_s)
+
+    async def _leftovers(self) -> Sequence[Leftover]:
+        """What the platform has; whether it tells is remembered."""
+        try:
+            found = await limited(self._platform.leftovers(), self._pace.call_s)
+        except (RucatError, asyncio.TimeoutError) as exc:
+            late = f"platform {self._platform.name} did not list what it has within {self._pace.call_s:.0f} s"
+            self._troubles.is_silent(LEFTOVERS, str(exc) or late)
+            raise
+        self._troubles.is_well(LEFTOVERS)
+        return found
 
     async def _is_orphan(self, leftover: Leftover) -> bool:
         try:

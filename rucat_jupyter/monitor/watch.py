@@ -14,6 +14,7 @@ from .lane import AskVerb, Lane
 from .orphans import Sweep
 from .schedule import Pace, Timekeeper, limited
 from .shares import Shares
+from .trouble import Trouble, Troubles, oldest
 from .vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -57,11 +58,14 @@ class Monitor:
         self._on_change = on_change
         self._time = Timekeeper(clock, self._pace.gap_s)
         self._shares = Shares(store, gateway_id, host, self._pace.lost_s)
+        self._troubles = {name: Troubles(name, self._store_now) for name in platforms}
+        self._beat_failed: Trouble | None = None
         self._lanes = {
             name: Lane(
                 platform,
                 store,
                 vitals=Vitals(platform, store, prober, self._time, self.wake),
+                troubles=self._troubles[name],
                 shares=self._shares,
                 ask=ask,
                 time=self._time,
@@ -72,9 +76,23 @@ class Monitor:
             )
             for name, platform in platforms.items()
         }
-        self._sweeps = [Sweep(platform, store, self._time, clock.sleep, self._pace) for platform in platforms.values()]
+        self._sweeps = [
+            Sweep(platform, store, troubles=self._troubles[name], time=self._time, sleep=clock.sleep, pace=self._pace)
+            for name, platform in platforms.items()
+        ]
         self._listed_at: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What has kept it from its work for the longest time: the store, or a defect; None while all works."""
+        return oldest([self._beat_failed, *(troubles.of_monitor for troubles in self._troubles.values())])
+
+    @property
+    def platform_troubles(self) -> Mapping[str, Trouble]:
+        """The platforms that did not answer when they were last asked, and what kept them from it."""
+        found = {name: troubles.of_platform for name, troubles in self._troubles.items()}
+        return {name: trouble for name, trouble in found.items() if trouble}
 
     def wake(self, engine_id: str) -> None:
         """Look at an engine now; cheap, for an id that nobody knows too."""
@@ -126,9 +144,15 @@ class Monitor:
         while True:
             try:
                 await limited(self._beat(), self._pace.call_s)
+                self._beat_failed = None
             except (RucatError, asyncio.TimeoutError) as exc:
-                log.warning("cannot read the list of engines, will try again: %s", exc or "the store is slow")
+                text = f"cannot read the list of engines, will try again: {str(exc) or 'the store is slow'}"
+                log.warning(text)
+                self._beat_failed = Trouble(text, self._beat_failed.since if self._beat_failed else self._store_now())
             await self._clock.sleep(self._pace.beat_s)
+
+    def _store_now(self) -> datetime:
+        return self._time.to_store(self._time.now())
 
     async def _beat(self) -> None:
         """Heartbeat, the store's time, and the engines: all of them now and then, else those that changed."""

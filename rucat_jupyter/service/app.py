@@ -22,6 +22,7 @@ from .. import __version__
 from ..bell import Bell
 from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..gateway import Gateway
+from ..monitor import Monitor
 from ..ports import Store
 from .openapi import describe
 from .polls import ClientGone, Polls
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def make_app(
     gateway: Gateway,
-    monitor: object,
+    monitor: Monitor,
     store: Store,
     bell: Bell,
     *,
@@ -51,8 +52,6 @@ def make_app(
 
     Parameters
     ----------
-    monitor
-        If it has a ``trouble`` (a line, empty while it works), health shows it.
     owner
         Who asks where no header says so; default: the operating-system user of this process.
     trusts_owner_header
@@ -75,7 +74,7 @@ def make_app(
         gateway=gateway,
         store=store,
         polls=Polls(bell, look_every_s),
-        monitor_trouble=lambda: str(getattr(monitor, "trouble", "")),
+        monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
         describe=_describe,
     )

@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..gateway import Gateway
 from ..lifecycle import Outcome
+from ..monitor import Monitor
 from ..ports import Store
 from ..view import EngineView
 from .body import read_object
@@ -47,6 +48,7 @@ from .views import (
     SessionPut,
     answer,
     history_view,
+    part_view,
     profiles_view,
     session_put,
     token_of,
@@ -62,8 +64,7 @@ class Service:
     gateway: Gateway
     store: Store
     polls: Polls
-    monitor_trouble: Callable[[], str]
-    """Empty while the monitor works, else what is wrong with it."""
+    monitor: Monitor
     refresh_profiles: Callable[[], Awaitable[None]]
     describe: Callable[[Sequence[str], Sequence[str]], bytes]
     """The OpenAPI document for these platforms and profiles."""
@@ -246,10 +247,10 @@ async def get_health(service: Service, call: Call[NoQuery]) -> Response:
         store = PartView(ok=True)
     except StoreUnavailable as exc:
         store = PartView(ok=False, message=exc.message)
-    trouble = service.monitor_trouble()
-    monitor = PartView(ok=not trouble, message=trouble)
-    platforms = {name: PartView(ok=True) for name in service.gateway.platforms}
-    status = "ok" if store.ok and monitor.ok else "degraded"
+    monitor = part_view(service.monitor.trouble)
+    troubles = service.monitor.platform_troubles
+    platforms = {name: part_view(troubles.get(name)) for name in service.gateway.platforms}
+    status = "ok" if all(part.ok for part in (store, monitor, *platforms.values())) else "degraded"
     return answer(
         HealthView(status=status, version=__version__, api=API, store=store, monitor=monitor, platforms=platforms)
     )

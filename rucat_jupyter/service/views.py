@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ..credentials import masked
 from ..engine import Engine, Event, Model, Session
 from ..errors import RucatError, Unavailable
+from ..monitor import Trouble
 from ..profiles import Profile, Profiles
 from ..view import EngineView
 
@@ -95,7 +96,8 @@ class PartView(Model):
     """Whether a part works."""
 
     ok: bool
-    message: str = ""
+    message: str = Field("", description="One line: what is wrong; empty while it works.")
+    since: datetime | None = Field(None, description="Since when it does not work, where that is known.")
 
 
 class HealthView(Model):
@@ -119,6 +121,11 @@ def answer_error(error: RucatError, headers: Mapping[str, str] | None = None) ->
     view = ErrorView(message=error.message, code=error.code, details=error.details)
     retry = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else {}
     return answer(view, error.http_status, {**retry, **(headers or {})})
+
+
+def part_view(trouble: Trouble | None) -> PartView:
+    """Show whether a part works."""
+    return PartView(ok=False, message=trouble.message, since=trouble.since) if trouble else PartView(ok=True)
 
 
 def token_of(engines: Sequence[Engine]) -> str:

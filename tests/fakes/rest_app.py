@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from fakes.office import OWNER, Office
 from fastapi import FastAPI
 
+from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.service.app import make_app
+
+
+@dataclass
+class MonitorOf:
+    """What health asks of a monitor, as a test says."""
+
+    trouble: Trouble | None = None
+    platform_troubles: dict[str, Trouble] = field(default_factory=dict)
 
 
 def app_of(office: Office, **options: Any) -> FastAPI:
     """The application on an office's parts."""
-    return make_app(office.gateway, None, office.store, office.bell, **{"owner": OWNER, **options})
+    return make_app(
+        office.gateway,
+        **{"monitor": MonitorOf(), "store": office.store, "bell": office.bell, "owner": OWNER, **options},
+    )
 
 
 def client_of(office: Office, **options: Any) -> httpx.AsyncClient:

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from fakes.office import FAILURE, OWNER, TOKEN, Office, open_office
-from fakes.rest_app import app_of, client_of, error_of, fields_of
+from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
+from fakes.rest_app import MonitorOf, app_of, client_of, error_of, fields_of
 
 from rucat_jupyter.engine import Status
+from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
 from rucat_jupyter.profiles import Layer, Profiles
-from rucat_jupyter.service.app import make_app, os_user
+from rucat_jupyter.service.app import os_user
 from rucat_jupyter.service.routes import ROUTES
 
 KEY = "0123456789abcdef" * 2
@@ -493,10 +494,6 @@ async def test_profiles_are_refreshed_before_they_are_used(office: Office) -> No
     assert calls == 2
 
 
-class MonitorInTrouble:
-    trouble = "it has not looked for 40 s"
-
-
 async def test_health(office: Office, client: httpx.AsyncClient) -> None:
     """It answers whatever is broken, and says what that is."""
     body = (await client.get("/rucat/health")).json()
@@ -506,11 +503,22 @@ async def test_health(office: Office, client: httpx.AsyncClient) -> None:
     body = (await client.get("/rucat/health")).json()
     assert (body["status"], body["store"]["ok"]) == ("degraded", False)
     assert body["store"]["message"]
-    office.store.is_down = False
-    app = make_app(office.gateway, MonitorInTrouble(), office.store, office.bell)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://rucat") as other:
-        body = (await other.get("/rucat/health")).json()
-    assert (body["status"], body["monitor"]["message"]) == ("degraded", MonitorInTrouble.trouble)
+
+
+async def test_health_shows_what_the_monitor_knows(office: Office) -> None:
+    """Of itself and of each platform: a line, and since when; one broken part degrades the whole."""
+    monitor = MonitorOf()
+    well = {"ok": True, "message": "", "since": None}
+    async with client_of(office, monitor=monitor) as client:
+        monitor.trouble = Trouble("the store did not end a call within 60 s", START)
+        body = (await client.get("/rucat/health")).json()
+        ill = {"ok": False, "message": "the store did not end a call within 60 s", "since": "2026-01-01T00:00:00Z"}
+        assert (body["status"], body["monitor"], body["platforms"]["local"]) == ("degraded", ill, well)
+        monitor.trouble, monitor.platform_troubles = None, {"local": Trouble("it does not answer", START)}
+        body = (await client.get("/rucat/health")).json()
+        ill["message"] = "it does not answer"
+        assert (body["status"], body["monitor"]) == ("degraded", well)
+        assert body["platforms"] == {"local": ill, "external": well}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{route.method} {route.path}" for route in ROUTES])
