@@ -16,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,8 +34,6 @@ WAIT_S = 30.0
 """How long a caller waits for a gateway: a start takes 1.5 s, and some ten on a machine that is very busy."""
 ANSWER_S = 5.0
 """How long a gateway that is there may take to answer; a frozen one never does."""
-LEAVE_S = 0.5
-"""How long the process that leaves the gateway behind may take; it does nothing else."""
 END_S = 5.0
 """How long a gateway may take to end; its own limit is 3 s. After that ``stop`` uses force."""
 
@@ -216,9 +215,8 @@ def _start(directory: Path, deadline: float) -> None:
     with open(reader, "rb", buffering=0) as pipe:  # noqa: PTH123  # a descriptor
         try:
             word = _read_word(pipe.fileno(), deadline)
-        finally:  # also where the caller is interrupted: it leaves a child behind that nobody need wait for
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LEAVE_S)
+        finally:  # it leaves a child behind and ends; the caller may be interrupted before it has come to that
+            threading.Thread(target=process.wait, daemon=True).start()
     if word is None:
         raise GatewayUnavailable(f"the gateway of {directory} is still starting: try again")
     if word != "ok":

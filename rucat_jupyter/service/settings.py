@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     probe_s: Span | None = Field(
         None,
         description="Seconds between two cheap health checks of an engine (a refused call, 2-7 ms). Default: 5 here, "
-        "15 elsewhere: a frozen engine is seen in under 30 s. Smaller costs CPU with many engines; larger finds it later.",
+        "15 elsewhere: a frozen engine is seen in 30 s. Smaller costs CPU with many engines; larger sees it later.",
     )
     query_probe_s: Span | None = Field(
         None,

@@ -73,7 +73,7 @@ def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.
     assert {"pid", "started", "host", "machine", "version", "api", "socket", "heartbeat"} == record.keys()
     assert Path(address.socket).parent == Path(os.environ["JUPYTER_RUNTIME_DIR"])
     with raw(address) as web:
-        assert web.get("/rucat/health").json()["status"] == "ok"
+        wait_until("health", lambda: web.get("/rucat/health").json()["status"] == "ok", 10)
 
 
 def test_many_starters_get_one_gateway(directory: Path) -> None:
