@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-from ..errors import EngineNotFound, NotPossible, RucatError
-from . import text
+from ..errors import EngineNotFound, NotPossible, RucatError, Unavailable
+from . import tables, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
 from .failures import EngineFailed, StillWaiting, WaitInterrupted, hows
 from .phase import Phase, SilentPhase
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ENDED = ("Failed", "Stopped", "Deleting")
 """Statuses in which waiting for Running has no end."""
 END_WAIT_S = 60.0  # a stop takes a second or two; a platform that does not answer must not hold a cell for ever
+AWAY_S = 60.0  # store and gateway may be away for this long before a wait gives up
 LOG_TAIL = 100
 
 _api = Api()
@@ -194,13 +195,24 @@ class Engine:
                     raise StillWaiting(_still(self._view, f"after {text.duration(elapsed_s)}"), engine=self.id)
                 phase.show(text.phase_line(self._view, elapsed_s), text.phase_line(self._view))
                 left_s = LONGEST_POLL_S if timeout_s is None else timeout_s - elapsed_s
-                self._view = self._api.poll(self._view, max(1.0, min(phase.tick_s, left_s)))
+                self._view = self._patient_poll(max(0.2, min(phase.tick_s, left_s)))
         except EngineNotFound:
             phase.end("")
             raise EngineFailed.gone(name) from None
         except KeyboardInterrupt:
             phase.end("")
             raise WaitInterrupted(_still(self._view, "")) from None
+
+    def _patient_poll(self, wait_s: float) -> View:
+        """Poll; a store or gateway that is away for a while does not end the waiting."""
+        until = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return self._api.poll(self._view, wait_s)
+            except Unavailable as error:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(error.retry_after_s)
 
     def _wait_for(self, statuses: tuple[str, ...]) -> Engine:
         """Wait until it has one of the statuses or is gone; gives up quietly when that takes too long."""
@@ -237,7 +249,7 @@ class Engines(Sequence[Engine]):
         return len(self._found)
 
     def __repr__(self) -> str:
-        return text.engines_table([engine.view for engine in self._found], text.utc_now())
+        return tables.engines_table([engine.view for engine in self._found], text.utc_now())
 
     def _repr_html_(self) -> str:
         return _as_html(repr(self))
@@ -247,7 +259,7 @@ class History(list[dict[str, Any]]):
     """Events of an engine, oldest first; shows itself as a table."""
 
     def __repr__(self) -> str:
-        return text.table(text.EVENT_COLUMNS, text.event_rows(self)) if self else "No events."
+        return tables.table(tables.EVENT_COLUMNS, tables.event_rows(self)) if self else "No events."
 
     def _repr_html_(self) -> str:
         return _as_html(repr(self))

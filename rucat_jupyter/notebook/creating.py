@@ -18,7 +18,6 @@ from .failures import StillWaiting, WaitInterrupted, hows
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
 from .phase import Phase, SilentPhase, live_phase
 
-MASK = "***"  # what REST shows in place of a secret
 NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
 LOCAL = "local"
 EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
@@ -163,6 +162,8 @@ def differences(asked: Mapping[str, Any], view: View) -> list[str]:
 
 
 def _differences(wanted: Mapping[str, Any], has: Mapping[str, Any], prefix: str) -> list[str]:
+    from ..engine import MASK, is_secret  # pydantic comes with it
+
     found = []
     for key, value in wanted.items():
         path, present = f"{prefix}{key}", has.get(key)
@@ -170,9 +171,11 @@ def _differences(wanted: Mapping[str, Any], has: Mapping[str, Any], prefix: str)
             continue
         if isinstance(value, Mapping):
             found += _differences(value, present or {}, f"{path}.")
+        elif value != present and is_secret(key):
+            found.append(f"{text.plain(path)} (a secret)")
         elif value != present:
             now = "it has none" if present is None else f"it has {text.plain(present, 60)}"
-            found.append(f"{path} {text.plain(value, 60)} ({now})")
+            found.append(f"{text.plain(path)} {text.plain(value, 60)} ({now})")
     return found
 
 

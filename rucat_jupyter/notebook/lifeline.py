@@ -18,16 +18,15 @@ import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from ..errors import EngineNotFound, RucatError
-from . import text
+from . import renewal, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
 from .channel import GuardedChannel, Metadata
 from .failures import EngineFailed
 from .phase import notice
+from .watch import Watch
 
 ENDED = ("Failed", "Stopped", "Stopping", "Deleting")
 LIVE = ("Running", "Unresponsive")
-TICK_S = 1.0  # how often the watching thread looks whether a call waits
-LONG_S = 1.0  # a call that waits longer than this is watched
 PATIENCE_S = 5.0  # calls that fail for longer than this are spoken of
 CHANGE_S = 1.0  # how long a failed call waits for the gateway to see why
 STOPPING_S = 5.0  # how long an error of a dying SparkContext waits for it
@@ -78,12 +77,16 @@ class Lifeline:
         self._closed = threading.Event()
         self._is_cut = False
         self._error: EngineFailed | None = None
-        self._waiting = 0
-        self._waiting_since = 0.0
+        self.waits: dict[int, float] = {}
         self._failing_since: float | None = None
-        self._told_silence = self._told_failing = False
+        self._told_failing = False
         self.channel = GuardedChannel(self._open_now, self, self._closed.set)
-        threading.Thread(target=self._watch, name=f"rucat-{view['name']}", daemon=True).start()
+        Watch(self, api, self._closed).start()
+
+    @property
+    def view(self) -> View:
+        """The engine as it was last seen."""
+        return self._view
 
     @property
     def is_cut(self) -> bool:
@@ -113,16 +116,12 @@ class Lifeline:
         return [("authorization", f"Bearer {token}")] if token else []
 
     def begin(self) -> None:
-        """Count a call that waits."""
-        with self._lock:
-            self._waiting += 1
-            if self._waiting == 1:
-                self._waiting_since = time.monotonic()
+        """Note that this thread waits for the engine; no lock, for it is on the way of every call."""
+        self.waits[threading.get_ident()] = time.monotonic()
 
     def end(self) -> None:
-        """Count it off."""
-        with self._lock:
-            self._waiting -= 1
+        """Note that it waits no more."""
+        self.waits.pop(threading.get_ident(), None)
 
     def before(self, request: Any) -> None:
         """Refuse calls of a session that was let go; find the engine again after a cut."""
@@ -130,7 +129,8 @@ class Lifeline:
             raise Detached(f"the session on {self._view['name']} was let go; attach again for another")
         if self._is_cut:
             self._reopen()
-            _forget_server_in(request)
+            if (spark := self._session()) is not None:
+                renewal.mend(request, spark)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
         """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""
@@ -154,7 +154,7 @@ class Lifeline:
         """An error of Spark's own: the session may have ended, or the engine may be about to."""
         self._failing_since = None
         if any(kind in message for kind in SESSION_ENDED):
-            if not self._renew(request, "SESSION_CHANGED" not in message):
+            if not self._renew(request, is_new_id="SESSION_CHANGED" not in message):
                 return False
             if not may_repeat:
                 raise EngineFailed.session_lost(self._view)
@@ -238,49 +238,41 @@ class Lifeline:
                 return  # another thread was faster
             if view["run"] != self._run:
                 self._run = view["run"]
-                self._forget_server()
+                if (spark := self._session()) is not None:
+                    renewal.forget_server(spark)
                 notice(
                     f"● {text.plain(view['name'])} was restarted: temp views and runtime conf are gone; spark goes on."
                 )
-            self._is_cut, self._error, self._told_silence = False, None, False
+            self._is_cut, self._error = False, None
 
-    def _renew(self, request: Any, is_new_id: bool) -> bool:
+    def _renew(self, request: Any, *, is_new_id: bool) -> bool:
         """Go on in a new session after the engine forgot this one; True when the request now speaks of it."""
-        spark = self._spark() if self._spark is not None else None
-        if spark is None or not _can_follow(spark):
+        spark = self._session()
+        if spark is None or not renewal.can_follow(spark):
             return False
         with self._lock:
-            now = spark._client._session_id
-            if not is_new_id or request.session_id == now:
-                self._forget_server()
-                why = "the engine was started anew" if not is_new_id else "it was idle for long, or stopped"
+            if renewal.is_of_now(spark, request, is_new_id=is_new_id):
                 if is_new_id:
-                    now = self._new_session_id()
-                    for holder in _holders(spark):
-                        holder._session_id = now
+                    renewal.follow(spark, self._new_session_id())
+                    why = "it was idle for long, or stopped"
                 else:
                     view = self._look()
                     self._run = view["run"] if view is not None else self._run
-                name = text.plain(self._view["name"])
+                    why = "the engine was started anew"
+                renewal.forget_server(spark)
                 notice(
-                    f"● the session on {name} had ended ({why}): spark goes on in a new one; "
-                    "temp views and runtime conf are gone."
+                    f"● the session on {text.plain(self._view['name'])} had ended ({why}): "
+                    "spark goes on in a new one; temp views and runtime conf are gone."
                 )
-        if hasattr(request, "session_id"):
-            request.session_id = now
-            return _forget_server_in(request)
-        return False
+            return renewal.mend(request, spark)
+
+    def _session(self) -> Any:
+        return self._spark() if self._spark is not None else None
 
     def _new_session_id(self) -> str:
         body = {"path": self._path, "session_id": str(uuid.uuid4())}
         answer = self._api.call("PUT", engine_path(self._view["id"], "sessions", self._key), json=body)
         return str(answer["session_id"])
-
-    def _forget_server(self) -> None:
-        """Let pyspark take the next answer as that of a new server session."""
-        spark = self._spark() if self._spark is not None else None
-        if spark is not None and hasattr(spark._client, "_server_session_id"):
-            spark._client._server_session_id = None
 
     def _reconnect(self) -> bool:
         """Ask where the engine is now; False when it has just stopped being anywhere."""
@@ -297,46 +289,20 @@ class Lifeline:
     def _open_now(self) -> grpc.Channel:
         return self._open_channel(self._connection)
 
-    # --- the watch -----------------------------------------------------------------------------------------
+    # --- what the watch finds ------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        """Ask the gateway while a call waits: the body of the thread."""
-        is_new = True
-        while not self._closed.wait(TICK_S):
-            with self._lock:
-                is_long = self._waiting and time.monotonic() - self._waiting_since > LONG_S
-            if not is_long or self._is_cut:
-                is_new = True
-                self._told_silence = False
-                continue
-            while not self._closed.is_set() and self._waiting and not self._is_cut:
-                self._watch_once(is_new)
-                is_new = False
-
-    def _watch_once(self, is_new: bool) -> None:
-        """Look at once for a call that has just become long, then whenever the engine changes."""
-        try:
-            view = self._api.poll(self._view, LONGEST_POLL_S) if not is_new else self._api.engine(self._view["id"])
-            self._consider(view)
-        except EngineNotFound:
-            self._cut(EngineFailed.gone(self._view["name"]))
-        except RucatError:
-            self._closed.wait(CHANGE_S)  # no gateway can be had now: unknown, so nothing is concluded
-
-    def _consider(self, view: View) -> None:
+    def found(self, view: View) -> str:
+        """Take what the watch saw: end what is under way where the engine has ended; returns the status."""
         self._view = view
-        name = text.plain(view["name"])
         if view["status"] in ENDED:
             self._cut(self._failure(view))
         elif view["run"] != self._run:
             self._cut(EngineFailed.restarted(view))
-        elif view["status"] == "Unresponsive" and not self._told_silence:
-            self._told_silence = True
-            why = text.plain(view.get("message") or "no answer", 120)
-            notice(f"◐ {name} does not answer now ({why}). The cell waits, and ends when the engine is given up.")
-        elif view["status"] == "Running" and self._told_silence:
-            self._told_silence = False
-            notice(f"● {name} answers again.")
+        return str(view["status"])
+
+    def found_none(self) -> None:
+        """The engine has no record any more."""
+        self._cut(EngineFailed.gone(self._view["name"]))
 
     def _cut(self, error: EngineFailed) -> None:
         with self._lock:
@@ -344,22 +310,3 @@ class Lifeline:
                 return
             self._is_cut, self._error = True, error
         self.channel.cut()
-
-
-def _holders(spark: Any) -> list[Any]:
-    """Everything in pyspark that keeps the session id (the same names in 4.1, 4.2 and 4.3)."""
-    client = spark._client
-    return [client, spark, *filter(None, [getattr(client, "_artifact_manager", None)])]
-
-
-def _forget_server_in(request: Any) -> bool:
-    """Let the request speak to whatever server is there; False for a stream of requests, which is past mending."""
-    if not hasattr(request, "client_observed_server_side_session_id"):
-        return False
-    request.ClearField("client_observed_server_side_session_id")
-    return True
-
-
-def _can_follow(spark: Any) -> bool:
-    """Whether this pyspark keeps its session id where it can be replaced."""
-    return hasattr(spark, "_client") and all(hasattr(holder, "_session_id") for holder in _holders(spark))

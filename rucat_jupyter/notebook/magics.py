@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from ..errors import EngineNotFound, NotPossible, RucatError
-from . import client, text
+from . import client, tables, text
 from .binding import Binding
 from .client import Engine
 from .creating import Created, external, find_or_create, request
@@ -42,6 +42,8 @@ class RucatMagics(Magics):
             raise UsageError(f"rucat: {error}") from None
         except (RucatError, WaitInterrupted) as error:
             raise briefly(error) from None
+        except KeyboardInterrupt:
+            raise briefly(WaitInterrupted(f"interrupted: {line.strip() or '%rucat'}")) from None
 
     def do_nothing(self, asked: argparse.Namespace) -> None:
         """Show the verbs and my engines."""
@@ -101,7 +103,7 @@ class RucatMagics(Magics):
             say("No engines yet. Create one: %rucat create")
             return
         engine = self._engine(asked.name)
-        say(text.status_page(engine.view, engine.history(), text.utc_now()))
+        say(tables.status_page(engine.view, engine.history(), text.utc_now()))
 
     def do_stop(self, asked: argparse.Namespace) -> None:
         """Stop one engine."""
@@ -142,7 +144,7 @@ class RucatMagics(Magics):
                 say(line)
         except KeyboardInterrupt:
             if not asked.follow:
-                raise WaitInterrupted("interrupted") from None
+                raise
 
     def do_history(self, asked: argparse.Namespace) -> None:
         """Show what happened to one engine, also to a deleted one by its id."""

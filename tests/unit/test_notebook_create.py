@@ -83,6 +83,7 @@ def test_equal_and_secret_settings_are_no_difference() -> None:
     """What cannot be compared is not claimed to differ."""
     view = make_view(spec={**make_view()["spec"], "conf": {"my.password": "***", "a": "1"}})
     assert differences({"conf": {"my.password": "x", "a": "1"}, "local": {"python": "/other"}}, view) == []
+    assert differences({"conf": {"other.token": "canary"}}, view) == ["conf.other.token (a secret)"]
 
 
 @pytest.mark.parametrize("status", ["Stopped", "Failed", "Stopping"])

@@ -16,6 +16,7 @@ from fakes.rest import FAILURE, FakeGateway, make_view
 from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
 
 from rucat_jupyter.notebook import lifeline as module
+from rucat_jupyter.notebook import watch
 from rucat_jupyter.notebook.channel import Released
 from rucat_jupyter.notebook.failures import EngineFailed
 from rucat_jupyter.notebook.lifeline import Detached, Lifeline
@@ -68,8 +69,10 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    for name, value in {"TICK_S": 0.02, "LONG_S": 0.1, "CHANGE_S": 0.05, "PATIENCE_S": 0.1}.items():
+    for name, value in {"CHANGE_S": 0.05, "PATIENCE_S": 0.1}.items():
         monkeypatch.setattr(module, name, value)
+    for name in ("TICK_S", "LONG_S", "PAUSE_S"):
+        monkeypatch.setattr(watch, name, 0.05)
     world = World()
     yield world
     world.end()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from fakes.rest import FAILURE, TIME, make_view
 
-from rucat_jupyter.notebook import text
+from rucat_jupyter.notebook import tables, text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 HOW = {"restart": "%rucat restart etl", "create": "%rucat create etl", "logs": "%rucat logs etl --tail 50"}
@@ -62,8 +62,8 @@ def test_the_list_is_a_table_with_aligned_columns() -> None:
             },
         ),
     ]
-    lines = text.engines_table(views, NOW + timedelta(hours=2)).splitlines()
-    assert lines[0].split() == list(text.COLUMNS)
+    lines = tables.engines_table(views, NOW + timedelta(hours=2)).splitlines()
+    assert lines[0].split() == list(tables.COLUMNS)
     assert "● etl" in lines[1]
     assert "2 cores 1 GB" in lines[1]
     assert "2 h" in lines[1]
@@ -72,7 +72,7 @@ def test_the_list_is_a_table_with_aligned_columns() -> None:
     assert "1+2×1 cores 3 GB" in lines[3]
     assert "kubernetes/team-a" in lines[3]
     starts = {
-        text._width(line[: line.index(word)]) for line, word in zip(lines[1:], ("Run", "Fai", "Pen"), strict=True)
+        tables._width(line[: line.index(word)]) for line, word in zip(lines[1:], ("Run", "Fai", "Pen"), strict=True)
     }
     assert len(starts) == 1
 
@@ -110,7 +110,7 @@ def test_status_shows_what_is_known() -> None:
         executors={"wanted": 2, "running": 1, "pending": 1, "failed": 0, "reasons": ["no room"]},
     )
     events = [{"at": TIME, "run": 1, "status": "Failed", "kind": "failure", "actor": "monitor", "reason": "exit 52"}]
-    page = text.status_page(view, events, NOW)
+    page = tables.status_page(view, events, NOW)
     for part in (
         "✕ etl",
         "OutOfMemory",

@@ -1,0 +1,130 @@
+"""Tables and the page of one engine, as plain text; pure like :mod:`rucat_jupyter.notebook.text`."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from . import text
+from .api import View
+
+COLUMNS = ("NAME", "STATUS", "WHERE", "SPARK", "RESOURCES", "AGE", "IDLE", "NOTE")
+EVENT_COLUMNS = ("WHEN", "RUN", "STATUS", "EVENT", "BY", "WHY")
+LONGEST_NOTE = 60
+LAST_EVENTS = 5
+
+
+def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
+    """The cells of the list, one row an engine."""
+    return [
+        (
+            f"{text.symbol(v)} {text.plain(v['name'])}",
+            v["status"],
+            text.where(v),
+            text.plain(v.get("spark_version") or "-"),
+            text.short_resources(v),
+            text.age(v, now),
+            text.idle(v, now),
+            text.plain(text.note(v), LONGEST_NOTE),
+        )
+        for v in engines
+    ]
+
+
+def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, two blanks between them."""
+    lines = [tuple(header), *cells]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def engines_table(engines: Sequence[View], now: datetime) -> str:
+    """The list of engines as text."""
+    if not engines:
+        return "No engines yet."
+    return table(COLUMNS, rows(engines, now))
+
+
+def event_rows(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Cells of the history: when, run, status, what, who, why."""
+    return [
+        (
+            _moment(e.get("at")),
+            str(e.get("run", "")),
+            text.plain(e.get("status", "")),
+            text.plain(e.get("kind", "")),
+            text.plain(e.get("actor", "")),
+            text.plain(e.get("reason", ""), 200),
+        )
+        for e in events
+    ]
+
+
+def status_page(view: View, events: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """Everything about one engine on one screen."""
+    head = f"{text.phase_line({**view, 'message': ''})} · {text.age(view, now)}"
+    facts = [("why", line) for line in _why(view)]
+    facts += [
+        ("spark", _versions(view)),
+        ("resources", text.resources(view)),
+        ("executors", _executors(view)),
+        ("address", (view.get("endpoint") or {}).get("url") or ""),
+        ("profile", f"{view['profile']}, run {view['run']}, id {view['id']}"),
+        ("conf", ", ".join(f"{k}={v}" for k, v in sorted((view["spec"].get("conf") or {}).items()))),
+        ("folder", (view["spec"].get("local") or {}).get("directory") or ""),
+        ("limits", _limits(view, now)),
+        *(("session", text.plain(s.get("path", ""))) for s in view.get("sessions") or []),
+    ]
+    lines = [head, *(f"  {key:<10} {text.plain(value, 300)}" for key, value in facts if value)]
+    if last := event_rows(events[-LAST_EVENTS:]):
+        lines += ["", *("  " + line for line in table(EVENT_COLUMNS, last).splitlines())]
+    return "\n".join(lines)
+
+
+def _why(view: View) -> list[str]:
+    if found := view.get("failure"):
+        return [f"{found['reason']}: {found['message']}", found["hint"]]
+    return [view["message"]] if view.get("message") else []
+
+
+def _versions(view: View) -> str:
+    python = f", Python {view['python_version']}" if view.get("python_version") else ""
+    return f"{view['spark_version']}{python}" if view.get("spark_version") else ""
+
+
+def _executors(view: View) -> str:
+    found = view.get("executors") or {}
+    if not found.get("wanted"):
+        return ""
+    text = f"{found.get('running', 0)} of {found['wanted']} running"
+    more = [f"{found[k]} {k}" for k in ("pending", "failed") if found.get(k)]
+    return ", ".join([text, *more, *found.get("reasons", [])])
+
+
+def _limits(view: View, now: datetime) -> str:
+    spec, parts = view["spec"], []
+    idle_s, life_s = spec.get("idle_timeout_s"), spec.get("max_lifetime_s")
+    if idle_s:
+        used = text.when(view.get("last_used_at"))
+        left = idle_s - (now - used).total_seconds() if used and view["status"] == "Running" else None
+        parts.append(
+            f"idle stop after {text.duration(idle_s)}" + (f" (in {text.duration(left)})" if left is not None else "")
+        )
+    if life_s:
+        parts.append(f"ends after {text.duration(life_s)}")
+    return ", ".join(parts)
+
+
+def _moment(moment_text: str | None) -> str:
+    moment = text.when(moment_text)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
+def _width(shown: str) -> int:
+    """Columns that a terminal gives the text: wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
