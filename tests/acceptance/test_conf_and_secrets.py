@@ -9,18 +9,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.place import JupyterServer, Place, place_in, processes_with
+from support.place import JupyterServer, Place, place_in, processes_with, wait_until
 from support.queries import CONF_CHECK, PLAIN_QUERY
 
 pytestmark = pytest.mark.engine
 
 CANARY = "canary-5ecret-0123456789abcdef"
+# Spark Connect itself does not show confs whose key names a secret: SQL_CONF_NOT_FOUND (seen with 4.3.0).
 ENV_CHECK = """
 import os, sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote(sys.argv[1]).create()
 print(spark.sql("select java_method('java.lang.System', 'getenv', 'AWS_PROFILE')").collect()[0][0])
-print(spark.conf.get("spark.hadoop.fs.s3a.secret.key"))
+print(spark.sql("select java_method('java.lang.System', 'getProperty', 'spark.custom.secret.key')").collect()[0][0])
 """
 
 
@@ -68,7 +69,7 @@ def test_secrets_are_where_they_belong_and_nowhere_else(place: Place, server: Ju
     secret_conf, secret_env, listed_env = CANARY + "-conf", CANARY + "-env", CANARY + "-listed"
     engine = server.create(
         name="secret",
-        conf={"spark.hadoop.fs.s3a.secret.key": secret_conf},
+        conf={"spark.custom.secret.key": secret_conf},
         env={"MY_PASSWORD": secret_env},
         secret_env={"AWS_PROFILE": listed_env},
         driver={"memory": "600m"},
@@ -95,7 +96,7 @@ def test_secrets_are_where_they_belong_and_nowhere_else(place: Place, server: Ju
             _assert_nowhere(secrets, {str(file): file.read_bytes().decode("utf-8", "replace")})
     server.http.post("rucat/engines/secret/stop")
     server.wait_for("secret", "Stopped")
-    assert not argfile.exists()
+    wait_until("its clean-up", lambda: not argfile.exists(), 10)
 
 
 def test_every_socket_of_an_engine_is_on_loopback(place: Place, server: JupyterServer) -> None:
