@@ -61,6 +61,7 @@ def test_a_frozen_engine_is_unresponsive_and_comes_back(place: Place, server: Ju
     assert back["run"] == engine["run"]
 
 
+@pytest.mark.slow
 def test_a_frozen_engine_that_stays_frozen_is_ended(place: Place, server: JupyterServer) -> None:
     """SIGSTOP for good: Unresponsive, then Failed after the grace, and its process is gone."""
     engine = server.create(name="frozen", driver={"memory": "500m"})
@@ -73,6 +74,7 @@ def test_a_frozen_engine_that_stays_frozen_is_ended(place: Place, server: Jupyte
     server.http.delete("rucat/engines/frozen")
 
 
+@pytest.mark.slow
 def test_an_exhausted_heap_is_named(place: Place, server: JupyterServer) -> None:
     """A heap that is full ends the process, and OutOfMemory is the reason."""
     engine = server.create(name="full", driver={"memory": "500m"})
