@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool
 
-from .follow import SCHEMA, SCHEMA_ID, Follower
+from .follow import SCHEMA, SCHEMA_ID, Followers
 from .forward import Forwarder, handlers
 
 
@@ -30,7 +29,6 @@ class RucatExtension(ExtensionApp):
     ).tag(config=True)
 
     _forwarder: Forwarder | None = None
-    _following: asyncio.Task[None] | None = None
 
     def initialize_settings(self) -> None:
         """Register the event, and make what the handlers need; nothing is loaded or started here."""
@@ -42,8 +40,7 @@ class RucatExtension(ExtensionApp):
                 f"{type(identity).__name__} invents a name for each visitor"
             )
         server.event_logger.register_event_schema(SCHEMA)
-        self._follower = Follower(self._emit)
-        self._forwarder = Forwarder(lambda _: self._follower.look_now(), has_owners=self.owner_from_identity)
+        self._forwarder = Forwarder(Followers(self._emit), has_owners=self.owner_from_identity)
 
     def initialize_handlers(self) -> None:
         """Add the routes; on Windows none, and one line that says why."""
@@ -55,16 +52,13 @@ class RucatExtension(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Begin to follow the gateway, once the server's loop runs."""
-        if sys.platform != "win32":
-            self._following = asyncio.create_task(self._follower.run())
+        if self._forwarder and not self.owner_from_identity and sys.platform != "win32":
+            self._forwarder.followers.follow(None)  # users are followed once they are known
 
     async def stop_extension(self) -> None:
         """Stop following and close the connections; gateway and engines live on."""
-        following, self._following = self._following, None
-        if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
         if self._forwarder is not None:
+            await self._forwarder.followers.close()
             self._forwarder.upstream.close()
 
     def _server(self) -> Any:

@@ -40,25 +40,60 @@ SCHEMA = {
     },
 }
 
+OWNER_HEADER = "X-Rucat-Owner"
+"""Who asks, in percent-encoded UTF-8; a gateway believes it on its own socket."""
 WAIT_S = 50  # the longest long poll
 MARGIN_S = 15.0
 PAUSE_S = 2.0
 """Between two looks for a gateway where there is none: one read of a small file."""
 
 
+Emit = Callable[[Mapping[str, Any]], None]
+"""Takes the data of an event of :data:`SCHEMA`, on the loop."""
+
+
+class Followers:
+    """One follower for each owner whose engines somebody here looks at; None is the operating-system user."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._running: dict[str | None, tuple[Follower, asyncio.Task[None]]] = {}
+
+    def follow(self, owner: str | None) -> None:
+        """Begin to follow that owner's engines, if nobody does."""
+        if owner not in self._running:
+            follower = Follower(self._emit, owner)
+            task = asyncio.create_task(follower.run())
+            task.add_done_callback(_report)
+            self._running[owner] = follower, task
+
+    def look_now(self) -> None:
+        """Somebody here has come to a gateway: do not wait to see that."""
+        for follower, _ in self._running.values():
+            follower.look_now()
+
+    async def close(self) -> None:
+        """Follow nobody any more."""
+        running, self._running = self._running, {}
+        for _, task in running.values():
+            task.cancel()
+        await asyncio.gather(*(task for _, task in running.values()), return_exceptions=True)
+
+
 class Follower:
     """One long poll after the other; never starts a gateway, and keeps none alive.
 
-    ``emit`` gets the data of an event of :data:`SCHEMA`, on the loop.
+    ``owner`` is as it goes into the header, None: no header.
     """
 
-    def __init__(self, emit: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, emit: Emit, owner: str | None = None) -> None:
         self._emit = emit
+        self._headers = {"X-Rucat-Follower": "1", **({OWNER_HEADER: owner} if owner is not None else {})}
         self._found = asyncio.Event()
         self._known: dict[str, int] = {}
 
     def look_now(self) -> None:
-        """Somebody here has come to a gateway: do not wait to see that."""
+        """Do not wait for the next look."""
         self._found.set()
 
     async def run(self) -> None:
@@ -81,9 +116,7 @@ class Follower:
         try:
             while True:
                 answer = Collected()
-                await exchange(
-                    stream, Request("GET", target, {"X-Rucat-Follower": "1"}, read_s=WAIT_S + MARGIN_S), answer
-                )
+                await exchange(stream, Request("GET", target, self._headers, read_s=WAIT_S + MARGIN_S), answer)
                 if answer.status != 200:
                     logger.debug("cannot follow the gateway: %d %r", answer.status, answer.body[:200])
                     return
@@ -101,3 +134,9 @@ class Follower:
         self._known = now
         if changed or removed:
             self._emit({"changed": changed, "removed": removed})
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A follower ends by being cancelled alone; anything else is a defect, and no hints come any more."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("following the gateway has ended: hints on Jupyter's event bus stop", exc_info=error)

@@ -27,6 +27,7 @@ from ..errors import (
     WrongMethod,
 )
 from .exchange import Broken, Request
+from .follow import OWNER_HEADER, Followers
 from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -72,14 +73,12 @@ _CODES = {
 
 
 class Forwarder:
-    """Where the handlers send what they are asked; ``has_owners``: engines belong to Jupyter's users.
+    """Where the handlers send what they are asked; ``has_owners``: engines belong to Jupyter's users."""
 
-    ``on_contact`` is called with every gateway it comes to.
-    """
-
-    def __init__(self, on_contact: Callable[[launch.Address], None], *, has_owners: bool = False) -> None:
+    def __init__(self, followers: Followers, *, has_owners: bool = False) -> None:
+        self.followers = followers
         self.has_owners = has_owners
-        self.upstream = Upstream(lambda: launch.ensure(wait_s=START_S), on_contact, START_S)
+        self.upstream = Upstream(lambda: launch.ensure(wait_s=START_S), lambda _: followers.look_now(), START_S)
 
 
 class RucatHandler(APIHandler):
@@ -155,7 +154,8 @@ class RucatHandler(APIHandler):
     def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in _SENT if name in self.request.headers}
         if self.forwarder.has_owners:
-            headers["X-Rucat-Owner"] = quote(self.current_user.username, safe=" !#$&'*+-.^_`|~@:/=()")
+            headers[OWNER_HEADER] = owner = quote(self.current_user.username, safe=" !#$&'*+-.^_`|~@:/=()")
+            self.forwarder.followers.follow(owner)
         return headers
 
     def _read_s(self) -> float | None:

@@ -12,12 +12,21 @@ from typing import Any
 
 import pytest
 import uvicorn
+from jupyter_server.auth.identity import IdentityProvider, User
 from pytest_jupyter.jupyter_server import *  # noqa: F403  # fixtures are found by their names
 from tornado.httpclient import HTTPResponse
 
 from rucat_jupyter import datadir, launch
 
 del pytest_pyfunc_call, pytest_pycollect_makeitem  # noqa: F821  # its hooks would take async tests over; here are none
+
+
+class Known(IdentityProvider):
+    """Knows its users by a header."""
+
+    def get_user(self, handler: Any) -> User | None:
+        name = handler.request.headers.get("X-Test-User")
+        return User(username=name) if name else None
 
 
 @dataclass

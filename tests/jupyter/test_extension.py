@@ -18,7 +18,9 @@ from rucat_jupyter import datadir, launch
 from rucat_jupyter.jupyter import follow
 from rucat_jupyter.jupyter.follow import SCHEMA_ID
 
-from .conftest import Jupyter
+from .conftest import Jupyter, Known
+
+JSON = {"Content-Type": "application/json"}
 
 EXTERNAL = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # an engine that needs no process
 
@@ -62,6 +64,27 @@ def test_a_change_is_heard_on_the_event_bus(directory: Path, jupyter: Jupyter, e
     with raw(start()) as other:
         made = other.post("/rucat/engines", json=EXTERNAL | {"name": "two"}).json()
         jupyter.run(until(lambda: any(c["id"] == made["id"] for e in events for c in e["changed"])))
+
+
+class TestOwners:
+    @pytest.fixture
+    def server_config(self) -> dict[str, Any]:
+        return {
+            "ServerApp": {"identity_provider_class": Known, "disable_check_xsrf": True},
+            "RucatExtension": {"owner_from_identity": True},
+        }
+
+    def test_each_known_user_is_followed(self, directory: Path, jupyter: Jupyter, events: list[dict[str, Any]]) -> None:
+        """With owners from identities: what belongs to a user who was here is heard, and nobody sees another's."""
+        body = EXTERNAL | {"name": "mine"}
+        made = [
+            json.loads(jupyter.fetch("POST", "rucat/engines", body, {"X-Test-User": name, **JSON}).body)["id"]
+            for name in ("ada", "Zo\u00eb".encode().decode("latin-1"))
+        ]
+        jupyter.run(until(lambda: {c["id"] for e in events for c in e["changed"]} == set(made)))
+        seen = json.loads(jupyter.fetch("GET", "rucat/engines", headers={"X-Test-User": "ada"}).body)["engines"]
+        assert [(engine["id"], engine["owner"]) for engine in seen] == [(made[0], "ada")]
+        assert jupyter.fetch("GET", f"rucat/engines/{made[1]}", headers={"X-Test-User": "ada"}).code == 404
 
 
 def test_following_starts_no_gateway_and_keeps_none(

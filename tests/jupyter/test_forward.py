@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from jupyter_server.auth.authorizer import Authorizer
-from jupyter_server.auth.identity import IdentityProvider, User
 
 from rucat_jupyter.jupyter.forward import MAX_BODY_BYTES, METHODS, ROUTES
 
-from .conftest import FakeGateway, Jupyter
+from .conftest import FakeGateway, Jupyter, Known
 
 ENGINE = "0123456789abcdef"
 KEY = "0" * 32
@@ -33,14 +32,6 @@ class Readers(Authorizer):
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
         self.asked.append((action, resource))
         return action == "read"
-
-
-class Known(IdentityProvider):
-    """Knows its users by a header."""
-
-    def get_user(self, handler: Any) -> User | None:
-        name = handler.request.headers.get("X-Test-User")
-        return User(username=name) if name else None
 
 
 def calls() -> list[tuple[str, str]]:
