@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fakes import curl
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
@@ -112,11 +114,13 @@ def run_bash(source: str, folder: Path, jupyter: httpx.Client) -> str:
     """Execute commands that have to succeed."""
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:{folder}",
         "JUPYTER": str(jupyter.base_url).rstrip("/"),
         "TOKEN": jupyter.headers["Authorization"].removeprefix("token "),
     }
-    command = ["bash", "-euo", "pipefail", "-c", source]
+    if shutil.which("curl") is None:
+        curl.add_to(folder)
+    command = [shutil.which("bash") or "sh", "-euc", source]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=200
     )
