@@ -80,6 +80,7 @@ def hows(name: str) -> dict[str, str]:
             "stop": f"{got}.stop()",
             "logs": f"{got}.logs(tail=50)",
             "create": f"rucat_jupyter.create({name!r})",
+            "change": f"{got}.delete(), then create it with driver_memory=…",
             "wait": f"{got}.wait()",
             "attach": f"{got}.connect()",
         }
@@ -89,6 +90,7 @@ def hows(name: str) -> dict[str, str]:
         "stop": f"%rucat stop {quoted}",
         "logs": f"%rucat logs {quoted} --tail 50",
         "create": f"%rucat create {quoted}",
+        "change": f"%rucat delete {quoted} --yes, then create it with --driver-memory SIZE",
         "wait": f"%rucat create {quoted}",
         "attach": f"%rucat attach {quoted}",
     }

@@ -23,6 +23,8 @@ SYMBOLS = {
     "Failed": "✕",
     "Deleting": "◌",
 }
+MEMORY_REASONS = ("OutOfMemory", "NoMemory")
+"""Where a restart, which keeps the stored settings, may not be the remedy."""
 LIVE = ("Running", "Unresponsive")
 LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a megabyte
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -188,12 +190,13 @@ def short_line(view: View) -> str:
 def failure(view: View, how: Mapping[str, str]) -> str:
     """What, why, what to do: three lines of an engine that failed, or was stopped or deleted by someone.
 
-    ``how`` has the words for ``restart``, ``create`` and ``logs`` that work where the reader is.
+    ``how`` has the words for ``restart``, ``create``, ``change`` and ``logs`` that work where the reader is.
     """
     name = plain(view["name"])
     if found := view.get("failure"):
         at = f" ({clock(found['at'])})" if found.get("at") else ""
-        todo = f"{plain(found['hint'])}  Restart: {how['restart']}   Last lines: {how['logs']}"
+        change = f"   Other memory: {how['change']}" if found["reason"] in MEMORY_REASONS else ""
+        todo = f"{plain(found['hint'])}  Restart: {how['restart']}{change}   Last lines: {how['logs']}"
         return f"✕ {name} failed: {plain(found['reason'])}\n  {plain(found['message'], 500)}{at}\n  {todo}"
     if view["status"] in ("Deleting", "Gone"):
         why = plain(view.get("message") or "It was deleted while this notebook used it.")

@@ -77,9 +77,16 @@ class Watch:
         else:
             self._tell(seen, self._watched.found(seen))
 
+    def _lasts(self, view: View) -> bool:
+        """Whether a silence lasts: the first miss is often the end itself, which says more a moment later."""
+        try:
+            return bool(self._api.poll(view, PAUSE_S)["status"] == view["status"])
+        except RucatError:
+            return False  # the next look says what it is
+
     def _tell(self, view: View, status: str) -> None:
         name = text.plain(view["name"])
-        if status == "Unresponsive" and not self._told:
+        if status == "Unresponsive" and not self._told and self._lasts(view):
             self._told = True
             why = text.plain(view.get("message") or "no answer", 120)
             notice(f"◐ {name} does not answer now ({why}). The cell waits, and ends when the engine is given up.")

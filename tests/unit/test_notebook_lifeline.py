@@ -153,6 +153,7 @@ def test_a_frozen_engine_ends_the_call_when_it_is_given_up(
     world.freeze()
     world.gateway.on_poll = [
         lambda: world.gateway.change(status="Unresponsive", message="no answer for 9 s"),
+        lambda: None,
         lambda: time.sleep(0.1),
         lambda: world.gateway.change(status="Failed", failure=FAILURE),
     ]
@@ -161,6 +162,18 @@ def test_a_frozen_engine_ends_the_call_when_it_is_given_up(
         next(world.execute()) if kind == "stream" else world.config()
     assert time.monotonic() - begun < 2
     assert "does not answer now (no answer for 9 s)" in capsys.readouterr().err
+
+
+def test_a_silence_that_is_the_end_is_not_spoken_of(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The failure says more."""
+    world.freeze()
+    world.gateway.on_poll = [
+        lambda: world.gateway.change(status="Unresponsive"),
+        lambda: world.gateway.change(status="Failed", failure=FAILURE),
+    ]
+    with pytest.raises(EngineFailed):
+        world.config()
+    assert "does not answer" not in capsys.readouterr().err
 
 
 def test_an_engine_that_thaws_is_told_and_the_call_goes_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +185,7 @@ def test_an_engine_that_thaws_is_told_and_the_call_goes_on(world: World, capsys:
         world.gateway.change(status="Running", message="")
         told.set()
 
-    world.gateway.on_poll = [lambda: world.gateway.change(status="Unresponsive"), thaw]
+    world.gateway.on_poll = [lambda: world.gateway.change(status="Unresponsive"), lambda: None, thaw]
     threading.Thread(target=lambda: told.wait(5) and (time.sleep(0.2), world.server.hang.set())).start()
     assert world.config().session_id == "s1"
     said = capsys.readouterr().err
