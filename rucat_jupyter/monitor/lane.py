@@ -152,8 +152,8 @@ class Lane:
         """Observe all that is due in one call, then let each engine take its step by itself."""
         engines = await self._read(due)
         seen = await self._from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
-        for engine in engines:
-            act = asyncio.ensure_future(self._guarded([engine.id], self._act(engine, seen[engine.id])))
+        for engine, observation in [(engine, seen[engine.id]) for engine in engines]:
+            act = asyncio.ensure_future(self._guarded([engine.id], self._act(engine, observation)))
             self._acts.add(act)
             act.add_done_callback(self._acts.discard)
 
@@ -210,14 +210,14 @@ class Lane:
         try:
             await work
         except (Conflict, EngineNotFound) as exc:
-            log.debug("%s somebody else was first: %s", " ".join(engine_ids), exc)
+            log.debug("%s somebody else was first: %s", _few(engine_ids), exc)
             self._look_again(*engine_ids)
             self._release(engine_ids)
         except RucatError as exc:
-            log.warning("%s will try again: %s", " ".join(engine_ids), exc)
+            log.warning("%s will try again: %s", _few(engine_ids), exc)
             self._put_off(engine_ids, exc)
         except Exception as exc:
-            log.exception("%s went wrong in an unforeseen way, will try again", " ".join(engine_ids))
+            log.exception("%s went wrong in an unforeseen way, will try again", _few(engine_ids))
             self._put_off(engine_ids, exc)
 
     def _look_again(self, *engine_ids: str) -> None:
@@ -320,7 +320,8 @@ class Lane:
         changes, line = record_of(step, engine)
         new = await self._from_store(self._store.update(engine, changes, line))
         level = logging.DEBUG if line is None else logging.INFO
-        log.log(level, "%s %s -> %s %s", engine.id, status_of(engine).value, status_of(new).value, line and line.reason)
+        why = f": {line.reason}" if line and line.reason else ""
+        log.log(level, "%s %s -> %s%s", engine.id, status_of(engine).value, status_of(new).value, why)
         self._on_change()
 
     def _failure(self, exc: PlatformError) -> Failure:
@@ -342,3 +343,10 @@ class Lane:
         except asyncio.TimeoutError:
             text = f"the store did not end a call within {self._pace.call_s:.0f} s; will try again"
             raise StoreUnavailable(text) from None
+
+
+def _few(engine_ids: Sequence[str]) -> str:
+    """The engines that a log line is about."""
+    return (
+        " ".join(engine_ids) if len(engine_ids) <= 3 else f"{' '.join(engine_ids[:2])} and {len(engine_ids) - 2} more"
+    )

@@ -48,7 +48,7 @@ class Sweep:
         while True:
             try:
                 await self.sweep()
-            except (RucatError, asyncio.TimeoutError) as exc:
+            except (RucatError, OSError, asyncio.TimeoutError) as exc:
                 log.warning("platform %s: cannot look for leftovers, will try again: %s", self._platform.name, exc)
             await self._sleep(self._pace.sweep_s)
 
@@ -60,10 +60,17 @@ class Sweep:
         now = self._time.now()
         orphans = [leftover for leftover in leftovers if (leftover.engine_id, leftover.run) not in lives]
         self._seen = {orphan: self._seen.get(orphan, now) for orphan in orphans}
-        for orphan, since in self._seen.items():
-            if (now - since).total_seconds() >= self._pace.orphan_grace_s and await self._is_orphan(orphan):
-                log.info("%s run %d has no record any more: removing what is left", orphan.engine_id, orphan.run)
-                await limited(self._platform.remove(orphan), self._pace.act_s)
+        due = [o for o, since in self._seen.items() if (now - since).total_seconds() >= self._pace.orphan_grace_s]
+        await asyncio.gather(*[self._remove(orphan) for orphan in due if await self._is_orphan(orphan)])
+
+    async def _remove(self, orphan: Leftover) -> None:
+        """Remove one; what does not work now is tried again by the next sweep, and keeps no other."""
+        name = f"run {orphan.run}, which has no record any more"
+        log.info("%s removing what is left of %s", orphan.engine_id, name)
+        try:
+            await limited(self._platform.remove(orphan), self._pace.call_s)
+        except (RucatError, OSError, asyncio.TimeoutError) as exc:
+            log.warning("%s cannot remove what is left of %s, will try again: %s", orphan.engine_id, name, exc)
 
     async def _leftovers(self) -> Sequence[Leftover]:
         """What the platform has; whether it tells is remembered."""

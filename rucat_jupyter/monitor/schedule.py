@@ -55,7 +55,7 @@ async def limited(work: Awaitable[T], limit_s: float) -> T:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     if not is_done:
-        raise asyncio.TimeoutError
+        raise asyncio.TimeoutError(f"no answer within {limit_s:.0f} s")
     return task.result()
 
 
@@ -130,7 +130,7 @@ class Timekeeper:
         self._gap_s = gap_s
         self._ticked_at = clock.now()
         self._ahead = timedelta()
-        self._gaps = 0
+        self._awake_since = self._ticked_at
 
     def now(self) -> datetime:
         """Time of this process."""
@@ -148,8 +148,8 @@ class Timekeeper:
         """A time of the store's clock as this process shows it."""
         return at - self._ahead
 
-    def gaps(self) -> int:
-        """How many gaps there were so far in which this process did not run for longer than the limit.
+    def awake_since(self) -> datetime:
+        """Since when this process has run without a gap: nothing may be concluded from what was due in one.
 
         A suspended machine shows as wall time that ran ahead, a stopped process as a late call: something must
         call this every few seconds.
@@ -157,5 +157,6 @@ class Timekeeper:
         now = self.now()
         late_s = (now - self._ticked_at).total_seconds()
         self._ticked_at = now
-        self._gaps += max(late_s, self._clock.gap_s()) > self._gap_s
-        return self._gaps
+        if max(late_s, self._clock.gap_s()) > self._gap_s:
+            self._awake_since = now
+        return self._awake_since

@@ -54,11 +54,5 @@ class Shares:
 
     def is_mine(self, engine_id: str, site: str) -> bool:
         """Whether this gateway, which serves the site, looks after that engine."""
-        return winner(engine_id, {*self._serving(site), self._gateway_id}) == self._gateway_id
-
-    def is_served(self, site: str) -> bool:
-        """Whether any live gateway can act on engines of that site."""
-        return bool(self._serving(site))
-
-    def _serving(self, site: str) -> list[str]:
-        return [gateway_id for gateway_id, sites in self._live.items() if site in sites]
+        serving = {gateway_id for gateway_id, sites in self._live.items() if site in sites}
+        return winner(engine_id, serving | {self._gateway_id}) == self._gateway_id

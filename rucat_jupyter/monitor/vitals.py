@@ -42,7 +42,6 @@ class Vitals:
         self._prober = prober
         self._time = time
         self._wake = wake
-        self._gaps = time.gaps()
         self._lives: dict[str, _Life] = {}
 
     @property
@@ -71,15 +70,14 @@ class Vitals:
 
         After a gap in which nobody looked every grace, deadline and idle time counts from now.
         """
-        if self._gaps != (gaps := self._time.gaps()):
-            self._gaps = gaps
-            self._begin_afresh()
+        awake_since = self._time.awake_since()
         life, to_store = self._lives[engine.id], self._time.to_store
         health = life.pulse.health if life.pulse else Health()
+        silent_since = life.silent_since and max(life.silent_since, awake_since)
         return Memory(
-            since=to_store(life.since),
+            since=to_store(max(life.since, awake_since)),
             was_started=life.was_started,
-            health=replace(health, silent_since=life.silent_since and to_store(life.silent_since)),
+            health=replace(health, silent_since=silent_since and to_store(silent_since)),
             used_at=life.used_at and to_store(life.used_at),
             is_busy=life.is_busy,
         )
@@ -115,12 +113,6 @@ class Vitals:
         """Close every pulse."""
         lives, self._lives = self._lives, {}
         await asyncio.gather(*(_close_pulse(life) for life in lives.values()))
-
-    def _begin_afresh(self) -> None:
-        now = self._time.now()
-        for life in self._lives.values():
-            life.since = now
-            life.silent_since = life.silent_since and now
 
     async def _life(self, engine: Engine) -> _Life:
         """The memory of the life that the record speaks of; a new life or state begins a new one."""

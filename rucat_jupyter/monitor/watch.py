@@ -116,9 +116,7 @@ class Monitor:
         works += [sweep.run() for sweep in self._sweeps]
         self._tasks = [asyncio.ensure_future(work) for work in works]
         try:
-            ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()
+            await asyncio.gather(*self._tasks)  # none ends but by an error
         finally:
             await self._end_tasks()
 
@@ -156,16 +154,15 @@ class Monitor:
 
     async def _beat(self) -> None:
         """Heartbeat, the store's time, and the engines: all of them now and then, else those that changed."""
-        self._time.gaps()
+        self._time.awake_since()
         self._time.measured(await self._store.now())
         sites = [site for platform in self._platforms.values() for site in platform.sites()]
         is_shared_anew = await self._shares.beat(sites)
         if is_shared_anew:
             self._on_change()  # what nobody serves says so in its message
         now = self._time.now()
-        is_full = (
-            is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=self._pace.look_s)
-        )
+        full_s = self._pace.look_s - self._pace.beat_s  # the next beat would be too late
+        is_full = is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=full_s)
         if is_full or not self._shares.is_alone:
             await self._list(is_full)
         if is_full:

@@ -90,6 +90,7 @@ class MachineProber(FakeProber):
 
     def __init__(self, machine: FakeMachine, clock: FakeClock) -> None:
         super().__init__()
+        self.is_blind = False  # finds nothing at all
         self._machine = machine
         self._clock = clock
         machine.listeners.append(self.probe)
@@ -102,7 +103,7 @@ class MachineProber(FakeProber):
     def probe(self, engine_id: str) -> None:
         """Look at the machine."""
         pulse = self.pulse(engine_id)
-        if pulse is None:
+        if pulse is None or self.is_blind:
             return
         life = self._machine.lives.get((engine_id, pulse.engine.state_run))
         pulse.find(self._health(life, pulse.health))
