@@ -36,6 +36,8 @@ class LocalPlatform:
         The gateway's environment (default: the process's), of which engines inherit a few variables.
     stop_grace_s
         How long an engine may take to end in order before it is killed.
+    umask
+        The user's, for what queries write; the gateway's own files are private whatever it is (default: the process's).
     """
 
     name = "local"
@@ -47,10 +49,11 @@ class LocalPlatform:
         boot_id: str | None = None,
         env: Mapping[str, str] | None = None,
         stop_grace_s: float = STOP_GRACE_S,
+        umask: int = -1,
     ) -> None:
         self._data_dir = Path(os.path.realpath(data_dir))
         self._boot_id = machine.boot_id() if boot_id is None else boot_id
-        self._specs = LocalSpecs(self._data_dir / "runs", os.environ if env is None else env)
+        self._specs = LocalSpecs(self._data_dir / "runs", os.environ if env is None else env, umask)
         self._lives = LocalLives(self._data_dir, self._specs, self._boot_id, stop_grace_s, self._ring)
         self._site = f"local:{_digest(machine.machine_id(), str(self._data_dir))}"
         self._listeners: set[asyncio.Queue[str | None]] = set()

@@ -67,7 +67,7 @@ class Spawner:
             words = words_of(self._specs, self._data_dir, folder, engine, credential, locale=self.locale)
             write_private(folder.conf / "log4j2.properties", LOG_CONFIG.encode())
             write_private(folder.argfile, words.argfile)
-            process = _popen(folder, words)
+            process = _popen(folder, words, self._specs.umask)
             folder.change(pid=process.pid, mark=process.mark)
         except OSError as exc:
             reason = _REASONS.get(exc.errno or 0, Reason.CRASH_ON_START)
@@ -108,7 +108,7 @@ def take_back(folder: RunFolder) -> None:
         log.warning("%s: what a failed start left could not be removed yet: %s", folder.name, exc)
 
 
-def _popen(folder: RunFolder, words: Words) -> Process:
+def _popen(folder: RunFolder, words: Words, umask: int) -> Process:
     with open_private(folder.log, os.O_APPEND) as out:
         child = subprocess.Popen(  # noqa: S603 - the chosen Java, without a shell
             [words.executable, f"@{folder.argfile}"],
@@ -118,6 +118,7 @@ def _popen(folder: RunFolder, words: Words) -> Process:
             stdout=out,
             stderr=out,
             start_new_session=True,
+            umask=umask,
         )
     wait_until_named(child.pid, f"@{folder.argfile}")
     child.returncode = 0  # not true: it keeps Popen from waiting for it or warning of it; `reap` does that

@@ -57,10 +57,13 @@ class LocalSpecs:
         Where interpreters are started to ask them: a folder with no Python files.
     env
         The gateway's environment.
+    umask
+        The mode bits that an engine's files do without; -1 for those of this process.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], umask: int = -1) -> None:
         self.env = env
+        self.umask = umask
         self._folder = folder
         self._pysparks = PySparks()
 

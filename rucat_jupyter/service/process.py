@@ -101,8 +101,10 @@ def _serve(on_ready: Callable[[], None]) -> int:
         logs.begin(directory / "logs", settings.log_level)
     except OSError as exc:
         raise datadir.unwritable(directory, exc) from exc
+    umask = os.umask(0o077)  # whatever the gateway writes is for its user alone, the database included
     with Holding(directory) as holding:
-        end = asyncio.run(_Life(settings, holding, on_ready).run())
+        end = asyncio.run(_Life(settings, holding, on_ready, umask).run())
+    os.umask(umask)
     signal.setitimer(signal.ITIMER_REAL, 0)
     if end in (End.OUTDATED, End.LOST) and datadir.read(directory) is None and (directory / "gateway.lock").exists():
         _start_successor(directory)
@@ -112,7 +114,8 @@ def _serve(on_ready: Callable[[], None]) -> int:
 class _Life:
     """From the socket to the end."""
 
-    def __init__(self, settings: Settings, holding: Holding, on_ready: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, holding: Holding, on_ready: Callable[[], None], umask: int) -> None:
+        self._umask = umask
         self._settings = settings
         self._holding = holding
         self._on_ready = on_ready
@@ -128,7 +131,7 @@ class _Life:
             stack.callback(self._holding.leave)
             listener = self._holding.bind()
             stack.callback(listener.close)
-            parts = await wiring.build(self._settings, self._holding.directory)
+            parts = await wiring.build(self._settings, self._holding.directory, self._umask)
             stack.push_async_callback(_limited, parts.close, PARTS_S)
             door = Door(parts.app)
             server = await _listen(door, listener)

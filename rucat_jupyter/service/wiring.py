@@ -83,14 +83,17 @@ class Parts:
         return engine.is_managed and platform is not None and platform.serves(engine.site)
 
 
-async def build(settings: Settings, directory: Path) -> Parts:
-    """Open store and platforms, and make all that works on them; what was opened is closed when something fails."""
+async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
+    """Open store and platforms, and make all that works on them; what was opened is closed when something fails.
+
+    ``umask`` is the user's, for engines.
+    """
     async with contextlib.AsyncExitStack() as stack:
         password = settings.store_password.get_secret_value() if settings.store_password else None
         store = SurrealStore(settings.store, user=settings.store_user, password=password)
         stack.push_async_callback(store.close)
         await store.open()
-        platforms = _platforms(directory)
+        platforms = _platforms(directory, umask)
         for platform in platforms.values():
             stack.push_async_callback(platform.close)
             await platform.open(store.installation)
@@ -150,8 +153,8 @@ def _gateway_id(directory: Path) -> str:
     return gateway_id
 
 
-def _platforms(directory: Path) -> dict[str, Platform]:
-    platforms: dict[str, Platform] = {"local": LocalPlatform(directory), "external": ExternalPlatform()}
+def _platforms(directory: Path, umask: int) -> dict[str, Platform]:
+    platforms: dict[str, Platform] = {"local": LocalPlatform(directory, umask=umask), "external": ExternalPlatform()}
     for point in metadata.entry_points(group=PLATFORMS):
         try:
             platforms.setdefault(point.name, point.load()(directory))

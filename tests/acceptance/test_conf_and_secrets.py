@@ -90,6 +90,10 @@ def test_secrets_are_where_they_belong_and_nowhere_else(place: Place, server: Ju
 
     argfile = place.data_dir / "runs" / f"rucat-{engine['id']}-1" / "java.args"
     assert argfile.stat().st_mode & 0o777 == 0o600
+    modes = {
+        p: p.stat().st_mode & 0o077 for p in place.data_dir.rglob("*") if "tmp" not in p.parts and not p.is_socket()
+    }
+    assert {path: mode for path, mode in modes.items() if mode} == {}
     allowed = (place.data_dir / "db", argfile)
     for file in place.root.rglob("*"):
         if file.is_file() and not any(file == a or a in file.parents for a in allowed):
