@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from .deadline import within
+
 
 class Bell:
     """Rings when something that people see may have changed; any number may wait, and none misses a ring.
@@ -42,7 +44,7 @@ class Bell:
         if self._is_closed or (since is not None and since != self._rings):
             return True
         try:
-            await asyncio.wait_for(self._next.wait(), timeout_s)
+            await within(timeout_s, self._next.wait())
         except asyncio.TimeoutError:
             return False
         return True

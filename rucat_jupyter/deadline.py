@@ -7,14 +7,17 @@ Before Python 3.12 ``asyncio.wait_for`` does, when it is cancelled at the moment
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Coroutine[object, object, T]) -> T:
-    """Await ``work``, or cancel it and raise asyncio.TimeoutError; it has ended, either way, when this returns."""
+async def within(seconds: float | None, work: Awaitable[T]) -> T:
+    """Await ``work``, or cancel it and raise asyncio.TimeoutError; it has ended, either way, when this returns.
+
+    ``seconds`` None is no limit.
+    """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=seconds)

@@ -13,6 +13,7 @@ Wrong = tuple[str, str]
 MOST_ERRORS = 100
 """More than these help nobody, and a body of 10,000 wrong keys must not be answered by a larger one."""
 
+EXTRA = "extra_forbidden"
 _SIZE = "must be a size such as '512m' or '4g'"
 _FORMS: Mapping[str, str] = {
     **dict.fromkeys(("memory", "memory_overhead", "max_driver_memory", "max_executor_memory"), _SIZE),
@@ -38,11 +39,21 @@ _WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
 
 def wrong_fields(exc: ValidationError, model: type[BaseModel]) -> list[Wrong]:
     """Every wrong field of a failed validation of ``model``; values are never named, for they may be secrets."""
-    found = [
-        (dotted(error["loc"]), _say(error["type"], error["loc"], error.get("ctx", {}), error["msg"], model))
-        for error in exc.errors(include_url=False, include_input=False)
-    ]
+    found = []
+    for error in exc.errors(include_url=False, include_input=False):
+        loc, kind = error["loc"], error["type"]
+        known = _names(loc[:-1], model) if kind == EXTRA else ()
+        found.append((dotted(loc), say(kind, loc, error.get("ctx", {}), error["msg"], known)))
     return list(dict.fromkeys(found))
+
+
+def say(kind: str, loc: Sequence[str | int], ctx: Mapping[str, object], message: str, known: Sequence[str] = ()) -> str:
+    """What is wrong with a field, by pydantic's kind, place, context and message; ``known`` are the fields there."""
+    if kind == EXTRA:
+        return f"there is no such field{suggestion(str(loc[-1]), known)}"
+    if kind == "string_pattern_mismatch":
+        return _FORMS.get(str(loc[-1]), message)
+    return _WORDS[kind](ctx) if kind in _WORDS else message
 
 
 def strange_nulls(values: Mapping[str, object], model: type[BaseModel], path: tuple[str, ...] = ()) -> list[Wrong]:
@@ -74,14 +85,6 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     """`` (did you mean 'x'?)`` where a known word is close, else nothing."""
     close = get_close_matches(word, known, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _say(kind: str, loc: Sequence[str | int], ctx: Mapping[str, object], message: str, model: type[BaseModel]) -> str:
-    if kind == "extra_forbidden":
-        return f"there is no such field{suggestion(str(loc[-1]), _names(loc[:-1], model))}"
-    if kind == "string_pattern_mismatch":
-        return _FORMS.get(str(loc[-1]), message)
-    return _WORDS[kind](ctx) if kind in _WORDS else message
 
 
 def _names(path: Sequence[str | int], model: type[BaseModel]) -> list[str]:

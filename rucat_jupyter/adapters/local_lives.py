@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from ..deadline import within
 from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
 from ..lifecycle import End
@@ -261,7 +262,7 @@ class LocalLives:
                     log.warning("%s: its log cannot be looked after, will try again: %s", life.folder.name, exc)
             pause_s = TEND_STARTING_S if any(life.phase for life in self._lives.values()) else TEND_S
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._started.wait(), pause_s if self._lives else None)
+                await within(pause_s if self._lives else None, self._started.wait())
 
     async def _look_at_phase(self, life: Life) -> None:
         if life.phase is None:

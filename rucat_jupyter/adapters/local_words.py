@@ -140,6 +140,7 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
     return [
         f"-Xmx{heap}m",
         "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
+        "-XX:-UsePerfData",  # else /tmp/hsperfdata_<user> is left, whatever java.io.tmpdir says
         f"-XX:ErrorFile={str(folder.log.parent).replace('%', '%%')}/crash-%p.log",  # not in the notebook's folder
         "-XX:-CreateCoredumpOnCrash",
         *spark.module_flags(setting.spark.jars, setting.java.modules),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from ..deadline import within
 from ..errors import PlatformUnavailable
 
 RUN_ENV = "SPARK_RUCAT_RUN"
@@ -132,7 +133,7 @@ async def wait_gone(process: Process, timeout_s: float) -> bool:
     ended = asyncio.Event()
     watch = Watch(process, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), timeout_s)
+        await within(timeout_s, ended.wait())
     except asyncio.TimeoutError:
         return not process.is_alive
     finally:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import websockets
 from surrealdb import AsyncWsSurrealConnection, SurrealError
 
+from ..deadline import within
 from ..errors import StoreUnavailable
 from .surreal_link import Address, Link
 
@@ -92,7 +93,7 @@ class ServerLink(Link):
     async def _new_connection(self) -> _Connection:
         db = _Connection(self._url)
         try:
-            await asyncio.wait_for(db.connect(), _CONNECT_LIMIT_S)
+            await within(_CONNECT_LIMIT_S, db.connect())
             await self._sign_in(db)
             await db.use(self._address.namespace, self._address.database)
         except _LOST as exc:

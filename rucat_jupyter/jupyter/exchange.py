@@ -15,6 +15,8 @@ from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream, StreamClosedError
 
+from ..deadline import within
+
 CONNECT_S = 5.0
 _NO_LIMIT = 1 << 60  # a followed log has no end; what a gateway sends needs no limit
 
@@ -79,7 +81,7 @@ async def connect(path: str) -> IOStream:
     """Connect to a Unix socket; raises OSError."""
     stream = IOStream(socket.socket(socket.AF_UNIX))
     try:
-        await asyncio.wait_for(stream.connect(path), CONNECT_S)
+        await within(CONNECT_S, stream.connect(path))
     except StreamClosedError as exc:
         raise exc.real_error or ConnectionRefusedError(path) from exc
     except asyncio.TimeoutError:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .. import launch
+from ..deadline import within
 from ..errors import GatewayUnavailable
 from .exchange import Broken, Collected, Request, Silent, connect, exchange
 
@@ -104,7 +105,7 @@ class Follower:
                 if address := await asyncio.to_thread(launch.find):
                     await self._follow(address)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._found.wait(), PAUSE_S)
+                await within(PAUSE_S, self._found.wait())
 
     async def _follow(self, address: launch.Address) -> None:
         """Follow one gateway until it ends or says no."""

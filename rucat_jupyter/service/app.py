@@ -1,19 +1,19 @@
-"""Makes the web application: routes from the table, one place that knows who asks, one that translates errors."""
+"""Makes the web application: routes and their OpenAPI, one place that knows who asks, one that translates errors."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pwd
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,13 +21,13 @@ from starlette.responses import Response
 from .. import __version__
 from ..bell import Bell
 from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
+from ..fields import capped, dotted, say
 from ..gateway import Gateway
 from ..monitor import Monitor
 from ..ports import Store
 from .openapi import describe
 from .polls import ClientGone, Polls
-from .queries import parse_query
-from .routes import ROUTES, Call, Route, Service
+from .routes import Service, router
 from .views import answer_error
 
 OWNER_HEADER = "X-Rucat-Owner"
@@ -70,20 +70,19 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    service = Service(
+    default = owner or os_user()
+    app.state.service = Service(
         gateway=gateway,
         store=store,
         polls=Polls(bell, look_every_s),
         monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
-        describe=_describe,
+        owner_of=(lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default,
     )
-    default = owner or os_user()
-    owner_of = (lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default
-    for route in ROUTES:
-        endpoint = _endpoint(service, route, owner_of)
-        app.add_api_route(route.path, endpoint, methods=[route.method], response_model=None)
+    app.include_router(router)
+    app.openapi = lambda: _openapi(app, gateway)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     app.add_exception_handler(RucatError, _on_rucat_error)
+    app.add_exception_handler(RequestValidationError, _on_wrong_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientGone, _on_client_gone)
     app.add_exception_handler(Exception, _on_defect)
@@ -96,18 +95,6 @@ def os_user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid-{os.getuid()}"
-
-
-def _endpoint(
-    service: Service, route: Route[Any], owner_of: Callable[[Request], str]
-) -> Callable[[Request], Awaitable[Response]]:
-    """The route as FastAPI calls it; everything else is in the table."""
-
-    async def endpoint(request: Request) -> Response:
-        query = parse_query(request.scope["query_string"], route.query)
-        return await route.handle(service, Call(request, owner_of(request), query))
-
-    return endpoint
 
 
 def _named_owner(request: Request) -> str | None:
@@ -125,9 +112,13 @@ def _named_owner(request: Request) -> str | None:
     return name
 
 
-@lru_cache(1)
-def _describe(platforms: Sequence[str], profiles: Sequence[str]) -> bytes:
-    return json.dumps(describe(__version__, platforms, profiles)).encode()
+def _openapi(app: FastAPI, gateway: Gateway) -> dict[str, Any]:
+    """The document, made anew when there are other platforms or profiles."""
+    profiles = [profile.name for profile in gateway.profiles.all() if profile.platform in gateway.platforms]
+    known = (sorted(gateway.platforms), sorted(profiles))
+    if app.openapi_schema is None or app.state.described != known:
+        app.openapi_schema, app.state.described = describe(app.version, app.routes, *known), known
+    return app.openapi_schema
 
 
 async def _nothing() -> None:
@@ -142,6 +133,14 @@ async def _on_rucat_error(request: Request, exc: Exception) -> Response:
     if exc.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("%s %s: %s", request.method, request.scope["path"], exc.message)
     return answer_error(exc)
+
+
+async def _on_wrong_parameters(request: Request, exc: Exception) -> Response:
+    """FastAPI's findings in the one form; the first part of each place is where: path or query."""
+    assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for it
+    found = [(e["loc"][1:], e["type"], e.get("ctx", {}), e["msg"]) for e in exc.errors()]
+    wrong = [(dotted(place)[:80], say(kind, place, context, message)) for place, kind, context, message in found]
+    return answer_error(InvalidRequest.of(capped(wrong)))
 
 
 async def _on_http_error(request: Request, exc: Exception) -> Response:
@@ -167,6 +166,6 @@ async def _on_defect(request: Request, exc: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> list[str]:
-    """Every method of a path in the table."""
-    routes = [route for route in request.app.routes if getattr(route, "path_regex", None)]
-    return sorted({m for route in routes if route.path_regex.match(request.scope["path"]) for m in route.methods})
+    """Every method of a path: Starlette names only those of the first route that has it."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    return sorted({m for route in routes if route.path_regex.match(request.scope["path"]) for m in route.methods or ()})

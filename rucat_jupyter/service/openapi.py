@@ -1,125 +1,58 @@
-"""Describes the URL table as OpenAPI 3.1."""
+"""What FastAPI cannot know of the OpenAPI document: the errors of each route, and what may be asked of an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from ..engine import MASK, NAME_RULE, EngineSpec
-from ..errors import Forbidden, NotAuthenticated, RucatError
-from ..sessions import LONGEST_PATH, SESSION_KEY
-from .routes import EVERYWHERE, ROUTES, Route
+from ..errors import RucatError
+from ..sessions import LONGEST_PATH
 from .views import ErrorView
 
 Schema = dict[str, Any]
-REF = "#/components/schemas/{model}"
-BY_JUPYTER = (NotAuthenticated, Forbidden)
-"""What Jupyter answers in front of every route, before the gateway is asked."""
+ABOUT = (
+    "Create, connect and manage data engines. Paths are below the Jupyter base URL. Every error is "
+    '{"message", "code", "details"}.'
+)
 
 
-def describe(version: str, platforms: Sequence[str], profiles: Sequence[str]) -> Schema:
+def errors(*kinds: type[RucatError]) -> dict[int | str, Schema]:
+    """FastAPI's ``responses`` for these errors."""
+    codes: dict[int, list[str]] = {}
+    for kind in kinds:
+        codes.setdefault(kind.http_status, []).append(kind.code)
+    return {status: {"model": ErrorView, "description": ", ".join(found)} for status, found in codes.items()}
+
+
+def body(model: str) -> Schema:
+    """FastAPI's ``openapi_extra`` for a body that the route reads by itself."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def describe(version: str, routes: Sequence[BaseRoute], platforms: Sequence[str], profiles: Sequence[str]) -> Schema:
     """The whole document, for a gateway that has these platforms and profiles now."""
-    models: dict[str, type[BaseModel]] = {ErrorView.__name__: ErrorView}
-    for _, model in (answer for route in ROUTES for answer in route.answers.values()):
-        if isinstance(model, type):
-            models[model.__name__] = model
-    _, schemas = models_json_schema([(models[name], "serialization") for name in sorted(models)], ref_template=REF)
-    components = {**schemas["$defs"], **_request_schemas(platforms, profiles)}
-    paths: dict[str, Schema] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Rucat",
-            "version": version,
-            "description": "Create, connect and manage data engines. Paths are below the Jupyter base URL. Every error "
-            'is {"message", "code", "details"}.',
-        },
-        "paths": paths,
-        "components": {"schemas": components},
-    }
+    document = get_openapi(title="Rucat", version=version, description=ABOUT, routes=routes)
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)  # FastAPI's own form of what is a 400 here
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _never_null(parameter["schema"])
+    schemas.update(_request_schemas(platforms, profiles))
+    return document
 
 
-def _operation(route: Route[Any]) -> Schema:
-    operation: Schema = {
-        "operationId": route.operation_id,
-        "summary": route.summary,
-        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
-        "responses": {
-            **{str(status): _answer(route, status) for status in route.answers},
-            **_errors([*EVERYWHERE, *BY_JUPYTER, *route.errors]),
-        },
-    }
-    if route.body:
-        content = {"application/json": {"schema": {"$ref": REF.format(model=route.body)}}}
-        operation["requestBody"] = {"required": True, "content": content}
-    return operation
-
-
-def _answer(route: Route[Any], status: int) -> Schema:
-    text, model = route.answers[status]
-    answer: Schema = {"description": text}
-    if isinstance(model, str):
-        answer["content"] = {model: {"schema": {"type": "string"} if model.startswith("text/") else {}}}
-    elif model is not None:
-        answer["content"] = {"application/json": {"schema": {"$ref": REF.format(model=model.__name__)}}}
-    if headers := route.headers.get(status):
-        answer["headers"] = {
-            name: {"description": text, "required": True, "schema": {"type": "string"}}
-            for name, text in headers.items()
-        }
-    return answer
-
-
-def _errors(errors: Sequence[type[RucatError]]) -> Schema:
-    by_status: dict[int, list[str]] = {}
-    for error in dict.fromkeys(errors):
-        by_status.setdefault(error.http_status, []).append(error.code)
-    content = {"application/json": {"schema": {"$ref": REF.format(model=ErrorView.__name__)}}}
-    return {str(status): {"description": ", ".join(codes), "content": content} for status, codes in by_status.items()}
-
-
-def _path_parameters(path: str) -> list[Schema]:
-    key = f"^{SESSION_KEY.pattern}$"
-    known = {
-        "id": ("An engine's id or name.", {"type": "string", "minLength": 1}),
-        "key": (
-            "First 32 hex digits of the SHA-256 of the path.",
-            {"type": "string", "pattern": key},
-        ),
-    }
-    return [
-        {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
-        for name, (text, schema) in known.items()
-        if f"{{{name}}}" in path
-    ]
-
-
-def _query_parameters(model: type[BaseModel]) -> list[Schema]:
-    schema = model.model_json_schema()
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "description": prop.pop("description", ""),
-            "schema": _inlined(prop, schema.get("$defs", {})),
-        }
-        for name, prop in schema.get("properties", {}).items()
-    ]
-
-
-def _inlined(prop: Schema, defs: Mapping[str, Schema]) -> Schema:
-    """A parameter is never null: without the null branch, and without references."""
-    branches = [branch for branch in prop.get("anyOf", [prop]) if branch.get("type") != "null"]
-    inner = {**branches[0]}
-    if "$ref" in inner:
-        inner = {**defs[inner["$ref"].rpartition("/")[2]]}
-    return {key: value for key, value in inner.items() if key not in ("title", "default")}
+def _never_null(schema: Schema) -> Schema:
+    """A parameter can be left out, but there is no null in a URL."""
+    kept = next((branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"), schema)
+    return {key: value for key, value in kept.items() if key not in ("title", "description")}
 
 
 def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[str, Schema]:

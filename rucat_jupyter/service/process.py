@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import uvicorn
 
 from .. import __version__, datadir, launch
+from ..deadline import within
 from ..errors import RucatError
 from . import logs, wiring
 from .door import Door
@@ -212,7 +213,7 @@ def _limit_end() -> None:
 
 async def _limited(close: Callable[[], Awaitable[None]], limit_s: float) -> None:
     try:
-        await asyncio.wait_for(close(), limit_s)
+        await within(limit_s, close())
     except asyncio.TimeoutError:
         logger.warning("closing took more than %g s and was cut short", limit_s)
 

@@ -1,16 +1,13 @@
-"""The query parameters of each route: strict, and an unknown or doubled one is an error."""
+"""The query parameters of each route: strict, and an unknown one is an error."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeVar
-from urllib.parse import parse_qsl
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from ..engine import Model, Status
-from ..errors import InvalidRequest
-from ..fields import Wrong, capped, wrong_fields
 
 LONGEST_WAIT_S = 50
 """Under the minute after which proxies give up a silent request."""
@@ -89,25 +86,3 @@ class LogsQuery(Model):
         None, description="How many last lines; all."
     )
     follow: Flag = Field(False, description="Send new lines as they come, until the engine ends.")
-
-
-QueryT = TypeVar("QueryT", bound=Model)
-
-
-def parse_query(text: bytes, model: type[QueryT]) -> QueryT:
-    """The parameters of a query string, or InvalidRequest with every wrong one."""
-    if not text:
-        return model()
-    values: dict[str, str] = {}
-    wrong: list[Wrong] = []
-    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
-        if name in values:
-            wrong.append((name[:80], "is given twice"))
-        values[name] = value
-    try:
-        query = model.model_validate(values)
-    except ValidationError as exc:
-        raise InvalidRequest.of(capped([*wrong_fields(exc, model), *wrong])) from None
-    if wrong:
-        raise InvalidRequest.of(capped(wrong))
-    return query

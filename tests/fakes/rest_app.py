@@ -13,6 +13,24 @@ from fastapi import FastAPI
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.service.app import make_app
 
+ROUTES = [
+    ("GET", "/rucat/engines"),
+    ("POST", "/rucat/engines"),
+    ("GET", "/rucat/engines/{id}"),
+    ("DELETE", "/rucat/engines/{id}"),
+    ("POST", "/rucat/engines/{id}/stop"),
+    ("POST", "/rucat/engines/{id}/restart"),
+    ("GET", "/rucat/engines/{id}/connection"),
+    ("GET", "/rucat/engines/{id}/logs"),
+    ("GET", "/rucat/engines/{id}/history"),
+    ("PUT", "/rucat/engines/{id}/sessions/{key}"),
+    ("DELETE", "/rucat/engines/{id}/sessions/{key}"),
+    ("GET", "/rucat/profiles"),
+    ("GET", "/rucat/health"),
+    ("GET", "/rucat/openapi.json"),
+]
+"""The URL table: what is promised, whatever the code says."""
+
 
 @dataclass
 class MonitorOf:

@@ -80,6 +80,7 @@ async def test_lines_are_sent_as_they_come(office: Office) -> None:
             lines = answer.aiter_lines()
             assert await anext(lines) == "started"
             assert office.local.readers == 1
+            await until(lambda: office.local.follows._loop is not None)  # the server's thread waits for more
             office.local.follows._loop.call_soon_threadsafe(office.local.follows.set)
             assert [line async for line in lines] == ["the end"]
     assert office.local.readers == 0
