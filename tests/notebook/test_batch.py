@@ -23,7 +23,7 @@ pytestmark = pytest.mark.engine
 
 SCRIPT = """
 import rucat_jupyter
-with rucat_jupyter.create("script", driver_memory="1g") as engine:
+with rucat_jupyter.create("script") as engine:
     spark = engine.connect()
     print(engine.status, spark.range(4).count(), engine.connect() is spark)
 print(engine.status)
@@ -73,7 +73,7 @@ def test_a_script_on_a_killed_engine_ends_in_seconds(place: Place, engine: str) 
 
 def test_nbconvert_makes_an_engine_of_its_own_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
     """Unnamed: a random suffix, stopped at exit; the last phase is what the page keeps."""
-    path = _notebook(place.root / "convert.ipynb", "--driver-memory 1g")
+    path = _notebook(place.root / "convert.ipynb", "")
     _run(place, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path))
     created = _created(path)
     found = re.search(r"● (local-\S+-[0-9a-f]{4}-[0-9a-f]{6})  Running on this machine", created)
@@ -112,7 +112,7 @@ def test_ctrl_c_in_a_terminal(place: Place, rest: Callable[..., Any]) -> None:
         terminal.expect_exact("In [1]:")
         terminal.sendline("%load_ext rucat_jupyter")
         terminal.expect_exact("In [2]:")
-        terminal.sendline("%rucat create term --driver-memory 1g")
+        terminal.sendline("%rucat create term")
         terminal.expect_exact("\r\x1b[K◌ term  Pending on this machine")
         terminal.sendintr()
         terminal.expect_exact("rucat: term is still starting. Wait again: %rucat create term", timeout=1.5)

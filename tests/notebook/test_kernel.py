@@ -157,7 +157,7 @@ def test_ctrl_c_ends_the_waiting_not_the_engine(notebook: Callable[..., Kernel],
     mine = notebook("interrupted")
     mine.run("import httpx, rucat_jupyter.launch")
     interrupted_at = _later(2, mine.interrupt)
-    cell = mine.run("%rucat create slow --driver-memory 1g", may_fail=True)
+    cell = mine.run("%rucat create slow", may_fail=True)
     assert cell.seconds - interrupted_at < 1.5
     assert cell.error == ("rucat: slow is still starting. Wait again: %rucat create slow   Stop it: %rucat stop slow")
     wait_for_status(rest, "slow", "Pending", "Running")
