@@ -48,7 +48,8 @@ class Process:
 def start_mark(pid: int) -> str | None:
     """What tells a live process from another that had or will have its pid; None when none lives there.
 
-    On Linux the start time in clock ticks since boot, which no change of the clock moves.
+    On Linux the start time in clock ticks since boot, which no change of the clock moves. A process that was killed
+    shows as a zombie as soon as its first thread is gone; it has ended, and can be reaped, when all others are too.
     """
     if sys.platform != "linux":
         return _start_mark_by_psutil(pid)
@@ -56,12 +57,17 @@ def start_mark(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZXx" else fields[19]
+    state, threads, mark = fields[0], int(fields[17]), fields[19]  # proc(5): fields 3, 20 and 22
+    has_ended = state in "Xx" or (state == "Z" and threads <= 1)
+    return None if has_ended else mark
 
 
 def find_engines(runs: Path) -> dict[str, Process]:
-    """The live engines whose argfile is in this folder, by run name, from one pass over all processes."""
-    found = {}
+    """The live engines whose argfile is in this folder, by run name, from one pass over all processes.
+
+    A child of the JVM has the JVM's command line until it runs its own program: the oldest is the engine.
+    """
+    found: dict[str, Process] = {}
     prefix, suffix = f"@{runs}{os.sep}", f"{os.sep}java.args"
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
@@ -69,7 +75,8 @@ def find_engines(runs: Path) -> dict[str, Process]:
                 if word.startswith(prefix) and word.endswith(suffix):
                     mark = start_mark(pid)
                     if mark is not None:
-                        found[word[len(prefix) : -len(suffix)]] = Process(pid, mark)
+                        name, process = word[len(prefix) : -len(suffix)], Process(pid, mark)
+                        found[name] = min(found.get(name, process), process, key=lambda p: float(p.mark))
     return found
 
 

@@ -90,7 +90,8 @@ class Place:
     def engine_processes(self, engine_id: str, run: int | None = None) -> list[psutil.Process]:
         """Live driver processes of an engine; never more than one may exist."""
         name = f"rucat-{engine_id}-" + (f"{run}" if run else "")
-        return [p for p in processes_with(str(self.data_dir)) if name in " ".join(p.cmdline()) and _is_java(p)]
+        found = processes_with(f"{self.data_dir}/runs/{name}")
+        return [process for process in found if _is_java(process)]
 
     def run_python(self, code: str, *args: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a script in a process of its own in this place."""
@@ -124,8 +125,12 @@ class Place:
 
 
 def _is_java(process: psutil.Process) -> bool:
-    words = process.cmdline()
-    return bool(words) and Path(words[0]).name == "java"
+    """Whether it is the JVM itself: a child of it has its command line until it runs its own program."""
+    try:
+        words, parent = process.cmdline(), process.parent()
+        return bool(words) and Path(words[0]).name == "java" and not (parent and parent.cmdline() == words)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class JupyterServer:
