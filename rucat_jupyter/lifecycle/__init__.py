@@ -39,7 +39,7 @@ from .status import (
     status_of,
 )
 from .steps import Ask, Claim, Clean, Clear, Condemn, Confirm, Note, Remove, Rest, Settle, Start, Step, Stop, Suspect
-from .verbs import STABLE_S, VERBS, Changes, Outcome, ask, recent_restarts, verbs_of
+from .verbs import STABLE_S, VERBS, Changes, Outcome, ask, comes_back, recent_restarts, verbs_of
 
 __all__ = [
     "LEGAL",
@@ -74,6 +74,7 @@ __all__ = [
     "Timing",
     "ask",
     "check_transition",
+    "comes_back",
     "has_life",
     "is_settled",
     "is_wanted",

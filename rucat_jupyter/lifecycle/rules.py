@@ -11,7 +11,7 @@ from ..engine import HINTS, Engine, Failure, Reason, State, Target, Verb
 from .facts import Memory, Observation, Presence, Timing
 from .status import has_life, is_settled, is_wanted
 from .steps import Ask, Claim, Clean, Clear, Condemn, Confirm, Note, Remove, Rest, Settle, Start, Step, Stop, Suspect
-from .verbs import recent_restarts
+from .verbs import comes_back, recent_restarts
 
 T = TypeVar("T")
 
@@ -97,11 +97,10 @@ def _idle_end(f: Facts) -> datetime | None:
 
 def _restart_at(f: Facts) -> datetime | None:
     """When the restart policy brings a failed engine back; None for never."""
-    e, backoff = f.engine, f.timing.restart_backoff_s
-    is_failed = is_settled(e) and e.target is Target.RUNNING and e.failure is not None
-    if not is_failed or e.spec.restart_policy != "on_failure" or recent_restarts(e) >= len(backoff):
+    backoff = f.timing.restart_backoff_s
+    if not comes_back(f.engine, len(backoff)):
         return None
-    return f.memory.since + timedelta(seconds=backoff[recent_restarts(e)])
+    return f.memory.since + timedelta(seconds=backoff[recent_restarts(f.engine)])
 
 
 def _settle_ended(f: Facts) -> Settle:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ..engine import Engine, Status, Target, Verb
 from ..errors import NotManaged, NotPossible
-from .status import status_of
+from .status import is_settled, status_of
 
 
 class Outcome(str, Enum):
@@ -84,6 +84,12 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
             "restarts": restarts,
         }
     return outcome, {"target": Target.STOPPED if verb is Verb.STOP else Target.DELETED}
+
+
+def comes_back(engine: Engine, limit: int) -> bool:
+    """Whether the restart policy, which restarts ``limit`` times in a row, will bring a failed engine back."""
+    is_failed = is_settled(engine) and engine.target is Target.RUNNING and engine.failure is not None
+    return is_failed and engine.spec.restart_policy == "on_failure" and recent_restarts(engine) < limit
 
 
 def recent_restarts(engine: Engine) -> int:

@@ -3,7 +3,8 @@
 ::
 
     watch.Monitor   runs it all: heartbeat, list of engines, one lane and one sweep for each platform
-    lane.Lane       one platform's engines: choose what is due, look, do one step each, save
+    lane.Lane       one platform's engines: choose what is due, look, let each take one step
+    acts.Acts       one method for each kind of step       records    what each step writes
     vitals.Vitals   what is remembered of each life, and its pulse
     orphans.Sweep   removes what no record speaks of
     trouble         what goes wrong now, and since when

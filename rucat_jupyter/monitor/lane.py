@@ -9,47 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import singledispatchmethod
-from typing import Protocol, TypeVar
 
-from ..engine import HINTS, Engine, Failure, Reason, Verb
-from ..errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, RucatError, StoreUnavailable
-from ..lifecycle import (
-    Ask,
-    Clean,
-    Note,
-    Observation,
-    Presence,
-    Remove,
-    Rest,
-    Settle,
-    Start,
-    Step,
-    Stop,
-    Timing,
-    plan,
-    status_of,
-)
-from ..ports import Note as Line
+from ..engine import Engine
+from ..errors import Conflict, EngineNotFound, RucatError
+from ..lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
 from ..ports import Platform, Store
-from .records import ACTOR, record_of
-from .schedule import Agenda, Attempts, Pace, Timekeeper, limited
+from .acts import Acts
+from .schedule import Agenda, Attempts, Pace, Timekeeper
 from .shares import Shares
 from .trouble import Troubles
 from .vitals import Vitals
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 EVENTS = "events"
+OUTSIDE = (Start, Stop, Clean, Remove, Ask)
+"""Steps that, when they change nothing, are repeated ever more seldom."""
 MANY = 20
 """From so many due engines on, one listing of the store is cheaper than reading each."""
-
-
-class AskVerb(Protocol):
-    """The use cases, asked by the monitor (idle stop, lifetime, restart policy)."""
-
-    async def __call__(self, engine: Engine, verb: Verb, reason: str, /) -> object:
-        """Record what is wanted; raises Conflict when the record has moved."""
 
 
 class Lane:
@@ -61,31 +37,29 @@ class Lane:
         store: Store,
         *,
         vitals: Vitals,
+        acts: Acts,
         troubles: Troubles,
         shares: Shares,
-        ask: AskVerb,
         time: Timekeeper,
         sleep: Callable[[float], Awaitable[None]],
         timing: Timing,
         pace: Pace,
-        on_change: Callable[[], None],
     ) -> None:
         self.platform = platform
         self.vitals = vitals
+        self._acts = acts
         self._troubles = troubles
         self._store = store
         self._shares = shares
-        self._ask = ask
         self._time = time
         self._sleep = sleep
         self._timing = timing
         self._pace = pace
-        self._on_change = on_change
         self._agenda = Agenda()
         self._woken = asyncio.Event()
         self._failures = Attempts(pace.retry_s)
         self._repeats = Attempts(pace.repeat_s)
-        self._acts: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # --- loop ---------------------------------------------------------------------------------------------
 
@@ -105,9 +79,9 @@ class Lane:
                 else:
                     await self._nap()
         finally:
-            for act in self._acts:
-                act.cancel()
-            await asyncio.gather(*self._acts, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def follow(self) -> None:
         """Wake engines that the platform says may have changed, for ever."""
@@ -151,15 +125,15 @@ class Lane:
     async def _look(self, due: Sequence[str]) -> None:
         """Observe all that is due in one call, then let each engine take its step by itself."""
         engines = await self._read(due)
-        seen = await self._from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
+        seen = await self._acts.from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
         for engine, observation in [(engine, seen[engine.id]) for engine in engines]:
-            act = asyncio.ensure_future(self._guarded([engine.id], self._act(engine, observation)))
-            self._acts.add(act)
-            act.add_done_callback(self._acts.discard)
+            task = asyncio.ensure_future(self._guarded([engine.id], self._act(engine, observation)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _read(self, due: Sequence[str]) -> list[Engine]:
         """The records of the engines that are ours to look after; the others are forgotten."""
-        listed = {e.id: e for e in await self._from_store(self._store.engines())} if len(due) >= MANY else None
+        listed = {e.id: e for e in await self._acts.from_store(self._store.engines())} if len(due) >= MANY else None
         engines = []
         for engine_id in due:
             engine = listed.get(engine_id) if listed is not None else await self._get(engine_id)
@@ -171,7 +145,7 @@ class Lane:
 
     async def _get(self, engine_id: str) -> Engine | None:
         try:
-            return await self._from_store(self._store.get(engine_id))
+            return await self._acts.from_store(self._store.get(engine_id))
         except EngineNotFound:
             return None
 
@@ -184,21 +158,21 @@ class Lane:
 
     async def _act(self, engine: Engine, seen: Observation) -> None:
         """Do the one next step."""
-        await self.vitals.look_after(engine, seen)
+        await self._acts.from_platform(self.vitals.look_after(engine, seen), self._pace.call_s)
         memory = self.vitals.memory(engine)
         step = plan(engine, seen, memory, self._time.to_store(self._time.now()), self._timing)
         log.debug("%s %s, %s: %s", engine.id, status_of(engine).value, seen.presence.value, step)
-        again_at = self._repeats.next_at(engine.id, (step, engine.revision))
         if seen.presence is Presence.UNKNOWN:
             self._troubles.is_silent(engine.id, seen.message or f"platform {self.platform.name} does not answer")
-        if again_at and self._time.now() < again_at:
-            self._agenda.put(engine.id, again_at)
-        else:
-            await self._take(step, engine)
+        again_at = self._repeats.next_at(engine.id, (step, engine.revision))
+        if again_at is None or self._time.now() >= again_at:
+            if isinstance(step, OUTSIDE):
+                self._repeats.made(engine.id, (step, engine.revision), self._time.now())
+            again_at = await self._acts.do(step, engine)
             if seen.presence is not Presence.UNKNOWN:
                 self._troubles.is_well(engine.id)
-            if not isinstance(step, Rest):
-                self._look_again(engine.id)
+        if again_at:
+            self._agenda.put(engine.id, again_at)
         if seen.presence is Presence.UNKNOWN:
             self._put_off([engine.id])
         else:
@@ -211,7 +185,8 @@ class Lane:
             await work
         except (Conflict, EngineNotFound) as exc:
             log.debug("%s somebody else was first: %s", _few(engine_ids), exc)
-            self._look_again(*engine_ids)
+            for engine_id in engine_ids:
+                self._agenda.put(engine_id, self._time.now())
             self._release(engine_ids)
         except RucatError as exc:
             log.warning("%s will try again: %s", _few(engine_ids), exc)
@@ -219,10 +194,6 @@ class Lane:
         except Exception as exc:
             log.exception("%s went wrong in an unforeseen way, will try again", _few(engine_ids))
             self._put_off(engine_ids, exc)
-
-    def _look_again(self, *engine_ids: str) -> None:
-        for engine_id in engine_ids:
-            self._agenda.put(engine_id, self._time.now())
 
     def _put_off(self, engine_ids: Sequence[str], exc: Exception | None = None) -> None:
         for engine_id in engine_ids:
@@ -235,114 +206,6 @@ class Lane:
         for engine_id in engine_ids:
             self._agenda.release(engine_id)
         self._woken.set()
-
-    # --- one method for each kind of step -------------------------------------------------------------------
-
-    @singledispatchmethod
-    async def _take(self, step: Step, engine: Engine) -> None:
-        """Steps that only write: what they write is in :mod:`.records`."""
-        await self._save(engine, step)
-
-    @_take.register
-    async def _(self, step: Rest, engine: Engine) -> None:
-        used_at = self.vitals.use_to_write(engine, self._pace.touch_s)
-        if used_at:
-            await self._from_store(self._store.touch(engine.id, used_at))
-        if step.until:
-            self._agenda.put(engine.id, self._time.to_own(step.until))
-
-    @_take.register
-    async def _(self, step: Start, engine: Engine) -> None:
-        if await self._from_store(self._store.get(engine.id)) != engine:
-            raise Conflict("it has changed while it was looked at")  # what was seen may be old: start nothing on it
-        credential = await self._from_store(self._store.credential(engine.id))
-        try:
-            await self._outside(step, engine, self.platform.start(engine, credential))
-        except PlatformError as exc:
-            if not engine.is_managed:  # never Failed: it says so and tries again
-                await self._say(engine, exc.message)
-                raise
-            await self._outside(step, engine, self.platform.clean(engine))
-            await self._save(engine, Settle(self._failure(exc), exc.message))
-            return
-        self.vitals.started(engine)
-        await self._end_if_stale(engine)
-
-    @_take.register
-    async def _(self, step: Stop, engine: Engine) -> None:
-        await self._outside(step, engine, self.platform.stop(engine))
-
-    @_take.register
-    async def _(self, step: Clean, engine: Engine) -> None:
-        await self._outside(step, engine, self.platform.clean(engine))
-
-    @_take.register
-    async def _(self, step: Remove, engine: Engine) -> None:
-        await self._outside(step, engine, self.platform.clean(engine))  # kept logs go too
-        await self._from_store(self._store.remove(engine, Line(ACTOR, "deleted")))
-        log.info("%s %s -> gone", engine.id, status_of(engine).value)
-        self._on_change()
-
-    @_take.register
-    async def _(self, step: Ask, engine: Engine) -> None:
-        self._tried(step, engine)
-        await self._ask(engine, step.verb, step.reason)
-
-    async def _end_if_stale(self, engine: Engine) -> None:
-        """End a life that another monitor has given up while this one was starting it.
-
-        It happens to a process that was stopped between its last look at the record and the platform's start.
-        """
-        now = await self._get(engine.id)
-        if now is None or now.state_run != engine.state_run:
-            await self._from_platform(self.platform.stop(engine), self._pace.act_s)
-            await self._from_platform(self.platform.clean(engine), self._pace.act_s)
-
-    async def _outside(self, step: Step, engine: Engine, call: Awaitable[None]) -> None:
-        """Let the platform act, once in a while if it does not help, and say what keeps it from acting."""
-        self._tried(step, engine)
-        try:
-            await self._from_platform(call, self._pace.act_s)
-        except PlatformUnavailable as exc:
-            await self._say(engine, exc.message)
-            raise
-
-    def _tried(self, step: Step, engine: Engine) -> None:
-        self._repeats.made(engine.id, (step, engine.revision), self._time.now())
-
-    async def _say(self, engine: Engine, message: str) -> None:
-        if engine.message != message:
-            await self._save(engine, Note(message))
-
-    # --- save -----------------------------------------------------------------------------------------------
-
-    async def _save(self, engine: Engine, step: Step) -> None:
-        changes, line = record_of(step, engine)
-        new = await self._from_store(self._store.update(engine, changes, line))
-        level = logging.DEBUG if line is None else logging.INFO
-        why = f": {line.reason}" if line and line.reason else ""
-        log.log(level, "%s %s -> %s%s", engine.id, status_of(engine).value, status_of(new).value, why)
-        self._on_change()
-
-    def _failure(self, exc: PlatformError) -> Failure:
-        told = exc.details.get("reason")
-        reason = Reason(told) if told in set(Reason) else Reason.CRASH_ON_START
-        at = self._time.to_store(self._time.now())
-        return Failure(reason=reason, message=exc.message, hint=HINTS[reason], at=at)
-
-    async def _from_platform(self, call: Awaitable[T], limit_s: float) -> T:
-        try:
-            return await limited(call, limit_s)
-        except asyncio.TimeoutError:
-            text = f"platform {self.platform.name} did not end a call within {limit_s:.0f} s; will try again"
-            raise PlatformUnavailable(text) from None
-
-    async def _from_store(self, call: Awaitable[T]) -> T:
-        try:
-            return await limited(call, self._pace.call_s)
-        except asyncio.TimeoutError:
-            text = f"the store did not end a call within {self._pace.call_s:.0f} s; will try again"
-            raise StoreUnavailable(text) from None
 
 
 def _few(engine_ids: Sequence[str]) -> str:

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from ..deadline import within
 from ..errors import EngineNotFound, RucatError
 from ..ports import Leftover, Platform, Store
-from .schedule import Pace, Timekeeper, limited
+from .schedule import Pace, Timekeeper
 from .trouble import Troubles
 
 log = logging.getLogger(__name__)
@@ -49,13 +50,15 @@ class Sweep:
             try:
                 await self.sweep()
             except (RucatError, OSError, asyncio.TimeoutError) as exc:
-                log.warning("platform %s: cannot look for leftovers, will try again: %s", self._platform.name, exc)
+                log.warning(
+                    "platform %s: cannot look for leftovers, will try again: %s", self._platform.name, _why(exc)
+                )
             await self._sleep(self._pace.sweep_s)
 
     async def sweep(self) -> None:
         """Look once; remove what has been an orphan for the grace time."""
         leftovers = await self._leftovers()
-        engines = await limited(self._store.engines(), self._pace.call_s)
+        engines = await within(self._pace.call_s, self._store.engines())
         lives = {(engine.id, engine.state_run) for engine in engines}
         now = self._time.now()
         orphans = [leftover for leftover in leftovers if (leftover.engine_id, leftover.run) not in lives]
@@ -68,14 +71,14 @@ class Sweep:
         name = f"run {orphan.run}, which has no record any more"
         log.info("%s removing what is left of %s", orphan.engine_id, name)
         try:
-            await limited(self._platform.remove(orphan), self._pace.call_s)
+            await within(self._pace.call_s, self._platform.remove(orphan))
         except (RucatError, OSError, asyncio.TimeoutError) as exc:
-            log.warning("%s cannot remove what is left of %s, will try again: %s", orphan.engine_id, name, exc)
+            log.warning("%s cannot remove what is left of %s, will try again: %s", orphan.engine_id, name, _why(exc))
 
     async def _leftovers(self) -> Sequence[Leftover]:
         """What the platform has; whether it tells is remembered."""
         try:
-            found = await limited(self._platform.leftovers(), self._pace.call_s)
+            found = await within(self._pace.call_s, self._platform.leftovers())
         except (RucatError, asyncio.TimeoutError) as exc:
             late = f"platform {self._platform.name} did not list what it has within {self._pace.call_s:.0f} s"
             self._troubles.is_silent(LEFTOVERS, str(exc) or late)
@@ -85,7 +88,11 @@ class Sweep:
 
     async def _is_orphan(self, leftover: Leftover) -> bool:
         try:
-            engine = await limited(self._store.get(leftover.engine_id), self._pace.call_s)
+            engine = await within(self._pace.call_s, self._store.get(leftover.engine_id))
         except EngineNotFound:
             return True
         return engine.state_run != leftover.run
+
+
+def _why(exc: Exception) -> str:
+    return str(exc) or "no answer in time"

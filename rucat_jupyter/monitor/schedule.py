@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import zlib
-from collections.abc import Awaitable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from ..ports import Clock
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,25 +34,6 @@ class Pace:
     """Pauses after the first, second, … look that failed: within 10 s after a healed outage all is normal."""
     repeat_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
     """Pauses between acts that change nothing: in the end at most one in 10 s for an engine."""
-
-
-async def limited(work: Awaitable[T], limit_s: float) -> T:
-    """The result of ``work``, or asyncio.TimeoutError after ``limit_s`` seconds.
-
-    Not ``asyncio.wait_for``: before Python 3.12 that swallows a cancellation which comes just when the work is done
-    (CPython issue 86296), and a monitor that was told to end would go on.
-    """
-    task = asyncio.ensure_future(work)
-    is_done = False
-    try:
-        is_done = bool((await asyncio.wait({task}, timeout=limit_s))[0])
-    finally:
-        if not is_done:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-    if not is_done:
-        raise asyncio.TimeoutError(f"no answer within {limit_s:.0f} s")
-    return task.result()
 
 
 class Agenda:

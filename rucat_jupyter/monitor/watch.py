@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from ..deadline import within
 from ..errors import RucatError
 from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
-from .lane import AskVerb, Lane
+from .acts import Acts, AskVerb
+from .lane import Lane
 from .orphans import Sweep
-from .schedule import Pace, Timekeeper, limited
+from .schedule import Pace, Timekeeper
 from .shares import Shares
 from .trouble import Trouble, Troubles, oldest
 from .vitals import Vitals
@@ -60,19 +62,27 @@ class Monitor:
         self._shares = Shares(store, gateway_id, host, self._pace.lost_s)
         self._troubles = {name: Troubles(name, self._store_now) for name in platforms}
         self._beat_failed: Trouble | None = None
+        vitals = {name: Vitals(platform, store, prober, self._time, self.wake) for name, platform in platforms.items()}
         self._lanes = {
             name: Lane(
                 platform,
                 store,
-                vitals=Vitals(platform, store, prober, self._time, self.wake),
+                vitals=vitals[name],
+                acts=Acts(
+                    platform,
+                    store,
+                    vitals=vitals[name],
+                    ask=ask,
+                    time=self._time,
+                    pace=self._pace,
+                    on_change=on_change,
+                ),
                 troubles=self._troubles[name],
                 shares=self._shares,
-                ask=ask,
                 time=self._time,
                 sleep=clock.sleep,
                 timing=timing,
                 pace=self._pace,
-                on_change=on_change,
             )
             for name, platform in platforms.items()
         }
@@ -126,7 +136,7 @@ class Monitor:
         for lane in self._lanes.values():
             await lane.vitals.close()
         try:
-            await limited(self._shares.end(), self._pace.call_s)
+            await within(self._pace.call_s, self._shares.end())
         except (RucatError, asyncio.TimeoutError) as exc:
             log.warning("cannot take the heartbeat away, it will age: %s", exc)
 
@@ -141,7 +151,7 @@ class Monitor:
     async def _beats(self) -> None:
         while True:
             try:
-                await limited(self._beat(), self._pace.call_s)
+                await within(self._pace.call_s, self._beat())
                 self._beat_failed = None
             except (RucatError, asyncio.TimeoutError) as exc:
                 text = f"cannot read the list of engines, will try again: {str(exc) or 'the store is slow'}"

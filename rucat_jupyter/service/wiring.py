@@ -21,7 +21,7 @@ from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway import Gateway
-from ..lifecycle import Timing, is_settled
+from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
 from ..profiles import Profiles
@@ -179,8 +179,7 @@ def _prober(settings: Settings) -> ConnectProber:
 
 def _is_at_rest(engine: Engine) -> bool:
     """Settled, and no restart policy will bring it back."""
-    comes_back = engine.failure is not None and engine.spec.restart_policy == "on_failure"
-    return is_settled(engine) and not (comes_back and engine.restarts < len(Timing().restart_backoff_s))
+    return is_settled(engine) and not comes_back(engine, len(Timing().restart_backoff_s))
 
 
 async def _prune(store: Store, keep_days: float) -> None:

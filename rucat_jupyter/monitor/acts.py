@@ -1,0 +1,175 @@
+"""What each step does: outside on the platform, in the record by compare-and-set, or nothing but wait.
+
+Every call of a port is limited here once more, generously: the ports limit themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import singledispatchmethod
+from typing import Protocol, TypeVar
+
+from ..deadline import within
+from ..engine import HINTS, Engine, Failure, Reason, Verb
+from ..errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
+from ..lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
+from ..ports import Note as Line
+from ..ports import Platform, Store
+from .records import ACTOR, record_of
+from .schedule import Pace, Timekeeper
+from .vitals import Vitals
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class AskVerb(Protocol):
+    """The use cases, asked by the monitor (idle stop, lifetime, restart policy)."""
+
+    async def __call__(self, engine: Engine, verb: Verb, reason: str, /) -> object:
+        """Record what is wanted; raises Conflict when the record has moved."""
+
+
+class Acts:
+    """One method for each kind of step, on one platform and the store."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        store: Store,
+        *,
+        vitals: Vitals,
+        ask: AskVerb,
+        time: Timekeeper,
+        pace: Pace,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._platform = platform
+        self._store = store
+        self._vitals = vitals
+        self._ask = ask
+        self._time = time
+        self._pace = pace
+        self._on_change = on_change
+
+    @singledispatchmethod
+    async def do(self, step: Step, engine: Engine) -> datetime | None:
+        """Do a step; returns when to look again at the latest, in this process's time (None: only when woken).
+
+        By default a step only writes, what :func:`.records.record_of` says. Raises what the ports raise, after what
+        keeps the platform from acting has been written into the message.
+        """
+        await self._save(engine, step)
+        return self._time.now()
+
+    @do.register
+    async def _(self, step: Rest, engine: Engine) -> datetime | None:
+        used_at = self._vitals.use_to_write(engine, self._pace.touch_s)
+        if used_at:
+            await self.from_store(self._store.touch(engine.id, used_at))
+        return self._time.to_own(step.until) if step.until else None
+
+    @do.register
+    async def _(self, step: Start, engine: Engine) -> datetime | None:
+        if await self.from_store(self._store.get(engine.id)) != engine:
+            raise Conflict("it has changed while it was looked at")  # what was seen may be old: start nothing on it
+        credential = await self.from_store(self._store.credential(engine.id))
+        try:
+            await self._outside(engine, self._platform.start(engine, credential))
+        except PlatformError as exc:
+            await self._refused(engine, exc)
+        else:
+            self._vitals.started(engine)
+            await self._end_if_stale(engine)
+        return self._time.now()
+
+    @do.register
+    async def _(self, step: Stop, engine: Engine) -> datetime | None:
+        await self._outside(engine, self._platform.stop(engine))
+        return self._time.now()
+
+    @do.register
+    async def _(self, step: Clean, engine: Engine) -> datetime | None:
+        await self._outside(engine, self._platform.clean(engine))
+        return self._time.now()
+
+    @do.register
+    async def _(self, step: Remove, engine: Engine) -> datetime | None:
+        await self._outside(engine, self._platform.clean(engine))  # kept logs go too
+        await self.from_store(self._store.remove(engine, Line(ACTOR, "deleted")))
+        log.info("%s %s -> gone", engine.id, status_of(engine).value)
+        self._on_change()
+        return self._time.now()  # to be forgotten
+
+    @do.register
+    async def _(self, step: Ask, engine: Engine) -> datetime | None:
+        await self._ask(engine, step.verb, step.reason)
+        return self._time.now()
+
+    async def from_platform(self, call: Awaitable[T], limit_s: float) -> T:
+        """Await a call of the platform; PlatformUnavailable when it takes too long."""
+        try:
+            return await within(limit_s, call)
+        except asyncio.TimeoutError:
+            text = f"platform {self._platform.name} did not end a call within {limit_s:.0f} s; will try again"
+            raise PlatformUnavailable(text) from None
+
+    async def from_store(self, call: Awaitable[T]) -> T:
+        """Await a call of the store; StoreUnavailable when it takes too long."""
+        try:
+            return await within(self._pace.call_s, call)
+        except asyncio.TimeoutError:
+            text = f"the store did not end a call within {self._pace.call_s:.0f} s; will try again"
+            raise StoreUnavailable(text) from None
+
+    # --- parts of steps -------------------------------------------------------------------------------------
+
+    async def _refused(self, engine: Engine, exc: PlatformError) -> None:
+        """A start was refused: that is a failure; but an external engine is never Failed, it says so and waits."""
+        if not engine.is_managed:
+            await self._say(engine, exc.message)
+            raise exc
+        await self._outside(engine, self._platform.clean(engine))
+        await self._save(engine, Settle(self._failure(exc), exc.message))
+
+    async def _end_if_stale(self, engine: Engine) -> None:
+        """End a life that another monitor has given up while this one was starting it.
+
+        It happens to a process that was stopped between its last look at the record and the platform's start.
+        """
+        try:
+            is_stale = (await self.from_store(self._store.get(engine.id))).state_run != engine.state_run
+        except EngineNotFound:
+            is_stale = True
+        if is_stale:
+            await self.from_platform(self._platform.stop(engine), self._pace.act_s)
+            await self.from_platform(self._platform.clean(engine), self._pace.act_s)
+
+    async def _outside(self, engine: Engine, call: Awaitable[None]) -> None:
+        """Let the platform act, and say what keeps it from acting."""
+        try:
+            await self.from_platform(call, self._pace.act_s)
+        except PlatformUnavailable as exc:
+            await self._say(engine, exc.message)
+            raise
+
+    async def _say(self, engine: Engine, message: str) -> None:
+        if engine.message != message:
+            await self._save(engine, Note(message))
+
+    async def _save(self, engine: Engine, step: Step) -> None:
+        changes, line = record_of(step, engine)
+        new = await self.from_store(self._store.update(engine, changes, line))
+        level = logging.DEBUG if line is None else logging.INFO
+        why = f": {line.reason}" if line and line.reason else ""
+        log.log(level, "%s %s -> %s%s", engine.id, status_of(engine).value, status_of(new).value, why)
+        self._on_change()
+
+    def _failure(self, exc: PlatformError) -> Failure:
+        told = exc.details.get("reason")
+        reason = Reason(told) if told in set(Reason) else Reason.CRASH_ON_START
+        at = self._time.to_store(self._time.now())
+        return Failure(reason=reason, message=exc.message, hint=HINTS[reason], at=at)
