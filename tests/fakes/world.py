@@ -241,7 +241,7 @@ class World:
     @property
     def live(self) -> list[Process]:
         """Processes that run."""
-        return [process for process in self.processes if process.task and not process.task.done()]
+        return [p for p in self.processes if p.task and not p.task.done() and not p.wire.is_cut]
 
     def later(self, seconds: float, work: Coroutine[Any, Any, Any]) -> None:
         """Do something after a while; :meth:`close` waits for it."""

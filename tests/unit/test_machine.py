@@ -1,6 +1,6 @@
 """F19: verbs, faults, crashes and lost races in any order; I1 to I6 hold whenever all is quiet again.
 
-``RUCAT_HYPOTHESIS_STEPS`` is how many steps at least are taken (default 10,000; 50,000 takes minutes).
+``RUCAT_TEST_STEPS`` is how many steps at least are taken (default 10,000; 50,000 takes minutes).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rucat_jupyter.errors import PlatformError
 from rucat_jupyter.lifecycle import Timing
 from rucat_jupyter.monitor import Pace
 
-STEPS = int(os.environ.get("RUCAT_HYPOTHESIS_STEPS", "10000"))
+STEPS = int(os.environ.get("RUCAT_TEST_STEPS", "10000"))
 STEPS_EACH = 50
 MOST_ENGINES = 3
 MOST_PROCESSES = 2
