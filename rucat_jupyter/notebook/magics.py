@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from ..errors import EngineNotFound, NotPossible, RucatError
 from . import client, tables, text
@@ -19,6 +20,7 @@ from .parser import EXTERNAL, BadUsage, HelpWanted, overview, parse
 from .phase import live_phase, say
 
 DEFAULT_VARIABLE = "spark"
+_VARIABLE = re.compile(r"\$(\w+)|\{(\w+)\}")
 
 
 @magics_class
@@ -28,12 +30,19 @@ class RucatMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.binding = Binding(shell)
+        self._variables: dict[str, Any] = shell.user_ns
 
+    @no_var_expand  # a conf's value is what was typed, whatever $ and braces it has
     @line_magic
     def rucat(self, line: str) -> None:
-        """Manage engines: ``%rucat`` alone shows the verbs and my engines."""
+        """Manage engines: ``%rucat`` alone shows the verbs and my engines.
+
+        A NAME that is ``$variable`` or ``{variable}`` as a whole is that variable's value.
+        """
         try:
             asked = parse(line)
+            if asked.verb and getattr(asked, "name", None):
+                asked.name = self._value(asked.name)
             verb = getattr(self, f"do_{asked.verb}") if asked.verb else self.do_nothing
             verb(asked)
         except HelpWanted as wanted:
@@ -44,6 +53,11 @@ class RucatMagics(Magics):
             raise briefly(error) from None
         except KeyboardInterrupt:
             raise briefly(WaitInterrupted(f"interrupted: {line.strip() or '%rucat'}")) from None
+
+    def _value(self, word: str) -> str:
+        """The value of the variable that the word names, else the word."""
+        found = _VARIABLE.fullmatch(word)
+        return str(self._variables.get(found[1] or found[2], word)) if found else word
 
     def do_nothing(self, asked: argparse.Namespace) -> None:
         """Show the verbs and my engines."""

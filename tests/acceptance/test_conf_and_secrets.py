@@ -15,6 +15,19 @@ from support.queries import CONF_CHECK, PLAIN_QUERY
 pytestmark = pytest.mark.engine
 
 CANARY = "canary-5ecret-0123456789abcdef"
+BY_MAGIC = """
+import json, shlex, sys
+from IPython.core.interactiveshell import InteractiveShell
+confs = json.load(open(sys.argv[1], encoding="utf-8"))
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "rucat_jupyter")
+words = " ".join("--conf " + shlex.quote(f"{key}={value}") for key, value in confs.items())
+shell.run_line_magic("rucat", "create magic --driver-memory 600m " + words)
+get = shell.user_ns["spark"].conf.get
+print(json.dumps({key: (value, get(key)) for key, value in confs.items() if get(key) != value}))
+"""
+"""Create an engine by ``%rucat create --conf …`` and compare: argv = JSON file. The last line is the differences."""
+
 # Spark Connect itself does not show confs whose key names a secret: SQL_CONF_NOT_FOUND (seen with 4.3.0).
 ENV_CHECK = """
 import os, sys
@@ -53,6 +66,16 @@ def test_a_thousand_hostile_confs_round_trip(place: Place, server: JupyterServer
     result = place.run_python(CONF_CHECK, remote, str(wanted), LC_ALL="C.UTF-8")
     assert json.loads(result.stdout) == {}, result.stderr
     server.http.post("rucat/engines/conf/stop")
+
+
+@pytest.mark.slow
+def test_a_thousand_hostile_confs_round_trip_by_the_magic(place: Place, server: JupyterServer, tmp_path: Path) -> None:
+    """The same by ``%rucat create --conf``, in an IPython under LANG=C."""
+    wanted = tmp_path / "wanted.json"
+    wanted.write_text(json.dumps(hostile_confs(1000, seed=11)), encoding="utf-8")
+    result = place.run_python(BY_MAGIC, str(wanted), PYTHONIOENCODING="utf-8")
+    assert result.stdout.splitlines()[-1:] == ["{}"], result.stderr
+    server.http.delete("rucat/engines/magic")
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800"])

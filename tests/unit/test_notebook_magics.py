@@ -276,3 +276,17 @@ def test_what_is_shown_as_html_is_text(gateway: FakeGateway, name: str) -> None:
     assert "<img" not in shown
     assert "<script" not in shown
     assert "\x1b" not in shown
+
+
+def test_a_name_may_be_a_variable(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
+    """A NAME that is a variable as a whole is its value."""
+    shell.user_ns["mine"] = "etl"
+    assert run("status $mine") == run("status {mine}") == run("status etl")
+
+
+def test_values_stay_as_they_were_typed(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
+    """Braces and dollars in a conf are no variables: IPython's expansion is off."""
+    shell.user_ns["mine"] = "etl"
+    run("create other --no-attach --no-wait --conf 'spark.x={mine} $mine {{1+1}} ${HOME}'")
+    posted = next(asked for asked in gateway.asked if asked[0] == "POST")
+    assert posted[2]["conf"] == {"spark.x": "{mine} $mine {{1+1}} ${HOME}"}
