@@ -155,8 +155,7 @@ class SurrealStore:
             IF array::len($changed) > 0 {{ {line.statement if line else ""} }};
             RETURN $changed;"""  # noqa: S608 - names of our model's fields only
         bound = {**rows.bind(values), **(line.values if line else {})}
-        changed = await self._write(statement, id=_engine(engine.id), seen=engine.revision, **bound)
-        return rows.engine_of(_only(changed, engine))
+        return rows.engine_of(await self._compare_and_set(engine, statement, id=_engine(engine.id), **bound))
 
     async def remove(self, engine: Engine, note: Note) -> None:
         """Compare-and-set delete of row, credential and sessions, with a last line in history."""
@@ -170,15 +169,14 @@ class SurrealStore:
                 {line.statement}
             }};
             RETURN $gone;"""
-        gone = await self._write(
+        await self._compare_and_set(
+            engine,
             statement,
             id=_engine(engine.id),
             credential_id=RecordID("credential", engine.id),
             engine_id=engine.id,
-            seen=engine.revision,
             **line.values,
         )
-        _only(gone, engine)
 
     async def credential(self, engine_id: str) -> Credential:
         """The secrets of an engine."""
@@ -270,6 +268,17 @@ class SurrealStore:
         """Run the statements of ``body`` as one transaction, unless the store has become too new."""
         return await self._link.write(guarded(body), **values)
 
+    async def _compare_and_set(self, engine: Engine, body: str, **values: object) -> Any:
+        """Run a write on the revision that was read, ``$seen``; return the one row that it has hit."""
+        lost = f"engine {engine.id} is no longer at revision {engine.revision}: somebody else changed it"
+        try:
+            changed = await self._write(body, seen=engine.revision, **values)
+        except AlreadyThere as exc:  # the history line of that revision: its writer was first
+            raise Conflict(lost) from exc
+        if not changed:
+            raise Conflict(lost)
+        return changed[0]
+
     async def _taken(self, engine: Engine) -> Exception:
         """Why a create found something there: the name, or else the id."""
         try:
@@ -295,10 +304,3 @@ def _engine(engine_id: str) -> RecordID:
 
 def _session(engine_id: str, key: str) -> RecordID:
     return RecordID("session", [rows.text(engine_id), rows.text(key)])
-
-
-def _only(changed: list[Any], engine: Engine) -> Any:
-    """The one row that a compare-and-set has hit."""
-    if not changed:
-        raise Conflict(f"engine {engine.id} is no longer at revision {engine.revision}: somebody else changed it")
-    return changed[0]

@@ -9,7 +9,10 @@ import pytest
 from surrealdb import RecordID
 
 from rucat_jupyter.adapters import surreal_rows as rows
+from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
+from rucat_jupyter.errors import Conflict
+from rucat_jupyter.ports import Note
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -67,3 +70,18 @@ def test_credential_survives_its_row() -> None:
     """Secret maps may have any key and any text."""
     credential = Credential(token="t", conf={"a.b": "ü\0", "": ""}, env={"x": "'"})
     assert rows.credential_of(rows.credential_values(credential)) == credential
+
+
+async def test_a_revision_whose_history_line_is_there_is_lost() -> None:
+    """Where a server lets two writers of one revision through to the history line, the second has lost."""
+    store = SurrealStore("mem://")
+    await store.open()
+    try:
+        engine = await store.create(an_engine(), Credential(token="t"), Note("me", "create"))
+        line = rows.Line(Note("other", "stop").line(engine), engine.revision + 1)
+        await store._link.write(line.statement, **line.values)
+        with pytest.raises(Conflict, match="no longer at revision 1"):
+            await store.update(engine, {"message": "x"}, Note("me", "note"))
+        assert (await store.get(engine.id)).revision == 1
+    finally:
+        await store.close()
