@@ -76,7 +76,8 @@ class ActivityReader:
     ) -> tuple[int, datetime | None]:
         """Operations that run, and when one last began or ended, by Spark 4.3's REST."""
         counts = {str(s["sessionId"]): _number(s["totalExecution"]) for s in sessions if s["userId"] != PROBE_USER}
-        if not self._has_moved(counts) and not self._was_running:
+        is_first, has_moved = self._counts is None, self._has_moved(counts)
+        if not has_moved and not self._was_running:
             self._counts = counts
             return 0, None
         answer = await self._get(f"{rest}/connect/operations")
@@ -84,8 +85,8 @@ class ActivityReader:
         running = sum(_is_running(op["statement"], op["state"]) for op in theirs)
         last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
         self._counts = counts
-        if last <= self._last_ms:
-            return running, None
+        if last <= self._last_ms:  # Spark counts an operation a moment before it lists it
+            return running, now if has_moved and not is_first else None
         self._last_ms = last
         skew = now - parsedate_to_datetime(answer.headers["date"])
         return running, min(now, datetime.fromtimestamp(last / 1000, timezone.utc) + skew)

@@ -78,6 +78,15 @@ async def test_an_operation_that_began_and_ended_between_looks_is_use(ui: FakeUi
     assert await reader.read(LATER + timedelta(seconds=20)) == Activity(0, LATER)
 
 
+async def test_an_operation_that_is_counted_before_it_is_listed_is_use(new_ui: FakeUi) -> None:
+    """Spark's count moves a moment before its list has the operation's times: the use must not be lost."""
+    new_ui.operations = [Operation("a", began=new_ui.clock - 3600, ended=new_ui.clock - 3600)]
+    reader = ActivityReader(new_ui.url)
+    await reader.read(NOW)
+    new_ui.operations.append(Operation("a"))
+    assert await reader.read(LATER) == Activity(0, LATER)
+
+
 async def test_what_finished_is_not_running(ui: FakeUi) -> None:
     """A client that was killed leaves its operation finished and not closed for minutes: that is no use."""
     ui.operations = [Operation("a", state="FINISHED", began=1, ended=2)]
