@@ -193,5 +193,5 @@ def _leaves(cls: type[RucatError]) -> list[type[RucatError]]:
 
 def from_code(code: str, message: str, details: Mapping[str, object] | None = None) -> RucatError:
     """Turn an answer's ``code`` back into its class; an unknown code becomes a plain :class:`RucatError`."""
-    known = {cls.code: cls for cls in _leaves(RucatError)}
+    known = {cls.code: cls for cls in _leaves(RucatError) if "code" in vars(cls)}  # not those that inherit it
     return known.get(code, RucatError)(message, **dict(details or {}))

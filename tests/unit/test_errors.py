@@ -8,7 +8,15 @@ import re
 import pytest
 
 from rucat_jupyter import errors
-from rucat_jupyter.errors import InvalidRequest, NameTaken, NotPossible, RucatError, Unavailable, from_code
+from rucat_jupyter.errors import (
+    GatewayUnavailable,
+    InvalidRequest,
+    NameTaken,
+    NotPossible,
+    RucatError,
+    Unavailable,
+    from_code,
+)
 
 
 def tree(cls: type[RucatError] = RucatError) -> list[type[RucatError]]:
@@ -81,3 +89,12 @@ def test_a_taken_name_is_something_not_possible() -> None:
     """Whoever handles a conflict of states handles this one too."""
     assert isinstance(from_code("name_taken", "x", {"id": "1"}), NotPossible)
     assert NameTaken.http_status == NotPossible.http_status == 409
+
+
+def test_a_class_that_inherits_its_code_takes_nobodys_place() -> None:
+    """An answer's code becomes the class that defines it, whatever subclasses were imported."""
+
+    class Special(GatewayUnavailable):
+        """Has no code of its own."""
+
+    assert type(from_code(Special.code, "x")) is GatewayUnavailable
