@@ -12,7 +12,7 @@ CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/
 help:
 	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, end everything"
 	@echo "make lab     open JupyterLab on that notebook"
-	@echo "make check   format, lint, types, layers and the everyday tests (<= 5 minutes)"
+	@echo "make check   format, lint, types, layers and the everyday tests, one life of a real engine among them"
 	@echo "make test    every check and every test, with coverage"
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
 	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
@@ -36,7 +36,8 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/lint-imports
 
 check: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not engine"
+	$(PYTEST) tests/acceptance/test_rest_life.py
 
 test: lint
 	$(PYTEST) --cov --cov-report=
