@@ -1,8 +1,8 @@
 """Health probes and signs of use of a real engine: alive, busy, frozen, a zombie, dead, and back again.
 
-One engine serves the everyday tests, in the order in which they are written; the last ones end it. They probe faster
-than every day, with the deadlines of every day where no accusation is what is promised. The slow tests at the end
-start it anew and do the same at the everyday pace.
+One engine serves them all: each test finds it running, and starts its next run where the one before has ended it.
+They probe faster than every day, with the deadlines of every day where no accusation is what is promised. The slow
+tests at the end do the same at the everyday pace.
 """
 
 from __future__ import annotations
@@ -73,10 +73,32 @@ class Life:
     said: list[Health] = field(default_factory=list)
     prober: ConnectProber | None = None
     pulse: ConnectPulse | None = None
+    looks: int = 0
+    is_usable: bool = False
 
     async def start(self) -> None:
+        """Start the engine, or the next run of one that a test has ended."""
+        if self.started:
+            await self.platform.stop(self.engine)
+            await self.platform.clean(self.engine)
+            self.engine = next_run(self.engine)
         self.started = time.monotonic()
         await self.platform.start(self.engine, TOKEN)
+        self.is_usable = True
+
+    async def use(self) -> None:
+        """Have it running, and answering queries."""
+        if self.is_usable:
+            return
+        await self.start()
+        async with self.watched():
+            await self.until(lambda h: h == READY, 120)
+            await self.sql("VALUES (1)")
+
+    def _draw(self) -> float:
+        """Called by each probe at the end of each look."""
+        self.looks += 1
+        return 0.5
 
     async def endpoint(self) -> Endpoint:
         endpoint = await self.platform.endpoint(self.engine)
@@ -86,7 +108,7 @@ class Life:
     @asynccontextmanager
     async def watched(self, pace: Pace = QUICK, token: str = TOKEN.token) -> AsyncIterator[ConnectPulse]:
         self.said.clear()
-        self.prober = ConnectProber({"local": pace})
+        self.prober = ConnectProber({"local": pace}, spread=self._draw)
 
         def wake(engine_id: str) -> None:
             if self.said[-1:] != [pulse.health]:  # else it is busyness that has changed
@@ -97,6 +119,13 @@ class Life:
             yield pulse
         finally:
             await self.prober.close()
+
+    async def look_on(self, looks: int) -> None:
+        """Wait until the probes have looked so often again, in which a wrong word would have been said."""
+        seen, end = self.looks, time.monotonic() + 60
+        while self.looks < seen + looks:
+            assert time.monotonic() < end, f"{self.looks - seen} looks of {looks}"
+            await asyncio.sleep(0.02)
 
     async def until(self, is_so: Callable[[Health], bool], within_s: float) -> float:
         """Wait until the health is so, and return the seconds that it took."""
@@ -142,11 +171,19 @@ class Life:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def life(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Life]:
+async def new_life(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Life]:
+    """An engine that nobody has started yet, or that the test before has left."""
     folder = tmp_path_factory.mktemp("health")
     async with machine(folder) as platform:
         engine = await new_engine(platform, EngineSpec())
         yield Life(folder, platform, engine)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def life(new_life: Life) -> Life:
+    """An engine that runs."""
+    await new_life.use()
+    return new_life
 
 
 async def frozen_after(life: Life, seconds: float) -> None:
@@ -158,8 +195,9 @@ async def frozen_after(life: Life, seconds: float) -> None:
         life.send(signal.SIGCONT)
 
 
-async def test_running_is_seen_at_once(life: Life) -> None:
+async def test_running_is_seen_at_once(new_life: Life) -> None:
     """The pulse that waits for a starting engine is ready within moments of its port, and queries run."""
+    life = new_life
     await life.start()
     async with life.watched() as pulse:
         endpoint = await life.endpoint()
@@ -179,7 +217,7 @@ async def test_use_is_seen_and_probes_are_not_use(life: Life) -> None:
     """A query without a job is use, a running one is use now; minutes of probes are not."""
     async with life.watched() as pulse:
         quiet = await _until_activity(pulse, lambda a: not a.running)
-        await asyncio.sleep(3)
+        await life.look_on(15)
         assert pulse.activity == quiet
         before = datetime.now(timezone.utc)
         await life.sql("VALUES (1), (2)")
@@ -211,7 +249,7 @@ async def test_a_closed_probe_session_is_replaced(life: Life) -> None:
             release = channel.unary_unary(SERVICE + "ReleaseSession")
             metadata = (("authorization", f"Bearer {TOKEN.token}"),)
             await release(request.SerializeToString(), metadata=metadata, timeout=10)
-        await asyncio.sleep(4)
+        await life.look_on(20)
         assert life.said == [READY]
 
 
@@ -227,7 +265,7 @@ async def test_a_short_pause_is_not_told(life: Life) -> None:
     async with life.watched():
         await life.until(lambda h: h.ready, 10)
         await frozen_after(life, 3)
-        await asyncio.sleep(1)
+        await life.look_on(5)
         assert life.said == [READY]
 
 
@@ -244,7 +282,7 @@ async def test_a_frozen_engine_is_silent_until_it_goes_on(life: Life) -> None:
         heard_s = await life.until(lambda h: h == READY, 6)
         print(f"silent {silent_s:.2f} s after SIGSTOP (deadline 2 s), heard {heard_s:.2f} s after SIGCONT")
         assert heard_s < 1.0
-        await asyncio.sleep(2)
+        await life.look_on(10)
         assert life.said[-1] == READY
         assert not any(health.is_zombie for health in life.said)
 
@@ -253,6 +291,7 @@ async def test_a_stopped_context_is_found(life: Life, tmp_path: Path) -> None:
     """A SparkContext stopped in a live process, whose service still answers: found, and past help."""
     async with life.watched() as pulse:
         await life.until(lambda h: h.ready, 10)
+        life.is_usable = False
         await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
         found_s = await life.until(lambda h: h.context_stopped, 30)
         print(f"stopped context found after {found_s:.2f} s (query every 1 s): {pulse.health.message}")
@@ -265,6 +304,7 @@ async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
     """The connection breaks with the process: no pace has to be waited for."""
     async with life.watched(replace(EVERYDAY, service_s=60.0)) as pulse:
         await life.until(lambda h: h.ready, 10)
+        life.is_usable = False
         life.send(signal.SIGKILL)
         silent_s = await life.until(lambda h: not h.is_zombie and h.silent_since is not None, 10)
         print(f"silent {silent_s:.2f} s after SIGKILL: {pulse.health.message}")
@@ -277,14 +317,13 @@ async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
 @pytest.mark.slow
 async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
     """A pulse that saw the engine die hears it when it is back, without being told."""
-    port = (await life.platform.endpoint(life.engine) or Endpoint("", 0)).port
-    await life.platform.stop(life.engine)
-    await life.platform.clean(life.engine)
-    life.engine = next_run(life.engine)
-    await life.start()
+    port = (await life.endpoint()).port
     async with life.watched():
+        await life.until(lambda h: h == READY, 10)
+        await life.start()
+        await life.until(lambda h: h.silent_since is not None, 10)
         await life.until(lambda h: h == READY, 120)
-        assert (await life.endpoint()).port == port or not port
+        assert (await life.endpoint()).port == port
 
 
 @pytest.mark.slow
@@ -304,7 +343,7 @@ async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
         await life.until(lambda h: h.ready, 10)
         for _ in range(3):
             await frozen_after(life, 10)
-            await asyncio.sleep(7)
+            await life.look_on(2)
         assert life.said == [READY]
 
 
@@ -321,7 +360,7 @@ async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
             life.send(signal.SIGCONT)
         heard_s = await life.until(lambda h: h == READY, 6)
         print(f"silent {silent_s:.1f} s after SIGSTOP, heard {heard_s:.2f} s after SIGCONT")
-        await asyncio.sleep(20)
+        await life.look_on(5)
         assert life.said[-1] == READY
         assert not any(health.is_zombie for health in life.said)
 
@@ -331,7 +370,7 @@ async def test_a_zombie_is_found_within_30_s(life: Life, tmp_path: Path) -> None
     """A stopped SparkContext is found within 30 s at the everyday pace."""
     async with life.watched(EVERYDAY):
         await life.until(lambda h: h.ready, 10)
-        await asyncio.sleep(3)
+        life.is_usable = False
         await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
         print(f"found after {await life.until(lambda h: h.context_stopped, 30):.1f} s")
 
