@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from rucat_jupyter.errors import EngineNotFound, NotPossible
-from rucat_jupyter.notebook import client, magics
+from rucat_jupyter.notebook import client, context, magics
 from rucat_jupyter.notebook.failures import EngineFailed, WaitInterrupted
 
 ID = "0123456789abcdef"
@@ -219,7 +219,7 @@ def test_delete_asks_where_it_can_and_names_the_command_where_not(
     """Nothing is deleted by accident."""
     with pytest.raises(UsageError, match=r"nobody can answer here. To delete: %rucat delete etl --yes"):
         run("delete etl")
-    monkeypatch.setattr(magics, "can_ask", lambda shell: True)
+    monkeypatch.setattr(context, "can_ask", lambda shell: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     assert run("delete etl") == "etl is kept.\n"
     assert gateway.paths("DELETE") == []

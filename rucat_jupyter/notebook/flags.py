@@ -1,0 +1,143 @@
+"""What verbs say of themselves: their flags, the types of the values, and what Tab offers for each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import RucatError
+
+if TYPE_CHECKING:
+    from .context import Context
+
+
+class BadUsage(RucatError):
+    """The line was not understood; the message says what to type."""
+
+    code = "bad_usage"
+
+
+class HelpWanted(Exception):
+    """``--help`` was given; the text is the argument."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of printing and exiting, and knows what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise BadUsage."""
+        raise BadUsage(f"{self.prog}: {message}. See: {self.prog} --help")
+
+    def print_help(self, file: Any = None) -> None:
+        """Raise HelpWanted."""
+        raise HelpWanted(self.format_help().rstrip())
+
+    def flags(self) -> list[str]:
+        """Every flag that it knows."""
+        return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of ``%rucat``.
+
+    Attributes
+    ----------
+    name, does
+        The word, and what it does in one line (the overview shows it).
+    run
+        Does it; gets the notebook's context and the parsed line. For ``takes_cell`` the cell's text is
+        ``asked.body`` (None in a line). What it returns is the value of ``x = %rucat VERB``; it is never shown.
+    add_flags
+        Adds its words and flags to the parser.
+    about
+        What ``--help`` says below the first line: what happens, what does not.
+    examples
+        Lines to type, each with what it does.
+    takes_cell
+        Whether ``%%rucat VERB`` makes sense.
+    """
+
+    name: str
+    does: str
+    run: Callable[[Context, argparse.Namespace], Any]
+    add_flags: Callable[[Parser], None] = field(default=lambda parser: None)
+    about: str = ""
+    examples: tuple[tuple[str, str], ...] = ()
+    takes_cell: bool = False
+
+
+def completed_by(action: argparse.Action, source: str) -> argparse.Action:
+    """Name what Tab offers for the value: a key of :data:`rucat_jupyter.notebook.completion.SOURCES`."""
+    action.completed_by = source  # type: ignore[attr-defined]  # argparse's actions are open objects
+    return action
+
+
+# --- flags that several verbs share -----------------------------------------------------------------------
+
+
+def name(parser: Parser, help_text: str = "the engine; default: the one attached here, or the only one") -> None:
+    """Take the name of an engine."""
+    completed_by(parser.add_argument("name", nargs="?", metavar="NAME", help=help_text), "engines")
+
+
+def waiting(parser: Parser) -> None:
+    """Take ``--no-wait`` and ``--timeout``."""
+    parser.add_argument("--no-wait", action="store_true", help="return at once")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="wait no longer than S seconds")
+
+
+def attaching(parser: Parser) -> None:
+    """Take ``--as`` and ``--session``."""
+    taken = parser.add_argument("--as", dest="variable", type=variable, metavar="VAR", help="bind the session to VAR")
+    completed_by(taken, "variables")
+    parser.add_argument("--session", metavar="KEY", help="name the session where there is no notebook")
+
+
+def settings(parser: Parser) -> None:
+    """Take what an engine is made of: ``--profile``, ``--conf``, ``--executors``, ``--driver-memory``."""
+    completed_by(parser.add_argument("--profile", metavar="P", help="a named template"), "profiles")
+    conf = parser.add_argument(
+        "--conf", action="append", type=setting, default=[], metavar="K=V", help="Spark conf; repeatable"
+    )
+    completed_by(conf, "confs")
+    parser.add_argument("--executors", type=count, metavar="N", help="how many executors")
+    parser.add_argument("--driver-memory", metavar="SIZE", help="the driver's heap, e.g. 4g")
+
+
+# --- types of values --------------------------------------------------------------------------------------
+
+
+def setting(text: str) -> tuple[str, str]:
+    """``KEY=VALUE``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key.strip(), value
+
+
+def count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, 0 or more, not infinite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+    return number
+
+
+def variable(text: str) -> str:
+    """A variable's name."""
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable's name")
+    return text

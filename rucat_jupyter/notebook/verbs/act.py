@@ -1,0 +1,63 @@
+"""The verbs that change an engine: ``stop``, ``restart``, ``delete``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import flags, text
+from ..context import Context
+from ..flags import Verb
+from ..phase import live_phase, say
+
+
+def _stop(context: Context, asked: argparse.Namespace) -> Any:
+    """Stop one engine."""
+    engine = context.engine(asked.name).stop()
+    say(f"{text.short_line(engine.view)}.  Start it again: %rucat create {text.quoted(engine.name)}")
+    return engine
+
+
+def _restart_flags(parser: flags.Parser) -> None:
+    flags.name(parser)
+    flags.waiting(parser)
+
+
+def _restart(context: Context, asked: argparse.Namespace) -> Any:
+    """Stop and start one engine; an attached session finds its next life by itself."""
+    engine, phase = context.engine(asked.name), live_phase()
+    engine.restart(wait=False)
+    if asked.no_wait:
+        say(text.phase_line(engine.view))
+        return engine
+    engine.wait(asked.timeout, phase=phase)
+    note = f"restarted (run {engine.run})"
+    if any(a.engine.id == engine.id for a in context.binding.bound()):
+        note += "; spark is attached, its temp views and runtime conf are gone"
+    phase.end(text.running_line(engine.view, note))
+    return engine
+
+
+def _delete_flags(parser: flags.Parser) -> None:
+    flags.name(parser)
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+
+
+def _delete(context: Context, asked: argparse.Namespace) -> None:
+    """Delete one engine, after asking."""
+    engine = context.engine(asked.name)
+    if not asked.yes and not context.is_sure_to_delete(engine):
+        say(f"{text.plain(engine.name)} is kept.")
+        return
+    engine.delete()
+    for attachment in context.binding.bound():
+        if attachment.engine.id == engine.id:
+            context.binding.release(attachment)
+    say(f"{text.plain(engine.name)} is deleted.")
+
+
+VERBS = (
+    Verb("stop", "end it; its record, settings and last log lines stay", _stop, flags.name),
+    Verb("restart", "stop it where it runs, and start it with its stored settings", _restart, _restart_flags),
+    Verb("delete", "stop it and forget it", _delete, _delete_flags),
+)

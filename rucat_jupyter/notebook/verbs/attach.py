@@ -1,0 +1,62 @@
+"""``%rucat attach`` and ``detach``: bind this notebook's session on an engine, and let go of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ...errors import NotPossible
+from .. import flags, text
+from ..client import Engine
+from ..context import Context
+from ..creating import external
+from ..flags import Verb
+from ..phase import live_phase, say
+
+EXTERNAL = "sc://"
+
+
+def _attach_flags(parser: flags.Parser) -> None:
+    flags.name(parser, "the engine, or sc://host:port of one that someone else runs")
+    flags.attaching(parser)
+
+
+def _attach(context: Context, asked: argparse.Namespace) -> Any:
+    """Bind this notebook's session on an engine."""
+    if asked.name is not None and asked.name.startswith(EXTERNAL):
+        engine = external(asked.name)
+    else:
+        engine = context.engine(asked.name)
+        _must_come_up(engine)
+    phase = live_phase()
+    engine.wait(phase=phase)
+    phase.end(text.running_line(engine.view, ""))
+    context.attach(engine, asked)
+    return engine
+
+
+def _must_come_up(engine: Engine) -> None:
+    """Refuse to wait for an engine that nobody starts."""
+    if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
+        how = f"Start it: %rucat create {text.quoted(engine.name)}"
+        raise NotPossible(f"cannot attach {text.plain(engine.name)!r}: it is {engine.status}. {how}")
+
+
+def _detach(context: Context, asked: argparse.Namespace) -> None:
+    """Let go of the engine."""
+    attachment = context.binding.find(asked.name)
+    if attachment is None:
+        what = f" to {text.plain(asked.name)}" if asked.name else ""
+        say(f"This notebook is not attached{what}.")
+        return
+    variables = context.binding.release(attachment)
+    name = text.plain(attachment.engine.name)
+    gone = f"{', '.join(variables)} is unbound; " if variables else ""
+    how = f"The same session again: %rucat attach {text.quoted(attachment.engine.name)}"
+    say(f"Detached from {name}: {gone}engine and session live on.  {how}")
+
+
+VERBS = (
+    Verb("attach", "bind spark to an engine that runs; the session of this notebook", _attach, _attach_flags),
+    Verb("detach", "let go of it; engine and session live on", _detach, flags.name),
+)

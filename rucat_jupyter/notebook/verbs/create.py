@@ -1,0 +1,63 @@
+"""``%rucat create``: mine of that name, or a new one; Running and attached in the end."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import flags, text
+from ..context import Context
+from ..creating import Created, find_or_create, request
+from ..flags import Verb
+from ..phase import live_phase, say
+
+
+def _flags(parser: flags.Parser) -> None:
+    flags.name(parser, "default: the profile's name; on this machine local-<folder>-<4 hex>")
+    flags.settings(parser)
+    parser.add_argument("--no-attach", action="store_true", help="do not bind spark")
+    flags.waiting(parser)
+    flags.attaching(parser)
+
+
+def _create(context: Context, asked: argparse.Namespace) -> Any:
+    """Find or make an engine, wait until it runs, attach."""
+    phase = live_phase()
+    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
+    made = find_or_create(asked.name, wanted, phase=phase, timeout_s=asked.timeout)
+    if asked.no_wait:
+        phase.end("")
+        say(_more(text.phase_line(made.engine.view), made.note))
+        return made.engine
+    begun = made.engine.view
+    made.engine.wait(asked.timeout, phase=phase)
+    phase.end(text.running_line(made.engine.view, _came(made, begun)))
+    if not asked.no_attach:
+        context.attach(made.engine, asked)
+    return made.engine
+
+
+def _came(made: Created, begun: dict[str, Any]) -> str:
+    """How the engine came to run: started now, or found."""
+    if made.how == "found" and begun["status"] in ("Running", "Unresponsive"):
+        since = text.when(begun.get("started_at"))
+        ago = f" (started {text.duration((text.utc_now() - since).total_seconds())} ago)" if since else ""
+        note = f"attached to the running engine{ago}"
+    else:
+        took = text.duration((text.utc_now() - made.since).total_seconds())
+        note = f"{'restarted' if made.how == 'restarted' else 'started'} in {took}"
+    return _more(note, made.note)
+
+
+def _more(line: str, note: str) -> str:
+    return f"{line}. {note}" if note else line
+
+
+VERBS = (
+    Verb(
+        "create",
+        "make an engine, or find mine of that name; start it, attach",
+        _create,
+        _flags,
+    ),
+)
