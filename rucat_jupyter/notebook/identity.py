@@ -80,7 +80,7 @@ def notebook_path(shell: Any) -> str | None:
         if path := shell.user_ns.get(variable):
             return str(Path(str(path)).absolute())
     path = os.environ.get("JPY_SESSION_NAME")
-    if not path or (not can_ask(shell) and _is_inherited(path)):
+    if not path or (not can_ask(shell) and is_inherited(path)):
         return None
     return path if Path(path).is_absolute() else str(Path.cwd() / Path(path).name)
 
@@ -90,8 +90,8 @@ def _printable(path: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in path)[-4096:]
 
 
-def _is_inherited(path: str) -> bool:
-    """Whether the variable is another notebook's: nbconvert or papermill, started inside that notebook's kernel."""
+def is_inherited(path: str) -> bool:
+    """Whether ``JPY_SESSION_NAME`` is another notebook's: nbconvert or papermill, started inside that notebook's kernel."""
     import psutil
 
     try:

@@ -78,7 +78,7 @@ def test_nbconvert_inside_a_notebook_is_not_that_notebook(monkeypatch: pytest.Mo
     mine.kernel._allow_stdin = False
     monkeypatch.setattr(identity, "get_shell", lambda: mine)
     assert not identity.caller().is_batch  # only this process has it: a notebook that runs without questions
-    monkeypatch.setattr(identity, "_is_inherited", lambda path: True)
+    monkeypatch.setattr(identity, "is_inherited", lambda path: True)
     assert identity.caller().is_batch
 
 
