@@ -91,7 +91,7 @@ def _printable(path: str) -> str:
 
 
 def is_inherited(path: str) -> bool:
-    """Whether ``JPY_SESSION_NAME`` is another notebook's: nbconvert or papermill, started inside that notebook's kernel."""
+    """Whether ``JPY_SESSION_NAME`` is another notebook's: nbconvert or papermill inside its kernel."""
     import psutil
 
     try:
