@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from rucat_jupyter import launch
-from rucat_jupyter.adapters.java import bundled_homes, look, machine_homes
+from rucat_jupyter.host.java import bundled_homes, look, machine_homes
 
 from .harness import Figure, alternate
 

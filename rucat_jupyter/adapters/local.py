@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from ..engine import Credential, Engine, EngineSpec, State, Target
+from ..host import machine
 from ..lifecycle import End, Observation, Presence, is_wanted
 from ..ports import Endpoint, Leftover, Pinned, Problem
-from . import logfile, machine
+from . import logfile
 from .local_lives import LocalLives
 from .local_spec import LocalSpecs
 from .local_words import LOOPBACK, warehouse_of

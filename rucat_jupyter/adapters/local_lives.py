@@ -20,9 +20,10 @@ import psutil
 from ..deadline import within
 from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
+from ..host import machine
+from ..host.budget import Budget
 from ..lifecycle import End
-from . import logfile, machine
-from .budget import Budget
+from . import logfile
 from .ends import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from .local_spawn import Others, Spawner, take_back
 from .local_spec import LocalSpecs

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
-from . import free_ports, machine
-from .budget import Budget, needed_mb
+from ..host import machine
+from ..host.budget import Budget, needed_mb
+from . import free_ports
 from .local_spec import LocalSpecs, heap_mb
 from .local_words import LOG_CONFIG, Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named

@@ -12,10 +12,11 @@ from pydantic import BaseModel
 from ..engine import EngineSpec, Reason
 from ..errors import InvalidRequest
 from ..fields import dotted
+from ..host import java, machine
+from ..host.budget import DEFAULT_HEAPS_MB, Budget
+from ..host.pysparks import PySpark, PySparkNotFound, PySparks
 from ..ports import Pinned, Problem
-from . import java, machine, spark
-from .budget import DEFAULT_HEAPS_MB, Budget
-from .pysparks import PySpark, PySparkNotFound, PySparks
+from . import spark
 
 FOREIGN_FIELDS = (
     "image",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
-from . import java, machine, spark
+from ..host import java, machine
+from ..host.pysparks import PySpark, PySparkNotFound
+from . import spark
 from .local_spec import LocalSpecs, directory_problems, heap_mb
 from .processes import RUN_ENV
-from .pysparks import PySpark, PySparkNotFound
 from .runs import RunFolder
 
 LOOPBACK = "127.0.0.1"

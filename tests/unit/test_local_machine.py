@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from rucat_jupyter.adapters import machine
-from rucat_jupyter.adapters.budget import Budget, needed_mb
-from rucat_jupyter.adapters.machine import Room
+from rucat_jupyter.host import machine
+from rucat_jupyter.host.budget import Budget, needed_mb
+from rucat_jupyter.host.machine import Room
 
 MB = 1 << 20
 

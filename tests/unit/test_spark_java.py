@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter.adapters import java
+from rucat_jupyter.host import java
 
 
 def home(path: Path, version: str | None, modules: str | None = "java.base java.logging", prints: str = "") -> Path:
