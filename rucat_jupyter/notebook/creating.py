@@ -14,7 +14,7 @@ from ..errors import EngineNotFound, NameTaken, NotPossible, RucatError
 from . import text
 from .api import Api, View, engine_path
 from .client import Engine, default_api
-from .failures import StillWaiting, WaitInterrupted, hows
+from .failures import StillWaiting, WaitInterrupted, hows, words
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
 from .phase import Phase, SilentPhase, live_phase
 
@@ -39,8 +39,8 @@ class Created:
             return ""
         name = text.quoted(self.engine.name)
         return (
-            f"Not applied: {', '.join(self.not_applied)}. To apply: %rucat delete {name} --yes, then create it again."
-            if get_shell() is not None
+            f"Not applied: {', '.join(self.not_applied)}. To apply: {rucat} delete {name} --yes, then create it again."
+            if (rucat := words())
             else f"Not applied: {', '.join(self.not_applied)}. To apply: delete the engine and create it again."
         )
 
@@ -111,13 +111,22 @@ def request(
 
 
 def find_or_create(
-    name: str | None, asked: dict[str, Any], *, phase: Phase, timeout_s: float | None = None, api: Api | None = None
+    name: str | None,
+    asked: dict[str, Any],
+    *,
+    phase: Phase,
+    timeout_s: float | None = None,
+    api: Api | None = None,
+    lives_on: bool = False,
 ) -> Created:
-    """Create the engine, or find mine of that name and set it going; does not wait until it is Running."""
+    """Create the engine, or find mine of that name and set it going; does not wait until it is Running.
+
+    ``lives_on``: also without a name it does not end with this process.
+    """
     api = api or default_api()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     profile, platform = _profile_and_platform(api, asked)
-    ends_with_us = name is None and caller().is_batch
+    ends_with_us = name is None and not lives_on and caller().is_batch
     if name is None:
         name = _default_local_name(asked) if platform == LOCAL else profile or platform
         name += random_suffix() if ends_with_us else ""

@@ -71,9 +71,22 @@ class WaitInterrupted(KeyboardInterrupt):
         return [str(self)]
 
 
+def speak_commands() -> None:
+    """Say how to act in the words of the command line, where there is no IPython."""
+    _voice["words"] = "rucat"
+
+
+def words() -> str:
+    """What verbs are typed after: ``%rucat`` in IPython, ``rucat`` on the command line; empty in a script."""
+    return "%rucat" if get_shell() is not None else _voice["words"]
+
+
+_voice = {"words": ""}
+
+
 def hows(name: str) -> dict[str, str]:
-    """How to act on an engine in the words of the place: magics in IPython, Python in a script."""
-    if get_shell() is None:
+    """How to act on an engine in the words of the place: magics in IPython, commands, Python in a script."""
+    if not (rucat := words()):
         got = f"rucat_jupyter.get({name!r})"
         return {
             "restart": f"{got}.restart()",
@@ -86,13 +99,13 @@ def hows(name: str) -> dict[str, str]:
         }
     quoted = text.quoted(name)
     return {
-        "restart": f"%rucat restart {quoted}",
-        "stop": f"%rucat stop {quoted}",
-        "logs": f"%rucat logs {quoted} --tail 50",
-        "create": f"%rucat create {quoted}",
-        "change": f"%rucat delete {quoted} --yes, then create it with --driver-memory SIZE",
-        "wait": f"%rucat create {quoted}",
-        "attach": f"%rucat attach {quoted}",
+        "restart": f"{rucat} restart {quoted}",
+        "stop": f"{rucat} stop {quoted}",
+        "logs": f"{rucat} logs {quoted} --tail 50",
+        "create": f"{rucat} create {quoted}",
+        "change": f"{rucat} delete {quoted} --yes, then create it with --driver-memory SIZE",
+        "wait": f"{rucat} create {quoted}",
+        "attach": f"{rucat} attach {quoted}",
     }
 
 

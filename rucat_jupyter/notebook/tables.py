@@ -36,9 +36,9 @@ def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
 def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """Columns of equal width, two blanks between them."""
     lines = [tuple(header), *cells]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    widths = [max(width(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
-        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(cell + " " * (wide - width(cell)) for cell, wide in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
 
@@ -125,6 +125,15 @@ def _moment(moment_text: str | None) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
 
 
-def _width(shown: str) -> int:
+def width(shown: str) -> int:
     """Columns that a terminal gives the text: wide characters take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
+
+
+def cut(shown: str, columns: int) -> str:
+    """The text in no more than so many columns of a terminal, with ``…`` where something is missing."""
+    if width(shown) <= columns:
+        return shown
+    while shown and width(shown) > columns - 1:
+        shown = shown[:-1]
+    return f"{shown}…"

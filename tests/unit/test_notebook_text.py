@@ -78,7 +78,7 @@ def test_the_list_is_a_table_with_aligned_columns() -> None:
     assert "1+2×1 cores 3 GB" in lines[3]
     assert "kubernetes/team-a" in lines[3]
     starts = {
-        tables._width(line[: line.index(word)]) for line, word in zip(lines[1:], ("Run", "Fai", "Pen"), strict=True)
+        tables.width(line[: line.index(word)]) for line, word in zip(lines[1:], ("Run", "Fai", "Pen"), strict=True)
     }
     assert len(starts) == 1
 
