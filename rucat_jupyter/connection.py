@@ -15,6 +15,7 @@ class Connection:
     url: str
     token: str
     remote: str
+    ui_url: str | None = None  # of the driver's own Spark UI, as this gateway's clients reach it
 
     def __repr__(self) -> str:
         return f"Connection(url={self.url!r}, token=…, remote=…)"

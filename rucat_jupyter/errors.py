@@ -8,6 +8,7 @@
     ├── Forbidden           403 forbidden
     │   └── ConfDenied      403 conf_denied
     ├── EngineNotFound      404 not_found
+    ├── OperationNotFound   404 operation_not_found (finished, or never there)
     ├── NoSuchRoute         404 no_such_route       (the path, not the engine)
     ├── WrongMethod         405 wrong_method        (details.allowed)
     ├── NotPossible         409 not_possible
@@ -20,7 +21,8 @@
     ├── Unavailable         503                     (worth trying again; `retry_after_s`)
     │   ├── GatewayUnavailable   503 gateway_unavailable
     │   ├── StoreUnavailable     503 store_unavailable
-    │   └── PlatformUnavailable  503 platform_unavailable
+    │   ├── PlatformUnavailable  503 platform_unavailable
+    │   └── EngineUnavailable    503 engine_unavailable
     └── StoreTooNew         409 store_too_new       (a newer schema: this gateway only reads)
 
 Adapters translate at the edge (``raise … from exc``), one place translates to HTTP, and the client
@@ -88,6 +90,13 @@ class EngineNotFound(RucatError):
     """No engine of this owner has that id or name; someone else's engine is reported the same way."""
 
     code = "not_found"
+    http_status = 404
+
+
+class OperationNotFound(RucatError):
+    """No operation of that id runs on the engine: it has finished, or never was."""
+
+    code = "operation_not_found"
     http_status = 404
 
 
@@ -178,6 +187,12 @@ class PlatformUnavailable(Unavailable):
     """The platform's API does not answer: nothing is known, so nothing may be concluded."""
 
     code = "platform_unavailable"
+
+
+class EngineUnavailable(Unavailable):
+    """The engine itself does not answer what it was asked, although it is thought to live."""
+
+    code = "engine_unavailable"
 
 
 class StoreTooNew(RucatError):

@@ -20,6 +20,7 @@ from .engine import ID_PATTERN, Engine, Event, Session, Status, Target, Verb
 from .errors import Conflict, EngineNotFound, InvalidRequest, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
+from .operations import Reached
 from .ports import Endpoint, Note, Platform, Store, Wake
 from .profiles import Profiles, Resolved
 from .sessions import check_key, checked_session
@@ -171,17 +172,25 @@ class Gateway:
 
     async def connection(self, owner: str, ref: str) -> Connection:
         """How the owner reaches the engine; NotPossible unless it is Running or Unresponsive."""
+        at = await self.reach(owner, ref, "connect to")
+        return Connection(at.endpoint.url, at.token, remote_of(at.endpoint, at.token), at.endpoint.ui_url)
+
+    async def reach(self, owner: str, ref: str, doing: str) -> Reached:
+        """Where a live engine of the owner is: for what this gateway itself asks of it, ``doing`` in the message."""
         engine = await self.get(owner, ref)
         status = status_of(engine).value
         if status_of(engine) not in REACHABLE:
-            raise NotPossible(f"cannot connect to {engine.name!r}: it is {status}", status=status)
+            raise NotPossible(f"cannot {doing} {engine.name!r}: it is {status}", status=status)
         platform = self._platform_of(engine)
         endpoint = await platform.endpoint(engine) if platform else None
         if endpoint is None:
             where = "it has no address now" if platform else f"this gateway does not serve its site {engine.site!r}"
-            raise NotPossible(f"cannot connect to {engine.name!r}: {where}; try again", status=status)
-        token = (await self._store.credential(engine.id)).token
-        return Connection(endpoint.url, token, remote_of(endpoint, token))
+            raise NotPossible(f"cannot {doing} {engine.name!r}: {where}; try again", status=status)
+        return Reached(engine, endpoint, (await self._store.credential(engine.id)).token)
+
+    async def sessions(self, engine: Engine) -> Sequence[Session]:
+        """The sessions of notebooks on an engine."""
+        return (await self._finder.sessions([engine]))[engine.id]
 
     async def logs(self, owner: str, ref: str, tail: int | None, follow: bool) -> AsyncIterator[str]:
         """Lines of the engine's log: the last ``tail`` (None: all), and with ``follow`` each new one until it ends."""

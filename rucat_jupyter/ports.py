@@ -374,3 +374,46 @@ class Wake(Protocol):
     def __call__(self, engine_id: str, /) -> None:
         """Note that a look is due."""
         ...
+
+
+# --- what runs on an engine -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One Spark Connect operation that runs now; a number or time is None where the engine does not tell."""
+
+    id: str
+    user_id: str
+    session_id: str
+    text: str = ""
+    is_ending: bool = False  # it was cancelled, and has not ended yet
+    started_at: datetime | None = None
+    stages: int | None = None
+    stages_done: int | None = None
+    tasks: int | None = None
+    tasks_done: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+SessionId = tuple[str, str]
+"""User id and session id: what Spark Connect knows a session by."""
+
+
+class Operations(Protocol):
+    """Looks at, and cancels, what runs on an engine, of all its sessions; looking is no use of the engine.
+
+    ``sessions`` are those that are known: an engine that does not list its sessions is asked for these alone. No call
+    ever makes a session. Each raises EngineUnavailable when the engine does not answer, and NotPossible when it cannot
+    tell (Spark before 4.2 without a UI).
+    """
+
+    async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
+        """Operations that run now, oldest first; the probes' own are left out."""
+        ...
+
+    async def cancel(
+        self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
+    ) -> Operation | None:
+        """Ask the engine to cancel an operation; returns it as it was, or None where none of that id runs."""
+        ...

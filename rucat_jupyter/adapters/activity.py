@@ -82,7 +82,7 @@ class ActivityReader:
             return 0, None
         answer = await self._get(f"{rest}/connect/operations")
         theirs = [op for op in json.loads(answer.body) if op["userId"] != PROBE_USER]
-        running = sum(_is_running(op["statement"], op["state"]) for op in theirs)
+        running = sum(is_running(op["statement"], op["state"]) for op in theirs)
         last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
         self._counts = counts
         if last <= self._last_ms:  # Spark counts an operation a moment before it lists it
@@ -93,17 +93,17 @@ class ActivityReader:
 
     async def _read_page(self, now: datetime) -> tuple[int, datetime | None]:
         """The same by the page of Spark 4.1 and 4.2; a first look there does not tell when."""
-        rows = _rows((await self._get("/connect/?sessionstat.pageSize=1000&sqlstat.pageSize=1")).body)
+        rows = rows_of((await self._get("/connect/?sessionstat.pageSize=1000&sqlstat.pageSize=1")).body)
         # A session's row: user, id, start, finish, duration, operations.
         counts = {row[1]: int(row[5]) for row in rows if len(row) == 6 and row[0] != PROBE_USER}
         is_first, has_moved = self._counts is None, self._has_moved(counts)
         if not has_moved and not self._was_running:
             self._counts = counts
             return 0, None
-        rows = _rows((await self._get("/connect/?sqlstat.pageSize=1000")).body)
+        rows = rows_of((await self._get("/connect/?sqlstat.pageSize=1000")).body)
         # An operation's: user, jobs, query, session, start, finish, close, two durations, statement, state, and more.
         theirs = [row for row in rows if len(row) > 10 and row[0] != PROBE_USER]
-        running = sum(_is_running(row[9], row[10]) for row in theirs)
+        running = sum(is_running(row[9], row[10]) for row in theirs)
         self._counts = counts
         return running, now if has_moved and not is_first else None
 
@@ -130,11 +130,12 @@ class ActivityReader:
         return answer if answer.status == 200 else None
 
 
-def _is_running(statement: str, state: str) -> bool:
+def is_running(statement: str, state: str) -> bool:
+    """Whether an operation that Spark lists in that state is at work; commands without an end are not."""
     return state not in _ENDED and not " ".join(statement[:200].split()).startswith(_ENDLESS)
 
 
-def _rows(body: bytes) -> list[list[str]]:
+def rows_of(body: bytes) -> list[list[str]]:
     """The texts of each table row's cells. By splitting: a regular expression over a page can take for ever."""
     page = body.decode(errors="replace")
     rows = (row.partition("</tr>")[0].split("<td>")[1:] for row in page.split("<tr>")[1:])

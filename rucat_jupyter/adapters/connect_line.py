@@ -27,12 +27,19 @@ _OPTIONS = (
 )
 
 
+def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
+    """A channel that connects with its first call; whoever opens it closes it."""
+    target = f"{endpoint.host}:{endpoint.port}"
+    if endpoint.use_tls:
+        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+
+
 class Line:
     """A connection that is opened by the first call and can be made anew; ``on_break`` is called when it breaks."""
 
     def __init__(self, endpoint: Endpoint, token: str, on_break: Callable[[], None]) -> None:
-        self._target = f"{endpoint.host}:{endpoint.port}"
-        self._use_tls = endpoint.use_tls
+        self._endpoint = endpoint
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._on_break = on_break
         self._channel: grpc.aio.Channel | None = None
@@ -88,11 +95,7 @@ class Line:
 
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
-            if self._use_tls:
-                channel = grpc.aio.secure_channel(self._target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-            else:
-                channel = grpc.aio.insecure_channel(self._target, options=_OPTIONS)
-            self._channel = channel
+            self._channel = channel = open_channel(self._endpoint)
             self._watcher = asyncio.create_task(self._watch(channel))
         return self._channel
 

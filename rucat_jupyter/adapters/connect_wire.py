@@ -73,12 +73,12 @@ def probe_session(run_name: str, attempt: int) -> str:
 
 def execute_request(session_id: str) -> bytes:
     """``ExecutePlanRequest`` of :data:`PROBE_QUERY` as :data:`PROBE_USER`."""
-    sql = _field(10, _field(1, PROBE_QUERY.encode()))  # Relation.sql, SQL.query
+    sql = field(10, field(1, PROBE_QUERY.encode()))  # Relation.sql, SQL.query
     return (
-        _field(1, session_id.encode())
-        + _field(2, _field(1, PROBE_USER.encode()))  # user_context.user_id
-        + _field(3, _field(1, sql))  # plan.root
-        + _field(4, b"rucat")  # client_type
+        field(1, session_id.encode())
+        + field(2, field(1, PROBE_USER.encode()))  # user_context.user_id
+        + field(3, field(1, sql))  # plan.root
+        + field(4, b"rucat")  # client_type
     )
 
 
@@ -116,12 +116,13 @@ def finding_of(answer: Answer) -> Finding:
     return next((finding for applies, finding in _FINDINGS if applies(answer)), Finding.ANSWER)
 
 
-def _field(number: int, value: bytes) -> bytes:
+def field(number: int, value: bytes) -> bytes:
     """A length-delimited field (protobuf encoding, wire type 2)."""
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
+    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A number of seven bits a byte (protobuf encoding)."""
     low = bytearray()
     while value > 0x7F:
         low.append(value & 0x7F | 0x80)

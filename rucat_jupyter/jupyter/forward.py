@@ -44,6 +44,8 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{ENGINE}/logs", ("GET",)),
     (f"{ENGINE}/history", ("GET",)),
     (f"{ENGINE}/sessions/[^/]+", ("PUT", "DELETE")),
+    (f"{ENGINE}/operations", ("GET",)),
+    (f"{ENGINE}/operations/[^/]+/cancel", ("POST",)),
     ("/rucat/profiles", ("GET",)),
     ("/rucat/health", ("GET",)),
     (r"/rucat/openapi\.json", ("GET",)),

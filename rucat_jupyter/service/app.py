@@ -24,15 +24,19 @@ from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..fields import capped, dotted, say
 from ..gateway import Gateway
 from ..monitor import Monitor
-from ..ports import Store
+from ..operations import RunningOperations
+from ..ports import Operations, Store
+from . import routes, running
 from .openapi import describe
 from .polls import ClientGone, Polls
-from .routes import Service, router
+from .routes import Service
 from .views import answer_error
 
 OWNER_HEADER = "X-Rucat-Owner"
 """Who asks, as the Jupyter server extension knows it: percent-encoded UTF-8, believed on the gateway's own socket."""
 LONGEST_OWNER = 255
+ROUTERS = (routes.router, running.router)
+"""The parts of the URL table."""
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,7 @@ def make_app(
     monitor: Monitor,
     store: Store,
     bell: Bell,
+    operations: Operations,
     *,
     owner: str | None = None,
     trusts_owner_header: bool = True,
@@ -73,13 +78,15 @@ def make_app(
     default = owner or os_user()
     app.state.service = Service(
         gateway=gateway,
+        running=RunningOperations(operations, gateway.reach, gateway.sessions),
         store=store,
         polls=Polls(bell, look_every_s),
         monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
         owner_of=(lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default,
     )
-    app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.openapi = lambda: _openapi(app, gateway)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     app.add_exception_handler(RucatError, _on_rucat_error)
     app.add_exception_handler(RequestValidationError, _on_wrong_parameters)
@@ -167,5 +174,5 @@ async def _on_defect(request: Request, exc: Exception) -> Response:
 
 def _methods_of(request: Request) -> list[str]:
     """Every method of a path: Starlette names only those of the first route that has it."""
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     return sorted({m for route in routes if route.path_regex.match(request.scope["path"]) for m in route.methods or ()})

@@ -34,6 +34,7 @@ from ..fields import capped
 from ..gateway import Gateway
 from ..lifecycle import Outcome
 from ..monitor import Monitor
+from ..operations import RunningOperations
 from ..ports import Store
 from ..sessions import SESSION_KEY
 from ..view import EngineView
@@ -66,6 +67,7 @@ class Service:
     """What the routes work with."""
 
     gateway: Gateway
+    running: RunningOperations
     store: Store
     polls: Polls
     monitor: Monitor
@@ -116,12 +118,19 @@ Key = Annotated[
     ),
 ]
 
-router = APIRouter(
-    prefix=PREFIX,
-    generate_unique_id_function=lambda route: route.name,
-    responses=errors(InvalidRequest, StoreUnavailable, NotAuthenticated, Forbidden),  # the last two by Jupyter
-)
-_ENGINE = "/engines/{id}"
+ENGINE = "/engines/{id}"
+
+
+def make_router() -> APIRouter:
+    """A router for a part of the table, with the errors that any route may answer."""
+    return APIRouter(
+        prefix=PREFIX,
+        generate_unique_id_function=lambda route: route.name,
+        responses=errors(InvalidRequest, StoreUnavailable, NotAuthenticated, Forbidden),  # the last two by Jupyter
+    )
+
+
+router = make_router()
 _VERB: dict[str, Any] = {
     "status_code": 202,
     "response_description": "Accepted.",
@@ -185,7 +194,7 @@ async def create_engine(call: PlainCall) -> Response:
     return await call.service.show(engine, 201, {"Location": location})
 
 
-@router.get(_ENGINE, response_model=EngineView, responses=errors(EngineNotFound))
+@router.get(ENGINE, response_model=EngineView, responses=errors(EngineNotFound))
 async def get_engine(call: AnyCall, ref: Ref, query: Annotated[EngineQuery, Query()]) -> Response:
     """Show one engine, and wait for a change of it if asked to."""
     engine = await call.service.gateway.get(call.owner, ref)
@@ -201,19 +210,19 @@ async def get_engine(call: AnyCall, ref: Ref, query: Annotated[EngineQuery, Quer
     return await call.service.show(engine)
 
 
-@router.post(f"{_ENGINE}/stop", **_VERB)
+@router.post(f"{ENGINE}/stop", **_VERB)
 async def stop_engine(call: PlainCall, ref: Ref) -> Response:
     """Stop an engine; record, settings and last log lines stay."""
     return await _ask(call, ref, Verb.STOP)
 
 
-@router.post(f"{_ENGINE}/restart", **_VERB)
+@router.post(f"{ENGINE}/restart", **_VERB)
 async def restart_engine(call: PlainCall, ref: Ref) -> Response:
     """Start an engine again with its stored settings, after stopping it if need be."""
     return await _ask(call, ref, Verb.RESTART)
 
 
-@router.delete(_ENGINE, **_VERB)
+@router.delete(ENGINE, **_VERB)
 async def delete_engine(call: AnyCall, ref: Ref, query: Annotated[DeleteQuery, Query()]) -> Response:
     """Stop an engine and forget it; its history stays for a time."""
     return await _ask(call, ref, Verb.DELETE, force=query.force)
@@ -228,19 +237,19 @@ async def _ask(call: Call, ref: str, verb: Verb, *, force: bool = False) -> Resp
 
 
 @router.get(
-    f"{_ENGINE}/connection",
+    f"{ENGINE}/connection",
     response_model=ConnectionView,
     responses=errors(EngineNotFound, NotPossible, PlatformUnavailable, StoreUnavailable),
 )
 async def get_connection(call: PlainCall, ref: Ref) -> Response:
     """Tell how to connect to a Running engine, with its token."""
     found = await call.service.gateway.connection(call.owner, ref)
-    view = ConnectionView(url=found.url, token=found.token, remote=found.remote)
+    view = ConnectionView(url=found.url, token=found.token, remote=found.remote, ui_url=found.ui_url)
     return answer(view, headers={"Cache-Control": "no-store"})
 
 
 @router.get(
-    f"{_ENGINE}/logs",
+    f"{ENGINE}/logs",
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
@@ -254,14 +263,14 @@ async def get_logs(call: AnyCall, ref: Ref, query: Annotated[LogsQuery, Query()]
     return await Lines.begin(lines, at_once=follow)
 
 
-@router.get(f"{_ENGINE}/history", response_model=HistoryView, responses=errors(EngineNotFound))
+@router.get(f"{ENGINE}/history", response_model=HistoryView, responses=errors(EngineNotFound))
 async def get_history(call: PlainCall, ref: Ref) -> Response:
     """Tell what happened to an engine; by its id also to a deleted one."""
     return answer(history_view(await call.service.gateway.history(call.owner, ref)))
 
 
 @router.put(
-    f"{_ENGINE}/sessions/{{key}}",
+    f"{ENGINE}/sessions/{{key}}",
     response_model=SessionPut,
     responses=errors(EngineNotFound, StoreTooNew, BodyTooLarge, WrongContentType),
     openapi_extra=body("SessionRequest"),
@@ -276,7 +285,7 @@ async def put_session(call: PlainCall, ref: Ref, key: Key) -> Response:
     return answer(session_put(await call.service.gateway.put_session(call.owner, ref, key, path, session_id)))
 
 
-@router.delete(f"{_ENGINE}/sessions/{{key}}", status_code=204, responses=errors(EngineNotFound, StoreTooNew))
+@router.delete(f"{ENGINE}/sessions/{{key}}", status_code=204, responses=errors(EngineNotFound, StoreTooNew))
 async def drop_session(call: PlainCall, ref: Ref, key: Key) -> Response:
     """Forget the session of a notebook."""
     await call.service.gateway.drop_session(call.owner, ref, key)
@@ -315,6 +324,3 @@ async def get_health(call: PlainCall) -> Response:
 async def get_openapi(call: PlainCall) -> Response:
     """Describe all this for programs."""
     return JSONResponse(call.request.app.openapi())
-
-
-# GET …/ui/{path}, GET …/operations and POST …/operations/{op}/cancel are later issues: their place is here.

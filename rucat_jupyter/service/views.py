@@ -13,6 +13,7 @@ from ..credentials import masked
 from ..engine import Engine, Event, Model, Session
 from ..errors import RucatError, Unavailable
 from ..monitor import Trouble
+from ..operations import OperationView
 from ..profiles import Profile, Profiles
 from ..view import EngineView
 
@@ -41,6 +42,9 @@ class ConnectionView(Model):
     url: str
     token: str
     remote: str = Field(description="Ready for SparkSession.builder.remote().")
+    ui_url: str | None = Field(
+        description="The driver's own Spark UI where the gateway runs; null where there is none."
+    )
 
 
 class SessionPut(Model):
@@ -50,6 +54,12 @@ class SessionPut(Model):
     path: str
     user_id: str
     session_id: str
+
+
+class OperationsView(Model):
+    """What runs now on an engine, oldest first."""
+
+    operations: list[OperationView]
 
 
 class EventView(Model):

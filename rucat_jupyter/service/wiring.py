@@ -16,6 +16,7 @@ from ..adapters.connect import ConnectProber
 from ..adapters.connect_pace import PACES
 from ..adapters.external import ExternalPlatform
 from ..adapters.local import LocalPlatform
+from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
 from ..bell import Bell
 from ..engine import Engine, Target, Verb
@@ -132,6 +133,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             monitor,
             store,
             bell,
+            ConnectOperations(),
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
             refresh_profiles=ProfileFiles(gateway, settings.default_profile).refresh,
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from fakes.memory_store import MemoryStore
+from fakes.operations import FakeOperations
 
 from rucat_jupyter.bell import Bell
 from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target
@@ -103,6 +104,7 @@ class Office:
     external: OfficePlatform
     bell: Bell
     clock: list[datetime]
+    operations: FakeOperations = field(default_factory=FakeOperations)
     woken: list[str] = field(default_factory=list)
 
     def pass_time(self, seconds: float) -> None:
@@ -138,4 +140,4 @@ async def open_office(profiles: Profiles | None = None, **options: object) -> Of
         new_session_id=lambda: f"00000000-0000-4000-8000-{next(sessions):012d}",
         **options,  # type: ignore[arg-type]
     )
-    return Office(store, gateway, local, external, bell, clock, woken)
+    return Office(store, gateway, local, external, bell, clock, woken=woken)

@@ -25,6 +25,8 @@ ROUTES = [
     ("GET", "/rucat/engines/{id}/history"),
     ("PUT", "/rucat/engines/{id}/sessions/{key}"),
     ("DELETE", "/rucat/engines/{id}/sessions/{key}"),
+    ("GET", "/rucat/engines/{id}/operations"),
+    ("POST", "/rucat/engines/{id}/operations/{op}/cancel"),
     ("GET", "/rucat/profiles"),
     ("GET", "/rucat/health"),
     ("GET", "/rucat/openapi.json"),
@@ -44,7 +46,14 @@ def app_of(office: Office, **options: Any) -> FastAPI:
     """The application on an office's parts."""
     return make_app(
         office.gateway,
-        **{"monitor": MonitorOf(), "store": office.store, "bell": office.bell, "owner": OWNER, **options},
+        **{
+            "monitor": MonitorOf(),
+            "store": office.store,
+            "bell": office.bell,
+            "operations": office.operations,
+            "owner": OWNER,
+            **options,
+        },
     )
 
 

@@ -1,0 +1,124 @@
+"""What runs on an owner's engine, of which notebook and cell, and ending it: use cases beside the engine's verbs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from .engine import Engine, Model, Session
+from .errors import OperationNotFound
+from .ports import Endpoint, Operation, Operations
+
+OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A UUID as Spark Connect writes it."""
+CELL_TAG = re.compile(r"rucat:cell=([0-9]{1,9}):[0-9a-f]{8}")
+"""The tag that a notebook gives to all operations of one run of a cell: its number, and what tells runs apart."""
+
+
+class OperationView(Model):
+    """One operation that runs; null is what the engine does not tell."""
+
+    id: str
+    session_key: str | None = Field(description="Key of the notebook's session; null: a session that is not Rucat's.")
+    notebook: str = Field(description="Path of the notebook; empty where there is none.")
+    cell: int | None = Field(description="Execution count of the cell.")
+    user_id: str
+    session_id: str
+    text: str = Field(description="What runs: the SQL, else the kind of operation; at most 1,000 characters.")
+    status: Literal["running", "cancelling"]
+    started_at: datetime | None
+    stages: int | None
+    stages_done: int | None
+    tasks: int | None
+    tasks_done: int | None
+    tags: list[str]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A live engine, and how to reach it."""
+
+    engine: Engine
+    endpoint: Endpoint
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Reached({self.engine.id}, {self.endpoint.url}, token=…)"
+
+
+class RunningOperations:
+    """Lists and cancels operations.
+
+    Parameters
+    ----------
+    operations
+        Asks the engine.
+    reach
+        Finds an owner's engine by id or name: EngineNotFound, or NotPossible while it is not live. Its third argument
+        says for the message what for.
+    sessions
+        The sessions of notebooks on an engine.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        reach: Callable[[str, str, str], Awaitable[Reached]],
+        sessions: Callable[[Engine], Awaitable[Sequence[Session]]],
+    ) -> None:
+        self._operations = operations
+        self._reach = reach
+        self._sessions = sessions
+
+    async def running(self, owner: str, ref: str) -> list[OperationView]:
+        """What runs now on an engine, of all its sessions, oldest first. It is no use of the engine."""
+        at = await self._reach(owner, ref, "list the operations of")
+        sessions = _by_id(await self._sessions(at.engine))
+        found = await self._operations.running(at.endpoint, at.token, list(sessions))
+        return [_view(operation, sessions) for operation in found]
+
+    async def cancel(self, owner: str, ref: str, operation_id: str) -> OperationView:
+        """Ask the engine to cancel an operation; its session stays. OperationNotFound when it does not run any more."""
+        at = await self._reach(owner, ref, "cancel an operation of")
+        sessions = _by_id(await self._sessions(at.engine))
+        found = None
+        if OPERATION_ID.fullmatch(operation_id):
+            found = await self._operations.cancel(at.endpoint, at.token, list(sessions), operation_id)
+        if found is None:
+            raise OperationNotFound(f"on {at.engine.name!r} runs no operation {operation_id[:80]!r}: it may have ended")
+        return _view(found, sessions).model_copy(update={"status": "cancelling"})
+
+
+def cell_of(tags: Sequence[str]) -> int | None:
+    """The number of the cell that an operation's tags name."""
+    found = next((match for tag in tags if (match := CELL_TAG.fullmatch(tag))), None)
+    return int(found[1]) if found else None
+
+
+def _by_id(sessions: Sequence[Session]) -> Mapping[tuple[str, str], Session]:
+    return {(session.user_id, session.session_id): session for session in sessions}
+
+
+def _view(operation: Operation, sessions: Mapping[tuple[str, str], Session]) -> OperationView:
+    session = sessions.get((operation.user_id, operation.session_id))
+    return OperationView(
+        id=operation.id,
+        session_key=session.key if session else None,
+        notebook=session.path if session else "",
+        cell=cell_of(operation.tags),
+        user_id=operation.user_id,
+        session_id=operation.session_id,
+        text=operation.text,
+        status="cancelling" if operation.is_ending else "running",
+        started_at=operation.started_at,
+        stages=operation.stages,
+        stages_done=operation.stages_done,
+        tasks=operation.tasks,
+        tasks_done=operation.tasks_done,
+        tags=list(operation.tags),
+    )

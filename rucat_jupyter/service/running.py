@@ -1,0 +1,39 @@
+"""The routes of what runs on an engine: its operations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from ..errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
+from ..operations import OperationView
+from .openapi import errors
+from .routes import ENGINE, PlainCall, Ref, make_router
+from .views import OperationsView, answer
+
+router = make_router()
+OperationId = Annotated[str, Path(description="The id of an operation that runs: a UUID in its usual form.")]
+
+
+@router.get(
+    f"{ENGINE}/operations",
+    response_model=OperationsView,
+    responses=errors(EngineNotFound, NotPossible, PlatformUnavailable, EngineUnavailable),
+)
+async def list_operations(call: PlainCall, ref: Ref) -> Response:
+    """List what runs now on an engine, of all its sessions: notebook, cell, text and progress. It is no use of it."""
+    return answer(OperationsView(operations=await call.service.running.running(call.owner, ref)))
+
+
+@router.post(
+    f"{ENGINE}/operations/{{op}}/cancel",
+    status_code=202,
+    response_description="Accepted: the engine was told, the client of the operation gets OPERATION_CANCELED.",
+    response_model=OperationView,
+    responses=errors(EngineNotFound, OperationNotFound, NotPossible, PlatformUnavailable, EngineUnavailable),
+)
+async def cancel_operation(call: PlainCall, ref: Ref, op: OperationId) -> Response:
+    """Cancel an operation on the engine, whoever runs it; its session, views and conf stay."""
+    return answer(await call.service.running.cancel(call.owner, ref, op), 202)
