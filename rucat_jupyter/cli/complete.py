@@ -1,0 +1,60 @@
+"""What Tab offers in a shell: never starts a gateway, never waits long, never says a word of its own."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+PATIENCE_S = 1.0
+"""Longer than that nobody waits for Tab; an answer takes some milliseconds."""
+
+
+def engines(incomplete: str) -> list[tuple[str, str]]:
+    """Names of my engines, each with its status."""
+    found = _ask("engines", "engines")
+    return _matching([(view["name"], view["status"]) for view in found], incomplete)
+
+
+def profiles(incomplete: str) -> list[tuple[str, str]]:
+    """Names of profiles, each with what it is."""
+    found = _ask("profiles", "profiles")
+    return _matching([(profile["name"], profile["description"]) for profile in found], incomplete)
+
+
+def statuses(incomplete: str) -> list[str]:
+    """The words that a status can be."""
+    from ..notebook.text import SYMBOLS
+
+    return [word for word in SYMBOLS if word.lower().startswith(incomplete.lower())]
+
+
+def _matching(found: list[tuple[str, str]], incomplete: str) -> list[tuple[str, str]]:
+    """Those that begin so, quoted as a shell wants them typed; half a quoted word is quoted alike."""
+    from ..notebook.text import plain
+
+    begun = incomplete.lstrip("'\"").replace("\\ ", " ")
+    return [(shlex.quote(plain(name)), plain(help_text, 60)) for name, help_text in found if name.startswith(begun)]
+
+
+def _ask(path: str, key: str) -> list[dict[str, Any]]:
+    """Ask the gateway that runs, if one does; nothing is worth an error under somebody's cursor."""
+    import http.client
+    import json
+    import socket
+
+    from .. import launch
+    from ..errors import RucatError
+
+    try:
+        address = launch.find()
+        if address is None:
+            return []
+        connection = http.client.HTTPConnection("rucat", timeout=PATIENCE_S)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE_S)
+        connection.sock.connect(address.socket)
+        connection.request("GET", f"/rucat/{path}", headers={"Connection": "close"})
+        found: list[dict[str, Any]] = json.loads(connection.getresponse().read())[key]
+    except (RucatError, OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return []
+    return found

@@ -1,0 +1,68 @@
+"""Which engine is meant, and how waiting for its end is told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from ..errors import EngineNotFound, Unavailable
+from ..notebook import client, text
+from ..notebook.api import LONGEST_POLL_S
+from ..notebook.client import Engine
+from ..notebook.failures import StillWaiting, WaitInterrupted
+from ..notebook.identity import default_local_name
+from ..notebook.phase import Phase
+from .app import BadUsage
+
+
+def find(name: str | None) -> Engine:
+    """The engine that is meant: named, this folder's, or the only one.
+
+    Raises EngineNotFound with the names that there are, and BadUsage where several could be meant.
+    """
+    if name is not None:
+        try:
+            return client.get(name)
+        except EngineNotFound:
+            known = ", ".join(text.quoted(e.name) for e in client.engines()) or "none: rucat create makes one"
+            raise EngineNotFound(f"there is no engine {text.plain(name, 80)!r}. Yours: {known}") from None
+    found = client.engines()
+    if not found:
+        raise EngineNotFound("there is no engine yet. Create one: rucat create")
+    of_folder = default_local_name(str(Path.cwd()), sys.executable)
+    for engine in found:
+        if engine.name == of_folder or len(found) == 1:
+            return engine
+    names = ", ".join(text.quoted(engine.name) for engine in found)
+    raise BadUsage(f"which engine? None is this folder's, and there are {len(found)}: {names}")
+
+
+def wait_for_end(engine: Engine, statuses: tuple[str, ...], timeout_s: float | None, phase: Phase) -> Engine:
+    """Wait until a stop or a delete has come to its end: one of the statuses, or no record any more.
+
+    Raises StillWaiting and WaitInterrupted as :meth:`Engine.wait` does, in the words of an end.
+    """
+    begun, view, api = time.monotonic(), engine.view, client.default_api()
+    name, doing = text.plain(view["name"]), "deleted" if not statuses else "stopped"
+    look = f"It goes on by itself. Look: rucat status {text.quoted(name)}"
+    try:
+        while view["status"] not in statuses:
+            elapsed_s = time.monotonic() - begun
+            if timeout_s is not None and elapsed_s >= timeout_s:
+                phase.end("")
+                raise StillWaiting(f"{name} is not {doing} after {text.duration(elapsed_s)}. {look}", engine=view)
+            phase.show(text.phase_line(view, elapsed_s), text.phase_line(view))
+            left_s = LONGEST_POLL_S if timeout_s is None else timeout_s - elapsed_s
+            try:
+                view = api.poll(view, max(0.2, min(phase.tick_s, left_s)))
+            except Unavailable as error:
+                if elapsed_s > client.AWAY_S:
+                    raise
+                time.sleep(error.retry_after_s)
+    except EngineNotFound:
+        view = {**view, "status": "Deleting"}
+    except KeyboardInterrupt:
+        phase.end("")
+        raise WaitInterrupted(f"{name} is not {doing} yet. {look}") from None
+    return Engine(view, api)

@@ -1,0 +1,57 @@
+"""The words and flags that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from . import complete
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, 0 or more."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise typer.BadParameter(f"{text!r} is not a number of seconds, 0 or more")
+    return found
+
+
+Name = Annotated[
+    Optional[str],  # noqa: UP045  # read at run time, by typer
+    typer.Argument(
+        metavar="[NAME]",
+        help="An engine's name or id. Default: that of this folder, or the only one.",
+        show_default=False,
+        autocompletion=complete.engines,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, as REST shows it.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done, or return at once.")]
+Timeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--timeout", metavar="S", parser=seconds, help="Wait no longer than S seconds.", show_default=False),
+]
+Session = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--session", metavar="KEY", help="A name for the session: the same one again next time."),
+]
+Profile = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--profile", metavar="P", help="A named template.", autocompletion=complete.profiles),
+]
+Conf = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--conf", metavar="K=V", help="Spark conf; repeatable.", show_default=False),
+]
+Executors = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--executors", metavar="N", min=0, help="How many executors.", show_default=False),
+]
+DriverMemory = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--driver-memory", metavar="SIZE", help="The driver's heap, e.g. 4g.", show_default=False),
+]

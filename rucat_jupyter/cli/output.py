@@ -1,0 +1,107 @@
+"""What the command line writes: results to stdout, everything else to stderr; live lines and colour on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from ..notebook import tables
+from ..notebook.phase import Phase
+
+ACCENTS = {"Failed": "31", "bad": "31", "Unresponsive": "33", "warn": "33", "Stopped": "2"}
+"""Words -> SGR codes of ECMA-48: colour for what needs a person, faint for what rests; each has its shape too."""
+
+
+def say(text: str) -> None:
+    """Write a result."""
+    _write(sys.stdout, f"{text}\n")
+
+
+def tell(text: str) -> None:
+    """Write a message about what is done: never part of the result."""
+    _write(sys.stderr, f"{text}\n")
+
+
+def show_json(value: object) -> None:
+    """Write the one JSON document."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    say(json.dumps(value, indent=2, ensure_ascii=not is_utf8))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads there."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def width() -> int | None:
+    """Columns of the terminal that results go to; None where they go to a file or a program."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+
+
+def accented(word: str, text: str) -> str:
+    """The text in the colour of the word, where colour is wanted: a terminal, and no ``NO_COLOR`` (no-color.org)."""
+    code = ACCENTS.get(word)
+    is_wanted = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{code}m{text}\x1b[0m" if code and is_wanted else text
+
+
+def phase(*, is_json: bool) -> Phase:
+    """The phase line of a wait, on stderr: one that is replaced on a terminal, else one line a phase."""
+    if is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
+        return LivePhase(ends_here=is_json)
+    return LinePhase(ends_here=is_json)
+
+
+class LinePhase:
+    """One line a phase; the last word is a result, unless the result is JSON."""
+
+    tick_s = 50.0
+
+    def __init__(self, *, ends_here: bool) -> None:
+        self._ends_here = ends_here
+        self._key = ""
+
+    def show(self, line: str, key: str) -> None:
+        """Write the line when the phase is a new one."""
+        if key != self._key:
+            self._key = key
+            tell(key)
+
+    def end(self, line: str) -> None:
+        """Write the last line."""
+        if line:
+            tell(line) if self._ends_here else say(line)
+
+
+class LivePhase:
+    """One line of a terminal, overwritten; one that is too wide would not be overwritten whole, so it is cut."""
+
+    tick_s = 1.0
+
+    def __init__(self, *, ends_here: bool) -> None:
+        self._ends_here = ends_here
+
+    def show(self, line: str, key: str) -> None:
+        """Overwrite the line."""
+        columns = shutil.get_terminal_size().columns - 1
+        _write(sys.stderr, f"\r\x1b[K{tables.cut(line, columns)}")
+
+    def end(self, line: str) -> None:
+        """Remove the line and write the last one."""
+        _write(sys.stderr, "\r\x1b[K")
+        if line:
+            tell(line) if self._ends_here else say(line)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def error_json(message: str, code: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of an error in REST."""
+    return {"message": message, "code": code, "details": dict(details)}
