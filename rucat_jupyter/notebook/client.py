@@ -13,6 +13,7 @@ from ..errors import EngineNotFound, NotPossible, RucatError, Unavailable
 from . import tables, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
 from .failures import EngineFailed, StillWaiting, WaitInterrupted, hows
+from .frontend import shows_widgets
 from .phase import Phase, SilentPhase
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Engine:
         WaitInterrupted (a KeyboardInterrupt) on Ctrl-C: then the engine goes on starting.
         """
         phase = phase or SilentPhase()
+        phase.meet(self._view)
         for _ in self._poll(timeout_s, phase):
             if self.status == "Running":
                 return self
@@ -172,9 +174,22 @@ class Engine:
     def __repr__(self) -> str:
         return text.running_line(self._view, text.plain(text.note(self._view)))
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Show itself as text and HTML; the widget will be one more entry here."""
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+    def _ipython_display_(self) -> None:
+        """Show its card where widgets are shown; elsewhere IPython goes on to text and HTML."""
+        if not shows_widgets():
+            raise NotImplementedError
+        from . import widget
+
+        widget.show_engine(self._view, repr(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show itself as text and HTML, and as a widget where widgets are shown."""
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if shows_widgets():
+            from . import widget
+
+            return {**widget.mimebundle(self._view), **bundle}
+        return bundle
 
     def _repr_html_(self) -> str:
         return _as_html(repr(self))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from .frontend import shows_widgets
 from .identity import get_shell, in_kernel
+
+if TYPE_CHECKING:
+    from .api import View
 
 
 class Phase(Protocol):
@@ -23,9 +27,19 @@ class Phase(Protocol):
         """Leave this as the last word (may be several lines; empty: leave nothing more)."""
         ...
 
+    def meet(self, view: View) -> None:
+        """Take that this engine is the one that is waited for; may be told more than once."""
+
+    def note(self, said: str) -> None:
+        """Take how it came to run, which the last word says too."""
+
 
 def live_phase() -> Phase:
-    """The best phase line for where this runs."""
+    """The best phase line for where this runs: the engine's card where widgets are shown."""
+    if shows_widgets():
+        from .widget import CardPhase
+
+        return CardPhase()
     if in_kernel(get_shell()):
         return DisplayPhase()
     if sys.stdout is not None and sys.stdout.isatty():
@@ -51,7 +65,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-class SilentPhase:
+class SilentPhase(Phase):
     """For scripts: says nothing."""
 
     tick_s = 50.0
@@ -63,7 +77,7 @@ class SilentPhase:
         """Say nothing."""
 
 
-class LinePhase:
+class LinePhase(Phase):
     """One line a phase, where lines cannot be replaced (a pipe, a log)."""
 
     tick_s = 50.0
@@ -83,7 +97,7 @@ class LinePhase:
             say(line)
 
 
-class TerminalPhase:
+class TerminalPhase(Phase):
     """One line of a terminal, overwritten."""
 
     tick_s = 1.0
@@ -98,7 +112,7 @@ class TerminalPhase:
         _write(f"\r\x1b[K{line}\n" if line else "\r\x1b[K")
 
 
-class DisplayPhase:
+class DisplayPhase(Phase):
     """One output of a cell, updated in place; what is shown last is what the notebook keeps."""
 
     tick_s = 1.0
@@ -115,6 +129,11 @@ class DisplayPhase:
             self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(bundle, raw=True)
+
+    def leave(self) -> None:
+        """Take the line away, if there is one."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
 
     def end(self, line: str) -> None:
         """Update the output a last time."""

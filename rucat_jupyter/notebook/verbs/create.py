@@ -27,11 +27,13 @@ def _create(context: Context, asked: argparse.Namespace) -> Any:
     made = find_or_create(asked.name, wanted, phase=phase, timeout_s=asked.timeout)
     if asked.no_wait:
         phase.end("")
+        phase.meet(made.engine.view)
         say(_more(text.phase_line(made.engine.view), made.note))
         return made.engine
     begun = made.engine.view
     made.engine.wait(asked.timeout, phase=phase)
     phase.end(text.running_line(made.engine.view, _came(made, begun)))
+    phase.note(_came(made, begun))
     if not asked.no_attach:
         context.attach(made.engine, asked)
     return made.engine

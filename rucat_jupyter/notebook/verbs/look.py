@@ -9,6 +9,7 @@ from ...errors import EngineNotFound
 from .. import client, flags, tables, text
 from ..context import Context
 from ..flags import Verb
+from ..frontend import shows_widgets
 from ..phase import say
 
 
@@ -26,7 +27,13 @@ def _status(context: Context, asked: argparse.Namespace) -> Any:
         say("No engines yet. Create one: %rucat create")
         return None
     engine = context.engine(asked.name)
-    say(tables.status_page(engine.view, engine.history(), text.utc_now()))
+    page = tables.status_page(engine.view, engine.history(), text.utc_now())
+    if shows_widgets():
+        from .. import widget
+
+        widget.show_engine(engine.view, page, fold="status")
+    else:
+        say(page)
     return engine
 
 

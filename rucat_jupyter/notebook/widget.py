@@ -1,0 +1,97 @@
+"""Shows engines as widgets in notebooks: one card an engine, moved to where it was asked for last.
+
+Loaded only where widgets are shown; :func:`rucat_jupyter.notebook.frontend.shows_widgets` tells.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from . import text, widget_operations, widget_words
+from .api import View
+from .phase import DisplayPhase
+from .widget_card import Card, card_of
+from .widget_place import Place
+
+_places: dict[int, Place] = {}
+_lock = threading.RLock()
+
+
+def show_engine(view: View, plain: str, *, fold: str = "") -> Card:
+    """Show the card of an engine in the running cell, with ``plain`` as its text; once a cell.
+
+    ``fold`` names what is folded out: ``status``, ``logs`` or ``history``.
+    """
+    with _lock:
+        card = card_of(view)
+        card.on_status = lambda seen: _update_twin(card, seen)
+        place = _places.get(id(card))
+        html = widget_words.twin(view, text.utc_now())
+        if place is not None and place.is_here:
+            place.update(plain, html)
+        else:
+            if place is not None:
+                place.leave(widget_words.moved(view, text.utc_now()))
+            _places[id(card)] = Place(card.box, plain, html)
+    widget_operations.watch()
+    if fold:
+        card.fold_out(fold)
+    return card
+
+
+class CardPhase(DisplayPhase):
+    """The phase of a start in the engine's card; until it is known which engine that is, a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._card: Card | None = None
+        self._key = ""
+
+    def meet(self, view: View) -> None:
+        """Show the card: now it is known which engine is waited for."""
+        if self._card is None:
+            self.leave()
+            self._card = show_engine(view, text.phase_line(view))
+            self.tick_s = 50.0  # the feed keeps the card's time
+
+    def show(self, line: str, key: str) -> None:
+        """Let the twin say the phase; the card shows it by itself."""
+        if self._card is None:
+            super().show(line, key)
+        elif key != self._key:
+            self._key = key
+            self._say(key)
+
+    def end(self, line: str) -> None:
+        """Let the twin keep the last word, and the card what is worth a note."""
+        if self._card is None:
+            super().end(line)
+        elif line:
+            self._say(line)
+
+    def note(self, said: str) -> None:
+        """Show in the card how it came to run."""
+        if self._card is not None:
+            self._card.say(said)
+
+    def _say(self, line: str) -> None:
+        if self._card is not None and (place := _places.get(id(self._card))) is not None:
+            place.update(line, widget_words.twin(self._card.view, text.utc_now()))
+
+
+def _update_twin(card: Card, view: View) -> None:
+    """Let the twin say what the engine has become."""
+    with _lock:
+        place = _places.get(id(card))
+    if place is not None:
+        now = text.utc_now()
+        line = f"{text.short_line(view)} as of {widget_words.hour(now)}"
+        if view["status"] == "Running":
+            line = text.running_line(view, f"as of {widget_words.hour(now)}")
+        place.update(line, widget_words.twin(view, now))
+
+
+def mimebundle(view: View) -> dict[str, Any]:
+    """The widget's own part of what an engine shows of itself."""
+    return dict(card_of(view).box._repr_mimebundle_())

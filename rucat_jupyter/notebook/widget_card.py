@@ -1,0 +1,334 @@
+"""The card of one engine: widgets that show what the feed sees, and buttons that act from a thread of their own.
+
+A click is handled on a subshell of the kernel, so it works while a cell runs; all widgets share that subshell, so a
+click only starts a thread. What comes of it is shown in the card: prints of a thread would land in some cell.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets
+
+from ..errors import EngineNotFound, RucatError
+from . import client, feed, tables, text, widget_words
+from .api import View, engine_path
+from .frontend import guard_comm
+from .identity import caller, local_fields
+from .widget_style import STYLE
+
+logger = logging.getLogger(__name__)
+
+LOG_LINES = 30
+KEYS = ("more_memory", "stop", "restart", "logs", "history", "delete")
+FOLDS = ("logs", "history", "status")
+HIDDEN, SHOWN = "none", ""
+
+
+class Card:
+    """One engine's card; the same widgets wherever it is shown.
+
+    Attributes
+    ----------
+    box
+        The widget.
+    on_status
+        Called with the view after its status changed, on whatever thread saw that.
+    """
+
+    def __init__(self, view: View, on_status: Callable[[View], None] = lambda view: None) -> None:
+        self.view = view
+        self.on_status = on_status
+        self._lock = threading.RLock()
+        self._life: tuple[Any, ...] = ()
+        self._begun = time.monotonic()
+        self._fold = ""
+        self._build()
+        self._show(view)
+        self._unsubscribe = feed.subscribe(self.take)
+
+    # --- what is shown -------------------------------------------------------------------------------------
+
+    def take(self, seen: feed.Seen) -> None:
+        """Show what the feed has seen."""
+        with self._lock:
+            self._set(self._away, widget_words.away(seen.away_since))
+            if not seen.is_known:
+                return
+            view = seen.engines.get(self.view["id"])
+            if view is None:
+                self._be_gone()
+            elif view["revision"] >= self.view["revision"]:
+                self._show(view)
+
+    def say(self, note: str) -> None:
+        """Show how it came to run, and what of the settings was not applied."""
+        self._set(self._note, widget_words.note(note))
+
+    def show_operations(self, found: list[dict[str, Any]]) -> None:
+        """Show what runs on it now, each with its Cancel."""
+        key, now = caller().key, text.utc_now()
+        with self._lock:
+            rows = {row.operation: row for row in self._operations.children}
+            kept = []
+            for operation in found[:5]:
+                row = rows.get(operation["id"]) or self._make_row(operation["id"])
+                self._set(row.children[0], widget_words.operation(operation, key, now))
+                kept.append(row)
+            if tuple(kept) != self._operations.children:
+                self._operations.children = tuple(kept)
+
+    def fold(self, what: str) -> None:
+        """Fold out logs, history or status, or fold it in again; read on a thread."""
+        with self._lock:
+            self._fold = "" if self._fold == what else what
+            self._name_folds()
+            if not self._fold:
+                self._set(self._folded, "")
+        if self._fold:
+            self._aside(lambda: self._read(what))
+
+    def fold_out(self, what: str) -> None:
+        """Fold it out, anew where it is out already."""
+        with self._lock:
+            self._fold = ""
+        self.fold(what)
+
+    def _show(self, view: View) -> None:
+        before, self.view = self.view, view
+        life = (view["status"], view["run"])
+        if life != self._life:
+            self._life, self._begun = life, _began(view)
+        now = text.utc_now()
+        self._set(self._head, widget_words.head(view, now))
+        self._set(self._body, widget_words.body(view, now, time.monotonic() - self._begun))
+        self._set(self._bar, widget_words.bar(view))
+        self._set(self._links, widget_words.links(view, ui_url(view)))
+        self._offer(widget_words.actions(view))
+        if view["status"] not in text.LIVE:
+            self._operations.children = ()
+        if before["status"] != view["status"]:
+            if view["status"] != "Running":
+                self.say("")
+            self.on_status(view)
+
+    def _be_gone(self) -> None:
+        """It is deleted: nothing can be done with it any more."""
+        if self.view["status"] != "Gone":
+            gone = {**self.view, "status": "Gone", "failure": None, "message": "It was deleted.", "verbs": []}
+            self._confirm.layout.display = HIDDEN
+            self._show(gone)
+            self._offer([])
+            self._unsubscribe()
+
+    def _offer(self, actions: list[widget_words.Action]) -> None:
+        by_key = {action.key: action for action in actions}
+        first = actions[0].key if actions else ""
+        is_failed = self.view["status"] == "Failed"
+        for key, button in self._buttons.items():
+            action = by_key.get(key)
+            _show_if(button, action is not None)
+            if action is not None:
+                button.layout.order = "-1" if key == first and is_failed else "0"
+                label = f"Hide {action.label.lower()}" if key == self._fold else action.label
+                if (button.description, button.tooltip) != (label, action.tip):
+                    button.description, button.tooltip = label, action.tip
+        if "delete" not in by_key:
+            _show_if(self._confirm, False)
+
+    def _name_folds(self) -> None:
+        self._offer(widget_words.actions(self.view) if self.view["status"] != "Gone" else [])
+
+    # --- what is done --------------------------------------------------------------------------------------
+
+    def _click(self, key: str) -> None:
+        self._set(self._problem, "")
+        if key in FOLDS:
+            self.fold(key)
+        elif key == "delete":
+            self._set(self._question, widget_words.confirmation(self.view))
+            self._sure.description = f"Delete {text.plain(self.view['name'], 40)}"
+            _show_if(self._confirm, self._confirm.layout.display == HIDDEN)
+        else:
+            engine = client.Engine(self.view)
+            do = {
+                "stop": lambda: engine.stop(wait=False),
+                "restart": lambda: engine.restart(wait=False),
+                "more_memory": lambda: self._recreate(engine),
+            }[key]
+            self._aside(lambda: self._act(do))
+
+    def _act(self, do: Callable[[], Any]) -> None:
+        done = do()
+        if isinstance(done, client.Engine):
+            with self._lock:
+                self._show(done.view)
+        feed.look_now()
+
+    def _delete(self) -> None:
+        _show_if(self._confirm, False)
+        engine = client.Engine(self.view)
+        self._aside(lambda: self._act(lambda: engine.delete(wait=False)))
+
+    def _recreate(self, engine: client.Engine) -> client.Engine:
+        """Make it anew with more memory: a restart keeps its settings."""
+        view, api = engine.view, client.default_api()
+        memory = widget_words.more_memory(view)
+        spec = {key: value for key, value in view["spec"].items() if value and key != "secret_env"}
+        spec["driver"] = {**spec["driver"], "memory": memory}
+        if view["platform"] == "local":
+            spec |= {key: value for key, value in local_fields().items() if key == "secret_env"}
+        engine.delete()
+        made = client.Engine(api.call("POST", "engines", json=body_of(view, spec)))
+        made_view = made.view
+        with self._lock:
+            _cards.pop(view["id"], None)
+            _cards[made_view["id"]] = self
+            self.view = {**made_view, "status": view["status"]}
+            self._unsubscribe()
+            self._unsubscribe = feed.subscribe(self.take)
+        return made
+
+    def _cancel(self, operation_id: str) -> None:
+        path = engine_path(self.view["id"], "operations", operation_id, "cancel")
+        self._aside(lambda: client.default_api().call("POST", path))
+
+    def _read(self, what: str) -> None:
+        engine = client.Engine(self.view)
+        name = text.plain(self.view["name"])
+        if what == "logs":
+            shown = widget_words.log(self.view, list(engine.log_lines(LOG_LINES)))
+        elif what == "history":
+            shown = widget_words.page(f"History of {name}", repr(engine.history()))
+        else:
+            page = tables.status_page(self.view, engine.history(), text.utc_now())
+            shown = widget_words.page(f"Status of {name}", page)
+        if self._fold == what:
+            self._set(self._folded, shown)
+
+    def _aside(self, do: Callable[[], object]) -> None:
+        """Do it on a thread of its own; what goes wrong is shown in the card."""
+
+        def run() -> None:
+            try:
+                do()
+            except EngineNotFound:
+                feed.look_now()
+            except RucatError as error:
+                self._set(self._problem, widget_words.problem(str(error)))
+            except Exception as error:  # a thread's trace would land in whatever cell ran last
+                logger.exception("%s: a click failed", self.view["id"])
+                self._set(self._problem, widget_words.problem(f"{type(error).__name__}: {error}"))
+
+        threading.Thread(target=run, name="rucat-click", daemon=True).start()
+
+    # --- the widgets ---------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        parts = [ipywidgets.HTML() for _ in range(9)]
+        self._head, self._away, self._body, self._bar, self._note = parts[:5]
+        self._links, self._problem, self._question, self._folded = parts[5:]
+        self._operations = ipywidgets.VBox()
+        self._buttons = {key: _button(partial(self._click, key)) for key in KEYS}
+        self._buttons["more_memory"].add_class("rucat-remedy")
+        delete = self._buttons["delete"]
+        row = [button for button in self._buttons.values() if button is not delete]
+        self._sure = _button(self._delete)
+        self._sure.add_class("rucat-danger")
+        keep = _button(lambda: _show_if(self._confirm, False))
+        keep.description = "Keep it"
+        self._confirm = _row(self._question, self._sure, keep)
+        _show_if(self._confirm, False)
+        self._problem.layout.display = self._away.layout.display = HIDDEN
+        self.box = ipywidgets.VBox(
+            [
+                ipywidgets.HTML(STYLE, layout={"display": HIDDEN}),
+                self._head,
+                self._away,
+                self._body,
+                self._bar,
+                self._note,
+                self._operations,
+                _row(*row, self._links, delete),
+                self._problem,
+                self._confirm,
+                self._folded,
+            ]
+        )
+        self.box.add_class("rucat-card")
+        guard_comm(self.box)
+
+    def _make_row(self, operation_id: str) -> Any:
+        cancel = _button(lambda: self._cancel(operation_id))
+        cancel.description, cancel.tooltip = "Cancel", "Cancel this operation; its session stays usable"
+        row = _row(ipywidgets.HTML(), cancel)
+        row.operation = operation_id
+        guard_comm(row)
+        return row
+
+    def _set(self, part: Any, value: str) -> None:
+        """Show the HTML; parts that are empty take no room."""
+        if part.value != value:
+            part.value = value
+        _show_if(part, bool(value))
+
+
+# --- cards of this kernel ---------------------------------------------------------------------------------
+
+_cards: dict[str, Card] = {}
+_cards_lock = threading.Lock()
+
+
+def card_of(view: View) -> Card:
+    """The one card of an engine in this kernel."""
+    with _cards_lock:
+        found = _cards.get(view["id"])
+        if found is None or found.view["status"] == "Gone":
+            found = _cards[view["id"]] = Card(view)
+    return found
+
+
+def cards() -> list[Card]:
+    """The cards of this kernel."""
+    with _cards_lock:
+        return list(_cards.values())
+
+
+def body_of(view: View, spec: dict[str, Any]) -> dict[str, Any]:
+    """The request for an engine of the same name, platform and profile."""
+    named = {key: view[key] for key in ("name", "platform", "profile") if view.get(key)}
+    return {**spec, **named}
+
+
+def ui_url(view: View) -> str | None:
+    """The Spark UI as a link of this page: below the base URL of the Jupyter server that has started this kernel."""
+    relative = (view.get("endpoint") or {}).get("ui_url")
+    return f"/{relative}" if relative else None
+
+
+def _began(view: View) -> float:
+    """Since when it is what it is, as time.monotonic counts; a first start since its creation."""
+    created = text.when(view["created_at"]) if view["run"] == 1 and view["status"] == "Pending" else None
+    ago_s = max(0.0, (text.utc_now() - created).total_seconds()) if created else 0.0
+    return time.monotonic() - ago_s
+
+
+def _button(on_click: Callable[[], object]) -> Any:
+    button = ipywidgets.Button(layout={"width": "auto"})
+    button.on_click(lambda _: on_click())
+    return button
+
+
+def _row(*children: Any) -> Any:
+    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "baseline"})
+
+
+def _show_if(widget: Any, is_shown: bool) -> None:
+    display = SHOWN if is_shown else HIDDEN
+    if widget.layout.display != display:
+        widget.layout.display = display

@@ -1,0 +1,293 @@
+"""What the card of an engine says and offers, as HTML and actions: pure functions of what REST shows."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from . import text
+from .api import View
+
+MASK = "***"  # what REST shows of secrets (engine.MASK; pydantic would come with it)
+ALERTS = ("Failed", "Unresponsive")
+MOVING = ("Pending", "Stopping", "Deleting")
+READ_FIRST = ("CrashOnStart", "ConfigInvalid", "ImagePull")
+"""Reasons whose remedy begins with the last log lines: starting again as it is fails again."""
+LONGEST_WHY = 400
+LONGEST_QUERY = 80
+
+
+@dataclass(frozen=True)
+class Action:
+    """One button: ``key`` says what it does, ``tip`` is its longer label."""
+
+    key: str
+    label: str
+    tip: str
+
+
+# --- small words ------------------------------------------------------------------------------------------
+
+
+def safe(value: object, longest: int | None = None) -> str:
+    """Any text from outside, as HTML that shows it and does nothing else."""
+    return html.escape(text.plain(value, longest))
+
+
+def span(seconds: float) -> str:
+    """A length of time in two units: ``2 h 11 min``, ``12 s``."""
+    seconds = max(0, int(seconds))
+    for size, unit, smaller, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return text.duration(seconds)
+
+
+def hour(moment: datetime) -> str:
+    """A moment as the reader's clock shows it, without seconds."""
+    return moment.astimezone().strftime("%H:%M")
+
+
+# --- the card ---------------------------------------------------------------------------------------------
+
+
+def head(view: View, now: datetime) -> str:
+    """The first line: shape, name, status; where, Spark, age."""
+    status = view["status"]
+    kind = " rucat-alert" if status in ALERTS else ""
+    spark = f"Spark {safe(view['spark_version'])}" if view.get("spark_version") else ""
+    about = " · ".join(filter(None, [safe(text.where(view)), spark, _age(view, now)]))
+    name = safe(view["name"])
+    return (
+        f'<div class="rucat-head" role="group" aria-label="Engine {name}: {safe(status)}">'
+        f'<span class="rucat-shape{kind}" aria-hidden="true">{text.symbol(view)}</span>'
+        f'<span class="rucat-name" title="{name}">{name}</span>'
+        f'<span class="rucat-status{kind}">{safe(status)}</span>'
+        f'<span class="rucat-about">{about}</span></div>'
+    )
+
+
+def body(view: View, now: datetime, elapsed_s: float = 0.0) -> str:
+    """The second line: what it waits for and how long already, why it failed and what to do, or what it has."""
+    status = view["status"]
+    if failure := view.get("failure"):
+        at = f" ({safe(text.clock(failure['at']))})" if failure.get("at") else ""
+        return (
+            f'<div class="rucat-why" role="alert"><b>{safe(failure["reason"])}</b>: '
+            f"{safe(failure['message'], LONGEST_WHY)}{at}</div><div>{safe(failure['hint'])}</div>"
+        )
+    if status in MOVING:
+        what = safe(view.get("message") or {"Pending": "starting"}.get(status, "ending"), LONGEST_WHY)
+        return _line(f'<span role="status">{what}</span>', text.duration(elapsed_s))
+    message = f'<div class="rucat-why">{safe(view["message"], LONGEST_WHY)}</div>' if view.get("message") else ""
+    resources = " · ".join(filter(None, [safe(text.resources(view)), _executors(view), _notebooks(view)]))
+    return message + _line(resources, _idle_stop(view, now))
+
+
+def bar(view: View) -> str:
+    """The thin indeterminate bar of what starts or ends; empty otherwise."""
+    if view["status"] not in MOVING:
+        return ""
+    label = f"{safe(view['name'])}: {safe(view['status'])}"
+    return f'<div class="rucat-bar" role="progressbar" aria-label="{label}"><i></i></div>'
+
+
+def away(since: datetime | None) -> str:
+    """Say that the gateway does not answer."""
+    if since is None:
+        return ""
+    said = f"The Rucat gateway does not answer since {hour(since)}. What is shown may be old; trying again."
+    return f'<div class="rucat-alert" role="alert">{said}</div>'
+
+
+def actions(view: View) -> list[Action]:
+    """The buttons for what is legal now; where it failed the first one is the remedy."""
+    verbs, name, status = view.get("verbs") or [], text.plain(view["name"]), view["status"]
+    is_settled = status in ("Stopped", "Failed")
+    found = []
+    if "stop" in verbs:
+        found.append(Action("stop", "Stop", f"Stop {name}; its record, settings and last log lines stay"))
+    if "restart" in verbs:
+        word = "Start" if is_settled else "Restart"
+        found.append(Action("restart", word, f"{word} {name} with its stored settings"))
+    if view["platform"] != "external":
+        found.append(Action("logs", "Logs", f"Show the last log lines of {name}"))
+    found.append(Action("history", "History", f"Show what happened to {name}"))
+    if "delete" in verbs:
+        found.append(Action("delete", "Delete…", f"Delete {name}, after asking"))
+    return _remedy_first(view, found) if status == "Failed" else found
+
+
+def more_memory(view: View) -> str | None:
+    """The driver's memory doubled, where a new engine of the same settings can be made; REST hides secrets' values."""
+    spec = view.get("spec") or {}
+    memory = (spec.get("driver") or {}).get("memory")
+    if (view.get("failure") or {}).get("reason") != "OutOfMemory" or not memory:
+        return None
+    shown = [v for key in ("conf", "env", "external") for v in (spec.get(key) or {}).values()]
+    return None if MASK in shown else f"{int(memory[:-1]) * 2}{memory[-1]}"
+
+
+def confirmation(view: View) -> str:
+    """The question before a delete, naming what goes."""
+    what = "It is only forgotten; whoever runs it keeps it" if view["platform"] == "external" else ""
+    what = what or "Its record, settings and last logs go; its history stays for a time"
+    return f'<div role="alert">Delete <b>{safe(view["name"])}</b>? {what}.</div>'
+
+
+def links(view: View, ui_url: str | None) -> str:
+    """What needs no kernel: the Spark UI, and copying the line that attaches another notebook."""
+    if view["status"] not in text.LIVE:
+        return ""
+    name, line = safe(view["name"]), html.escape(f"%rucat attach {text.quoted(view['name'])}")
+    copy = (
+        "const l=this.dataset.line,s=t=>{this.textContent=t};"
+        "navigator.clipboard?navigator.clipboard.writeText(l).then(()=>s('Copied'),()=>s(l)):s(l)"
+    )
+    ui = (
+        f'<a class="jupyter-button rucat-button" href="{html.escape(ui_url)}" target="_blank" rel="noopener"'
+        f' title="Open the Spark UI of {name}">Spark UI</a>'
+        if ui_url
+        else ""
+    )
+    return (
+        f'<span class="rucat-links" data-lm-suppress-shortcuts="true">{ui}<button class="jupyter-button rucat-button"'
+        f' title="Copy {line}" data-line="{line}" onclick="{html.escape(copy)}">Copy connect line</button></span>'
+    )
+
+
+def log(view: View, lines: Sequence[str]) -> str:
+    """The last log lines, folded out."""
+    return page(f"Last log lines of {text.plain(view['name'])}", "\n".join(lines) or "The log is empty.")
+
+
+def page(label: str, shown: str) -> str:
+    """A text of fixed width, folded out."""
+    return f'<pre class="rucat-log" tabindex="0" role="region" aria-label="{safe(label)}">{html.escape(shown)}</pre>'
+
+
+def problem(said: str) -> str:
+    """What went wrong with a click."""
+    first, *more = (html.escape(text.plain(line)) for line in said.splitlines() or [""])
+    return f'<div class="rucat-alert" role="alert">{"<br>".join([first, *more])}</div>'
+
+
+def note(said: str) -> str:
+    """What is worth saying of how it came to run."""
+    return f"<div>{safe(said)}</div>" if said else ""
+
+
+# --- operations -------------------------------------------------------------------------------------------
+
+
+def operation(found: Mapping[str, Any], own_key: str, now: datetime) -> str:
+    """What runs now: on which notebook and cell, how far, since when, and its text."""
+    path = str(found.get("notebook") or "")
+    place = "this notebook" if found.get("session_key") == own_key else safe(path.rsplit("/", 1)[-1], 60)
+    cell = f"cell {int(found['cell'])}" if found.get("cell") is not None else ""
+    tasks, done = found.get("tasks") or 0, found.get("tasks_done") or 0
+    parts = [
+        ", ".join(filter(None, [place, cell])) or "someone",
+        f"{min(100, 100 * done // tasks)} %" if tasks else "",
+        f"{done}/{tasks} tasks" if tasks else "",
+        _since(found.get("started_at"), now),
+    ]
+    what = safe(" ".join(str(found.get("text") or "").split()), LONGEST_QUERY)
+    code = f' <span class="rucat-query">{what}</span>' if what else ""
+    return f'<div class="rucat-operation">▸ {" · ".join(filter(None, parts))}{code}</div>'
+
+
+# --- the static twin --------------------------------------------------------------------------------------
+
+TWIN_STYLE = (
+    ".jp-OutputArea-child:has(.rucat-card:not(.jupyter-widgets-disconnected))"
+    "+.jp-OutputArea-child:has(.rucat-static){display:none}"
+    ".jp-OutputArea-child:has(+.jp-OutputArea-child .rucat-static)"
+    ":not(:has(.rucat-card:not(.jupyter-widgets-disconnected))){display:none}"
+)
+"""The twin is hidden while the live widget before it is there, and a widget without a kernel is hidden beside it."""
+
+
+def twin(view: View, now: datetime) -> str:
+    """What an output says where no widget can: after a kernel restart, in nbconvert."""
+    how = how_back(view)
+    why = f": {safe((view['failure'])['reason'])}" if view.get("failure") else ""
+    line = f"{safe(view['name'])} · {safe(view['status'])}{why} as of {hour(now)}"
+    return static(f"{line} · <code>{html.escape(how)}</code>" if how else line)
+
+
+def moved(view: View, now: datetime) -> str:
+    """What the former place of a card says."""
+    said = f"{safe(view['name'])} · {safe(view['status'])} as of {hour(now)} · its card is in a later cell"
+    return static(said)
+
+
+def static(shown: str) -> str:
+    """HTML that is hidden while the widget before it lives."""
+    return f'<style>{TWIN_STYLE}</style><div class="rucat-static">{shown}</div>'
+
+
+def how_back(view: View) -> str:
+    """The line that brings the engine back into this notebook; empty where nothing does."""
+    status, name = view["status"], text.quoted(view["name"])
+    if status in ("Deleting", "Gone"):
+        return ""
+    return f"%rucat {'attach' if status in (*text.LIVE, 'Pending') else 'create'} {name}"
+
+
+# --- helpers ----------------------------------------------------------------------------------------------
+
+
+def _line(left: str, right: str) -> str:
+    return f'<div class="rucat-line"><span>{left}</span><span class="rucat-aside">{right}</span></div>'
+
+
+def _age(view: View, now: datetime) -> str:
+    status = view["status"]
+    since = text.when(view.get("stopped_at") if status in ("Stopped", "Failed") else view.get("started_at"))
+    if since is None or status not in ("Running", "Unresponsive", "Stopped", "Failed"):
+        return ""
+    length = span((now - since).total_seconds())
+    return f"up {length}" if status in text.LIVE else f"{'failed' if status == 'Failed' else 'stopped'} {length} ago"
+
+
+def _executors(view: View) -> str:
+    found = view.get("executors") or {}
+    return f"{found.get('running', 0)} of {found['wanted']} executors running" if found.get("wanted") else ""
+
+
+def _notebooks(view: View) -> str:
+    number = len(view.get("sessions") or [])
+    return text.count(number, "notebook") if number and view["status"] in text.LIVE else ""
+
+
+def _idle_stop(view: View, now: datetime) -> str:
+    idle_s, used = view["spec"].get("idle_timeout_s"), text.when(view.get("last_used_at"))
+    if not idle_s or not used or view["status"] != "Running" or view["platform"] == "external":
+        return ""
+    left_s = idle_s - (now - used).total_seconds()
+    return f"idle stop in {span(left_s if left_s < 60 else left_s // 60 * 60)}" if left_s > 0 else "idle stop now"
+
+
+def _since(moment: str | None, now: datetime) -> str:
+    began = text.when(moment)
+    if began is None:
+        return ""
+    minutes, seconds = divmod(max(0, int((now - began).total_seconds())), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def _remedy_first(view: View, found: list[Action]) -> list[Action]:
+    reason = (view.get("failure") or {}).get("reason")
+    name = text.plain(view["name"])
+    if (memory := more_memory(view)) and {"restart", "delete"} <= set(view.get("verbs") or []):
+        label = f"Recreate with {text.memory(memory)}"
+        tip = f"Delete {name} and create it again with the same settings and {text.memory(memory)} of driver memory"
+        return [Action("more_memory", label, tip), *found]
+    if reason in READ_FIRST:
+        return sorted(found, key=lambda action: action.key != "logs")
+    return sorted(found, key=lambda action: action.key != "restart")
