@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,6 +18,9 @@ from .phase import Phase, SilentPhase
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
+
+    from .running import Operations
+    from .ui_link import Link
 
 ENDED = ("Failed", "Stopped", "Deleting")
 """Statuses in which waiting for Running has no end."""
@@ -151,6 +154,31 @@ class Engine:
     def history(self) -> History:
         """What happened to it, oldest first."""
         return history(self.id, self._api)
+
+    def operations(self) -> Operations:
+        """What runs on it now, of all sessions: each with notebook, cell, text and progress. It is no use of it."""
+        from .running import running
+
+        return running(self._api, self.id)
+
+    def cancel(self, operation: str | Mapping[str, Any]) -> None:
+        """Cancel an operation, as :meth:`operations` lists it or by its id; its session stays usable.
+
+        Raises OperationNotFound when it does not run any more.
+        """
+        from .running import cancel
+
+        cancel(self._api, self.id, operation)
+
+    @property
+    def ui_url(self) -> Link:
+        """Its Spark UI, where the reader can open it: through the Jupyter server of this kernel, else on loopback.
+
+        Raises NotPossible while it has none, and NotManaged for someone else's engine.
+        """
+        from .ui_link import ui_link
+
+        return ui_link(self._api, self._view)
 
     def explained(self) -> View:
         """What REST shows, with the reason of a stop, which only history knows, as the message."""

@@ -13,7 +13,9 @@ _MODULES = (
     "create",
     "attach",
     "look",
+    "ui",
     "act",
+    "sql",
 )
 
 VERBS: dict[str, Verb] = {
