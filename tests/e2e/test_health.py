@@ -127,6 +127,15 @@ class Life:
             assert time.monotonic() < end, f"{self.looks - seen} looks of {looks}"
             await asyncio.sleep(0.02)
 
+    async def settled(self, pulse: ConnectPulse) -> Activity | None:
+        """Wait until Spark has told all of what was before: its listeners run behind its answers."""
+        end, before = time.monotonic() + 60, None
+        while before is None or before != pulse.activity:
+            assert time.monotonic() < end, pulse.activity
+            before = pulse.activity
+            await self.look_on(10)
+        return before
+
     async def until(self, is_so: Callable[[Health], bool], within_s: float) -> float:
         """Wait until the health is so, and return the seconds that it took."""
         assert self.pulse is not None
@@ -216,7 +225,8 @@ async def test_running_is_seen_at_once(new_life: Life) -> None:
 async def test_use_is_seen_and_probes_are_not_use(life: Life) -> None:
     """A query without a job is use, a running one is use now; minutes of probes are not."""
     async with life.watched() as pulse:
-        quiet = await _until_activity(pulse, lambda a: not a.running)
+        await _until_activity(pulse, lambda a: not a.running)
+        quiet = await life.settled(pulse)
         await life.look_on(15)
         assert pulse.activity == quiet
         before = datetime.now(timezone.utc)
