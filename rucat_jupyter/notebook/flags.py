@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import RucatError
+from .helptext import verb_help
 
 if TYPE_CHECKING:
     from .context import Context
+
+
+HELP = ("-h", "--help", "help")
+"""Words that ask for help."""
 
 
 class BadUsage(RucatError):
@@ -24,7 +29,12 @@ class HelpWanted(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises instead of printing and exiting, and knows what was meant."""
+    """The parser of one verb: raises instead of printing and exiting, and knows what was meant."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(prog=f"%rucat {verb.name}", allow_abbrev=False)
+        self.verb = verb
+        verb.add_flags(self)
 
     def error(self, message: str) -> NoReturn:
         """Raise BadUsage."""
@@ -32,11 +42,27 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: Any = None) -> None:
         """Raise HelpWanted."""
-        raise HelpWanted(self.format_help().rstrip())
+        raise HelpWanted(self.format_help())
+
+    def format_help(self) -> str:
+        """What ``--help`` says."""
+        return verb_help(self.verb, self._actions)
 
     def flags(self) -> list[str]:
         """Every flag that it knows."""
         return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+
+    def options(self) -> list[argparse.Action]:
+        """What begins with a dash, without ``--help``."""
+        return [action for action in self._actions if action.option_strings and action.dest != "help"]
+
+    def words(self) -> list[argparse.Action]:
+        """What does not."""
+        return [action for action in self._actions if not action.option_strings]
+
+    def action(self, flag: str) -> argparse.Action | None:
+        """What a flag belongs to."""
+        return next((action for action in self._actions if flag in action.option_strings), None)
 
 
 @dataclass(frozen=True)
@@ -58,6 +84,8 @@ class Verb:
         Lines to type, each with what it does.
     takes_cell
         Whether ``%%rucat VERB`` makes sense.
+    takes_rest
+        Whether what follows the flags in a line is free text, left as it was typed: ``asked.rest``.
     """
 
     name: str
@@ -67,6 +95,7 @@ class Verb:
     about: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     takes_cell: bool = False
+    takes_rest: bool = False
 
 
 def completed_by(action: argparse.Action, source: str) -> argparse.Action:

@@ -7,10 +7,11 @@ import difflib
 import shlex
 from collections.abc import Sequence
 
-from .flags import BadUsage, HelpWanted, Parser, Verb
+from .flags import HELP, BadUsage, HelpWanted, Parser, Verb
+from .leading import leading_flags
 from .verbs import VERBS
 
-__all__ = ["VERBS", "BadUsage", "HelpWanted", "overview", "parse", "parser_of"]
+__all__ = ["HELP", "VERBS", "BadUsage", "HelpWanted", "overview", "parse", "parser_of"]
 
 
 def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
@@ -18,6 +19,9 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
 
     Raises BadUsage or HelpWanted.
     """
+    first, _, after = line.lstrip().partition(" ")
+    if first in VERBS and VERBS[first].takes_rest:
+        return _parse_with_text(VERBS[first], after, is_cell=is_cell)
     try:
         words = shlex.split(line)
     except ValueError as exc:
@@ -25,7 +29,7 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
     if not words:
         return argparse.Namespace(verb=None)
     verb, rest = words[0], words[1:]
-    if verb in ("-h", "--help", "help"):
+    if verb in HELP:
         if rest and rest[0] in VERBS:
             verb, rest = rest[0], ["--help"]
         else:
@@ -33,15 +37,33 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
     if verb not in VERBS:
         raise BadUsage(f"there is no verb {verb!r}{_meant(verb, list(VERBS))}. Verbs: {', '.join(VERBS)}")
     parser = parser_of(VERBS[verb])
-    found, extra = parser.parse_known_args(_tied(rest))
+    found = _parsed(verb, parser, _tied(rest))
+    if is_cell and not VERBS[verb].takes_cell:
+        raise BadUsage(f"{verb} takes no cell: write it as a line of its own, %rucat {line.strip()}")
+    found.verb = verb
+    return found
+
+
+def _parse_with_text(verb: Verb, after: str, *, is_cell: bool) -> argparse.Namespace:
+    """Parse the flags before a free text; a cell has that text below the line."""
+    parser = parser_of(verb)
+    words, rest = leading_flags(parser, after)
+    found = _parsed(verb.name, parser, words)
+    if is_cell and rest.strip():
+        raise BadUsage(
+            f"the line of %%rucat {verb.name} has flags only, not {rest.split()[0]!r}: the text goes below it"
+        )
+    found.verb, found.rest = verb.name, rest
+    return found
+
+
+def _parsed(verb: str, parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    found, extra = parser.parse_known_args(words)
     for word in extra:
         flag = word.split("=")[0]
         if flag.startswith("-") and flag != "-":
             raise BadUsage(f"{verb} has no flag {flag}{_meant(flag, parser.flags())}")
         raise BadUsage(f"{verb} takes no further word {word!r}: quote a name that has blanks")
-    if is_cell and not VERBS[verb].takes_cell:
-        raise BadUsage(f"{verb} takes no cell: write it as a line of its own, %rucat {line.strip()}")
-    found.verb = verb
     return found
 
 
@@ -53,14 +75,7 @@ def overview() -> str:
 
 def parser_of(verb: Verb) -> Parser:
     """Build the parser of one verb."""
-    parser = Parser(
-        prog=f"%rucat {verb.name}",
-        description=verb.does,
-        allow_abbrev=False,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    verb.add_flags(parser)
-    return parser
+    return Parser(verb)
 
 
 def _tied(words: Sequence[str]) -> list[str]:

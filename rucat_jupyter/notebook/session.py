@@ -148,7 +148,7 @@ def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
     spark._client.set_retry_policies(
         [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
     )
-    _make_active(spark)
+    make_active(spark)
     _run_last_first()
     made = Attachment(engine, who, spark, lifeline)
     spark_version = view.get("spark_version") or spark.version
@@ -193,7 +193,7 @@ def _channel_builder(lifeline: Lifeline, known: dict[str, str], view: View) -> A
     return Builder(params={Builder.PARAM_USER_ID: known["user_id"], Builder.PARAM_SESSION_ID: known["session_id"]})
 
 
-def _make_active(spark: Any) -> None:
+def make_active(spark: Any) -> None:
     """Let ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
     kind = type(spark)
     if hasattr(kind, "_default_session") and hasattr(kind, "_active_session"):

@@ -1,0 +1,144 @@
+"""A result's Arrow table as pandas or polars, with every value that these can hold unchanged.
+
+What comes of each Spark type in pandas: integers and booleans stay themselves, with nulls as ``Int64``, ``boolean``;
+decimals are ``Decimal``; timestamps ``datetime64[us, zone]``, those without a zone ``datetime64[us]``; dates
+``datetime.date``; day-time intervals ``timedelta64[us]``, others ``DateOffset``; arrays are lists, structs dicts, maps
+dicts (lists of pairs where a key cannot be one of a dict); binary ``bytes``; variants ``VariantVal``. Where polars has
+no such type: maps are lists of structs, intervals with months texts as ``dt.offset_by`` takes them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from .flags import BadUsage
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+KINDS = ("pandas", "polars", "arrow", "spark")
+MONTHS = "month_day_nano_interval"
+
+
+def must_have(kind: str) -> None:
+    """Raise BadUsage when the library of this kind is not installed."""
+    if kind == "polars" and importlib.util.find_spec("polars") is None:
+        raise BadUsage("--as polars: polars is not installed here: pip install polars, or take --as arrow")
+
+
+def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
+    """Make a pandas DataFrame; columns may have the same name."""
+    import pandas as pd
+
+    kinds = [field.dataType for field in schema.fields]
+    series = [_series(column, kind) for column, kind in zip(table.columns, kinds, strict=True)]
+    if not series:
+        return pd.DataFrame(index=range(table.num_rows))
+    frame = pd.concat(series, axis=1)
+    frame.columns = pd.Index(table.column_names)
+    return frame
+
+
+def to_polars(table: pa.Table) -> pl.DataFrame:
+    """Make a polars DataFrame; the second ``a`` is called ``a_2``, for polars takes each name once."""
+    must_have("polars")
+    import polars as pl
+    import pyarrow as pa
+
+    columns = [_offsets(column) if str(column.type) == MONTHS else column for column in table.columns]
+    made = pl.from_arrow(pa.Table.from_arrays(columns, names=unique(table.column_names)))
+    return made if isinstance(made, pl.DataFrame) else made.to_frame()
+
+
+def unique(names: list[str]) -> list[str]:
+    """The names, with a number behind those that were there before."""
+    found: list[str] = []
+    for name in names:
+        number, best = 1, name
+        while best in found or (number > 1 and best in names):
+            number += 1
+            best = f"{name}_{number}"
+        found.append(best)
+    return found
+
+
+def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
+    import pandas as pd
+    import pyarrow as pa
+
+    found = column.type
+    if pa.types.is_nested(found) or pa.types.is_null(found):
+        return pd.Series([_plain(value, found, kind) for value in column.to_pylist()], dtype=object)
+    if pa.types.is_date(found):
+        return _dates(column)
+    if str(found) == MONTHS:
+        return pd.Series([_offset(value) for value in column.to_pylist()], dtype=object)
+    if nullable := _nullable(column):
+        return pd.Series(nullable.__from_arrow__(column))
+    return column.to_pandas()
+
+
+def _nullable(column: pa.ChunkedArray) -> Any:
+    """The type of pandas that keeps nulls apart, where its usual one would change the values."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not column.null_count:
+        return None
+    if pa.types.is_boolean(column.type):
+        return pd.BooleanDtype()
+    if pa.types.is_integer(column.type):
+        return getattr(pd, f"Int{column.type.bit_width}Dtype")()
+    if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
+        return getattr(pd, f"Float{column.type.bit_width}Dtype")()
+    return None
+
+
+def _dates(column: pa.ChunkedArray) -> pd.Series[Any]:
+    try:
+        return column.to_pandas(date_as_object=True)
+    except (ValueError, OverflowError):  # before the year 1, after 9999
+        return column.to_pandas(date_as_object=False)
+
+
+def _plain(value: Any, found: pa.DataType, kind: Any) -> Any:
+    """A nested value in Python's own types."""
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_map(found):
+        pairs = [(_plain(k, found.key_type, None), _plain(v, found.item_type, None)) for k, v in value]
+        return dict(pairs) if all(_is_hashable(key) for key, _ in pairs) else pairs
+    if pa.types.is_list(found):
+        return [_plain(part, found.value_type, None) for part in value]
+    if pa.types.is_struct(found):
+        if kind is not None and kind.typeName() == "variant":
+            from pyspark.sql.types import VariantVal
+
+            return VariantVal(value["value"], value["metadata"])
+        return {field.name: _plain(value[field.name], field.type, None) for field in found}
+    return value
+
+
+def _is_hashable(value: Any) -> bool:
+    return not isinstance(value, (dict, list))
+
+
+def _offset(value: Any) -> Any:
+    import pandas as pd
+
+    if value is None:
+        return None
+    return pd.DateOffset(months=value.months, days=value.days, nanoseconds=value.nanoseconds)
+
+
+def _offsets(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    texts = [None if v is None else f"{v.months}mo{v.days}d{v.nanoseconds}ns" for v in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])

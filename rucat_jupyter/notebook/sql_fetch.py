@@ -1,0 +1,83 @@
+"""Fetches rows of a Spark result as an Arrow table, once, and mends what Arrow's other readers do not understand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MONTHS = "month_interval"
+"""What Arrow calls an interval of years and months."""
+
+
+def fetch(frame: Any) -> tuple[pa.Table, Any]:
+    """Run the query of a Spark DataFrame and return its rows and its Spark schema.
+
+    The names of the columns may be alike, and the types are those that the engine sends: ``toArrow`` of pyspark
+    refuses some and loses the session's time zone.
+    """
+    from pyspark.sql.types import StructType
+
+    client = frame.sparkSession.client
+    table, schema, _ = client.to_table(frame._plan.to_proto(client), frame._plan.observations)
+    if schema is None:
+        schema = frame.schema if table.num_columns else StructType([])
+    return _mended(table), schema
+
+
+def _mended(table: pa.Table) -> pa.Table:
+    """The table with zones that Python knows (others become UTC, same moments) and intervals that it reads."""
+    import pyarrow as pa
+
+    fields = [field.with_type(_mended_type(field.type)).remove_metadata() for field in table.schema]
+    if not fields:
+        return table
+    columns = [_column(table, number, field.type) for number, field in enumerate(fields)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _column(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
+    found = table.schema.field(number).type
+    if found == kind:
+        return table.column(number)
+    return _months(table, number, kind) if str(found) == MONTHS else table.column(number).cast(kind)
+
+
+def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
+    """Read months from the buffers: pyarrow has no class for such arrays, and a KeyError for who asks for one."""
+    import pyarrow as pa
+
+    found: list[tuple[int, int, int] | None] = []
+    for batch in table.select([number]).to_batches():
+        _, is_valid, data = batch.to_struct_array().buffers()
+        months = pa.Array.from_buffers(pa.int32(), batch.num_rows, [is_valid, data]).to_pylist()
+        found += [None if m is None else (m, 0, 0) for m in months]
+    return pa.chunked_array([pa.array(found, kind)])
+
+
+def _mended_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not _is_zone(kind.tz):
+        return pa.timestamp(kind.unit, "UTC")
+    if str(kind) == MONTHS:
+        return pa.month_day_nano_interval()
+    if pa.types.is_map(kind):
+        return pa.map_(_mended_type(kind.key_type), kind.item_field.with_type(_mended_type(kind.item_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_mended_type(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_mended_type(field.type)) for field in kind])
+    return kind
+
+
+def _is_zone(name: str) -> bool:
+    """Whether pyarrow, pandas and polars know the zone: a name of the tz database, or ``+08:00``."""
+    if name[:1] in "+-":
+        return True
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False

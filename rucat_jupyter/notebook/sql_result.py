@@ -1,0 +1,162 @@
+"""What a statement of SQL gave: shows itself as a table, and hands out its rows as pandas, polars, Arrow or Spark."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import sql_convert, sql_table, sql_values, text
+from .sql_fetch import fetch
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+MOST_DRAWN = 1000
+"""Rows that a page is given at most, whatever the limit: it would be slow with more, and nobody reads them."""
+NOTE_STYLE = "color:var(--jp-ui-font-color2,inherit);font-size:var(--jp-ui-font-size1,13px);padding:2px 0"
+LONGEST_STATEMENT = 60
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart: PNG in base64, and what it shows in words."""
+
+    png: str
+    words: str
+
+    def as_html(self) -> str:
+        """An image for a page of any theme: its ground is its own."""
+        return (
+            f'<img src="data:image/png;base64,{self.png}" alt="{html.escape(self.words, quote=True)}" '
+            'style="max-width:100%;background:#fff">'
+        )
+
+
+class SqlResult:
+    """One statement's result.
+
+    Attributes
+    ----------
+    statement
+        Its text.
+    df
+        The Spark DataFrame; using it runs the query again.
+    schema
+        Its Spark schema.
+    is_cut
+        Whether there are more rows than were fetched.
+    elapsed_s
+        How long the statement and the fetching of its rows took.
+    """
+
+    def __init__(self, statement: str, df: Any, *, limit: int | None, part: str = "") -> None:
+        self.statement, self.df, self.elapsed_s = statement, df, 0.0
+        self._part, self._limit = part, limit
+        found, self.schema = fetch(df if limit is None else df.limit(limit + 1))
+        self.is_cut = limit is not None and found.num_rows > limit
+        self._table = found.slice(0, limit) if self.is_cut else found
+        self._drawn_rows = MOST_DRAWN
+        self._kept_as, self._known_as = "", ""
+        self.picture: Picture | None = None
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether the statement answers with rows, be they none: what changes or defines does not."""
+        return bool(self._table.num_columns or self._table.num_rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns; they may be alike."""
+        return list(self._table.column_names)
+
+    def fetched(self) -> pa.Table:
+        """The rows that are here, as an Arrow table: all of them, unless ``is_cut``."""
+        return self._table
+
+    def arrow(self) -> pa.Table:
+        """All rows as an Arrow table; runs the query once more where they were cut."""
+        if self.is_cut:
+            self._table, _ = fetch(self.df)
+            self._drawn_rows = min(self._drawn_rows, self._limit or MOST_DRAWN)
+            self.is_cut = False
+        return self._table
+
+    def pandas(self) -> pd.DataFrame:
+        """All rows as a pandas DataFrame, see :mod:`rucat_jupyter.notebook.sql_convert` for the types."""
+        return sql_convert.to_pandas(self.arrow(), self.schema)
+
+    def polars(self) -> pl.DataFrame:
+        """All rows as a polars DataFrame."""
+        return sql_convert.to_polars(self.arrow())
+
+    def kept(self, kind: str) -> Any:
+        """All rows as what ``--as`` asks for."""
+        makers: dict[str, Callable[[], Any]] = {"pandas": self.pandas, "polars": self.polars, "arrow": self.arrow}
+        return self.df if kind == "spark" else makers[kind]()
+
+    def show_rows(self, limit: int | None) -> None:
+        """Draw no more than so many rows."""
+        self._drawn_rows = MOST_DRAWN if limit is None else min(limit, MOST_DRAWN)
+
+    def is_kept_as(self, variable: str) -> None:
+        """Name the variable that has all rows."""
+        self._kept_as = variable
+
+    def is_known_as(self, name: str) -> None:
+        """Name what else it is called on the engine."""
+        self._known_as = name
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __repr__(self) -> str:
+        shown = sql_table.as_text(self._columns()) + "\n" if self._table.num_columns else ""
+        return f"{shown}{self._note()}"
+
+    def _repr_html_(self) -> str:
+        table = sql_table.as_html(self._columns()) if self._table.num_columns else ""
+        if self.picture is not None:
+            table = f"{self.picture.as_html()}<details><summary>Table</summary>{table}</details>"
+        return f'{table}<div style="{NOTE_STYLE}">{html.escape(self._note())}</div>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show itself as text and HTML, with the chart where one was asked for."""
+        bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return bundle if self.picture is None else {**bundle, "image/png": self.picture.png}
+
+    def _columns(self) -> list[sql_table.Column]:
+        table = self._table.slice(0, self._drawn_rows)
+        return [
+            sql_table.Column(
+                name,
+                _kind(values, field),
+                sql_values.is_right(field.dataType),
+                sql_values.column(values, field.dataType),
+            )
+            for name, values, field in zip(self.columns, table.columns, self.schema.fields, strict=True)
+        ]
+
+    def _note(self) -> str:
+        """How many rows, how long, and what to do for more."""
+        said = [self._rows()] if self.has_columns else ["OK", text.plain(self.statement, LONGEST_STATEMENT)]
+        return " · ".join(filter(None, [self._part, *said, self._known_as, f"{self.elapsed_s:.1f} s"]))
+
+    def _rows(self) -> str:
+        has, drawn = len(self), min(len(self), self._drawn_rows)
+        if drawn == has and not self.is_cut:
+            return text.count(has, "row") + (f" in {self._kept_as}" if self._kept_as else "")
+        more = f"{self._kept_as} has all" if self._kept_as else "--limit N or --out df"
+        if drawn < has:
+            return f"first {drawn:,} of {has:,} rows{' and more' if self.is_cut else ''}; {more}"
+        return f"first {drawn:,} rows of more; {more}"
+
+
+def _kind(values: Any, field: Any) -> str:
+    """The type as people read it, with the zone in which moments are shown."""
+    name = str(field.dataType.simpleString())
+    zone = getattr(values.type, "tz", None)
+    return f"{name} ({zone})" if zone else name

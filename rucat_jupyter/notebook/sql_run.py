@@ -1,0 +1,190 @@
+"""Runs what ``%%rucat sql`` was given: statement by statement, on one session, nothing twice."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import NotPossible, RucatError
+from . import sql_args, sql_convert, text
+from .client import Text
+from .context import Context
+from .flags import BadUsage
+from .phase import notice
+from .sql_fetch import fetch
+from .sql_result import SqlResult
+from .sql_split import Statement, split
+
+LIMIT = 100
+LONGEST = 80
+CHART_ROWS = 10_000
+"""Rows that a chart takes when no limit is given: 100 would draw a wrong picture."""
+PLANNING_FAILED = "Error occurred during query planning"
+
+
+class NoRows(RucatError):
+    """A flag needs rows, and the statement gives none by its nature."""
+
+    code = "no_rows"
+
+
+class NoPlan(RucatError):
+    """The statement cannot be planned; the message is Spark's."""
+
+    code = "no_plan"
+
+
+def run(context: Context, asked: argparse.Namespace) -> Any:
+    """Run the statements of the cell, or of the rest of the line; shows each answer and returns the last result."""
+    kind = _checked(asked)
+    statements = split(asked.rest if asked.body is None else asked.body)
+    if not statements:
+        raise BadUsage("sql: there is no statement: write it below %%rucat sql, or on the line of %rucat sql")
+    args = sql_args.values(asked.arg, context.shell.ev)
+    with _session(context, asked.engine) as spark:
+        job = _Job(spark, sql_args.as_literals(args), asked, kind, len(statements))
+        if asked.explain:
+            return job.explain(statements)
+        return job.run(statements, context.shell.user_ns)
+
+
+def _checked(asked: argparse.Namespace) -> str:
+    """Refuse flags that do not go together; returns what ``--out`` becomes."""
+    if asked.kind and not asked.out:
+        raise BadUsage(f"sql: --as {asked.kind} says what --out VAR becomes: name the variable by --out")
+    if (asked.x or asked.y) and not asked.chart:
+        raise BadUsage("sql: --x and --y belong to --chart")
+    if asked.explain and (given := next((f for f in ("out", "view", "chart") if getattr(asked, f)), None)):
+        raise BadUsage(f"sql: --explain runs nothing, so there is nothing for --{given}")
+    if asked.kind:
+        sql_convert.must_have(asked.kind)
+    if asked.chart:
+        from . import sql_chart
+
+        sql_chart.must_have()
+    return asked.kind or "pandas"
+
+
+@contextmanager
+def _session(context: Context, name: str | None) -> Iterator[Any]:
+    """Yield the attached session, or one on the named engine, which stays as quiet as it was."""
+    from . import session as sessions
+
+    current = context.binding.current()
+    if name is None:
+        if current is None:
+            raise NotPossible("sql: no engine is attached here. Make one: %rucat create   Take one: %rucat attach NAME")
+        yield current.spark
+        return
+    engine = context.engine(context.value(name))
+    if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
+        how = f"Start it: %rucat create {text.quoted(engine.name)}"
+        raise NotPossible(f"sql: cannot run on {text.plain(engine.name)!r}: it is {engine.status}. {how}")
+    try:
+        yield sessions.attach(engine).spark
+    finally:
+        if current is not None:
+            sessions.make_active(current.spark)
+
+
+class _Job:
+    """The statements of one cell on one session."""
+
+    def __init__(self, spark: Any, args: dict[str, Any], asked: argparse.Namespace, kind: str, count: int) -> None:
+        self._spark, self._args, self._asked, self._kind = spark, args, asked, kind
+        self._count = count
+
+    def run(self, statements: list[Statement], variables: dict[str, Any]) -> SqlResult:
+        """Run them in order and show each answer; flags that take a result take the last statement's."""
+        for number, statement in enumerate(statements[:-1], 1):
+            with self._told(number, statement):
+                result = self._answer(number, statement, getattr(self._asked, "limit", LIMIT))
+            _show(result)
+        with self._told(self._count, statements[-1]):
+            result = self._answer(self._count, statements[-1], self._last_limit())
+            self._must_have_columns(result)
+            self._hand_out(result, variables)
+        _show(result)
+        return result
+
+    def explain(self, statements: list[Statement]) -> Text:
+        """Show the plan of each; nothing runs, for EXPLAIN is put before what was typed."""
+        plans = []
+        for number, statement in enumerate(statements, 1):
+            with self._told(number, statement):
+                plans.append(self._plan(statement.text))
+        shown = Text("\n\n".join(plans))
+        _show(shown)
+        return shown
+
+    def _answer(self, number: int, statement: Statement, limit: int | None) -> SqlResult:
+        begun = time.monotonic()
+        frame = self._frame(statement.text)
+        result = SqlResult(
+            statement.text, frame, limit=limit, part=f"{number}/{self._count}" if self._count > 1 else ""
+        )
+        result.elapsed_s = time.monotonic() - begun
+        return result
+
+    def _last_limit(self) -> int | None:
+        """How many rows of the last statement to fetch: all that are kept or drawn."""
+        if self._asked.out and self._kind != "spark":
+            return None
+        return getattr(self._asked, "limit", CHART_ROWS if self._asked.chart else LIMIT)
+
+    def _must_have_columns(self, result: SqlResult) -> None:
+        asked = self._asked
+        wanted = next((f"--{flag}" for flag in ("out", "view", "chart") if getattr(asked, flag)), None)
+        if wanted and not result.has_columns:
+            what = text.plain(result.statement, LONGEST)
+            raise NoRows(f"sql: the last statement ran, and gives no rows for {wanted}: {what}")
+
+    def _hand_out(self, result: SqlResult, variables: dict[str, Any]) -> None:
+        """Give the result to whom the flags name: a variable, a view, a chart."""
+        asked = self._asked
+        result.show_rows(getattr(asked, "limit", LIMIT))
+        if asked.view:
+            result.df.createOrReplaceTempView(asked.view)
+            result.is_known_as(f"view {asked.view}")
+        if asked.out:
+            variables[asked.out] = result.kept(self._kind)
+            result.is_kept_as(asked.out)
+        if asked.chart:
+            from . import sql_chart
+
+            result.picture = sql_chart.draw(result, asked.chart, asked.x, asked.y)
+
+    def _plan(self, statement: str) -> str:
+        word = statement.split(None, 1)[0].upper()
+        if word == "BEGIN":
+            raise BadUsage("sql: a BEGIN … END block has no plan: explain one statement of it")
+        mode = "" if self._asked.explain == "simple" else f"{self._asked.explain.upper()} "
+        table, _ = fetch(self._frame(statement if word == "EXPLAIN" else f"EXPLAIN {mode}{statement}"))
+        plan = str(table.column(0)[0])
+        if plan.startswith(PLANNING_FAILED):
+            raise NoPlan(" ".join(plan.removeprefix(PLANNING_FAILED).lstrip(": \n").splitlines()[:3]))
+        return plan.rstrip()
+
+    def _frame(self, statement: str) -> Any:
+        """The statement as a Spark DataFrame; what changes or defines something is done now, and once."""
+        return self._spark.sql(statement, args=self._args or None)
+
+    @contextmanager
+    def _told(self, number: int, statement: Statement) -> Iterator[None]:
+        """Say which of several statements an error is of."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            if self._count > 1:
+                what = text.plain(statement.text, LONGEST)
+                notice(f"sql: statement {number} of {self._count}, line {statement.line}, ended by an error: {what}")
+            raise
+
+
+def _show(shown: object) -> None:
+    """Show it as the value of the cell, and keep it in ``_``; ``%%capture`` catches it."""
+    sys.displayhook(shown)

@@ -1,0 +1,86 @@
+"""The table of a result as text and as HTML: pure, from names, types and cells that are text already."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import tables, text
+from .sql_values import NULL
+
+LONGEST_CELL = 200
+LONGEST_TEXT_CELL = 60
+LONGEST_TITLE = 2000
+LONGEST_NAME = 80
+STYLE = """<style>
+.rucat-sql{overflow:auto;max-height:30em;max-width:100%}
+.rucat-sql table{border-collapse:collapse;font-size:var(--jp-code-font-size,13px);font-variant-numeric:tabular-nums}
+.rucat-sql th,.rucat-sql td{padding:2px 10px;text-align:left;white-space:pre;vertical-align:top;
+color:var(--jp-ui-font-color1,inherit)}
+.rucat-sql th{position:sticky;top:0;background:var(--jp-layout-color2,Canvas);font-weight:600}
+.rucat-sql th span{display:block;font-weight:400;font-size:85%}
+.rucat-sql .right{text-align:right}
+.rucat-sql .null{font-style:italic;opacity:.75}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its type as people read it, whether it stands at the right, and its cells."""
+
+    name: str
+    kind: str
+    is_right: bool
+    cells: Sequence[str]
+
+
+def as_text(columns: Sequence[Column]) -> str:
+    """Columns of equal width under their names and types."""
+    drawn = []
+    for column in columns:
+        cells = [column.name, column.kind, *column.cells]
+        drawn.append(_aligned([text.plain(cell, LONGEST_TEXT_CELL) for cell in cells], is_right=column.is_right))
+    lines = ["  ".join(line).rstrip() for line in zip(*drawn, strict=True)]
+    rule = "  ".join("-" * tables.width(cells[0]) for cells in drawn)
+    return "\n".join([*lines[:2], rule, *lines[2:]])
+
+
+def as_html(columns: Sequence[Column]) -> str:
+    """A table that follows the page's theme; everything in it is text."""
+    head = "".join(_head(column) for column in columns)
+    rows = "".join(
+        f"<tr>{''.join(_cell(cell, is_right=c.is_right) for c, cell in zip(columns, row, strict=True))}</tr>"
+        for row in zip(*[column.cells for column in columns], strict=True)
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'{STYLE}<div class="rucat-sql" role="region" aria-label="SQL result" tabindex="0">{table}</div>'
+
+
+def _aligned(cells: Sequence[str], *, is_right: bool) -> list[str]:
+    widest = max(map(tables.width, cells))
+    blanks = [" " * (widest - tables.width(cell)) for cell in cells]
+    return [blank + cell if is_right else cell + blank for blank, cell in zip(blanks, cells, strict=True)]
+
+
+def _head(column: Column) -> str:
+    name, kind = _cut(column.name, LONGEST_NAME), _cut(column.kind, LONGEST_NAME)
+    side = ' class="right"' if column.is_right else ""
+    return f'<th scope="col"{side}{_title(column.kind, LONGEST_NAME)}>{name}<span>{kind}</span></th>'
+
+
+def _cell(cell: str, *, is_right: bool) -> str:
+    kinds = [*(["right"] if is_right else []), *(["null"] if cell == NULL else [])]
+    classes = f' class="{" ".join(kinds)}"' if kinds else ""
+    return f"<td{classes}{_title(cell, LONGEST_CELL)}>{_cut(cell, LONGEST_CELL)}</td>"
+
+
+def _cut(shown: str, longest: int) -> str:
+    return html.escape(text.plain(shown[: longest + 1], longest))
+
+
+def _title(shown: str, longest: int) -> str:
+    """The whole of what is cut, to be read by pointing at it."""
+    if len(shown) <= longest:
+        return ""
+    return f' title="{html.escape(text.plain(shown[:LONGEST_TITLE], LONGEST_TITLE - 1), quote=True)}"'

@@ -1,0 +1,137 @@
+"""One value of a result as the text of its cell, by its Spark type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+NULL = "NULL"
+RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
+"""Simple names of the types whose values stand at the right, beside decimals and intervals."""
+LONGEST_BINARY = 32
+
+
+def is_right(kind: Any) -> bool:
+    """Whether the values of this Spark type are numbers or lengths, read from the right."""
+    name = kind.simpleString()
+    return name in RIGHT or name.startswith(("decimal", "interval"))
+
+
+def shown(value: Any, kind: Any) -> str:
+    """The value as people read it; None is ``NULL``, and a text ``NULL`` has quotes."""
+    if value is None:
+        return NULL
+    if isinstance(value, str):
+        return json.dumps(value) if value.upper() == NULL else value
+    return _show(value, kind)
+
+
+def _show(value: Any, kind: Any) -> str:
+    """A value that is not null, and not a text by itself."""
+    from pyspark.sql import types as T
+
+    if value is None:
+        return NULL
+    if isinstance(kind, T.ArrayType):
+        return f"[{', '.join(_show(v, kind.elementType) for v in value)}]"
+    if isinstance(kind, T.MapType):
+        pairs = [f"{_show(k, kind.keyType)}: {_show(v, kind.valueType)}" for k, v in value]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(kind, T.StructType):
+        parts = zip(kind.fields, value.values(), strict=True)
+        return "{" + ", ".join(f"{field.name}: {_show(v, field.dataType)}" for field, v in parts) + "}"
+    if isinstance(value, dict):
+        return _of_dict(value)
+    return next((show(value) for types, show in _SHOWS if isinstance(value, types)), None) or str(value)
+
+
+def _of_dict(value: dict[str, Any]) -> str:
+    """What Spark sends as two fields and means as one value: variants, geometries."""
+    if value.keys() == {"value", "metadata"}:
+        from pyspark.sql.types import VariantVal
+
+        return VariantVal(value["value"], value["metadata"]).toJson()
+    if value.keys() == {"srid", "wkb"}:
+        return f"{_binary(value['wkb'])} (srid {value['srid']})"
+    return str(value)
+
+
+def _binary(value: bytes) -> str:
+    head = "0x" + value[:LONGEST_BINARY].hex().upper()
+    return head if len(value) <= LONGEST_BINARY else f"{head}… ({len(value):,} bytes)"
+
+
+def _float(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _moment(value: dt.datetime) -> str:
+    return value.replace(tzinfo=None).isoformat(" ")
+
+
+def _span(value: dt.timedelta) -> str:
+    """``1 02:03:04.5``, as Spark prints an interval from days to seconds."""
+    sign, value = ("-", -value) if value < dt.timedelta(0) else ("", value)
+    minutes, seconds = divmod(value.seconds, 60)
+    fraction = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
+    return f"{sign}{value.days} {minutes // 60:02}:{minutes % 60:02}:{seconds:02}{fraction}"
+
+
+def _months(value: Any) -> str:
+    """``1-2`` (years and months) of an interval; days and time of day where it has them."""
+    sign, months = ("-", -value.months) if value.months < 0 else ("", value.months)
+    text = f"{sign}{months // 12}-{months % 12}"
+    rest = dt.timedelta(microseconds=value.nanoseconds // 1000)
+    return text if not value.days and not rest else f"{text} {value.days} days {_span(rest).removeprefix('0 ')}"
+
+
+def _show_interval(value: Any) -> str:
+    return _months(value) if hasattr(value, "months") and hasattr(value, "nanoseconds") else str(value)
+
+
+_SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
+    (bool, lambda v: "true" if v else "false"),
+    (str, lambda v: json.dumps(v, ensure_ascii=False)),
+    (float, _float),
+    (bytes, _binary),
+    (Decimal, lambda v: format(v, "f")),
+    (dt.datetime, _moment),
+    (dt.timedelta, _span),
+    (tuple, _show_interval),
+)
+"""How a value of each Python type is written; the first that fits."""
+
+
+def column(values: Any, kind: Any) -> list[str]:
+    """All cells of an Arrow column; moments that Python's calendar does not have are shown in UTC."""
+    try:
+        found = values.to_pylist()
+    except (ValueError, OverflowError):
+        return [NULL if v is None else str(v) for v in _by_numpy(values)]
+    return [shown(value, kind) for value in found]
+
+
+def _by_numpy(values: Any) -> list[Any]:
+    """Moments before the year 1 or after 9999; anything else out of range as its text."""
+    import pyarrow as pa
+
+    if not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
+        return [_text_of(value) for value in values]
+    unit = values.type.unit if pa.types.is_timestamp(values.type) else "D"
+    import numpy as np
+
+    whole = values.cast(pa.int64() if unit != "D" else pa.int32()).to_pylist()
+    return [None if v is None else str(np.array(v, f"datetime64[{unit}]")).replace("T", " ") for v in whole]
+
+
+def _text_of(value: Any) -> str | None:
+    try:
+        return str(value.as_py())
+    except (ValueError, OverflowError):
+        return str(value)
