@@ -33,8 +33,11 @@ from .upstream import Upstream
 logger = logging.getLogger(__name__)
 
 RESOURCE = "rucat"
+BASE_HEADER = "X-Rucat-Base"
+"""This server's base URL, for the links of the Spark UI."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 ENGINE = "/rucat/engines/[^/]+"
+UI_PAGES = f"{ENGINE}/ui/.*"
 ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/rucat/engines", ("GET", "POST")),
     (ENGINE, ("GET", "DELETE")),
@@ -46,17 +49,23 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{ENGINE}/sessions/[^/]+", ("PUT", "DELETE")),
     (f"{ENGINE}/operations", ("GET",)),
     (f"{ENGINE}/operations/[^/]+/cancel", ("POST",)),
+    (f"{ENGINE}/ui", ("GET",)),
+    (UI_PAGES, ("GET", "HEAD")),
     ("/rucat/profiles", ("GET",)),
     ("/rucat/health", ("GET",)),
     (r"/rucat/openapi\.json", ("GET",)),
 )
-"""The URL table: pattern and methods. The Spark UI's and the operations' routes are a later issue."""
+"""The URL table: pattern and methods."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 START_S = 10.0  # how long a call waits for a gateway that starts
 ANSWER_S = 30.0  # how long an answer that waits for nothing may take
 MARGIN_S = 15.0  # how much later than asked for a long poll may come back
 _SENT = ("Accept", "Content-Type")  # of a request's headers; so neither Cookie, Authorization nor X-XSRFToken
+_SENT_TO_UI = (
+    *(*_SENT, "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma"),
+    *("If-Modified-Since", "If-None-Match", "If-Range", "Range"),
+)
 _NOT_RETURNED = frozenset(
     (
         *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),  # hop by hop, RFC 9110 7.6.1
@@ -87,6 +96,7 @@ class RucatHandler(APIHandler):
     """Base of all: forwards to the gateway, and speaks Rucat's form of errors."""
 
     auth_resource = RESOURCE
+    sent: tuple[str, ...] = _SENT
     forwarder: Forwarder
     _work: asyncio.Task[None] | None = None
     _has_length = False
@@ -154,7 +164,7 @@ class RucatHandler(APIHandler):
         return f"{path}?{'&'.join(parts)}" if parts else path
 
     def _sent_headers(self) -> dict[str, str]:
-        headers = {name: self.request.headers[name] for name in _SENT if name in self.request.headers}
+        headers = {name: self.request.headers[name] for name in self.sent if name in self.request.headers}
         if self.forwarder.has_owners:
             headers[OWNER_HEADER] = owner = quote(self.current_user.username, safe=" !#$&'*+-.^_`|~@:/=()")
             self.forwarder.followers.follow(owner)
@@ -196,6 +206,15 @@ class RucatHandler(APIHandler):
             super().log_exception(typ, value, tb)
 
 
+class UiHandler(RucatHandler):
+    """Pages of the Spark UI: the gateway has to know under which base URL their links must be."""
+
+    sent = _SENT_TO_UI
+
+    def _sent_headers(self) -> dict[str, str]:
+        return {**super()._sent_headers(), BASE_HEADER: self.base_url}
+
+
 def handlers(forwarder: Forwarder) -> list[tuple[str, type[RucatHandler], dict[str, Forwarder]]]:
     """Make the handlers of :data:`ROUTES`, and one for everything else under ``/rucat/``."""
     table = [(pattern, _handler(pattern, methods)) for pattern, methods in (*ROUTES, ("/rucat(?:/.*)?", ()))]
@@ -212,7 +231,8 @@ def _handler(pattern: str, methods: tuple[str, ...]) -> type[RucatHandler]:
         raise WrongMethod(f"{request.method} {request.path}: only {', '.join(methods)}", allowed=list(methods))
 
     verbs = {method.lower(): _guarded(RucatHandler.forward if method in methods else refuse) for method in METHODS}
-    return type(f"RucatHandler<{pattern}>", (RucatHandler,), verbs)
+    base = UiHandler if pattern == UI_PAGES else RucatHandler
+    return type(f"RucatHandler<{pattern}>", (base,), verbs)
 
 
 def _guarded(act: Callable[[RucatHandler], Awaitable[None]]) -> Callable[..., Awaitable[None] | None]:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import __version__
+from ..adapters.ui_pages import UiPages
 from ..bell import Bell
 from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..fields import capped, dotted, say
@@ -26,7 +27,7 @@ from ..gateway import Gateway
 from ..monitor import Monitor
 from ..operations import RunningOperations
 from ..ports import Operations, Store
-from . import routes, running
+from . import routes, running, ui
 from .openapi import describe
 from .polls import ClientGone, Polls
 from .routes import Service
@@ -35,7 +36,7 @@ from .views import answer_error
 OWNER_HEADER = "X-Rucat-Owner"
 """Who asks, as the Jupyter server extension knows it: percent-encoded UTF-8, believed on the gateway's own socket."""
 LONGEST_OWNER = 255
-ROUTERS = (routes.router, running.router)
+ROUTERS = (routes.router, running.router, ui.router)
 """The parts of the URL table."""
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,9 @@ def make_app(
     monitor: Monitor,
     store: Store,
     bell: Bell,
-    operations: Operations,
     *,
+    operations: Operations,
+    ui_pages: UiPages,
     owner: str | None = None,
     trusts_owner_header: bool = True,
     look_every_s: float | None = None,
@@ -57,6 +59,8 @@ def make_app(
 
     Parameters
     ----------
+    operations, ui_pages
+        How engines are asked what runs on them, and for the pages of their Spark UI.
     owner
         Who asks where no header says so; default: the operating-system user of this process.
     trusts_owner_header
@@ -83,6 +87,8 @@ def make_app(
         polls=Polls(bell, look_every_s),
         monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
+        ui_pages=ui_pages,
+        trusts_headers=trusts_owner_header,
         owner_of=(lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default,
     )
     for router in ROUTERS:

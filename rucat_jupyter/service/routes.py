@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .. import __version__
+from ..adapters.ui_pages import UiPages
 from ..datadir import API
 from ..engine import Engine, EngineSpec, Verb
 from ..errors import (
@@ -38,11 +39,12 @@ from ..operations import RunningOperations
 from ..ports import Store
 from ..sessions import SESSION_KEY
 from ..view import EngineView
-from .body import read_object
+from .body import read_object, read_optional_object
 from .lines import Lines
 from .openapi import body, errors
+from .plan_views import PlanView, plan_view
 from .polls import Polls
-from .queries import DeleteQuery, EngineQuery, ListQuery, LogsQuery, NoQuery
+from .queries import CreateQuery, DeleteQuery, EngineQuery, ListQuery, LogsQuery, NoQuery
 from .views import (
     ConnectionView,
     EnginesView,
@@ -73,6 +75,9 @@ class Service:
     monitor: Monitor
     refresh_profiles: Callable[[], Awaitable[None]]
     owner_of: Callable[[Request], str]
+    ui_pages: UiPages
+    trusts_headers: bool
+    """Whether headers that only the Jupyter server extension may set are believed."""
 
     @cached_property
     def spec_schema(self) -> dict[str, object]:
@@ -171,6 +176,7 @@ async def list_engines(call: AnyCall, query: Annotated[ListQuery, Query()]) -> R
     status_code=201,
     response_model=EngineView,
     responses={
+        200: {"description": "With dry_run: what would be created.", "model": PlanView},
         201: {"headers": {"Location": {"description": "Its path.", "required": True, "schema": {"type": "string"}}}},
         **errors(
             ConfDenied,
@@ -185,10 +191,14 @@ async def list_engines(call: AnyCall, query: Annotated[ListQuery, Query()]) -> R
     },
     openapi_extra=body("EngineRequest"),
 )
-async def create_engine(call: PlainCall) -> Response:
-    """Create an engine; it starts by itself."""
+async def create_engine(call: AnyCall, query: Annotated[CreateQuery, Query()]) -> Response:
+    """Create an engine; it starts by itself. With dry_run nothing is made: the answer is a plan."""
     sent = await read_object(call.request)
     await call.service.refresh_profiles()
+    if query.dry_run:
+        found = await call.service.gateway.plan(call.owner, sent)
+        exists = (await call.service.gateway.view([found.exists]))[0] if found.exists else None
+        return answer(plan_view(found, exists))
     engine = await call.service.gateway.create(call.owner, sent)
     location = f"{call.request.scope.get('root_path', '')}{PREFIX}/engines/{engine.id}"
     return await call.service.show(engine, 201, {"Location": location})
@@ -216,10 +226,36 @@ async def stop_engine(call: PlainCall, ref: Ref) -> Response:
     return await _ask(call, ref, Verb.STOP)
 
 
-@router.post(f"{ENGINE}/restart", **_VERB)
+@router.post(
+    f"{ENGINE}/restart",
+    **{
+        **_VERB,
+        "responses": {
+            **_VERB["responses"],
+            **errors(
+                ConfDenied,
+                Forbidden,
+                EngineNotFound,
+                NotPossible,
+                NotManaged,
+                StoreTooNew,
+                BodyTooLarge,
+                WrongContentType,
+                PlatformUnavailable,
+                StoreUnavailable,
+            ),
+        },
+    },
+    openapi_extra=body("RestartRequest", required=False),
+)
 async def restart_engine(call: PlainCall, ref: Ref) -> Response:
-    """Start an engine again with its stored settings, after stopping it if need be."""
-    return await _ask(call, ref, Verb.RESTART)
+    """Start an engine again, after stopping it if need be: with its stored settings, and what the body changes."""
+    sent = await read_optional_object(call.request)
+    if not sent:
+        return await _ask(call, ref, Verb.RESTART)
+    await call.service.refresh_profiles()
+    outcome, engine = await call.service.gateway.restart(call.owner, ref, sent)
+    return await call.service.show(engine, 202 if outcome is Outcome.ACCEPTED else 200)
 
 
 @router.delete(ENGINE, **_VERB)
@@ -305,7 +341,7 @@ async def list_profiles(call: PlainCall) -> Response:
 
 @router.get("/health", response_model=HealthView)
 async def get_health(call: PlainCall) -> Response:
-    """Tell whether store, monitor and platforms work; it answers as long as the gateway lives."""
+    """Tell whether store, monitor, platforms and profiles work; it answers as long as the gateway lives."""
     try:
         await call.service.store.check()
         store = PartView(ok=True)
@@ -314,9 +350,20 @@ async def get_health(call: PlainCall) -> Response:
     monitor = part_view(call.service.monitor.trouble)
     troubles = call.service.monitor.platform_troubles
     platforms = {name: part_view(troubles.get(name)) for name in call.service.gateway.platforms}
-    status = "ok" if all(part.ok for part in (store, monitor, *platforms.values())) else "degraded"
+    await call.service.refresh_profiles()
+    wrong = call.service.gateway.profiles.errors
+    profiles = PartView(ok=not wrong, message="; ".join(wrong))
+    status = "ok" if all(part.ok for part in (store, monitor, profiles, *platforms.values())) else "degraded"
     return answer(
-        HealthView(status=status, version=__version__, api=API, store=store, monitor=monitor, platforms=platforms)
+        HealthView(
+            status=status,
+            version=__version__,
+            api=API,
+            store=store,
+            monitor=monitor,
+            platforms=platforms,
+            profiles=profiles,
+        )
     )
 
 

@@ -18,6 +18,7 @@ from ..adapters.external import ExternalPlatform
 from ..adapters.local import LocalPlatform
 from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
+from ..adapters.ui_pages import UiPages
 from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
@@ -100,6 +101,8 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             await platform.open(store.installation)
         prober = _prober(settings)
         stack.push_async_callback(prober.close)
+        ui_pages = UiPages()
+        stack.push_async_callback(ui_pages.close)
         bell = Bell()
         watch: list[Monitor] = []
         gateway = Gateway(
@@ -133,9 +136,10 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             monitor,
             store,
             bell,
-            ConnectOperations(),
+            operations=ConnectOperations(),
+            ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
-            refresh_profiles=ProfileFiles(gateway, settings.default_profile).refresh,
+            refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,
         )
         return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
 

@@ -10,6 +10,7 @@ import httpx
 from fakes.office import OWNER, Office
 from fastapi import FastAPI
 
+from rucat_jupyter.adapters.ui_pages import UiPages
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.service.app import make_app
 
@@ -27,6 +28,8 @@ ROUTES = [
     ("DELETE", "/rucat/engines/{id}/sessions/{key}"),
     ("GET", "/rucat/engines/{id}/operations"),
     ("POST", "/rucat/engines/{id}/operations/{op}/cancel"),
+    ("GET", "/rucat/engines/{id}/ui"),
+    ("GET", "/rucat/engines/{id}/ui/{path}"),
     ("GET", "/rucat/profiles"),
     ("GET", "/rucat/health"),
     ("GET", "/rucat/openapi.json"),
@@ -51,6 +54,7 @@ def app_of(office: Office, **options: Any) -> FastAPI:
             "store": office.store,
             "bell": office.bell,
             "operations": office.operations,
+            "ui_pages": UiPages(),
             "owner": OWNER,
             **options,
         },
