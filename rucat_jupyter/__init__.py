@@ -2,10 +2,14 @@
 
 __version__ = "0.1.0"
 
+progress = True
+"""Whether cells that wait for an engine show a bar of progress; also ``RUCAT_PROGRESS=off`` in the environment."""
+
 _LAZY = {
     "create": "creating",
     "get": "client",
     "engines": "client",
+    "doctor": "doctor",
     "Engine": "client",
     "Engines": "client",
     "EngineFailed": "failures",

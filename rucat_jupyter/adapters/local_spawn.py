@@ -13,9 +13,8 @@ from pathlib import Path
 
 from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
-from ..host import machine
+from ..host import free_ports, machine
 from ..host.budget import Budget, needed_mb
-from . import free_ports
 from .local_spec import LocalSpecs, heap_mb
 from .local_words import LOG_CONFIG, Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named

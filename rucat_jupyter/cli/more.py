@@ -9,7 +9,7 @@ import typer
 
 from .. import datadir, launch
 from . import output
-from .app import BadUsage
+from .app import FAILED, BadUsage
 from .options import AsJson
 
 
@@ -26,7 +26,8 @@ def verbs(serve: Callable[[], None]) -> list[tuple[str, Callable[..., None], tup
     ) -> None:
         """Be the gateway, until it is told to end.
 
-        One serves a data directory (RUCAT_DATA_DIR). Nobody needs to: notebooks, commands and Jupyter servers start it when they need it.
+        One serves a data directory (RUCAT_DATA_DIR). Nobody needs to:
+        notebooks, commands and Jupyter servers start it when they need it.
         """
         if engines and not stop:
             raise BadUsage("serve: --engines goes with --stop only")
@@ -42,7 +43,27 @@ def verbs(serve: Callable[[], None]) -> list[tuple[str, Callable[..., None], tup
             serve()
 
     examples = ("rucat serve --stop", "rucat serve --stop --engines", "rucat serve --replace")
-    return [("serve", serve_command, examples)]
+    return [("doctor", doctor, ("rucat doctor", "rucat doctor --json")), ("serve", serve_command, examples)]
+
+
+def doctor(
+    start: Annotated[bool, typer.Option("--start", help="Start the gateway first, if none runs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is wrong here, and the command that mends it.
+
+    Looks at Java, Python, Spark, store, gateway, Jupyter, machine and network; changes nothing.
+    """
+    from ..notebook.doctor import doctor as examine
+    from ..notebook.doctor import lines
+
+    report = examine(start=start).report
+    if as_json:
+        output.show_json(report.as_json())
+    else:
+        output.say("\n".join(lines(report, output.accented)))
+    if report.level.value == "bad":
+        raise typer.Exit(FAILED)
 
 
 def _stop(*, engines: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from ..notebook import tables
+from ..notebook.api import View
 from ..notebook.phase import Phase
 
 ACCENTS = {"Failed": "31", "bad": "31", "Unresponsive": "33", "warn": "33", "Stopped": "2"}
@@ -56,14 +57,24 @@ def phase(*, is_json: bool) -> Phase:
     return LinePhase(ends_here=is_json)
 
 
-class LinePhase:
-    """One line a phase; the last word is a result, unless the result is JSON."""
-
-    tick_s = 50.0
+class _Words:
+    """What both phase lines have: the last word is a result, unless the result is JSON."""
 
     def __init__(self, *, ends_here: bool) -> None:
         self._ends_here = ends_here
         self._key = ""
+
+    def meet(self, view: View) -> None:
+        """Need no more of the engine than its lines."""
+
+    def note(self, said: str) -> None:
+        """Have it in the last word already."""
+
+
+class LinePhase(_Words):
+    """One line a phase."""
+
+    tick_s = 50.0
 
     def show(self, line: str, key: str) -> None:
         """Write the line when the phase is a new one."""
@@ -74,16 +85,13 @@ class LinePhase:
     def end(self, line: str) -> None:
         """Write the last line."""
         if line:
-            tell(line) if self._ends_here else say(line)
+            (tell if self._ends_here else say)(line)
 
 
-class LivePhase:
+class LivePhase(_Words):
     """One line of a terminal, overwritten; one that is too wide would not be overwritten whole, so it is cut."""
 
     tick_s = 1.0
-
-    def __init__(self, *, ends_here: bool) -> None:
-        self._ends_here = ends_here
 
     def show(self, line: str, key: str) -> None:
         """Overwrite the line."""
@@ -94,7 +102,7 @@ class LivePhase:
         """Remove the line and write the last one."""
         _write(sys.stderr, "\r\x1b[K")
         if line:
-            tell(line) if self._ends_here else say(line)
+            (tell if self._ends_here else say)(line)
 
 
 def _write(stream: TextIO, text: str) -> None:

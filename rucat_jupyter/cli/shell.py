@@ -2,6 +2,152 @@
 
 from __future__ import annotations
 
+import code
+import os
+import runpy
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Optional
 
-VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = []
+import typer
+
+from ..errors import NotPossible, RucatError
+from ..notebook import creating, text
+from ..notebook.client import Engine
+from . import complete, engines, output
+from .app import BadUsage
+from .options import Session
+
+EXTERNAL = "sc://"
+
+
+def attach(
+    name: Annotated[
+        Optional[str],  # noqa: UP045  # read at run time, by typer
+        typer.Argument(
+            metavar="[NAME]",
+            help="An engine's name or id, or sc://host:port. Default: that of this folder, or the only one.",
+            show_default=False,
+            autocompletion=complete.engines,
+        ),
+    ] = None,
+    script: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(
+            metavar="[SCRIPT [ARG]...]", help="Run this Python file instead ('-': stdin).", show_default=False
+        ),
+    ] = None,
+    session: Session = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Python's own prompt, also where IPython is installed.")
+    ] = False,
+) -> None:
+    """Open a Python shell with spark on an engine.
+
+    Leaving it stops neither engine nor session. Without --session each shell has a session of its own; with it the
+    same one comes back, temp views and conf included.
+    """
+    engine = _engine(name)
+    phase = output.phase(is_json=True)
+    engine.wait(phase=phase)
+    phase.end(text.running_line(engine.view, ""))
+    _open(engine, session, script or ([] if output.is_terminal(sys.stdin) else ["-"]), is_plain=plain)
+
+
+def _engine(name: str | None) -> Engine:
+    if name is not None and name.startswith(EXTERNAL):
+        return creating.external(name)
+    engine = engines.find(name)
+    if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
+        how = f"Start it: rucat create {text.quoted(engine.name)}"
+        raise NotPossible(f"cannot attach {text.plain(engine.name)}: it is {engine.status}. {how}")
+    return engine
+
+
+def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
+    from ..notebook import session as sessions
+
+    if words and words[0] != "-" and not Path(words[0]).is_file():
+        raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")
+    attachment = sessions.attach(engine, session)
+    for line in sessions.mismatches(engine.view, attachment.spark.version):
+        output.tell(f"  {line}")
+    namespace = {"spark": attachment.spark, "engine": engine}
+    if words:
+        _run_script(words, namespace)
+    elif find_spec("IPython") and not is_plain:
+        _run_ipython(engine, session)
+    else:
+        _run_python(namespace, engine)
+
+
+def _run_script(words: list[str], namespace: dict[str, Any]) -> None:
+    """Run a file, or stdin, as ``python FILE ARG…`` would."""
+    sys.argv = list(words)
+    try:
+        if words[0] == "-":
+            there = {"__name__": "__main__", **namespace}
+            exec(compile(sys.stdin.read(), "<stdin>", "exec"), there)  # noqa: S102  # the user's own program
+        else:
+            sys.path.insert(0, str(Path(words[0]).resolve().parent))
+            runpy.run_path(words[0], init_globals=namespace, run_name="__main__")
+    except RucatError as error:
+        raise RucatError(error.message) from None
+
+
+def _banner(engine: Engine) -> str:
+    name = text.quoted(engine.name)
+    return f"spark is attached to {text.plain(engine.name)}. Leaving does not stop it; to stop it: rucat stop {name}"
+
+
+def _run_ipython(engine: Engine, session: str | None) -> None:
+    """The user's own IPython, with ``%rucat`` in it."""
+    from IPython.terminal.ipapp import TerminalIPythonApp
+
+    app: Any = TerminalIPythonApp.instance(display_banner=False)
+    app.initialize([])
+    app.shell.run_line_magic("load_ext", "rucat_jupyter")
+    magics = app.shell.magics_manager.registry["RucatMagics"]
+    magics.context.binding.attach(engine, "spark", session)
+    app.shell.user_ns["engine"] = engine
+    output.tell(f"{_banner(engine)}  Here: %rucat")
+    app.start()
+
+
+def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
+    import readline
+    import rlcompleter
+
+    readline.set_completer(rlcompleter.Completer(namespace).complete)
+    readline.parse_and_bind("tab: complete")
+    _Console(namespace).interact(_banner(engine), exitmsg="")
+
+
+class _Console(code.InteractiveConsole):
+    """Python's prompt; errors of engines show their words alone."""
+
+    def showtraceback(self) -> None:
+        """Show the error, briefly where it is one that speaks for itself."""
+        error = sys.exc_info()[1]
+        render = getattr(error, "_render_traceback_", None)
+        if render is None:
+            super().showtraceback()
+        else:
+            self.write("\n".join(render()) + os.linesep)
+
+
+VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
+    (
+        "attach",
+        attach,
+        (
+            "rucat attach",
+            "rucat attach etl --session tables",
+            "rucat attach etl job.py 2026-01-31",
+            "rucat attach etl - < job.py",
+        ),
+    )
+]
+"""(verb, what does it, examples)."""

@@ -72,8 +72,8 @@ def machine_homes(env: Mapping[str, str]) -> Iterator[Path]:
         yield Path(on_path).resolve().parent.parent
 
 
-def look(home: Path) -> Java | None:
-    """What Java is in a folder, or None; by its ``release`` file, else by running it."""
+def look(home: Path, timeout_s: float = LOOK_TIMEOUT_S) -> Java | None:
+    """What Java is in a folder, or None; by its ``release`` file, else by running it for ``timeout_s`` at most."""
     executable = home / "bin" / "java"
     if not executable.is_file():
         return None
@@ -81,11 +81,11 @@ def look(home: Path) -> Java | None:
         release = (home / "release").read_text("utf-8", "replace")
     except OSError:
         release = ""
-    version = version_of(release) or version_of(_run(executable, "-version"))
+    version = version_of(release) or version_of(_run(executable, "-version", timeout_s))
     if version is None:
         return None
     found = re.search(r'^MODULES="([^"]*)"', release, re.MULTILINE)
-    modules = found.group(1).split() if found else _run(executable, "--list-modules").split()
+    modules = found.group(1).split() if found else _run(executable, "--list-modules", timeout_s).split()
     return Java(executable, version, frozenset(name.split("@")[0] for name in modules) or None)
 
 
@@ -106,7 +106,7 @@ def _asked_for(home: Path) -> Java:
     return java
 
 
-def _run(executable: Path, argument: str) -> str:
+def _run(executable: Path, argument: str, timeout_s: float) -> str:
     """Both outputs of a Java that does no more than describe itself; empty when it cannot."""
     try:
         done = subprocess.run(  # noqa: S603 - a Java the user's environment names, without a shell
@@ -114,7 +114,7 @@ def _run(executable: Path, argument: str) -> str:
             env={"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=LOOK_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

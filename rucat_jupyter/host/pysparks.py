@@ -91,11 +91,14 @@ def _ask(python: str, env: Mapping[str, str], folder: Path) -> PySpark:
         raise PySparkNotFound(f"{python} does not run as a Python: {exc}") from exc
     if not places:
         raise PySparkNotFound(f"{python} has no pyspark; {FIX}")
-    return _with_jars(python, places[0], python_version)
+    return in_package(python, places[0], python_version)
 
 
-def _with_jars(python: str, package: Path, python_version: str) -> PySpark:
-    """Find the jars of a pyspark package: within it (pip, conda), or in the Spark home that holds it."""
+def in_package(python: str, package: Path, python_version: str) -> PySpark:
+    """Find the jars of a pyspark package: within it (pip, conda), or in the Spark home that holds it.
+
+    Raises PySparkNotFound, with what to do, when there are none, or too old ones.
+    """
     for home in (package, package.parent.parent):
         core = sorted((home / "jars").glob("spark-core_*.jar"))
         if core:

@@ -1,0 +1,94 @@
+"""Looks at what this machine offers: memory, cores, limits of processes, locale, clock."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .examine import Surroundings
+from .findings import Finding, bad, ok, warn
+
+FEW_FILES, FEW_PROCESSES = 1024, 512
+SKEW_S = 5.0
+OLDEST_YEAR = 2025
+
+
+def memory(place: Surroundings) -> Iterator[Finding]:
+    """Say what there is, and what an engine takes by default."""
+    del place
+    from ..host import machine
+    from ..host.budget import Budget, needed_mb
+
+    room = machine.memory()
+    budget = Budget(room)
+    heap = budget.default_mb()
+    said = f"{_gb(room.available_mb)} of {_gb(room.total_mb)} are free"
+    takes = f"a default engine takes {_gb(needed_mb(heap))} (heap {_gb(heap)})"
+    if budget.refusal(heap):
+        yield bad("memory", f"{said}: no engine fits, {takes}", "stop something else: rucat list, rucat stop NAME")
+    elif heap < 1024:
+        yield warn("memory", f"{said}: engines are small, {takes}", "rucat stop NAME, or give this machine more")
+    else:
+        yield ok("memory", f"{said}; {takes}")
+
+
+def cores(place: Surroundings) -> Iterator[Finding]:
+    """Say how many there are, which is what an engine takes by default."""
+    del place
+    from ..host import machine
+
+    found = machine.cores()
+    yield ok("cores", f"{found} here; a default engine takes {'it' if found == 1 else 'all of them'}")
+
+
+def limits(place: Surroundings) -> Iterator[Finding]:
+    """Look at how many files and processes are allowed."""
+    del place
+    import resource
+
+    for name, number, least, flag in (
+        ("open files", resource.RLIMIT_NOFILE, FEW_FILES, "-n 65536"),
+        ("processes", resource.RLIMIT_NPROC, FEW_PROCESSES, "-u 4096"),
+    ):
+        soft, hard = resource.getrlimit(number)
+        if soft in (-1, resource.RLIM_INFINITY) or soft >= least:
+            shown = "no limit" if soft in (-1, resource.RLIM_INFINITY) else str(soft)
+            yield ok("limits", f"{name}: {shown}")
+        else:
+            fix = f"ulimit {flag}" if hard in (-1, resource.RLIM_INFINITY) or hard > soft else "ask an administrator"
+            yield warn("limits", f"{name}: only {soft}; Spark takes hundreds", f"{fix}, then rucat serve --replace")
+
+
+def locale(place: Surroundings) -> Iterator[Finding]:
+    """Look whether there is a UTF-8 locale for engines, and one here."""
+    from ..host import machine
+
+    chosen = machine.utf8_locale()
+    yield ok("locale", f"engines run under {chosen}")
+    here = next((place.env[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if place.env.get(name)), "C")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if encoding.lower().replace("-", "") != "utf8":
+        yield warn("locale", f"this terminal's encoding is {encoding} ({here})", f"export LC_ALL={chosen}")
+
+
+def clock(place: Surroundings) -> Iterator[Finding]:
+    """Compare this machine's clock with that of whoever keeps the files."""
+    now = time.time()
+    if time.gmtime(now).tm_year < OLDEST_YEAR:
+        yield bad("clock", f"it is {time.strftime('%Y-%m-%d', time.gmtime(now))} here", "set the clock")
+        return
+    folder = place.directory if place.directory.is_dir() else Path(tempfile.gettempdir())
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        skew_s = Path(file.name).stat().st_mtime - now
+    if abs(skew_s) > SKEW_S:
+        said = f"the clock of {folder} is {skew_s:+.0f} s from this machine's"
+        yield warn("clock", said, "synchronise the clocks (chrony, ntp)")
+    else:
+        yield ok("clock", "this machine and its files agree")
+
+
+def _gb(mb: int) -> str:
+    return f"{mb / 1024:.1f} GB"

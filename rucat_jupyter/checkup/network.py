@@ -1,0 +1,76 @@
+"""Looks at what stands between programs and engines: proxies, ports, and variables that bend connections."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from ..host import free_ports
+from .examine import Surroundings
+from .findings import Finding, bad, ok, warn
+
+LOOPBACK = ("localhost", "127.0.0.1")
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy")
+TRIED = 20
+BENDING: Mapping[str, str] = {
+    "SPARK_CONNECT_AUTHENTICATE_TOKEN": "pyspark then wants TLS wherever it connects",
+    "SPARK_REMOTE": "plain SparkSession.builder goes there",
+    "SPARK_HOME": "plain pyspark takes its jars from there; Rucat's engines do not",
+}
+"""Variables of which people forget that they are set; their values are never shown."""
+
+
+def proxies(place: Surroundings) -> Iterator[Finding]:
+    """Look whether calls to this machine itself would go through a proxy."""
+    found = {name: value for name in PROXIES if (value := _variable(place.env, name))}
+    if not found:
+        yield ok("proxies", "none is set")
+        return
+    shown = ", ".join(f"{name} is {without_secrets(value)}" for name, value in found.items())
+    excepted = (_variable(place.env, "no_proxy") or "").replace(" ", "").split(",")
+    through = [host for host in LOOPBACK if host not in excepted and "*" not in excepted]
+    if through:
+        said = f"{shown}; {' and '.join(through)} would go through it (Rucat's own calls do not)"
+        yield warn("proxies", said, "export no_proxy=localhost,127.0.0.1 NO_PROXY=localhost,127.0.0.1")
+    else:
+        yield ok("proxies", f"{shown}; not for this machine itself")
+
+
+def ports(place: Surroundings) -> Iterator[Finding]:
+    """Try some ports of the range that engines take theirs from."""
+    del place
+    low, high = free_ports.RANGE.start, free_ports.RANGE.stop - 1
+    free = sum(free_ports.is_free(port) for port in random.sample(free_ports.RANGE, TRIED))
+    said = f"{free} of {TRIED} tried between {low} and {high} on 127.0.0.1 are free"
+    if not free:
+        yield bad("ports", said, "look what holds them: ss -ltnp; or whether 127.0.0.1 is up: ip address show lo")
+    elif free < TRIED // 2:
+        yield warn("ports", said, "look what holds them: ss -ltnp")
+    else:
+        yield ok("ports", said)
+
+
+def environment(place: Surroundings) -> Iterator[Finding]:
+    """Name variables that bend what pyspark does."""
+    found = [name for name in BENDING if place.env.get(name)]
+    for name in found:
+        yield warn("environment", f"{name} is set: {BENDING[name]}", f"unset {name}")
+    if not found:
+        yield ok("environment", "nothing that bends connections is set")
+
+
+def without_secrets(url: str) -> str:
+    """Scheme, host and port of an address: neither user nor password nor what follows."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    scheme = f"{parts.scheme}://" if parts.scheme else ""
+    return f"{scheme}{parts.hostname or '?'}{port}"
+
+
+def _variable(env: Mapping[str, str], name: str) -> str | None:
+    """A proxy variable: by custom in small letters first."""
+    return env.get(name) or env.get(name.upper())

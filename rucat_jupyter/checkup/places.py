@@ -1,0 +1,120 @@
+"""Looks at the folders that Rucat writes to: the data directory and the temp directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .examine import Surroundings
+from .findings import Finding, bad, ok, warn
+
+LITTLE_BYTES = 2 << 30
+"""Shuffles and logs of one engine take that soon."""
+NONE_BYTES = 200 << 20
+NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "ceph", "fuse.sshfs")
+AREA = "data directory"
+
+
+def data_directory(place: Surroundings) -> Iterator[Finding]:
+    """Look whether it is ours alone, can be written to, and has room."""
+    directory = place.directory
+    elsewhere = "export RUCAT_DATA_DIR=… (a folder on this machine that you can write to)"
+    there = _existing(directory)
+    if not there.is_dir():
+        yield bad(AREA, f"{there} is not a folder", elsewhere)
+        return
+    if directory.is_dir():
+        status = directory.stat()
+        if status.st_uid != os.geteuid():
+            yield bad(AREA, f"{directory} belongs to uid {status.st_uid}, you are {os.geteuid()}", elsewhere)
+            return
+        if status.st_mode & 0o077:
+            mode = oct(status.st_mode & 0o777)[2:]
+            yield warn(AREA, f"others may look into {directory} (mode {mode})", f"chmod 700 '{directory}'")
+    if refusal := _refusal(there):
+        yield bad(AREA, f"{there} cannot be written to: {refusal}", elsewhere)
+        return
+    yield from _room(AREA, there, f"free some space there, or {elsewhere}")
+    if (kind := file_system(there)) in NETWORK:
+        said = f"{there} is on a network ({kind}): locks may not reach other machines"
+        yield warn(AREA, said, elsewhere)
+    if not directory.is_dir():
+        yield ok(AREA, f"{directory} will be made when it is needed")
+
+
+def temp_directory(place: Surroundings) -> Iterator[Finding]:
+    """Look whether it can be written to and has room."""
+    folder = Path(place.env.get("TMPDIR") or tempfile.gettempdir())
+    fix = "export TMPDIR=… (a folder that you can write to)"
+    if not folder.is_dir():
+        yield bad("temp directory", f"there is no folder {folder}", fix)
+    elif refusal := _refusal(folder):
+        yield bad("temp directory", f"{folder} cannot be written to: {refusal}", fix)
+    else:
+        yield from _room("temp directory", folder, f"free some space there, or {fix}")
+
+
+def size_bytes(folder: Path) -> int:
+    """What the files below a folder take; those that vanish meanwhile take nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(Path(root, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def human(size: float) -> str:
+    """Bytes as people say them."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.3g} TB"
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """What kind of file system a folder is on; empty where the system does not say."""
+    try:
+        lines = mounts.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    best, kind = -1, ""
+    for line in lines:
+        words = line.split()
+        point = Path(words[1].encode().decode("unicode_escape", "replace"))
+        if (point == folder or point in folder.parents) and len(point.parts) >= best:
+            best, kind = len(point.parts), words[2]
+    return kind
+
+
+def _existing(directory: Path) -> Path:
+    """The directory, or the nearest above it that is there."""
+    return next((folder for folder in (directory, *directory.parents) if os.path.lexists(folder)), Path("/"))
+
+
+def _refusal(folder: Path) -> str:
+    """Why nothing can be written there; empty when it can: by trying, for modes alone do not tell."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"rucat doctor")
+            file.flush()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _room(area: str, folder: Path, fix: str) -> Iterator[Finding]:
+    usage = shutil.disk_usage(folder)
+    said = f"{folder}: {human(usage.free)} of {human(usage.total)} are free"
+    if usage.free < NONE_BYTES:
+        yield bad(area, said, fix)
+    elif usage.free < LITTLE_BYTES:
+        yield warn(area, said, fix)
+    else:
+        yield ok(area, said)
