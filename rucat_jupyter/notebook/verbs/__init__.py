@@ -15,6 +15,7 @@ _MODULES = (
     "look",
     "ui",
     "act",
+    "doctor",
     "sql",
 )
 
