@@ -64,11 +64,21 @@ class Globs:
 _denied = Globs(DENIED_CONFS)
 
 
-def check_denied(spec: EngineSpec, denied: Globs, allowed: Globs) -> None:
-    """Raise ConfDenied, naming every key that is denied always, or by an administrator and not allowed again."""
-    found = {key: DENIED_CONFS[glob] for key in spec.conf if (glob := _denied.match(key))}
-    found |= {key: "an administrator denied it" for key in spec.conf if denied.match(key) and not allowed.match(key)}
-    found |= {key: DENIED_ENV[key] for env in (spec.env, spec.secret_env) for key in env if key in DENIED_ENV}
+def check_denied(
+    spec: EngineSpec, denied: Mapping[str, Globs], allowed: Globs, denied_env: Mapping[str, Globs]
+) -> None:
+    """Raise ConfDenied, naming every key that is denied always, or by an administrator and not allowed again.
+
+    ``denied`` and ``denied_env`` have the globs of an administrator by the reason that is given for them.
+    """
+    found: dict[str, str] = {}
+    for why, globs in denied.items():
+        found |= {key: why for key in spec.conf if globs.match(key) and not allowed.match(key)}
+    found |= {key: DENIED_CONFS[glob] for key in spec.conf if (glob := _denied.match(key))}
+    variables = [*spec.env, *spec.secret_env]
+    for why, globs in denied_env.items():
+        found |= {key: why for key in variables if globs.match(key)}
+    found |= {key: DENIED_ENV[key] for key in variables if key in DENIED_ENV}
     if found:
         listed = "; ".join(f"{dotted([key])}: {why}" for key, why in found.items())
         raise ConfDenied(f"these may not be set: {listed}", keys=[dotted([key]) for key in found])

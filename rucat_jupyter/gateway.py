@@ -7,6 +7,7 @@ one engine lose no update and see no error.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -15,12 +16,13 @@ from weakref import WeakValueDictionary
 from . import lifecycle
 from .bell import Bell
 from .connection import Connection, remote_of
-from .credentials import split
+from .drafts import draft, respec
 from .engine import ID_PATTERN, Engine, Event, Session, Status, Target, Verb
-from .errors import Conflict, EngineNotFound, InvalidRequest, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from .errors import Conflict, EngineNotFound, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
+from .plans import Plan, plan
 from .ports import Endpoint, Note, Platform, Store, Wake
 from .profiles import Profiles, Resolved
 from .sessions import check_key, checked_session
@@ -79,6 +81,7 @@ class Gateway:
         self._out_of_reach_s = out_of_reach_s
         self._first_missed: dict[str, datetime] = {}
         self._session_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._owner_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # --- making and finding -------------------------------------------------------------------------------
 
@@ -96,35 +99,39 @@ class Gateway:
         NameTaken
             The owner has an engine of that name; a name that was not asked for is chosen free.
         """
-        asked = self.profiles.resolve(request, self.platforms)
-        platform = self.platforms[asked.platform]
-        problems = [problem for problem in await platform.check(asked.spec) if problem.is_wrong]
-        if problems:
-            raise InvalidRequest.of([(problem.field, problem.message) for problem in problems])
-        spec, credential = split(asked.spec, self._new_token)
-        pinned = await platform.pin(spec)
-        self.profiles.limits.check_sizes(pinned.spec)
+        made = await draft(self.profiles, self.platforms, request, self._new_token)
         engine = Engine(
             id=self._new_id(),
             name="",
             owner=owner,
-            platform=asked.platform,
-            profile=asked.profile,
-            site=await platform.site(pinned.spec),
-            spec=pinned.spec,
-            spark_version=pinned.spark_version,
-            python_version=pinned.python_version,
+            platform=made.asked.platform,
+            profile=made.asked.profile,
+            site=made.site,
+            spec=made.pinned.spec,
+            spark_version=made.pinned.spark_version,
+            python_version=made.pinned.python_version,
             created_at=_UNSET,  # the store's time takes its place
         )
-        names = [asked.name] if asked.name else await self._free_names(owner, asked, engine.id)
+        names = [made.asked.name] if made.asked.name else await self._free_names(owner, made.asked, engine.id)
         *others, last = [engine.model_copy(update={"name": name}) for name in names]
         note = Note(owner, "create")
-        for candidate in others:
-            try:
-                return self._changed(await self._store.create(candidate, credential, note))
-            except NameTaken:
-                continue
-        return self._changed(await self._store.create(last, credential, note))
+        async with self._room_for(engine):
+            for candidate in others:
+                try:
+                    return self._changed(await self._store.create(candidate, made.credential, note))
+                except NameTaken:
+                    continue
+            return self._changed(await self._store.create(last, made.credential, note))
+
+    async def plan(self, owner: str, request: Mapping[str, object]) -> Plan:
+        """What :meth:`create` would make of this request, and what would start; nothing is stored or started.
+
+        Raises what create raises, but NameTaken: the plan has the engine of that name.
+        """
+        made = await draft(self.profiles, self.platforms, request, self._new_token)
+        name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
+        found = await self.engines(owner, name=name)
+        return await plan(made, self.platforms[made.asked.platform], name, found[0] if found else None)
 
     async def get(self, owner: str, ref: str) -> Engine:
         """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""
@@ -159,7 +166,36 @@ class Gateway:
             try:
                 if force and verb is Verb.DELETE and engine.is_managed:
                     return await self._forget(engine, actor or owner)
-                return await self._record(engine, verb, Note(actor or owner, verb.value, reason))
+                async with self._room_for(engine if verb is Verb.RESTART else None):
+                    return await self._record(engine, verb, Note(actor or owner, verb.value, reason))
+            except Conflict:
+                engine = await self.get(owner, engine_id)
+        raise _too_busy(engine)
+
+    async def restart(self, owner: str, ref: str, settings: Mapping[str, object]) -> tuple[Outcome, Engine]:
+        """Ask for a restart with these fields of the spec over the stored ones, from the next run on.
+
+        Raises what :meth:`create` raises for the fields, what :meth:`ask` raises for the verb, and NotPossible where
+        it would join a start that has other settings.
+        """
+        engine = await self.get(owner, ref)
+        engine_id = engine.id
+        for _ in range(ATTEMPTS):
+            outcome, changes = lifecycle.ask(engine, Verb.RESTART)
+            platform = self._platform_of(engine)
+            if platform is None:
+                raise PlatformUnavailable(f"cannot restart {engine.name!r}: no platform here serves {engine.site!r}")
+            credential = await self._store.credential(engine.id)
+            new = await respec(self.profiles, platform, engine, credential, settings)
+            if outcome is Outcome.OK:
+                if new.words:
+                    raise _joins_another_start(engine)
+                return outcome, engine
+            try:
+                async with self._room_for(engine):
+                    note = Note(owner, Verb.RESTART.value, new.words)
+                    row = {**changes, **new.changes}
+                    return outcome, self._changed(await self._store.update(engine, row, note, new.credential))
             except Conflict:
                 engine = await self.get(owner, engine_id)
         raise _too_busy(engine)
@@ -263,6 +299,17 @@ class Gateway:
             engine = self._changed(await self._store.update(engine, changes, note))
         return outcome, engine
 
+    @contextlib.asynccontextmanager
+    async def _room_for(self, engine: Engine | None) -> AsyncIterator[None]:
+        """Hold the place of one more engine of an owner that runs; Forbidden where limits leave none."""
+        if engine is None or self.profiles.limits.max_engines is None or not engine.is_managed:
+            yield
+            return
+        async with self._owner_locks.setdefault(engine.owner, asyncio.Lock()):  # this gateway's: others may add theirs
+            others = [other for other in await self._store.engines(engine.owner) if other.id != engine.id]
+            self.profiles.limits.check_engines(sum(map(_shall_run, others)))
+            yield
+
     async def _forget(self, engine: Engine, actor: str) -> tuple[Outcome, Engine]:
         """Remove the record of an engine that nobody can reach, and nothing else."""
         why_not = await self._why_not_forget(engine)
@@ -336,6 +383,19 @@ def _numbered(base: str) -> Iterator[str]:
     while True:
         yield f"{base}-{number}"
         number += 1
+
+
+def _shall_run(engine: Engine) -> bool:
+    return engine.is_managed and engine.target is Target.RUNNING and not lifecycle.is_settled(engine)
+
+
+def _joins_another_start(engine: Engine) -> NotPossible:
+    status = status_of(engine).value
+    return NotPossible(
+        f"cannot restart {engine.name!r} with other settings: it is {status}, starting with those that are stored; "
+        "wait until it runs, or stop it, then ask again",
+        status=status,
+    )
 
 
 def _too_busy(engine: Engine) -> Conflict:

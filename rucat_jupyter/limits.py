@@ -1,58 +1,255 @@
-"""What an administrator allows: the ``[limits]`` of ``rucat.toml``."""
+"""What an administrator allows: the ``[limits]`` of ``rucat.toml``, each with the file that it comes from."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from .confs import Globs, check_denied
 from .engine import EngineSpec, Memory, Model, PositiveCount
 from .errors import Forbidden
 
+CODE_CONFS = (
+    "spark.jars*",
+    "spark.files",
+    "spark.archives",
+    "spark.submit.pyFiles",
+    "spark.plugins",
+    "spark.sql.extensions",
+    "spark.extraListeners",
+    "spark.sql.catalog.*",
+    "spark.*.extraClassPath",
+    "spark.*.extraLibraryPath",
+    "spark.*.userClassPathFirst",
+)
+"""Confs that bring code into an engine: one's own affair in one's own engine, denied on a team's gateway."""
+
+ALIASES: Mapping[str, tuple[str, str]] = {
+    "spark.driver.memory": ("driver", "memory"),
+    "spark.driver.cores": ("driver", "cores"),
+    "spark.executor.memory": ("executors", "memory"),
+    "spark.executor.cores": ("executors", "cores"),
+    "spark.executor.instances": ("executors", "instances"),
+    "spark.dynamicAllocation.maxExecutors": ("executors", "max"),
+}
+"""Confs that say the same as a field of the spec."""
+
+Positive = Annotated[int, Field(ge=1, le=31_536_000, strict=True)]
 _UNITS = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
+_SIZE = re.compile(r"(\d{1,18})\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 
 class Limits(Model):
-    """Confs and sizes. What a team gateway denies by default, idle and lifetime limits come with later issues."""
+    """What nobody may exceed. A limit that is not set allows everything."""
 
     denied_conf: list[str] = Field(default_factory=list, description="Globs of Spark confs that nobody may set.")
-    allowed_conf: list[str] = Field(default_factory=list, description="Globs of confs excepted from denied_conf.")
+    allowed_conf: list[str] = Field(
+        default_factory=list, description="Globs of confs excepted from denied_conf and from own_code = false."
+    )
+    denied_env: list[str] = Field(
+        default_factory=list, description="Globs of environment variables that nobody may set."
+    )
+    own_code: bool | None = Field(
+        None,
+        strict=True,
+        description="Whether jars, packages, plugins and extensions may be set; default: yes, on a team's gateway no.",
+    )
     max_driver_memory: Memory | None = Field(None, description="Largest driver.memory.")
     max_driver_cores: PositiveCount | None = Field(None, description="Largest driver.cores.")
     max_executor_memory: Memory | None = Field(None, description="Largest executors.memory.")
     max_executor_cores: PositiveCount | None = Field(None, description="Largest executors.cores.")
     max_executors: PositiveCount | None = Field(None, description="Largest executors.instances and executors.max.")
+    max_total_memory: Memory | None = Field(None, description="Largest memory of an engine, driver and executors.")
+    max_total_cores: PositiveCount | None = Field(None, description="Most cores of an engine, driver and executors.")
+    max_idle_timeout_s: Positive | None = Field(
+        None, description="Largest idle_timeout_s (0, never, is refused); taken where none is given."
+    )
+    max_lifetime_s: Positive | None = Field(
+        None, description="Largest max_lifetime_s (0, never, is refused); taken where none is given."
+    )
+    max_engines: PositiveCount | None = Field(
+        None, description="Most engines of one owner that run, or are to run, at once."
+    )
+    allowed_platforms: list[str] | None = Field(None, description="Globs of platforms.")
+    allowed_spark_versions: list[str] | None = Field(None, description="Globs of Spark releases.")
+    allowed_images: list[str] | None = Field(None, description="Globs of container images.")
+    allowed_contexts: list[str] | None = Field(None, description="Globs of contexts of the kubeconfig.")
+    allowed_namespaces: list[str] | None = Field(None, description="Globs of namespaces.")
+    allowed_service_accounts: list[str] | None = Field(None, description="Globs of service accounts.")
 
-    @cached_property
-    def _globs(self) -> tuple[Globs, Globs]:
-        return Globs(self.denied_conf), Globs(self.allowed_conf)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _is_team: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, object], sources: Mapping[str, str], *, is_team: bool = False) -> Limits:
+        """Limits whose values come from these files; ``is_team``: of a gateway that serves many people."""
+        limits = cls.model_validate(values)
+        limits._sources.update(sources)
+        limits._is_team = is_team
+        return limits
+
+    def place(self, name: str) -> str:
+        """A limit by its name and the file that sets it."""
+        return f"limits.{name} in {self._sources[name]}" if name in self._sources else f"limits.{name}"
+
+    def shown(self) -> list[tuple[str, object, str]]:
+        """Every limit that is set: name, value, file."""
+        return [(name, getattr(self, name), self._sources.get(name, "")) for name in sorted(self.model_fields_set)]
+
+    # --- what is filled in ----------------------------------------------------------------------------------
+
+    def fill(self, spec: EngineSpec, idle_timeout_s: float) -> tuple[EngineSpec, dict[str, str]]:
+        """Take the limits of time where a spec names none; the fields that were filled in, with the limit's place.
+
+        ``idle_timeout_s`` is the gateway's default, 0 for never.
+        """
+        update: dict[str, int] = {}
+        longest = self.max_idle_timeout_s
+        if longest and spec.idle_timeout_s is None and not 0 < idle_timeout_s <= longest:
+            update["idle_timeout_s"] = longest
+        if self.max_lifetime_s and spec.max_lifetime_s is None:
+            update["max_lifetime_s"] = self.max_lifetime_s
+        names = {"idle_timeout_s": "max_idle_timeout_s", "max_lifetime_s": "max_lifetime_s"}
+        return spec.model_copy(update=update) if update else spec, {key: self.place(names[key]) for key in update}
+
+    def cap(self, asked: EngineSpec, pinned: EngineSpec) -> tuple[EngineSpec, dict[str, str]]:
+        """Bring what the platform has chosen by itself within the limits; what was asked for stays as it is."""
+        update: dict[str, object] = {}
+        rows = (("memory", self.max_driver_memory, "spark.driver.memory"), ("cores", self.max_driver_cores, ""))
+        for name, limit, conf in rows:
+            chosen = getattr(pinned.driver, name)
+            was_asked = getattr(asked.driver, name) is not None or (conf or "spark.driver.cores") in asked.conf
+            if limit is not None and chosen is not None and not was_asked and _size(chosen) > _size(limit):
+                update[name] = limit
+        if not update:
+            return pinned, {}
+        spec = pinned.model_copy(update={"driver": pinned.driver.model_copy(update=update)})
+        return spec, {f"driver.{name}": self.place(f"max_driver_{name}") for name in update}
+
+    # --- what is refused ------------------------------------------------------------------------------------
 
     def check_confs(self, spec: EngineSpec) -> None:
         """Raise ConfDenied where the spec sets what is denied, always or by these limits."""
-        check_denied(spec, *self._globs)
+        check_denied(spec, self._denied, self._allowed, self._denied_env)
 
-    def check_sizes(self, spec: EngineSpec) -> None:
-        """Raise Forbidden, naming every field of the pinned spec (defaults filled in) that is over its limit."""
-        driver, executors = spec.driver, spec.executors
-        rows: list[tuple[str, int | str | None, int | str | None]] = [
-            ("driver.memory", driver.memory, self.max_driver_memory),
-            ("driver.cores", driver.cores, self.max_driver_cores),
-            ("executors.memory", executors.memory, self.max_executor_memory),
-            ("executors.cores", executors.cores, self.max_executor_cores),
-            ("executors.instances", executors.instances, self.max_executors),
-            ("executors.max", executors.max, self.max_executors),
-        ]
-        over = [
-            (name, f"{asked} is over the administrator's limit of {limit}")
-            for name, asked, limit in rows
-            if asked is not None and limit is not None and _size(asked) > _size(limit)
-        ]
+    def check(self, spec: EngineSpec, platform: str) -> None:
+        """Raise Forbidden, naming all of the pinned spec (defaults filled in) that is not within these limits."""
+        over = [*self._sizes(spec), *self._times(spec, platform), *self._words(spec, platform)]
         if over:
-            text = "; ".join(f"{name}: {message}" for name, message in over)
-            raise Forbidden(text, errors=[{"field": name, "message": message} for name, message in over])
+            raise _refused(over)
+
+    def check_engines(self, running: int) -> None:
+        """Raise Forbidden where an owner of so many engines that run may have no further one."""
+        if self.max_engines is not None and running >= self.max_engines:
+            text = f"{running} of your engines run or are to run, and the limit is {self.max_engines}"
+            raise _refused([("", f"{text} ({self.place('max_engines')}): stop one first")])
+
+    @cached_property
+    def _denied(self) -> Mapping[str, Globs]:
+        denied = {f"{self.place('denied_conf')} denies it": Globs(self.denied_conf)}
+        if self.own_code is False:
+            denied[f"it brings in code, and {self.place('own_code')} is false"] = Globs(CODE_CONFS)
+        elif self._is_team and self.own_code is None:
+            denied["it brings in code; a team's gateway needs limits.own_code or limits.allowed_conf for it"] = Globs(
+                CODE_CONFS
+            )
+        return denied
+
+    @cached_property
+    def _allowed(self) -> Globs:
+        return Globs(self.allowed_conf)
+
+    @cached_property
+    def _denied_env(self) -> Mapping[str, Globs]:
+        return {f"{self.place('denied_env')} denies it": Globs(self.denied_env)}
+
+    def _sizes(self, spec: EngineSpec) -> Iterator[tuple[str, str]]:
+        rows = (
+            ("driver", "memory", "max_driver_memory"),
+            ("driver", "cores", "max_driver_cores"),
+            ("executors", "memory", "max_executor_memory"),
+            ("executors", "cores", "max_executor_cores"),
+            ("executors", "instances", "max_executors"),
+            ("executors", "max", "max_executors"),
+        )
+        for part, name, limit_name in rows:
+            limit = getattr(self, limit_name)
+            conf = next(key for key, path in ALIASES.items() if path == (part, name))
+            asked = {f"{part}.{name}": getattr(getattr(spec, part), name), f"conf.{conf}": spec.conf.get(conf)}
+            for field, value in asked.items():
+                if limit is not None and value is not None and _size(_meant(value, name)) > _size(limit):
+                    yield field, self._said(value, limit_name)
+        for name in ("memory", "cores"):
+            limit, total = getattr(self, f"max_total_{name}"), _total(spec, name)
+            if limit is not None and total > _size(limit):
+                text = f"{total / 1024**2:g}g" if name == "memory" else total
+                yield f"driver.{name}, executors.{name}", f"together {self._said(text, f'max_total_{name}')}"
+
+    def _times(self, spec: EngineSpec, platform: str) -> Iterator[tuple[str, str]]:
+        if platform == "external":
+            return  # Rucat does not end it
+        for name, limit_name in (("idle_timeout_s", "max_idle_timeout_s"), ("max_lifetime_s", "max_lifetime_s")):
+            limit, value = getattr(self, limit_name), getattr(spec, name)
+            if limit is not None and value is not None and not 0 < value <= limit:
+                yield name, self._said(value or "0 (never)", limit_name)
+
+    def _words(self, spec: EngineSpec, platform: str) -> Iterator[tuple[str, str]]:
+        rows: list[tuple[str, str | None, str, bool]] = [
+            ("platform", platform, "allowed_platforms", True),
+            ("spark_version", spec.spark_version, "allowed_spark_versions", False),
+            ("image", spec.image, "allowed_images", platform == "kubernetes"),
+            ("kubernetes.context", spec.kubernetes.context, "allowed_contexts", platform == "kubernetes"),
+            ("kubernetes.namespace", spec.kubernetes.namespace, "allowed_namespaces", platform == "kubernetes"),
+            (
+                "kubernetes.service_account",
+                spec.kubernetes.service_account,
+                "allowed_service_accounts",
+                platform == "kubernetes",
+            ),
+        ]
+        for field, value, limit_name, must_be_known in rows:
+            allowed: list[str] | None = getattr(self, limit_name)
+            if allowed is None or (value is None and not must_be_known):
+                continue
+            if value is None or Globs(allowed).match(value) is None:
+                asked = "none was named" if value is None else f"{value!r} was asked for"
+                close = get_close_matches(value or "", allowed, 1)
+                meant = f" (did you mean {close[0]!r}?)" if close else ""
+                listed = ", ".join(allowed) or "none"
+                yield field, f"{asked}, and allowed are {listed} ({self.place(limit_name)}){meant}"
+
+    def _said(self, asked: object, limit_name: str) -> str:
+        return f"{asked} was asked for, and the limit is {getattr(self, limit_name)} ({self.place(limit_name)})"
+
+
+def _refused(over: list[tuple[str, str]]) -> Forbidden:
+    text = "; ".join(f"{name}: {message}" if name else message for name, message in over)
+    return Forbidden(text, errors=[{"field": name, "message": message} for name, message in over])
+
+
+def _total(spec: EngineSpec, name: str) -> int:
+    """Memory in kilobytes, or cores, of driver and executors together, as far as the spec names them."""
+    driver, executors = spec.driver, spec.executors
+    number = max(executors.instances or 0, executors.max or 0)
+    each, own = getattr(executors, name), getattr(driver, name)
+    return (_size(own) if own is not None else 0) + number * (_size(each) if each is not None else 0)
+
+
+def _meant(value: int | str, name: str) -> int | str:
+    """A conf's number: of megabytes where it is a memory without a unit (Spark's rule), else a count."""
+    if isinstance(value, int) or not (value.isascii() and value.strip().isdigit()):
+        return value
+    return f"{value.strip()[:18]}m" if name == "memory" else int(value[:18])
 
 
 def _size(value: int | str) -> int:
-    """A count, or a memory size in kilobytes."""
-    return value if isinstance(value, int) else int(value[:-1]) * _UNITS[value[-1].lower()]
+    """A count, or a memory size in kilobytes; a conf's text that is neither is larger than any limit."""
+    found = None if isinstance(value, int) else _SIZE.fullmatch(value.strip())
+    if isinstance(value, int) or found is None:
+        return value if isinstance(value, int) else 1 << 62
+    return int(found[1]) * _UNITS[found[2].lower()] if found[2] else int(found[1]) // 1024

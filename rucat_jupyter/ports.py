@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .engine import Credential, Engine, EngineSpec, Event, Reason, Session
 from .lifecycle import Changes, Health, Observation, status_of
@@ -117,8 +117,12 @@ class Store(Protocol):
         """All engines (of one owner), oldest first."""
         ...
 
-    async def update(self, engine: Engine, changes: Changes, note: Note | None) -> Engine:
+    async def update(
+        self, engine: Engine, changes: Changes, note: Note | None, credential: Credential | None = None
+    ) -> Engine:
         """Compare-and-set on ``engine.revision``: write the fields, revision + 1, and the history line, as one.
+
+        A ``credential`` takes the place of the engine's, in the same transaction.
 
         ``started_at`` and ``stopped_at`` may be given as :data:`STORE_NOW`. Values are those of the model's fields.
         Returns the new engine. Raises Conflict when the revision has moved or the engine is gone; IllegalTransition
@@ -213,6 +217,28 @@ class Pinned:
     spec: EngineSpec
     spark_version: str | None
     python_version: str | None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a platform would start for a pinned spec; nothing of it is secret.
+
+    ``conf`` has (key, value, whose): whose is "" for what the spec says, else words for why Rucat sets it.
+    """
+
+    conf: Sequence[tuple[str, str, str]]
+    java: str
+    java_version: int
+    spark_home: str
+    python: str
+    directory: str
+    java_options: Sequence[str]
+    heap_mb: int
+    needed_mb: int
+    free_mb: int
+    total_mb: int
+    cores: int
+    cores_offered: int
 
 
 @dataclass(frozen=True)
@@ -324,6 +350,18 @@ class Platform(Protocol):
 
     def changes(self) -> AsyncIterator[str]:
         """Ids of engines that may have changed (an exit, a watch event), as they happen, until closed."""
+        ...
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """A platform that can say what it would start; those that cannot are planned without it."""
+
+    async def outline(self, spec: EngineSpec, name: str) -> Outline:
+        """What it would start for this pinned spec, whose secrets are masked.
+
+        Raises PlatformError with the reason where something that it needs is not there.
+        """
         ...
 
 

@@ -1,67 +1,54 @@
-"""Turns what was asked and a named template into the full spec of an engine.
+"""Turns what was asked and a named template into the full spec of an engine, within an administrator's limits.
 
-Pure: it takes parsed files (:class:`Layer`), and an error in one of them is kept until that is used. Profiles that
-extend one another and ``--explain`` are a later issue; :attr:`Profile.parts` keeps each value's source for it.
+Pure: it takes parsed files (:class:`.templates.Layer`). What is wrong in one of them takes nothing else away; but where
+an administrator's limits cannot be read, nothing new may begin, since nobody knows what was meant to be forbidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from difflib import get_close_matches
 
 from .confs import wrong_confs
-from .credentials import move_url_token, wrong_masks
+from .credentials import masked, move_url_token, wrong_masks
 from .engine import EngineSpec, check_name
-from .errors import InvalidRequest
-from .fields import Wrong, capped, dotted, strange_nulls, suggestion, wrong_fields
+from .errors import Forbidden, InvalidRequest
+from .fields import Wrong, capped, dotted, strange_nulls, suggestion
+from .fragments import Origin, Path, leaves, merge, over, validated
 from .limits import Limits
+from .templates import BUILT_IN, Layer, Profile, Templates
 
-BUILT_IN: Mapping[str, Mapping[str, object]] = {
-    "local": {"platform": "local", "description": "On this machine, with its default resources."},
-    "k8s-small": {
-        "platform": "kubernetes",
-        "description": "A small engine on Kubernetes: driver 1 core 1 GB, 2 executors of 1 core 1 GB.",
-        "driver": {"cores": 1, "memory": "1g", "request_cores": "250m"},
-        "executors": {"instances": 2, "cores": 1, "memory": "1g", "request_cores": "250m"},
-    },
-}
+__all__ = ["BUILT_IN", "Layer", "Profile", "Profiles", "Resolved", "Value", "merge"]
+
 DEFAULT_PROFILE = "local"
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
+GIVEN = Origin("given")
+"""The origin of what a request itself says."""
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One file's content, or the ``error`` (with its place) that kept it from being read."""
+class Value:
+    """One value of a profile: its dotted key, what is shown of it, where it comes from, and what limits say of it."""
 
+    key: str
+    value: object
     source: str
-    data: Mapping[str, object] = field(default_factory=dict)
-    is_admin: bool = False
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named template: ``spec`` is the merged fragment of its ``parts`` (source, fragment), lowest first."""
-
-    name: str
-    platform: str
-    description: str = ""
-    spec: Mapping[str, object] = field(default_factory=dict)
-    parts: Sequence[tuple[str, Mapping[str, object]]] = ()
+    profile: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a request means: the name asked for, its profile ("" for none), its platform, the spec with its secrets."""
+    """What a request means: the name asked for, its profile ("" for none), its platform, the spec with its secrets.
+
+    ``origins`` has the place of each value.
+    """
 
     name: str | None
     profile: str
     platform: str
     spec: EngineSpec
+    origins: Mapping[Path, Origin] = field(default_factory=dict, compare=False)
 
 
 class Profiles:
@@ -70,36 +57,47 @@ class Profiles:
     Parameters
     ----------
     layers
-        Parsed files, lowest priority first: values of later ones win, while ``[limits]`` of administrators' files
-        win over those of users.
+        Parsed files, lowest priority first: values of later ones win. Of ``[limits]`` it is the other way round:
+        those of administrators win over those of users, and of two administrators' files the lower one wins.
     default
         The setting ``default_profile``; None: what the files say, else ``local``.
+    idle_timeout_s
+        The gateway's default idle time, 0 for never.
+    is_team
+        Whether it serves many people: then only what limits allow may bring code into an engine.
     """
 
-    def __init__(self, layers: Sequence[Layer] = (), default: str | None = None) -> None:
-        self._blocking: list[str] = []
-        self._broken: dict[str, str] = {}
-        self._parts = {name: [("built in", part)] for name, part in BUILT_IN.items()}
-        self._default = DEFAULT_PROFILE
-        limits: dict[str, object] = {}
-        for layer in sorted(layers, key=lambda layer: layer.is_admin):
-            limits |= self._limits_of(layer)
-        for layer in layers:
-            self._read(layer)
-        for name in self._parts.keys() - self._broken.keys():
-            if not self._merged(name).get("platform"):
-                self._broken[name] = f"{self._parts[name][0][0]}: profiles.{name}: platform is missing"
-        self.limits = Limits.model_validate(limits)
-        self.default = default or self._default
+    def __init__(
+        self,
+        layers: Sequence[Layer] = (),
+        default: str | None = None,
+        *,
+        idle_timeout_s: float = 3600.0,
+        is_team: bool = False,
+    ) -> None:
+        self._templates = Templates(layers)
+        self._refusals: list[str] = []
+        self._troubles: list[str] = []
+        self._idle_timeout_s = idle_timeout_s
+        values: dict[str, object] = {}
+        sources: dict[str, str] = {}
+        administrators = [layer for layer in reversed(layers) if layer.is_admin]
+        for layer in [*(layer for layer in layers if not layer.is_admin), *administrators]:
+            found = self._limits_of(layer)
+            values |= found
+            sources |= dict.fromkeys(found, layer.source)
+        self.limits = Limits.of(values, sources, is_team=is_team)
+        self.default = default or self._templates.default or DEFAULT_PROFILE
 
     @property
     def errors(self) -> list[str]:
         """One line (file, key, what is wrong) for each error in a file."""
-        return [*self._blocking, *self._broken.values()]
+        broken = [line for lines in self._templates.broken.values() for line in lines]
+        return list(dict.fromkeys([*self._refusals, *self._templates.errors, *self._troubles, *broken]))
 
     def all(self) -> list[Profile]:
         """Every profile that is without error, by name."""
-        return [self._profile(name) for name in sorted(self._parts) if name not in self._broken]
+        return [found for name in self._templates.names if (found := self._templates.get(name))]
 
     def get(self, name: str) -> Profile:
         """The profile of that name; InvalidRequest has the file's error, or the names that there are."""
@@ -109,27 +107,68 @@ class Profiles:
             raise InvalidRequest.of(wrong)
         return profile
 
+    def explain(self, profile: Profile) -> list[Value]:
+        """Every value of a profile, secrets masked, with its place; then what limits would fill in."""
+        shown: dict[str, object] = {"platform": profile.platform, "description": profile.description}
+        found = []
+        for path, value in leaves({**{key: word for key, word in shown.items() if word}, **masked(profile.spec)}):
+            origin = profile.origins.get(path) or Origin("")
+            found.append(Value(dotted(path), value, origin.source, origin.profile))
+        if profile.platform == "external":
+            return found
+        spec = EngineSpec.model_validate(profile.spec)
+        filled, places = self.limits.fill(spec, self._idle_timeout_s)
+        refused = self._refused_by(spec, profile.platform)
+        found = [
+            Value(v.key, v.value, v.source, v.profile, f"refused: {refused[v.key]}") if v.key in refused else v
+            for v in found
+        ]
+        return found + [Value(key, getattr(filled, key), place, note="limit applied") for key, place in places.items()]
+
     def resolve(self, asked: Mapping[str, object], platforms: Collection[str]) -> Resolved:
         """What a request for an engine means; InvalidRequest lists every wrong field at once.
 
         Null means "not given" for ``name``, ``platform`` and ``profile``; inside the spec it unsets what the profile
-        has. Raises ConfDenied where it sets a conf that is denied.
+        has. Raises ConfDenied where it sets a conf that is denied, Forbidden where limits are not known.
         """
+        self.check_readable()
         wrong: list[Wrong] = []
         name, platform, profile_name = (_word(asked.get(key), key, wrong) for key in ("name", "platform", "profile"))
         if name is not None:
             _check_name(name, wrong)
         profile = self._choose(profile_name, platform, platforms, wrong)
         fragment = {key: value for key, value in asked.items() if key not in ("name", "platform", "profile")}
-        wrong += strange_nulls(fragment, EngineSpec)
-        spec = _validated(EngineSpec, merge(profile.spec if profile else {}, fragment), wrong)
-        if spec is not None:
-            spec = move_url_token(spec)
-            wrong += [*wrong_confs(list(spec.conf)), *wrong_masks(spec)]
+        spec = self.checked(merge(profile.spec if profile else {}, fragment), fragment, wrong)
         if wrong or spec is None or profile is None:
             raise InvalidRequest.of(capped(wrong))
         self.limits.check_confs(spec)
-        return Resolved(name, profile.name, profile.platform, spec)
+        origins = over(profile.origins, fragment, GIVEN)
+        if profile.platform != "external":
+            spec, places = self.limits.fill(spec, self._idle_timeout_s)
+            origins |= {(key,): Origin(place) for key, place in places.items()}
+        return Resolved(name, profile.name, profile.platform, spec, origins)
+
+    def check_readable(self) -> None:
+        """Raise Forbidden where an administrator's limits are not known."""
+        if self._refusals:
+            text = "; ".join(self._refusals)
+            raise Forbidden(f"nothing new can be started while an administrator's limits cannot be read: {text}")
+
+    def within_times(self, spec: EngineSpec, platform: str) -> EngineSpec:
+        """The spec with the limits of time where it names none."""
+        return spec if platform == "external" else self.limits.fill(spec, self._idle_timeout_s)[0]
+
+    def checked(
+        self, whole: Mapping[str, object], fragment: Mapping[str, object], wrong: list[Wrong]
+    ) -> EngineSpec | None:
+        """The whole as a spec; what is wrong with it, or with the fragment that was asked for, goes into ``wrong``."""
+        wrong += strange_nulls(fragment, EngineSpec)
+        spec = validated(EngineSpec, whole, wrong)
+        if spec is None:
+            return None
+        spec = move_url_token(spec)
+        wrong += [*wrong_confs(list(spec.conf)), *wrong_masks(spec)]
+        return spec
 
     # --- choosing -----------------------------------------------------------------------------------------
 
@@ -154,93 +193,54 @@ class Profiles:
         return profile
 
     def _find(self, name: str, wrong: list[Wrong]) -> Profile | None:
-        if self._blocking:
-            wrong += [("profile", line) for line in self._blocking]
-        elif name in self._broken:
-            wrong.append(("profile", self._broken[name]))
-        elif name not in self._parts:
-            wrong.append(("profile", _unknown("profile", name, [profile.name for profile in self.all()])))
-        else:
-            return self._profile(name)
-        return None
+        if name in self._templates.broken:
+            wrong.append(("profile", "; ".join(self._templates.broken[name])))
+            return None
+        found = self._templates.get(name)
+        if found is None:
+            unread = "".join(f"; {line}" for line in self._templates.errors)
+            wrong.append(("profile", _unknown("profile", name, self._templates.names) + unread))
+        return found
 
-    def _merged(self, name: str) -> dict[str, object]:
-        merged: dict[str, object] = {}
-        for _, part in self._parts[name]:
-            merged = merge(merged, part)
-        return merged
-
-    def _profile(self, name: str) -> Profile:
-        spec = self._merged(name)
-        platform, description = str(spec.pop("platform")), str(spec.pop("description", ""))
-        return Profile(name, platform, description, spec, self._parts[name])
-
-    # --- reading ------------------------------------------------------------------------------------------
-
-    def _read(self, layer: Layer) -> None:
-        """Take one file's profiles and default; what is wrong is noted, at the file or at the profile."""
-        if layer.error:
-            self._blocking.append(f"{layer.source}: {layer.error}")
-        known = ("default_profile", "profiles", "limits")
-        for key in layer.data.keys() - set(known):
-            self._blocking.append(f"{layer.source}: {key}: there is no such key{suggestion(key, known)}")
-        default = layer.data.get("default_profile", self._default)
-        if isinstance(default, str):
-            self._default = default
-        else:
-            self._blocking.append(f"{layer.source}: default_profile: must be a string")
-        profiles = layer.data.get("profiles", {})
-        if isinstance(profiles, Mapping):
-            for name, part in profiles.items():
-                self._add(layer.source, name, part)
-        else:
-            self._blocking.append(f"{layer.source}: profiles: must be a table")
-
-    def _add(self, source: str, name: str, part: object) -> None:
-        wrong: list[Wrong] = []
-        _check_name(name, wrong, "")
-        if isinstance(part, Mapping):
-            about = {key: part[key] for key in ("platform", "description") if key in part}
-            for key, value in about.items():
-                _word(value, key, wrong)
-            spec = {key: value for key, value in part.items() if key not in about}
-            fragment = _validated(EngineSpec, spec, wrong)
-            wrong += wrong_confs(list(fragment.conf)) if fragment else []
-            self._parts.setdefault(name, []).append((source, part))
-        else:
-            wrong.append(("", "must be a table"))
-        if wrong:
-            lines = "; ".join(f"{dotted([key])}: {message}" if key else message for key, message in wrong)
-            self._broken[name] = f"{source}: profiles.{name}: {lines}"
+    # --- limits -------------------------------------------------------------------------------------------
 
     def _limits_of(self, layer: Layer) -> dict[str, object]:
-        """A file's limits; a wrong one blocks every use, since nobody knows what was meant to be forbidden."""
+        """A file's limits. A wrong one of an administrator refuses all that is new; one of a user is left out."""
         wrong: list[Wrong] = []
-        limits = _validated(Limits, layer.data.get("limits", {}), wrong)
-        self._blocking += [f"{layer.source}: {dotted(['limits', key])}: {message}" for key, message in wrong]
+        given = layer.data.get("limits", {})
+        limits = validated(Limits, given, wrong)
+        lines = [f"{layer.source}: {dotted(['limits', key])}: {message}" for key, message in wrong]
+        if layer.is_admin:
+            lines += [f"{layer.source}: {layer.error}"] if layer.error and "limits" not in layer.data else []
+            meant = [key for key in layer.data if key != "limits" and get_close_matches(key, ["limits"], 1, 0.75)]
+            lines += [f"{layer.source}: {key}: there is no such key{suggestion(key, ['limits'])}" for key in meant]
+            self._refusals += lines
+        else:
+            self._troubles += lines
+            if lines and isinstance(given, Mapping):
+                bad = {key.split(".")[0] for key, _ in wrong}
+                kept = {key: value for key, value in given.items() if key not in bad}
+                limits = validated(Limits, kept, [])
         return limits.model_dump(exclude_unset=True) if limits else {}
 
-
-def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    """``over`` over ``base``, field by field: objects merge, null unsets, everything else replaces."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping):
-            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _validated(model: type[ModelT], value: object, wrong: list[Wrong]) -> ModelT | None:
-    try:
-        return model.model_validate(value)
-    except ValidationError as exc:
-        wrong += wrong_fields(exc, model)
-        return None
+    def _refused_by(self, spec: EngineSpec, platform: str) -> dict[str, str]:
+        """Dotted fields of a profile that limits refuse, and why."""
+        found: dict[str, str] = {}
+        try:
+            self.limits.check(spec, platform)
+        except Forbidden as exc:
+            errors = exc.details["errors"]
+            assert isinstance(errors, list)  # noqa: S101 - as Limits makes it
+            for line in errors:
+                found |= dict.fromkeys(str(line["field"]).split(", "), str(line["message"]))
+        try:
+            self.limits.check_confs(spec)
+        except Forbidden as exc:
+            keys = exc.details["keys"]
+            assert isinstance(keys, list)  # noqa: S101 - as confs makes it
+            for key in keys:
+                found |= {f"{part}.{key}": exc.message for part in ("conf", "env", "secret_env")}
+        return found
 
 
 def _word(value: object, key: str, wrong: list[Wrong]) -> str | None:
@@ -250,12 +250,13 @@ def _word(value: object, key: str, wrong: list[Wrong]) -> str | None:
     return None
 
 
-def _check_name(name: str, wrong: list[Wrong], key: str = "name") -> None:
+def _check_name(name: str, wrong: list[Wrong]) -> None:
     try:
         check_name(name)
     except ValueError as exc:
-        wrong.append((key, str(exc)))
+        wrong.append(("name", str(exc)))
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
-    return f"there is no {what} {dotted([name[:80]])!r}; there are {', '.join(sorted(known))}"
+    meant = suggestion(name, sorted(known))
+    return f"there is no {what} {dotted([name[:80]])!r}{meant}; there are {', '.join(sorted(known))}"

@@ -12,9 +12,10 @@ from pathlib import Path
 from ..engine import Credential, Engine, EngineSpec, State, Target
 from ..host import machine
 from ..lifecycle import End, Observation, Presence, is_wanted
-from ..ports import Endpoint, Leftover, Pinned, Problem
+from ..ports import Endpoint, Leftover, Outline, Pinned, Problem
 from . import logfile
 from .local_lives import LocalLives
+from .local_outline import outline
 from .local_spec import LocalSpecs
 from .local_words import LOOPBACK, warehouse_of
 from .processes import find_engines
@@ -90,6 +91,19 @@ class LocalPlatform:
     async def pin(self, spec: EngineSpec) -> Pinned:
         """Fill in Python, folder, Spark version, cores and memory."""
         return await asyncio.to_thread(lambda: self._specs.pin(spec, self._lives.budget()))
+
+    async def outline(self, spec: EngineSpec, name: str) -> Outline:
+        """What would be started for this pinned spec."""
+        return await asyncio.to_thread(
+            lambda: outline(
+                self._specs,
+                self._data_dir,
+                spec,
+                name=name,
+                locale=self._lives.locale,
+                budget=self._lives.budget(),
+            )
+        )
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         """Start the life's JVM, or adopt it if it is there. A cancelled call is finished in the background."""

@@ -158,6 +158,11 @@ class LocalLives:
         in_use = sum(_rss_mb(life.process) for life in lives if life.process)
         return Budget(machine.memory(), promised, in_use, len(lives))
 
+    @property
+    def locale(self) -> str:
+        """The locale that engines are started with, known after :meth:`open`."""
+        return self._spawner.locale
+
     # --- starting --------------------------------------------------------------------------------------------
 
     async def start(self, engine: Engine, credential: Credential) -> None:

@@ -133,9 +133,9 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
     folder, heap = setting.folder, heap_mb(engine.spec)
     master = f"local[{engine.spec.driver.cores or machine.cores()}]"
     conf = {
-        **_default_conf(setting, engine.name, heap, data_dir),
+        **default_conf(setting, engine.name, heap, data_dir),
         **setting.conf,
-        **_own_conf(master, setting.port, setting.ui_port),
+        **own_conf(master, setting.port, setting.ui_port),
     }
     hadoop = [setting.env[key] for key in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if setting.env.get(key)]
     return [
@@ -155,7 +155,7 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
     ]
 
 
-def _default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict[str, str]:
+def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict[str, str]:
     """Confs that a spec may set otherwise."""
     ivy = {"spark.jars.ivy": str(data_dir / "ivy")} if spark.needs_submit(setting.conf) else {}
     return {
@@ -171,7 +171,7 @@ def _default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dic
     }
 
 
-def _own_conf(master: str, port: int, ui_port: int) -> dict[str, str]:
+def own_conf(master: str, port: int | str, ui_port: int | str) -> dict[str, str]:
     """Confs that make the engine what Rucat says it is: here, on loopback, on these ports."""
     return {
         "spark.master": master,

@@ -24,6 +24,8 @@ from .surreal_schema import guarded, migrate
 from .surreal_server import ServerLink
 
 _PAGE = 100  # rows a read: each costs some 0.15 ms of this process, and nothing else runs meanwhile
+_SET_CREDENTIAL = """
+    UPDATE $credential_id SET token = $credential.token, conf = $credential.conf, env = $credential.env RETURN NONE;"""
 _AFTER_ALL_TEXTS = BoundExcluded([])  # arrays come after texts in SurrealDB's order of record ids
 
 _LINKS: dict[str, type[EmbeddedLink] | type[ServerLink]] = {
@@ -142,7 +144,9 @@ class SurrealStore:
                 return sorted(found, key=lambda engine: engine.created_at)
             after = BoundExcluded(page[-1]["id"].id)
 
-    async def update(self, engine: Engine, changes: Changes, note: Note | None) -> Engine:
+    async def update(
+        self, engine: Engine, changes: Changes, note: Note | None, credential: Credential | None = None
+    ) -> Engine:
         """Compare-and-set on ``engine.revision``."""
         values = rows.change_values(changes)
         known = {name: value for name, value in changes.items() if value is not STORE_NOW}
@@ -152,9 +156,14 @@ class SurrealStore:
         values["revision"] = after.revision
         statement = f"""
             LET $changed = (UPDATE $id SET {rows.assign(values)} WHERE revision = $seen RETURN AFTER);
-            IF array::len($changed) > 0 {{ {line.statement if line else ""} }};
+            IF array::len($changed) > 0 {{ {line.statement if line else ""} {_SET_CREDENTIAL if credential else ""} }};
             RETURN $changed;"""  # noqa: S608 - names of our model's fields only
         bound = {**rows.bind(values), **(line.values if line else {})}
+        if credential:
+            bound |= {
+                "credential_id": RecordID("credential", engine.id),
+                "credential": rows.credential_values(credential),
+            }
         return rows.engine_of(await self._compare_and_set(engine, statement, id=_engine(engine.id), **bound))
 
     async def remove(self, engine: Engine, note: Note) -> None:

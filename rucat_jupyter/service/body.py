@@ -37,6 +37,14 @@ async def read_object(request: Request) -> dict[str, object]:
     return await asyncio.to_thread(parse_object, body) if len(body) > _LARGE_BYTES else parse_object(body)
 
 
+async def read_optional_object(request: Request) -> dict[str, object]:
+    """The JSON object that was sent, or an empty one where nothing was; raises as :func:`read_object` does."""
+    length = request.headers.get("content-length")
+    if length == "0" or (length is None and "transfer-encoding" not in request.headers):
+        return {}
+    return await read_object(request)
+
+
 def parse_object(body: bytes) -> dict[str, object]:
     """Parse a body; see :func:`read_object`."""
     try:

@@ -28,10 +28,10 @@ def errors(*kinds: type[RucatError]) -> dict[int | str, Schema]:
     return {status: {"model": ErrorView, "description": ", ".join(found)} for status, found in codes.items()}
 
 
-def body(model: str) -> Schema:
+def body(model: str, *, required: bool = True) -> Schema:
     """FastAPI's ``openapi_extra`` for a body that the route reads by itself."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def describe(version: str, routes: Sequence[BaseRoute], platforms: Sequence[str], profiles: Sequence[str]) -> Schema:
@@ -72,6 +72,11 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
         f"What is asked of an engine, over its profile: objects merge field by field, lists are replaced, null unsets. "
         f"{MASK!r} as a secret's value is refused."
     )
+    restart = {
+        **request,
+        "title": "RestartRequest",
+        "description": "What changes of the stored settings from the next run on, as over a profile at create.",
+    }
     request["properties"] = about | request["properties"]
     session = {
         "type": "object",
@@ -88,7 +93,7 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
             "session_id": {"type": ["string", "null"], "format": "uuid", "description": "In place of the present one."},
         },
     }
-    return {**defs, "EngineRequest": request, "SessionRequest": session}
+    return {**defs, "EngineRequest": request, "RestartRequest": restart, "SessionRequest": session}
 
 
 def _nullable(schema: Schema) -> Schema:

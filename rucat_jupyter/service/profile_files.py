@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from jupyter_core import paths
@@ -20,25 +22,50 @@ else:
 logger = logging.getLogger(__name__)
 
 FILE = "rucat.toml"
+LARGEST_BYTES = 1024 * 1024
+"""Read on the gateway's loop: 1 MB of TOML takes tenths of a second."""
 
 
 class ProfileFiles:
-    """Keeps a gateway's profiles equal to the files; ``default`` is the setting ``default_profile``."""
+    """Keeps a gateway's profiles equal to the files.
 
-    def __init__(self, gateway: Gateway, default: str | None) -> None:
+    While an administrator's file cannot be read, the limits that it had are kept; without any, nothing new may begin.
+
+    Parameters
+    ----------
+    default
+        The setting ``default_profile``.
+    idle_timeout_s
+        The setting of that name.
+    """
+
+    def __init__(self, gateway: Gateway, default: str | None, idle_timeout_s: float = 3600.0) -> None:
         self._gateway = gateway
         self._default = default
-        self._stamps: list[tuple[str, int, int]] | None = None
+        self._idle_timeout_s = idle_timeout_s
+        self._stamps: list[tuple[str, ...]] | None = None
+        self._limits: dict[str, object] = {}
 
     async def refresh(self) -> None:
         """Read the files again where one has changed; a handful of small files, so no thread."""
-        stamps = [stamp for folder, _ in _folders() for stamp in _stamp(folder / FILE)]
+        stamps = [_stamp(folder / FILE) for folder, _ in _folders()]
         if stamps == self._stamps:
             return
         self._stamps = stamps
-        self._gateway.profiles = Profiles(read_layers(), self._default)
+        layers = [self._kept(layer) for layer in read_layers()]
+        self._gateway.profiles = Profiles(layers, self._default, idle_timeout_s=self._idle_timeout_s)
         for error in self._gateway.profiles.errors:
             logger.warning("profiles: %s", error)
+
+    def _kept(self, layer: Layer) -> Layer:
+        """The layer; with the limits that it had before where it cannot be read now."""
+        if not layer.is_admin:
+            return layer
+        if not layer.error:
+            self._limits[layer.source] = layer.data.get("limits", {})
+        elif layer.source in self._limits:
+            return replace(layer, data={"limits": self._limits[layer.source]})
+        return layer
 
 
 def read_layers() -> list[Layer]:
@@ -54,18 +81,27 @@ def _folders() -> Iterator[tuple[Path, bool]]:
         yield Path(path), path in admin
 
 
-def _stamp(file: Path) -> Iterator[tuple[str, int, int]]:
+def _stamp(file: Path) -> tuple[str, ...]:
+    """What changes when the file does: also when another of the same size and time takes its place."""
     try:
         found = file.stat()
-    except OSError:
-        return
-    yield str(file), found.st_mtime_ns, found.st_size
+    except OSError as exc:
+        return (str(file), type(exc).__name__)
+    return (str(file), *map(str, (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)))
 
 
 def _read(file: Path, *, is_admin: bool) -> Iterator[Layer]:
     try:
-        yield Layer(str(file), tomllib.loads(file.read_text(encoding="utf-8")), is_admin)
-    except FileNotFoundError:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode):
+            yield Layer(str(file), is_admin=is_admin, error="is no file")
+        elif about.st_size > LARGEST_BYTES:
+            yield Layer(str(file), is_admin=is_admin, error=f"is larger than {LARGEST_BYTES // 1024} KB")
+        else:
+            yield Layer(str(file), tomllib.loads(file.read_text(encoding="utf-8")), is_admin)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    except (OSError, ValueError) as exc:  # a TOML error is a ValueError
-        yield Layer(str(file), is_admin=is_admin, error=str(exc))
+    except RecursionError:
+        yield Layer(str(file), is_admin=is_admin, error="is nested too deeply")
+    except (OSError, ValueError) as exc:  # a TOML error is a ValueError, and has the line
+        yield Layer(str(file), is_admin=is_admin, error=" ".join(str(exc).split()))

@@ -64,6 +64,12 @@ class ListQuery(Model):
     wait: Wait = 0.0
 
 
+class CreateQuery(Model):
+    """Whether to create at all."""
+
+    dry_run: Flag = Field(False, description="Create nothing: answer what would be created and started.")
+
+
 class EngineQuery(Model):
     """How long to wait for a change of an engine."""
 

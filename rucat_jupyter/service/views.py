@@ -12,10 +12,12 @@ from starlette.responses import Response
 from ..credentials import masked
 from ..engine import Engine, Event, Model, Session
 from ..errors import RucatError, Unavailable
+from ..limits import Limits
 from ..monitor import Trouble
 from ..operations import OperationView
 from ..profiles import Profile, Profiles
 from ..view import EngineView
+from .plan_views import ValueView, size_of, value_view, where_of
 
 JSON = "application/json"
 
@@ -90,6 +92,19 @@ class ProfileView(Model):
     spec: dict[str, object] = Field(description="What it sets of the spec.")
     sources: list[str] = Field(description="Where its values come from, later ones win.")
     available: bool = Field(description="Whether this gateway has its platform.")
+    chain: list[str] = Field(description="The profiles that it extends, the farthest first, and itself.")
+    where: str = Field(description="Where its engines run, in words.")
+    size: str = Field(description="What it asks for, in words; empty: the platform's defaults.")
+    values: list[ValueView] = Field(description="Every value with its place, and those that limits fill in.")
+
+
+class LimitView(Model):
+    """One limit of an administrator or of one's own."""
+
+    name: str
+    value: object
+    source: str = Field(description="The file that sets it.")
+    description: str
 
 
 class ProfilesView(Model):
@@ -99,6 +114,7 @@ class ProfilesView(Model):
     default: str
     platforms: list[str]
     errors: list[str] = Field(description="What is wrong in the files: one line (file, key, why) each.")
+    limits: list[LimitView] = Field(description="What no engine may exceed.")
     fields: dict[str, object] = Field(description="JSON Schema of a spec.")
 
 
@@ -119,6 +135,7 @@ class HealthView(Model):
     store: PartView
     monitor: PartView
     platforms: dict[str, PartView]
+    profiles: PartView = Field(description="The files rucat.toml; engines that exist do not depend on them.")
 
 
 def answer(view: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -157,24 +174,34 @@ def history_view(events: Sequence[Event]) -> HistoryView:
     return HistoryView(events=[EventView(**{name: getattr(event, name) for name in fields}) for event in events])
 
 
-def profile_view(profile: Profile, platforms: Sequence[str]) -> ProfileView:
+def profile_view(profile: Profile, profiles: Profiles, platforms: Sequence[str]) -> ProfileView:
     """Show a profile."""
+    spec = masked(profile.spec)
     return ProfileView(
         name=profile.name,
         platform=profile.platform,
         description=profile.description,
-        spec=masked(profile.spec),
-        sources=[source for source, _ in profile.parts],
+        spec=spec,
+        sources=list(dict.fromkeys(part.source for part in profile.parts)),
         available=profile.platform in platforms,
+        chain=list(profile.chain),
+        where=where_of(profile.platform, spec),
+        size=size_of(spec),
+        values=[value_view(value) for value in profiles.explain(profile)],
     )
 
 
 def profiles_view(profiles: Profiles, platforms: Sequence[str], fields: dict[str, object]) -> ProfilesView:
     """Show all profiles."""
+    about = {name: str(field.description) for name, field in Limits.model_fields.items()}
     return ProfilesView(
-        profiles=[profile_view(profile, platforms) for profile in profiles.all()],
+        profiles=[profile_view(profile, profiles, platforms) for profile in profiles.all()],
         default=profiles.default,
         platforms=sorted(platforms),
         errors=profiles.errors,
+        limits=[
+            LimitView(name=name, value=value, source=source, description=about[name])
+            for name, value, source in profiles.limits.shown()
+        ],
         fields=fields,
     )

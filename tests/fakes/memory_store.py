@@ -108,7 +108,9 @@ class MemoryStore:
         found = [engine for engine in self._db.engines.values() if owner is None or engine.owner == owner]
         return sorted(found, key=lambda engine: engine.created_at)
 
-    async def update(self, engine: Engine, changes: Mapping[str, object], note: Note | None) -> Engine:
+    async def update(
+        self, engine: Engine, changes: Mapping[str, object], note: Note | None, credential: Credential | None = None
+    ) -> Engine:
         wrong = [name for name in changes if name in FIXED or name not in Engine.model_fields]
         if wrong:
             raise ValueError(f"an update cannot write {', '.join(wrong)}")
@@ -119,6 +121,8 @@ class MemoryStore:
         stored = self._current(engine)
         changed = stored.model_copy(update={**values, "revision": engine.revision + 1})
         self._db.engines[engine.id] = changed
+        if credential:
+            self._db.credentials[engine.id] = credential
         if note:
             self._append(changed, note, changed.run if "run" in changes else None)
         return changed

@@ -473,10 +473,10 @@ async def test_a_profiles_secrets_are_masked_and_its_errors_shown() -> None:
         made = await client.post("/rucat/engines", json={"profile": "s3"})
         bad = await client.post("/rucat/engines", json={"profile": "bad"})
     assert TOKEN not in answer.text
-    assert answer.json()["errors"] == ["/etc/rucat.toml: profiles.bad: driver.memory: must be a string"]
+    assert answer.json()["errors"] == ["/etc/rucat.toml: profiles.bad.driver.memory: must be a string"]
     assert made.json()["name"] == "s3"
     assert error_of(bad) == (400, "invalid_request")
-    assert "/etc/rucat.toml: profiles.bad: driver.memory" in bad.json()["message"]
+    assert "/etc/rucat.toml: profiles.bad.driver.memory" in bad.json()["message"]
 
 
 async def test_profiles_are_refreshed_before_they_are_used(office: Office) -> None:

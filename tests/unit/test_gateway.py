@@ -132,13 +132,13 @@ async def test_denied_confs_are_refused_by_name(office: Office) -> None:
 
 
 async def test_limits_hold_for_what_the_platform_fills_in() -> None:
-    """A default that is over the limit is refused like an asked-for value."""
+    """A default that is over the limit is the limit; what was asked for is refused."""
     profiles = Profiles([Layer("rucat.toml", {"limits": {"max_driver_memory": "2g"}})])
     office = await open_office(profiles)
-    await office.gateway.create(OWNER, {})
     office.local.memory = "3g"
+    assert (await office.gateway.create(OWNER, {})).spec.driver.memory == "2g"
     with pytest.raises(Forbidden) as caught:
-        await office.gateway.create(OWNER, {})
+        await office.gateway.create(OWNER, {"driver": {"memory": "3g"}})
     assert fields_of(caught.value) == ["driver.memory"]
 
 

@@ -276,10 +276,10 @@ def test_sizes_have_limits(limit: dict[str, object], spec: dict[str, object], fi
     """What is over a limit is named with the limit; what is at it, or not limited, is fine."""
     profiles = Profiles([limits(**limit)])
     with pytest.raises(Forbidden, match=field) as caught:
-        profiles.limits.check_sizes(EngineSpec.model_validate(spec))
+        profiles.limits.check(EngineSpec.model_validate(spec), "local")
     assert [line["field"] for line in caught.value.details["errors"]] == [field]  # type: ignore[attr-defined]
-    profiles.limits.check_sizes(EngineSpec.model_validate({"driver": {"memory": "2097152k"}}))
-    Profiles().limits.check_sizes(EngineSpec.model_validate(spec))
+    profiles.limits.check(EngineSpec.model_validate({"driver": {"memory": "2097152k"}}), "local")
+    Profiles().limits.check(EngineSpec.model_validate(spec), "local")
 
 
 def test_an_administrators_limits_win_whatever_the_order() -> None:
@@ -300,7 +300,7 @@ def test_a_users_values_go_over_the_administrators() -> None:
     profile = Profiles([admin, user]).get("local")
     assert (profile.platform, profile.description) == ("local", "mine")
     assert profile.spec == {"driver": {"cores": 2, "memory": "4g"}}
-    assert [source for source, _ in profile.parts] == ["built in", "admin.toml", "user.toml"]
+    assert [part.source for part in profile.parts] == ["built in", "admin.toml", "user.toml"]
 
 
 def test_profiles_are_listed_by_name() -> None:
@@ -308,14 +308,14 @@ def test_profiles_are_listed_by_name() -> None:
     layer = Layer("f", {"profiles": {"etl": {"platform": "local"}, "bad": {"platform": "local", "x": 1}}})
     profiles = Profiles([layer])
     assert [profile.name for profile in profiles.all()] == ["etl", "k8s-small", "local"]
-    assert profiles.errors == ["f: profiles.bad: x: there is no such field"]
+    assert profiles.errors == ["f: profiles.bad.x: there is no such field"]
 
 
 BROKEN: list[tuple[Mapping[str, object], str]] = [
-    ({"driver": {"memory": 1}, "platform": "local"}, "f: profiles.p: driver.memory: must be a string"),
-    ({"conf": {"x": "1"}, "platform": "local"}, "f: profiles.p: conf.x: Spark reads only keys"),
-    ({"platform": 1}, "f: profiles.p: platform: must be a string"),
-    ({"platform": "local", "description": []}, "f: profiles.p: description: must be a string"),
+    ({"driver": {"memory": 1}, "platform": "local"}, "f: profiles.p.driver.memory: must be a string"),
+    ({"conf": {"x": "1"}, "platform": "local"}, "f: profiles.p.conf.x: Spark reads only keys"),
+    ({"platform": 1}, "f: profiles.p.platform: must be a string"),
+    ({"platform": "local", "description": []}, "f: profiles.p.description: must be a string"),
     ({}, "f: profiles.p: platform is missing"),
     (None, "f: profiles.p: must be a table"),  # type: ignore[list-item]
 ]
@@ -355,13 +355,34 @@ def test_a_profiles_name_is_a_name() -> None:
         (Layer("f", {"limits": 2}), "f: limits: must be an object"),
     ],
 )
-def test_a_broken_file_lets_nothing_begin(layer: Layer, error: str) -> None:
-    """Nobody knows what it would have said, perhaps a limit: each create says what is wrong, looking works."""
+def test_a_broken_file_takes_nothing_else_away(layer: Layer, error: str) -> None:
+    """What is built in works, and the error is shown."""
     profiles = Profiles([layer])
     assert profiles.errors == [error]
-    assert wrong({}, layer) == {"profile": error}
-    assert wrong({"platform": "external"}, layer) == {"profile": error}
+    assert resolve({}, layer).profile == "local"
     assert [profile.name for profile in profiles.all()] == ["k8s-small", "local"]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Layer("f", is_admin=True, error="line 3: what is this"),
+        Layer("f", {"limit": {}}, is_admin=True),
+        Layer("f", {"limits": {"max_executors": "2"}}, is_admin=True),
+        Layer("f", {"limits": 2}, is_admin=True),
+    ],
+)
+def test_an_administrators_limits_that_cannot_be_read_refuse_all_that_is_new(layer: Layer) -> None:
+    """Nobody knows what was meant to be forbidden; the file is named."""
+    for asked in ({}, {"platform": "external"}):
+        with pytest.raises(Forbidden, match="cannot be read: f: "):
+            resolve(asked, layer)
+
+
+def test_a_slip_of_an_administrator_beside_the_limits_forbids_nothing() -> None:
+    """An unknown word, a broken profile, a default that is none."""
+    data = {"profile": {}, "default_profile": 1, "profiles": {"p": {"x": 1}}, "limits": {"max_executors": 2}}
+    assert resolve({}, Layer("f", data, is_admin=True)).profile == "local"
 
 
 # --- secrets ------------------------------------------------------------------------------------------------

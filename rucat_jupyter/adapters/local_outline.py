@@ -1,0 +1,68 @@
+"""Say what would be started for a spec on this machine, by the words that a start uses, and start nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..engine import MASK, EngineSpec, Reason
+from ..errors import PlatformError
+from ..host import java, machine
+from ..host.budget import Budget, needed_mb
+from ..host.pysparks import PySparkNotFound
+from ..ports import Outline
+from . import spark
+from .local_spec import LocalSpecs, heap_mb
+from .local_words import Setting, default_conf, own_conf
+from .runs import RunFolder
+
+A_FREE_PORT = "<a free port>"
+RUN = "rucat-<id>-1"
+"""The run's name in paths: an engine has its id when it is stored."""
+
+FIXED = "always"
+DEFAULT = "default; the spec may set it"
+
+
+def outline(
+    specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, locale: str, budget: Budget
+) -> Outline:
+    """What a start of this pinned spec, whose secrets are masked, would be.
+
+    Raises PlatformError where Java, Python or pyspark is not there.
+    """
+    env = {**spec.env, **spec.secret_env}
+    try:
+        found, chosen = specs.pyspark(spec), java.choose(_known(env), specs.env)
+    except PySparkNotFound as exc:
+        raise PlatformError(str(exc), reason=Reason.CONFIG_INVALID.value) from exc
+    except java.JavaNotFound as exc:
+        raise PlatformError(str(exc), reason=Reason.JAVA_MISSING.value) from exc
+    heap, cores = heap_mb(spec), spec.driver.cores or machine.cores()
+    setting = Setting(RunFolder(data_dir / "runs" / RUN), 0, 0, found, chosen, spec.conf, env, locale)
+    given = {key: (value, "") for key, value in spec.conf.items()}
+    default = {key: (value, DEFAULT) for key, value in default_conf(setting, name, heap, data_dir).items()}
+    if spec.driver.memory and spark.HEAP_CONF not in spec.conf:
+        default[spark.HEAP_CONF] = (f"{heap}m", "driver.memory")
+    fixed = {key: (value, FIXED) for key, value in own_conf(f"local[{cores}]", A_FREE_PORT, A_FREE_PORT).items()}
+    fixed["spark.master"] = (f"local[{cores}]", "driver.cores")
+    return Outline(
+        conf=[(key, value, whose) for key, (value, whose) in {**default, **given, **fixed}.items()],
+        java=str(chosen.executable),
+        java_version=chosen.version,
+        spark_home=str(found.home),
+        python=found.python,
+        directory=str(specs.directory(spec)),
+        java_options=list(spec.java_options),
+        heap_mb=heap,
+        needed_mb=needed_mb(heap),
+        free_mb=budget.left_mb,
+        total_mb=budget.room.total_mb,
+        cores=cores,
+        cores_offered=machine.cores(),
+    )
+
+
+def _known(env: Mapping[str, str]) -> dict[str, str]:
+    """What Java is chosen by; a masked ``JAVA_HOME`` (sent as a secret by the kernel) cannot be looked at."""
+    return {"JAVA_HOME": env["JAVA_HOME"]} if env.get("JAVA_HOME", MASK) != MASK else {}

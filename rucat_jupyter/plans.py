@@ -1,0 +1,83 @@
+"""Says what a create would make and start, with the place of every value: for people who look before they act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .credentials import masked
+from .drafts import Draft
+from .engine import Engine
+from .errors import PlatformError
+from .fields import dotted
+from .fragments import Origin, Path, leaves
+from .ports import Outline, Planner, Platform
+from .profiles import GIVEN, Value
+
+CHOSEN = "Rucat"
+"""The source of what nobody asked for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be created: never a secret's value.
+
+    ``values`` are the fields of the spec, ``conf`` every Spark conf in effect (empty where the platform does not say),
+    ``exists`` the engine that has the name.
+    """
+
+    name: str
+    platform: str
+    profile: str
+    site: str
+    spec: Mapping[str, object]
+    spark_version: str | None
+    python_version: str | None
+    values: list[Value]
+    conf: list[Value]
+    outline: Outline | None
+    exists: Engine | None
+    warnings: list[str] = field(default_factory=list)
+
+
+async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None) -> Plan:
+    """Turn a draft into what is said of it."""
+    warnings = [f"{p.field}: {p.message}" if p.field else p.message for p in made.warnings]
+    outline = None
+    if isinstance(platform, Planner):
+        try:
+            outline = await platform.outline(made.pinned.spec, name)
+        except PlatformError as exc:
+            warnings.append(exc.message)
+    shown = masked(made.pinned.spec.model_dump(exclude_defaults=True))
+    return Plan(
+        name=name,
+        platform=made.asked.platform,
+        profile=made.asked.profile,
+        site=made.site,
+        spec=shown,
+        spark_version=made.pinned.spark_version,
+        python_version=made.pinned.python_version,
+        values=[_value(path, value, made.origins) for path, value in leaves(shown) if path[0] != "conf"],
+        conf=list(_confs(outline, shown, made.origins)),
+        outline=outline,
+        exists=exists,
+        warnings=list(dict.fromkeys(warnings)),
+    )
+
+
+def _confs(outline: Outline | None, shown: Mapping[str, object], origins: Mapping[Path, Origin]) -> Iterator[Value]:
+    given = shown.get("conf")
+    known = given if isinstance(given, Mapping) else {}
+    rows = outline.conf if outline else [(key, str(value), "") for key, value in known.items()]
+    for key, value, whose in sorted(rows):
+        if whose:
+            yield Value(key, value, CHOSEN, note=whose)
+        else:
+            origin = origins.get(("conf", key), GIVEN)
+            yield Value(key, value, origin.source, origin.profile)
+
+
+def _value(path: Path, value: object, origins: Mapping[Path, Origin]) -> Value:
+    origin = origins.get(path) or Origin(CHOSEN)
+    return Value(dotted(path), value, origin.source, origin.profile)

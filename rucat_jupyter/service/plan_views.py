@@ -1,0 +1,119 @@
+"""What a dry run and the list of profiles answer: values with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from ..engine import Model
+from ..plans import Plan
+from ..ports import Outline
+from ..profiles import Value
+from ..view import EngineView
+
+
+class ValueView(Model):
+    """One value, and where it comes from."""
+
+    key: str
+    value: object = Field(description="Secrets are masked.")
+    source: str = Field(description="A file, 'built in', 'given', a limit with its file, or Rucat.")
+    profile: str = Field(description="The profile in that file; empty for none.")
+    note: str
+
+
+class OutlineView(Model):
+    """What the platform would start."""
+
+    java: str
+    java_version: int
+    java_options: list[str]
+    spark_home: str
+    python: str
+    directory: str
+    heap_mb: int
+    needed_mb: int = Field(description="Heap and what Java uses beside it.")
+    free_mb: int = Field(description="What another engine can be promised here now.")
+    total_mb: int
+    cores: int
+    cores_offered: int
+
+
+class PlanView(Model):
+    """What would be created and started; nothing of it is."""
+
+    name: str
+    platform: str
+    profile: str | None = Field(description="Null: made without one.")
+    site: str
+    spec: dict[str, object]
+    spark_version: str | None
+    python_version: str | None
+    values: list[ValueView] = Field(description="The fields of the spec.")
+    conf: list[ValueView] = Field(description="Every Spark conf in effect, as far as the platform says.")
+    outline: OutlineView | None = Field(description="Null: the platform does not say.")
+    exists: EngineView | None = Field(description="My engine that has the name: a create would be 409.")
+    warnings: list[str] = Field(description="What may keep it from starting now.")
+
+
+def value_view(value: Value) -> ValueView:
+    """Show a value."""
+    return ValueView(key=value.key, value=value.value, source=value.source, profile=value.profile, note=value.note)
+
+
+def plan_view(plan: Plan, exists: EngineView | None) -> PlanView:
+    """Show a plan."""
+    return PlanView(
+        name=plan.name,
+        platform=plan.platform,
+        profile=plan.profile or None,
+        site=plan.site,
+        spec=dict(plan.spec),
+        spark_version=plan.spark_version,
+        python_version=plan.python_version,
+        values=[value_view(value) for value in plan.values],
+        conf=[value_view(value) for value in plan.conf],
+        outline=_outline_view(plan.outline) if plan.outline else None,
+        exists=exists,
+        warnings=plan.warnings,
+    )
+
+
+def where_of(platform: str, spec: Mapping[str, object]) -> str:
+    """Where engines of a profile run: ``this machine``, ``kubernetes/team-a``, the address of an external one."""
+    if platform == "local":
+        return "this machine"
+    if platform == "external":
+        return str(_part(spec, "external").get("url") or platform).removeprefix("sc://").split("/")[0]
+    namespace = _part(spec, platform).get("namespace")
+    return f"{platform}/{namespace}" if namespace else platform
+
+
+def size_of(spec: Mapping[str, object]) -> str:
+    """What a profile asks for, in words: ``driver 1 core 1g, 2 executors of 1 core 1g``; empty for defaults."""
+    driver, executors = (_part(spec, name) for name in ("driver", "executors"))
+    number = executors.get("instances") or executors.get("max")
+    parts = [f"driver {_amount(driver)}"] if _amount(driver) else []
+    if number:
+        each = _amount(executors)
+        parts.append(f"{number} executor{'' if number == 1 else 's'}{f' of {each}' if each else ''}")
+    return ", ".join(parts)
+
+
+def _amount(part: Mapping[str, object]) -> str:
+    cores = part.get("cores")
+    words = [f"{cores} core{'' if cores == 1 else 's'}" if cores else "", str(part.get("memory") or "")]
+    return " ".join(filter(None, words))
+
+
+def _part(spec: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = spec.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _outline_view(outline: Outline) -> OutlineView:
+    return OutlineView(
+        **{name: getattr(outline, name) for name in OutlineView.model_fields if name != "java_options"},
+        java_options=list(outline.java_options),
+    )
