@@ -13,8 +13,12 @@ from typing import Any, Protocol
 
 import grpc
 
+from .cancelled import Interrupted
+
+EXECUTE = "/ExecutePlan"
 RELEASE = "/ReleaseExecute"
 INTERRUPT = "/Interrupt"
+INTERRUPT_METHOD = "/spark.connect.SparkConnectService/Interrupt"
 REATTACH = "/ReattachExecute"
 LIMITS_S = {RELEASE: 10.0, "/ReleaseSession": 5.0}
 """Upper limits of calls that only tidy up: a frozen engine must hold nobody for them."""
@@ -23,6 +27,25 @@ INTERRUPT_S = 0.8
 """Ctrl-C waits no longer than this for the engine to hear of it."""
 
 Metadata = list[tuple[str, str]]
+
+
+class Operation(Protocol):
+    """Whoever follows one operation of a cell: its answers, and what becomes of them."""
+
+    stream: Any
+    """Where its answers come from now."""
+
+    def take(self, answer: Any) -> None:
+        """Look at an answer."""
+        ...
+
+    def broke(self, error: grpc.RpcError) -> None:
+        """Look at an error; may raise what it means."""
+        ...
+
+    def interrupted(self) -> None:
+        """Take that the thread that waits for an answer has been interrupted."""
+        ...
 
 
 class Guard(Protocol):
@@ -47,6 +70,18 @@ class Guard(Protocol):
 
     def before(self, request: Any) -> None:
         """Raise when there is no engine to call; may open the channel anew, and mend the request for it."""
+        ...
+
+    def starts(self, request: Any) -> Operation | None:
+        """Take an operation that is about to be sent; may add its tag, or raise."""
+        ...
+
+    def goes_on(self, request: Any) -> Operation | None:
+        """Find the operation whose answers are asked for again."""
+        ...
+
+    def released(self, request: Any) -> None:
+        """Note that answers of an operation are wanted no more."""
         ...
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
@@ -147,8 +182,10 @@ class _Cut(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
 
 class _Unary(_Callable):
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **more: Any) -> Any:
-        if self.method.endswith(INTERRUPT) and sys.exc_info()[0] is KeyboardInterrupt:
+        if self.method.endswith(INTERRUPT) and isinstance(sys.exc_info()[1], KeyboardInterrupt):
             return self._interrupt(request, metadata, more)
+        if self.method.endswith(RELEASE):
+            self.guard.released(request)
         if self.limit_s is not None:
             return self._tidy(request, timeout, metadata, more)
         self.guard.begin()
@@ -174,6 +211,9 @@ class _Unary(_Callable):
 
     def _interrupt(self, request: Any, metadata: Any, more: dict[str, Any]) -> Any:
         """Tell the engine of Ctrl-C, but let Ctrl-C have its way when the engine does not answer."""
+        error = sys.exc_info()[1]
+        if isinstance(error, Interrupted):  # it is being told already
+            raise error
         try:
             return self.send(request, INTERRUPT_S, metadata, more)
         except grpc.RpcError:
@@ -183,7 +223,7 @@ class _Unary(_Callable):
 class _Stream(_Callable):
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **more: Any) -> Iterator[Any]:
         responses = _Responses(self, request, timeout, metadata, more)
-        responses.start()
+        responses.begin()
         return responses
 
 
@@ -195,6 +235,27 @@ class _Responses:
         self._how = (timeout, metadata, more)
         self._call: Any = None
         self._has_begun = False
+        self._operation: Operation | None = None
+
+    def begin(self) -> None:
+        """Send the request for the first time."""
+        guard, method = self._method.guard, self._method.method
+        if method.endswith(EXECUTE):
+            self._operation = guard.starts(self._request)
+        elif method.endswith(REATTACH):
+            self._operation = guard.goes_on(self._request)
+        if self._operation is not None:
+            self._operation.stream = self
+        guard.begin()
+        try:
+            self.start()
+        finally:
+            guard.end()
+
+    def cut(self) -> None:
+        """End the call from another thread: it fails with CANCELLED."""
+        if self._call is not None:
+            self._call.cancel()
 
     def start(self) -> None:
         """Send the request."""
@@ -205,7 +266,7 @@ class _Responses:
         return self
 
     def __next__(self) -> Any:
-        guard = self._method.guard
+        guard, operation = self._method.guard, self._operation
         guard.begin()
         try:
             while True:
@@ -214,8 +275,16 @@ class _Responses:
                         self.start()
                     answer = next(self._call)
                     self._has_begun = True
+                    if operation is not None:
+                        operation.take(answer)
                     return answer
+                except KeyboardInterrupt:
+                    if operation is not None:
+                        operation.interrupted()
+                    raise
                 except grpc.RpcError as error:
+                    if operation is not None:
+                        operation.broke(error)
                     may_repeat = self._method.may_repeat and not self._has_begun
                     if not guard.after(error, self._request, may_repeat=may_repeat):
                         raise

@@ -20,7 +20,8 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]
 from ..errors import EngineNotFound, RucatError
 from . import renewal, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
-from .channel import GuardedChannel, Metadata
+from .cells import Operation, cells
+from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
 from .failures import EngineFailed
 from .phase import notice
 from .watch import Watch
@@ -131,6 +132,41 @@ class Lifeline:
             self._reopen()
             if (spark := self._session()) is not None:
                 renewal.mend(request, spark)
+
+    def starts(self, request: Any) -> Operation | None:
+        """Tag an operation that is about to be sent, and follow it for its cell."""
+        return cells.start(request, self)
+
+    def goes_on(self, request: Any) -> Operation | None:
+        """Find the operation whose answers are asked for again."""
+        return cells.find(request.operation_id)
+
+    def released(self, request: Any) -> None:
+        """Note that nobody follows an operation any more."""
+        if request.HasField("release_all"):
+            cells.release(request.operation_id)
+
+    def interrupt(
+        self, request: Any, timeout_s: float, *, tag: str | None = None, operation_id: str | None = None
+    ) -> list[str]:
+        """Interrupt operations of the request's session by tag or id; see :class:`.cells.Session`."""
+        from pyspark.sql.connect import proto
+
+        asked = proto.InterruptRequest(
+            session_id=request.session_id, user_context=request.user_context, client_type=request.client_type
+        )
+        if operation_id is not None:
+            asked.operation_id = operation_id
+            asked.interrupt_type = proto.InterruptRequest.INTERRUPT_TYPE_OPERATION_ID
+        elif tag is not None:
+            asked.operation_tag = tag
+            asked.interrupt_type = proto.InterruptRequest.INTERRUPT_TYPE_TAG
+        call = self.channel.unary_unary(
+            INTERRUPT_METHOD,
+            request_serializer=proto.InterruptRequest.SerializeToString,
+            response_deserializer=proto.InterruptResponse.FromString,
+        )
+        return list(call.send(asked, timeout_s, None, {}).interrupted_ids)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
         """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""

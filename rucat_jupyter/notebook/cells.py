@@ -1,0 +1,274 @@
+"""Which cell runs, and which operations of engines it has started: by itself, or in threads of its own.
+
+Every operation that a cell starts carries the cell's tag, ``rucat:cell=<execution count>:<8 hex>``, beside the
+user's own tags. It is put into the request itself, for pyspark's tags belong to one thread. Outside of IPython there
+are no cells, and nothing is tagged.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .cancelled import Cancelled
+from .gauge import Totals
+from .threads import Owners
+
+if TYPE_CHECKING:
+    import grpc
+
+TAG = "rucat:cell="
+CANCELED = "OPERATION_CANCELED"  # Spark's error class of an operation that was interrupted
+DONE, FAILED, WAS_CANCELLED = "done", "failed", "cancelled"
+
+
+class Session(Protocol):
+    """What an operation runs in: a session's lifeline."""
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The engine as it was last seen."""
+        ...
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the engine is known not to be there."""
+        ...
+
+    def interrupt(
+        self, request: Any, timeout_s: float, *, tag: str | None = None, operation_id: str | None = None
+    ) -> list[str]:
+        """Interrupt what has the tag, or one operation, in the request's session; returns the ids of those found."""
+        ...
+
+
+class Cancel:
+    """One cancelling of a cell: what it is about, whether the engines have heard of it, whether it is over."""
+
+    def __init__(self, run: CellRun) -> None:
+        self.run = run
+        self.operations = list(run.open.values())
+        self.told, self.over = threading.Event(), threading.Event()
+        self.unheard: set[str] = set()  # names of engines that did not answer
+        self._waits_for, self._lock = 0, threading.Lock()
+
+    def expect(self, engines: int) -> None:
+        """So many engines are told."""
+        self._waits_for = engines
+        if not engines:
+            self.told.set()
+
+    def heard(self) -> None:
+        """One of them has heard, or does not answer; may be called again for it."""
+        with self._lock:
+            self._waits_for -= 1
+            if self._waits_for <= 0:
+                self.told.set()
+
+
+class Operation:
+    """One operation on an engine, from its request to its last answer."""
+
+    __slots__ = (
+        "has_broken",
+        "id",
+        "is_cancelled",
+        "is_complete",
+        "request",
+        "run",
+        "session",
+        "stages",
+        "stream",
+        "thread",
+    )
+
+    def __init__(self, run: CellRun, request: Any, session: Session) -> None:
+        self.run, self.request, self.session = run, request, session
+        self.id: str = request.operation_id
+        self.thread = threading.current_thread()
+        self.stages: Any = ()
+        self.stream: Any = None  # where its answers come from; has cut()
+        self.is_cancelled = self.has_broken = self.is_complete = False
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return str(self.session.view["name"])
+
+    def take(self, answer: Any) -> None:
+        """Look at an answer on its way to pyspark."""
+        kind = answer.WhichOneof("response_type")
+        self.has_broken = False
+        if kind == "execution_progress":
+            self.stages = answer.execution_progress.stages
+        elif kind == "result_complete":
+            self.is_complete = True
+            self.run.end(self, DONE)
+
+    def broke(self, error: grpc.RpcError) -> None:
+        """Look at an error on its way to pyspark; raises Cancelled where that is what it means."""
+        self.has_broken = True
+        if self.is_cancelled or CANCELED in str(error.details()):
+            elapsed_s = self.run.elapsed_s()
+            self.run.end(self, WAS_CANCELLED)
+            raise Cancelled([self.engine], elapsed_s) from None
+
+    def interrupted(self) -> None:
+        """Take that its thread has been interrupted while it waited."""
+        self.run.end(self, WAS_CANCELLED)
+
+    def released(self) -> None:
+        """Take that nobody will ask for its answers any more."""
+        self.run.end(self, FAILED if self.has_broken else "")
+
+    def cut(self) -> None:
+        """Let whoever waits for its answers wait no longer."""
+        if self.stream is not None:
+            self.stream.cut()
+
+
+class CellRun:
+    """One run of a cell."""
+
+    def __init__(self, number: int, parent: Any = None) -> None:
+        self.number, self.parent = number, parent
+        self.tag = f"{TAG}{number}:{secrets.token_hex(4)}"
+        self.open: dict[str, Operation] = {}
+        self.count = 0
+        self.cancel: Cancel | None = None
+        self.is_over = False
+        self.outcome = ""  # of the operation that ended last
+        self.on_pause: Callable[[], None] | None = None  # called when the last open operation ends
+        self._past = Totals()
+        self._busy_s, self._changed_at = 0.0, 0.0
+        self._lock = threading.Lock()
+
+    def begin(self, operation: Operation) -> None:
+        """Take an operation that begins."""
+        with self._lock:
+            if not self.open:
+                self._changed_at = time.monotonic()
+            self.open[operation.id] = operation
+            self.count += 1
+
+    def end(self, operation: Operation, outcome: str) -> None:
+        """Take that an operation ended; the first word on it counts."""
+        with self._lock:
+            if self.open.pop(operation.id, None) is None:
+                return
+            if operation.stages:
+                self._past += Totals.of(operation.stages)
+            self.outcome = outcome or self.outcome
+            if self.open:
+                return
+            now = time.monotonic()
+            self._busy_s += now - self._changed_at
+            self._changed_at = now
+        if self.on_pause is not None:
+            self.on_pause()
+
+    def elapsed_s(self) -> float:
+        """For how long operations of it have run."""
+        with self._lock:
+            return self._busy_s + (time.monotonic() - self._changed_at if self.open else 0.0)
+
+    def elapsed_without_lock(self) -> float:
+        """The same for the handler of a signal, which may have come while this thread holds the lock."""
+        return self._busy_s + (time.monotonic() - self._changed_at if self.open else 0.0)
+
+    def idle_s(self) -> float:
+        """For how long none of them has run."""
+        with self._lock:
+            return 0.0 if self.open else time.monotonic() - self._changed_at
+
+    def totals(self) -> Totals:
+        """The work of all its operations."""
+        with self._lock:
+            found, operations = self._past, list(self.open.values())
+        for operation in operations:
+            found += Totals.of(operation.stages)
+        return found
+
+    def close(self) -> None:
+        """Take that the cell has ended: what its thread left open, nobody will ask for soon."""
+        self.is_over = True
+        here = threading.current_thread()
+        for operation in list(self.open.values()):
+            if operation.thread is here:
+                self.end(operation, "")
+
+    def drop_dead(self) -> None:
+        """Forget operations whose thread is gone."""
+        for operation in list(self.open.values()):
+            if not operation.thread.is_alive():
+                operation.released()
+
+
+class Cells:
+    """The cells of this process; there is one object of it."""
+
+    def __init__(self) -> None:
+        self._now: dict[int, CellRun] = {}  # thread -> the cell that it runs (subshells have threads of their own)
+        self._operations: dict[str, Operation] = {}
+        self._owners: Owners[CellRun] = Owners()
+        self.on_first: Callable[[CellRun], None] = lambda run: None
+        """Called when a run starts its first operation."""
+
+    @property
+    def current(self) -> CellRun | None:
+        """The cell that the main thread runs."""
+        return self._now.get(threading.main_thread().ident or 0)
+
+    def begin(self, number: int, parent: Any = None) -> CellRun:
+        """A cell begins in this thread."""
+        self._owners.settle(None)
+        run = self._now[threading.get_ident()] = CellRun(number, parent)
+        return run
+
+    def end(self) -> CellRun | None:
+        """The cell of this thread has ended."""
+        run = self._now.pop(threading.get_ident(), None)
+        if run is not None:
+            self._owners.settle(run)
+            run.close()
+        return run
+
+    def here(self) -> CellRun | None:
+        """The cell that this thread runs, or belongs to."""
+        run = self._now.get(threading.get_ident())
+        if run is None and (self._now or self._owners):
+            run = self._owners.owner(self.current)
+        return run
+
+    def start(self, request: Any, session: Session) -> Operation | None:
+        """Take an operation that is about to be sent: tag it. None where it belongs to no cell."""
+        if (known := self._operations.get(request.operation_id)) is not None:  # sent again: it had not arrived
+            return known
+        run = self.here()
+        if run is None:
+            return None
+        if run.cancel is not None and threading.get_ident() not in self._now:  # a cell may tidy up, its threads end
+            raise Cancelled([str(session.view["name"])], run.elapsed_s())
+        if run.tag not in request.tags:
+            request.tags.append(run.tag)
+        operation = self._operations[request.operation_id] = Operation(run, request, session)
+        run.begin(operation)
+        if run.count == 1:
+            self.on_first(run)
+        return operation
+
+    def find(self, operation_id: str) -> Operation | None:
+        """The operation that a request goes on with."""
+        return self._operations.get(operation_id)
+
+    def release(self, operation_id: str) -> None:
+        """Nobody will ask for the answers of this operation any more."""
+        operation = self._operations.pop(operation_id, None)
+        if operation is not None:
+            operation.released()
+
+
+cells = Cells()

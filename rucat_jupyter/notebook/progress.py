@@ -1,0 +1,123 @@
+"""One bar under each running cell that waits for engines for more than a second; a thread keeps it up to date.
+
+Off by ``RUCAT_PROGRESS=off`` in the environment, ``%config RucatMagics.progress = False``, or
+``rucat_jupyter.progress = False``; they are looked at when a bar would appear.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from .cells import DONE, WAS_CANCELLED, CellRun
+from .gauge import Gauge, Picture
+from .interrupts import Canceller
+from .surfaces import Surface, surface
+
+SWITCH = "RUCAT_PROGRESS"
+OFF = ("0", "off", "no", "false")
+APPEARS_S = 1.0
+TICK_S = 0.25
+PAUSED_S = 0.5  # a cell without operations for this long is shown as done for now
+
+
+def is_on() -> bool:
+    """Whether bars are wanted."""
+    import rucat_jupyter
+
+    return bool(rucat_jupyter.progress) and os.environ.get(SWITCH, "").strip().lower() not in OFF
+
+
+class Bar:
+    """The bar of one cell: appears, follows, and leaves its last state."""
+
+    def __init__(self, run: CellRun, canceller: Canceller) -> None:
+        self._run, self._canceller = run, canceller
+        self._gauge = Gauge()
+        self._surface: Surface | None = None
+        self._lock = threading.Lock()
+        self.is_over = False
+
+    def tick(self) -> None:
+        """Bring it up to date; ends it after its cell, when the cell's threads have ended their operations."""
+        self._run.drop_dead()
+        with self._lock:
+            if self.is_over:
+                return
+            if self._surface is None and not self._appear():
+                self.is_over = self._run.is_over and not self._run.open
+                return
+            if self._run.is_over and not self._run.open:
+                self._end()
+            elif self._surface is not None:
+                self._surface.show(self._picture(is_paused=self._run.idle_s() > PAUSED_S))
+
+    def close(self) -> None:
+        """Take that the cell has ended: its bar is left as it is then, before the next cell begins."""
+        if not self._run.open:
+            with self._lock:
+                if not self.is_over:
+                    self._end()
+
+    def pause(self) -> None:
+        """Make room for what the cell writes."""
+        if self._surface is not None:
+            self._surface.pause()
+
+    def _appear(self) -> bool:
+        run = self._run
+        if run.is_over or not run.open or run.elapsed_s() < APPEARS_S or not is_on():
+            return False
+        self._surface = surface(run.parent, lambda: self._canceller.ask(run))
+        return self._surface is not None
+
+    def _end(self) -> None:
+        self.is_over = True
+        if self._surface is not None:
+            self._surface.end(self._picture(is_paused=True))
+
+    def _picture(self, *, is_paused: bool) -> Picture:
+        run = self._run
+        totals = run.totals()
+        fraction = self._gauge.update(totals.tasks_done, totals.tasks)
+        outcome = (WAS_CANCELLED if run.cancel is not None else run.outcome or DONE) if is_paused else ""
+        return Picture(totals, fraction, run.count, run.elapsed_s(), outcome)
+
+
+class Progress:
+    """The bars of this process and the thread that moves them."""
+
+    def __init__(self, canceller: Canceller) -> None:
+        self._canceller = canceller
+        self._bars: dict[CellRun, Bar] = {}
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._has_started = False
+
+    def follow(self, run: CellRun) -> None:
+        """A cell has begun its first operation."""
+        bar = self._bars[run] = Bar(run, self._canceller)
+        run.on_pause = bar.pause
+        with self._lock:
+            if not self._has_started:
+                self._has_started = True
+                threading.Thread(target=self._run, name="rucat-progress", daemon=True).start()
+        self._work.set()
+
+    def close(self, run: CellRun) -> None:
+        """The cell has ended."""
+        if (bar := self._bars.get(run)) is not None:
+            bar.close()
+
+    def _run(self) -> None:
+        while self._work.wait():
+            time.sleep(TICK_S)
+            for run, bar in list(self._bars.items()):
+                bar.tick()
+                if bar.is_over:
+                    del self._bars[run]
+            if not self._bars:
+                self._work.clear()
+                if self._bars:  # one came in between
+                    self._work.set()
