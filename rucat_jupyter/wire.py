@@ -31,6 +31,12 @@ def make_client(address: launch.Address, timeout_s: float) -> httpx.Client:
     return httpx.Client(base_url=BASE_URL, transport=Transport(address), timeout=timeout_s, trust_env=False)
 
 
+def make_single_client(address: launch.Address) -> httpx.Client:
+    """Make a client of this very gateway, that looks for no other."""
+    transport = httpx.HTTPTransport(uds=address.socket, verify=_no_tls())
+    return httpx.Client(base_url=BASE_URL, transport=transport, trust_env=False)
+
+
 class Transport(httpx.BaseTransport):
     """Transport to the gateway of one data directory, whichever process that is."""
 

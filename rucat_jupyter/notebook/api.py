@@ -35,10 +35,17 @@ class Api:
     ----------
     open_client
         Finds or starts the gateway and returns an HTTP client for it; tests give their own.
+    find_client
+        Finds the gateway that runs and returns a client for it alone; None where none runs.
     """
 
-    def __init__(self, open_client: Callable[[], httpx.Client] | None = None) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[], httpx.Client] | None = None,
+        find_client: Callable[[], httpx.Client | None] | None = None,
+    ) -> None:
         self._open_client = open_client or _open_client
+        self._find_client = find_client or open_client or _find_client
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -74,6 +81,19 @@ class Api:
                 continue
             return _result(answer)
         raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
+
+    def glance(self, path: str, timeout_s: float) -> Any:
+        """Ask the gateway that runs, where one does, once: starts none; None where none answers in that time."""
+        import httpx
+
+        client = self._find_client()
+        if client is None:
+            return None
+        with client:
+            try:
+                return _result(client.get(f"/rucat/{path}", timeout=timeout_s))
+            except httpx.TransportError:
+                return None
 
     def lines(self, path: str, params: Mapping[str, Any], *, follow: bool) -> Iterator[str]:
         """Stream the lines of a text answer as they come; ends when the gateway ends."""
@@ -136,6 +156,16 @@ def _open_client() -> httpx.Client:
     from .. import launch
 
     return launch.client(launch.ensure(), timeout_s=TIMEOUT_S)
+
+
+def _find_client() -> httpx.Client | None:
+    from .. import launch
+
+    if (address := launch.find()) is None:
+        return None
+    from ..wire import make_single_client
+
+    return make_single_client(address)
 
 
 def _is_starting(answer: httpx.Response) -> bool:

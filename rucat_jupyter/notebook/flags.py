@@ -11,6 +11,7 @@ from ..errors import RucatError
 from .helptext import verb_help
 
 if TYPE_CHECKING:
+    from .completion import Offer
     from .context import Context
 
 
@@ -86,6 +87,9 @@ class Verb:
         Whether ``%%rucat VERB`` makes sense.
     takes_rest
         Whether what follows the flags in a line is free text, left as it was typed: ``asked.rest``.
+    complete_body
+        Offers what may stand at the cursor in the cell's text; gets the context, the cell's first line and the text
+        between that line and the cursor.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Verb:
     examples: tuple[tuple[str, str], ...] = ()
     takes_cell: bool = False
     takes_rest: bool = False
+    complete_body: Callable[[Context, str, str], Offer] | None = None
 
 
 def completed_by(action: argparse.Action, source: str) -> argparse.Action:

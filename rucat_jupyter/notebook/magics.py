@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..errors import RucatError
+from .caller import is_value_used
+from .completer import Completer
 from .context import Context
 from .failures import WaitInterrupted, briefly
 from .parser import VERBS, BadUsage, HelpWanted, overview, parse
 from .phase import say
 from .verbs.look import show_engines
 
+MAGIC = "rucat"
+
 
 @magics_class
 class RucatMagics(Magics):
     """Create, attach and manage engines from a notebook."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, context: Context | None = None) -> None:
         super().__init__(shell)
-        self.context = Context(shell)
+        self.context = context or Context(shell)
         self.binding = self.context.binding
 
     @no_var_expand  # a conf's value is what was typed, whatever $ and braces it has
     @line_cell_magic
-    def rucat(self, line: str, cell: str | None = None) -> None:
-        """Manage engines: ``%rucat`` alone shows the verbs and my engines.
-
-        A NAME that is ``$variable`` or ``{variable}`` as a whole is that variable's value.
-        """
+    def rucat(self, line: str, cell: str | None = None) -> Any:
+        """Run one verb; what people read by ``%rucat?`` is set below."""
         try:
-            self._run(line, cell)
+            found = self._run(line, cell)
         except HelpWanted as wanted:
             say(str(wanted))
         except BadUsage as error:
@@ -41,22 +43,72 @@ class RucatMagics(Magics):
             raise briefly(error) from None
         except KeyboardInterrupt:
             raise briefly(WaitInterrupted(f"interrupted: {line.strip() or '%rucat'}")) from None
+        else:
+            return found if is_value_used() else None
+        return None
 
-    def _run(self, line: str, cell: str | None) -> None:
+    def _run(self, line: str, cell: str | None) -> Any:
         asked = parse(line, is_cell=cell is not None)
         if asked.verb is None:
             say(overview())
             say("")
-            show_engines(self.context, asked)
-            return
+            return show_engines(self.context, asked)
         if getattr(asked, "name", None):
             asked.name = self.context.value(asked.name)
         asked.body = cell
-        VERBS[asked.verb].run(self.context, asked)
+        return VERBS[asked.verb].run(self.context, asked)
+
+
+RucatMagics.rucat.__doc__ = f"""Create, attach and manage Spark engines.
+
+{overview()}
+
+A NAME that is $variable or {{variable}} as a whole is that variable's value.
+x = %rucat VERB is the engine (or engines, or rows) that the verb speaks of; it is shown all the same.
+"""
+
+
+class _Extension:
+    """What loading adds to one shell, and unloading takes away."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self.magics = RucatMagics(shell)
+        self.context = self.magics.context
+        self._completer = Completer(self.context)
+        self.is_loaded = False
+
+    def load(self) -> None:
+        self._shell.register_magics(self.magics)
+        self._shell.events.register("pre_run_cell", self.context.binding.renew_stopped)
+        self._completer.install()
+        cell_hooks.install(self._shell)
+        self.is_loaded = True
+
+    def unload(self) -> None:
+        self.is_loaded = False
+        self._completer.remove()
+        self._shell.events.unregister("pre_run_cell", self.context.binding.renew_stopped)
+        for kind in ("line", "cell"):
+            self._shell.magics_manager.magics[kind].pop(MAGIC, None)
+        self._shell.magics_manager.registry.pop(type(self.magics).__name__, None)
+
+
+_extensions: weakref.WeakKeyDictionary[Any, _Extension] = weakref.WeakKeyDictionary()
+"""By shell; kept when unloaded, so that loading again finds the variables that are bound."""
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Register ``%rucat``; IPython calls it for ``%load_ext rucat_jupyter``."""
-    magics = RucatMagics(shell)
-    shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.binding.renew_stopped)
+    """Register ``%rucat``; IPython calls it for ``%load_ext rucat_jupyter``. Loading twice is loading once."""
+    extension = _extensions.get(shell)
+    if extension is None:
+        extension = _extensions[shell] = _Extension(shell)
+    if not extension.is_loaded:
+        extension.load()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take away what loading added (``%unload_ext``, ``%reload_ext``); bound variables go on as they are."""
+    extension = _extensions.get(shell)
+    if extension is not None and extension.is_loaded:
+        extension.unload()

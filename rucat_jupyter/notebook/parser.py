@@ -22,6 +22,7 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
     first, _, after = line.lstrip().partition(" ")
     if first in VERBS and VERBS[first].takes_rest:
         return _parse_with_text(VERBS[first], after, is_cell=is_cell)
+    line = _trimmed(line)
     try:
         words = shlex.split(line)
     except ValueError as exc:
@@ -76,6 +77,22 @@ def overview() -> str:
 def parser_of(verb: Verb) -> Parser:
     """Build the parser of one verb."""
     return Parser(verb)
+
+
+def _trimmed(line: str) -> str:
+    """The line without a comment (`` # …``) and without the semicolon that ends a line of a notebook."""
+    kept, quote, before = "", "", " "
+    escaped = False
+    for char in line:
+        if char == "#" and not quote and before.isspace():
+            break
+        if not escaped and (char == quote or (not quote and char in "'\"")):
+            quote = "" if quote else char
+        escaped = char == "\\" and not escaped and quote != "'"
+        kept, before = kept + char, char
+    words = kept.rstrip().rsplit(None, 1) or [""]
+    is_value = "=" in words[-1] or words[-1].startswith("sc://")
+    return kept.rstrip().removesuffix(";") if not quote and not is_value else kept
 
 
 def _tied(words: Sequence[str]) -> list[str]:

@@ -1,0 +1,141 @@
+"""Tab and Shift-Tab after ``%rucat`` in IPython: a matcher of its completer, and the answers to inspect requests.
+
+A completion of IPython's has no field for documentation: front ends ask for that of the chosen one by an inspect
+request for the text as it would be (JupyterLab's documentation panel; its tooltip asks the same by Shift-Tab).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .completion import Offer, Sources, meaning, offer, rest_of
+from .flags import BadUsage
+from .known import Known
+from .leading import leading_flags
+from .parser import VERBS, parser_of
+
+if TYPE_CHECKING:
+    from .context import Context
+
+LONGEST_WORD = 300
+
+
+class Completer:
+    """Answers the Tabs of one shell from :meth:`install` to :meth:`remove`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._shell = context, context.shell
+        self._known = Known()
+        self._sources = Sources(self._known, self._variables)
+        self._matcher: Any = None
+        self._inspect: Any = None
+
+    def install(self) -> None:
+        """Begin to answer."""
+        from IPython.core.completer import context_matcher
+
+        @context_matcher(identifier="rucat", priority=100)  # type: ignore[untyped-decorator]  # IPython has no types
+        def matcher(context: Any) -> Any:
+            return self._match(context)
+
+        def inspect(name: str, *args: Any, **options: Any) -> Any:
+            found = self._explained()
+            return {"text/plain": found} if found else self._inspect(name, *args, **options)
+
+        self._matcher, self._inspect = matcher, self._shell.object_inspect_mime
+        self._shell.Completer.custom_matchers.append(matcher)
+        self._shell.object_inspect_mime = inspect
+
+    def remove(self) -> None:
+        """Answer no more; the shell is as it was."""
+        matchers = self._shell.Completer.custom_matchers
+        self._shell.Completer.custom_matchers = [m for m in matchers if m is not self._matcher]
+        self._shell.__dict__.pop("object_inspect_mime", None)
+
+    def _match(self, context: Any) -> Any:
+        lines = context.full_text.split("\n")
+        before = "\n".join([*lines[: context.cursor_line], context.text_until_cursor])
+        found = self._offer(before, context.line_with_cursor[context.cursor_position :])
+        if found is None:
+            return {"completions": []}
+        return {"completions": _Alone(found), "matched_fragment": found.fragment, "suppress": True, "ordered": True}
+
+    def _offer(self, before: str, after: str) -> Offer | None:
+        """What may stand here; None where it is not our line."""
+        asked = rest_of(before, is_auto=self._shell.automagic and "rucat" not in self._shell.user_ns)
+        if asked is None:
+            return self._body_offer(before)
+        self._known.warm()
+        if not asked[1] and (found := self._rest_offer(asked[0])) is not None:
+            return found
+        return offer(asked[0], self._sources, after=after, is_cell=asked[1])
+
+    def _body_offer(self, before: str) -> Offer | None:
+        """What may stand in the cell of a ``%%rucat`` verb that completes its own text."""
+        first, newline, body = before.lstrip().partition("\n")
+        words = first.split()
+        if not newline or words[:1] != ["%%rucat"] or len(words) < 2:
+            return None
+        verb = VERBS.get(words[1])
+        return verb.complete_body(self._context, first, body) if verb and verb.complete_body else None
+
+    def _rest_offer(self, rest: str) -> Offer | None:
+        """What may stand in the free text at the end of a line (``%rucat sql select …``)."""
+        first, _, after = rest.lstrip().partition(" ")
+        verb = VERBS.get(first)
+        if verb is None or not verb.takes_rest or verb.complete_body is None:
+            return None
+        try:
+            words, body = leading_flags(parser_of(verb), after)
+        except BadUsage:  # a quote is still open
+            return None
+        return verb.complete_body(self._context, " ".join([first, *words]), body) if body.strip() else None
+
+    def _explained(self) -> str:
+        """What the word at the cursor of the inspect request means; empty where it is none of ours."""
+        kernel = getattr(self._shell, "kernel", None)
+        request = kernel.get_parent("shell") if kernel is not None else {}
+        if request.get("header", {}).get("msg_type") != "inspect_request":
+            return ""
+        content = request["content"]
+        code, cursor = str(content["code"]), int(content["cursor_pos"])
+        end = cursor
+        while end < len(code) and end < cursor + LONGEST_WORD and not code[end].isspace() and code[end] not in "'\"=":
+            end += 1
+        asked = rest_of(code[:end])
+        return meaning(asked[0], self._sources, is_cell=asked[1]) if asked is not None else ""
+
+    def _variables(self) -> dict[str, Any]:
+        """The user's variables, without what IPython put there, modules, functions and classes."""
+        hidden = self._shell.user_ns_hidden
+        return {
+            k: v for k, v in list(self._shell.user_ns.items()) if k not in hidden and not callable(v) and _is_data(v)
+        }
+
+
+def _is_data(value: Any) -> bool:
+    return type(value).__name__ != "module"
+
+
+class _Alone(Sequence[Any]):
+    """The completions of a line that is ours alone.
+
+    IPython lets a matcher suppress the others only where it has completions itself; on our lines Python's names and
+    files make no sense though we know nothing better, so this is never empty by its length.
+    """
+
+    def __init__(self, found: Offer) -> None:
+        from IPython.core.completer import SimpleCompletion
+
+        self._items = [SimpleCompletion(c.word, type=c.kind) for c in found.candidates]
+
+    def __len__(self) -> int:
+        return len(self._items) or 1
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._items[at]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)

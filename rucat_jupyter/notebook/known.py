@@ -1,0 +1,78 @@
+"""What Tab may offer: engines, profiles and Spark's settings, looked up aside, so that no key press ever waits long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .. import datadir
+from ..errors import RucatError
+from . import spark_confs
+from .api import View
+from .client import default_api
+from .spark_confs import Setting
+
+WAIT_S = 0.3
+"""Tab waits no longer than this for an answer; one that comes later serves the next Tab."""
+FRESH_S = 2.0
+
+
+class Known:
+    """Answers at once or after :data:`WAIT_S`: with what is known by then, which may be nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, tuple[float, Any]] = {}
+        self._asked: dict[str, threading.Event] = {}
+
+    def engines(self) -> list[View]:
+        """My engines; none where no gateway runs: Tab starts none."""
+        return list((self._get("engines", lambda: _glance("engines")) or {}).get("engines", []))
+
+    def profiles(self) -> list[dict[str, Any]]:
+        """The profiles that there are."""
+        return list((self._get("profiles", lambda: _glance("profiles")) or {}).get("profiles", []))
+
+    def settings(self) -> dict[str, Setting]:
+        """Spark's settings, of the pyspark that is installed here."""
+        return self._get("settings", _settings, fresh_s=float("inf")) or {}
+
+    def warm(self) -> None:
+        """Begin to look up what takes longest."""
+        self._get("settings", _settings, fresh_s=float("inf"), wait_s=0)
+
+    def _get(self, what: str, look: Callable[[], Any], fresh_s: float = FRESH_S, wait_s: float = WAIT_S) -> Any:
+        with self._lock:
+            at, answer = self._answers.get(what, (float("-inf"), None))
+            if time.monotonic() - at < fresh_s:
+                return answer
+            done = self._asked.get(what)
+            if done is None:
+                done = self._asked[what] = threading.Event()
+                threading.Thread(target=self._look, args=(what, look, done), name="rucat-tab", daemon=True).start()
+        done.wait(wait_s)
+        with self._lock:
+            return self._answers.get(what, (0.0, None))[1]
+
+    def _look(self, what: str, look: Callable[[], Any], done: threading.Event) -> None:
+        try:
+            answer = look()
+            with self._lock:
+                self._answers[what] = time.monotonic(), answer
+        finally:
+            with self._lock:
+                del self._asked[what]
+            done.set()
+
+
+def _glance(path: str) -> Any:
+    try:
+        return default_api().glance(path, WAIT_S)
+    except RucatError:
+        return None  # Tab says nothing of what is wrong: the verb will
+
+
+def _settings() -> dict[str, Setting]:
+    return spark_confs.load(datadir.data_dir() / "cache")
