@@ -140,5 +140,11 @@ def _offset(value: Any) -> Any:
 def _offsets(column: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    texts = [None if v is None else f"{v.months}mo{v.days}d{v.nanoseconds}ns" for v in column.to_pylist()]
+    texts = [None if v is None else _duration(v) for v in column.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _duration(value: Any) -> str:
+    """The interval as ``dt.offset_by`` of polars takes it: ``14mo3d``."""
+    parts = ((value.months, "mo"), (value.days, "d"), (value.nanoseconds, "ns"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0mo"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ LIMIT = 100
 LONGEST = 80
 CHART_ROWS = 10_000
 """Rows that a chart takes when no limit is given: 100 would draw a wrong picture."""
+_REASON = re.compile(r"^[\w.$]+Exception: (.+)$", re.MULTILINE)
 PLANNING_FAILED = "Error occurred during query planning"
 
 
@@ -166,8 +168,14 @@ class _Job:
         table, _ = fetch(self._frame(statement if word == "EXPLAIN" else f"EXPLAIN {mode}{statement}"))
         plan = str(table.column(0)[0])
         if plan.startswith(PLANNING_FAILED):
-            raise NoPlan(" ".join(plan.removeprefix(PLANNING_FAILED).lstrip(": \n").splitlines()[:3]))
+            raise NoPlan(self._why_no_plan(statement))
         return plan.rstrip()
+
+    def _why_no_plan(self, statement: str) -> str:
+        """Spark's reason, which only the extended plan has."""
+        table, _ = fetch(self._frame(f"EXPLAIN EXTENDED {statement}"))
+        found = _REASON.search(str(table.column(0)[0]))
+        return found[1] if found else f"sql: Spark cannot plan this: {text.plain(statement, LONGEST)}"
 
     def _frame(self, statement: str) -> Any:
         """The statement as a Spark DataFrame; what changes or defines something is done now, and once."""
