@@ -17,6 +17,7 @@ _MODULES = (
     "act",
     "doctor",
     "sql",
+    "errors",
 )
 
 VERBS: dict[str, Verb] = {

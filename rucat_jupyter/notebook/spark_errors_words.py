@@ -1,0 +1,228 @@
+"""Puts what Spark says of an error into few words: cause, hint, and where in the query; knows text, not exceptions.
+
+The forms are those of Spark 4.x: ``[ERROR_CLASS] Sentences. SQLSTATE: 12345; line 1 pos 7;`` and a plan, the query
+with a caret under it, a job's failure with the task's exception in it, a Python worker's traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from . import text
+
+LONGEST = 300  # characters of one line
+LONGEST_HINT = 160
+MOST_READ = 100_000  # characters of a message: a user's own may have a megabyte
+WIDEST_QUERY = 100  # characters of the query's line that are shown
+NEEDLE = "Traceback (most recent call last):"
+JVM_TRACE = "\n\nJVM stacktrace:\n"
+OWN_WORDS = ("USER_RAISED_EXCEPTION", "SQL_SCRIPT")
+"""Errors whose text is the user's own: shown as it is."""
+VAGUE = ("FAILED_READ_FILE", "TASK_WRITE_FAILED", "INTERNAL_ERROR", "FAILED_EXECUTE_UDF", "FAILED_TO_LOAD")
+"""Errors that name the act and not what was wrong: that is in the exception that caused them."""
+HINTS = {
+    "maxResultSize": "Bring less to the notebook (limit, aggregate, write it), or create an engine with "
+    "--conf spark.driver.maxResultSize=2g",
+    "OutOfMemoryError": "Less data at a time (more partitions, fewer columns), or an engine with more memory "
+    "(--driver-memory).",
+    "Could not execute broadcast in": "Do without the broadcast, or allow more time: spark.sql.broadcastTimeout",
+    "Python worker exited unexpectedly": "It crashed, or the machine had no memory left for it.",
+    "Could not serialize object": "A Python function takes something along that cannot be sent: make it inside.",
+    "[NOT_IMPLEMENTED]": "Spark Connect has no such thing; use the DataFrame API.",
+    "[CANNOT_MODIFY_CONFIG]": "It is set when an engine is created: %rucat create NAME --conf KEY=VALUE",
+}
+"""Words in the message -> what to do, where Spark itself says nothing of use."""
+DOES = ("Did you", "Use ", "Verify ", "Choose ", "Set ", "Add ", "Correct ", "Consider ", "Please", "Make sure", "If ")
+DOES += ("To ", "You can", "Try ", "Visit ", "Consult ", "Check ", "Either ", "Provide ", "Drop ", "Remove ", "See ")
+
+_CLASS = re.compile(r"^\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
+_REASON = re.compile(r"^\(([\w.$]+)\)\s+")
+_JAVA = re.compile(r"^(?:[a-z][\w]*\.)+([A-Z][\w$]*)(?::\s*|$)")
+_TASK = re.compile(
+    r"^Job aborted due to stage failure: (.*?)(?:, most recent failure: Lost task [^)]*\)"
+    r"\s*\([^)]*\): (.*))?$",
+    re.DOTALL,
+)
+_STREAM = re.compile(r"^Query [^\[]*\[id = [^\]]*\] terminated with exception: ")
+_END = re.compile(r"\bSQLSTATE: [0-9A-Z]{5}.*", re.DOTALL)
+_NUMBERED = re.compile(r"\d\) ")
+_PARSE = re.compile(r"\(line (\d+), pos (\d+)\)\s*\n+== SQL[^\n]*==\n(.*?)\n-*\^\^\^", re.DOTALL)
+_SUMMARY = re.compile(r"^== SQL([^\n(]*)\(line (\d+), position (\d+)\) ==\n([^\n]*)\n([^\n]*)")
+_FRAME = re.compile(r'^  File "(.+)", line (\d+)(?:, in (.+))?$', re.MULTILINE)
+_CALL_SITE = re.compile(r"line (\d+) in cell \[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a query: its line, and the columns (from 0) that are meant."""
+
+    where: str
+    line: str
+    start: int
+    length: int
+
+    def lines(self) -> list[str]:
+        """The line, and carets under what is meant; a window of a long line."""
+        line, start = text.plain(self.line), min(self.start, len(self.line))
+        begin = max(0, start - WIDEST_QUERY // 2) if len(line) > WIDEST_QUERY else 0
+        shown = line[begin : begin + WIDEST_QUERY]
+        head = f"{self.where}: {'…' if begin else ''}"
+        at = start - begin + len(head)
+        carets = "^" * max(1, min(self.length, len(shown) - (start - begin)))
+        return [f"{head}{shown}{'…' if begin + len(shown) < len(line) else ''}", " " * at + carets]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What to say of an error."""
+
+    cause: str
+    hint: str = ""
+    mark: Mark | None = None
+    python: list[tuple[str, int, str]] = field(default_factory=list)
+    """Frames (file, line, function) of the Python worker, outermost first."""
+
+
+def words(message: str, condition: str | None, kind: str, jvm_trace: str = "") -> Words:
+    """Tell cause and hint of an error.
+
+    Parameters
+    ----------
+    message
+        All that the error says of itself.
+    condition
+        Spark's error class, if it has one.
+    kind
+        The name of the exception's Python class, said where there is no error class.
+    jvm_trace
+        The stack trace of the JVM, for what caused an error that does not say it.
+    """
+    said = message.split(JVM_TRACE, maxsplit=1)[0].strip()
+    if NEEDLE in said:
+        return _of_python(said)
+    said = said[:MOST_READ]
+    mark = _parse_mark(said)
+    label, rest = _label(_without_reason(said, condition), condition, kind)
+    rest = _STREAM.sub("the streaming query ended: ", rest)
+    if found := _TASK.match(rest):
+        rest = found[2] or found[1]
+        rest = rest.split("\n\tat ")[0]
+        if java := _JAVA.match(rest):
+            rest = rest[java.end() :]
+            label = java[1] if java[1] != "SparkException" else label
+        if inner := _CLASS.match(rest):
+            label, rest = inner[1], rest[inner.end() :]
+    if label.split(".")[0] in OWN_WORDS:
+        return Words(_line(label, _END.sub("", rest)), mark=mark)
+    cause, hint = _parted(_END.sub("", rest).split("\n== ")[0].split(";\n")[0])
+    if label.split(".")[0] in VAGUE and (deep := deepest(jvm_trace)):
+        cause = f"{cause.rstrip('. ')}: {deep}"
+    hint = next((do for word, do in HINTS.items() if word in f"[{label}] {cause}"), hint)
+    return Words(_line(label, cause), text.plain(hint, LONGEST), mark)
+
+
+def sql_mark(summary: str) -> Mark | None:
+    """The place that a query context's summary shows."""
+    found = _SUMMARY.match(summary)
+    if found is None:
+        return None
+    of, number, position, line, carets = found.groups()
+    start = len(carets) - len(carets.lstrip()) if "^" in carets else int(position) - 1
+    where = f"SQL{of.rstrip()} line {number}, position {position}"
+    return Mark(text.plain(where, 80), line, start, carets.count("^"))
+
+
+def call_site(site: str) -> tuple[int, int] | None:
+    """Cell and line that a DataFrame's query context names."""
+    found = _CALL_SITE.search(site)
+    return (int(found[2]), int(found[1])) if found else None
+
+
+def deepest(jvm_trace: str) -> str:
+    """The message of the last exception of a JVM's chain, without its class where that says nothing more."""
+    causes = [line[len("Caused by: ") :] for line in jvm_trace.splitlines() if line.startswith("Caused by: ")]
+    if not causes:
+        return ""
+    found = _JAVA.match(causes[-1])
+    return causes[-1][found.end() :] or found[1] if found else causes[-1]
+
+
+def _without_reason(said: str, condition: str | None) -> str:
+    """Turn ``(java.lang.X) message`` into ``[X] message``, or drop it before an error class."""
+    found = _REASON.match(said)
+    if found is None:
+        return said
+    rest = said[found.end() :]
+    return rest if condition or _CLASS.match(rest) else f"[{found[1].rpartition('.')[2]}] {rest}"
+
+
+def _label(said: str, condition: str | None, kind: str) -> tuple[str, str]:
+    """The word for the brackets, and the message without it."""
+    if said.startswith("[") and "] " in said:
+        name, _, rest = said[1:].partition("] ")
+        if re.fullmatch(r"[\w.$]+", name):
+            return (kind if name.startswith("_LEGACY") else name), rest
+    named = condition if condition and not condition.startswith("_LEGACY") else kind
+    return named, said
+
+
+def _parted(message: str) -> tuple[str, str]:
+    """The sentences up to the first that says what to do, and those that do."""
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+(?=[A-Z\d])|\n+", message) if s.strip()]
+    if not sentences:
+        return "", ""
+    taken = 1
+    while taken < len(sentences) and not _is_hint(sentences[taken]):
+        taken += 1
+    cause = sentences[0]
+    for sentence in sentences[1:taken]:
+        if len(cause) + len(sentence) < LONGEST:
+            cause += f" {sentence}"
+    hint = ""
+    for sentence in sentences[taken:]:
+        follows = _is_hint(sentence) or hint.endswith("?")
+        if not follows or (hint and len(hint) + len(sentence) >= LONGEST_HINT):
+            break
+        hint = f"{hint} {sentence}".lstrip()
+    return cause, hint
+
+
+def _is_hint(sentence: str) -> bool:
+    return sentence.startswith(DOES) or _NUMBERED.match(sentence) is not None
+
+
+def _line(label: str, cause: str) -> str:
+    cause = " ".join(text.plain(cause[: 20 * LONGEST]).split()).rstrip(";")
+    if cause == "overflow.":
+        cause = "The result is too large for its type (overflow)."
+    return text.plain(f"[{text.plain(label, 80)}] {cause}", LONGEST)
+
+
+def _parse_mark(said: str) -> Mark | None:
+    """The place of a parse error: the line of the query above the caret."""
+    found = _PARSE.search(said)
+    line = found[3].split("\n")[-1] if found else ""
+    if found is None or not line.strip():
+        return None
+    number, position = int(found[1]), int(found[2])
+    near = re.search(r"at or near '(.+?)'", said)
+    length = len(near[1]) if near and line[position:].startswith(near[1]) else 1
+    return Mark(f"SQL line {number}, position {position + 1}", line, position, length)
+
+
+def _of_python(said: str) -> Words:
+    """The exception of a Python worker: its type and message, its own error class where it is Spark's."""
+    trace = said[said.rindex(NEEDLE) :][:MOST_READ]
+    frames = [(name, int(line), function or "") for name, line, function in _FRAME.findall(trace)]
+    lines = trace.split("\n")[1:]
+    begin = next((i for i, line in enumerate(lines) if line and not line.startswith((" ", "\t"))), None)
+    raised = "\n".join(lines[begin:]) if begin is not None else ""
+    raised = _END.sub("", raised.split("\n\tat ")[0]).strip()
+    label, cause = "PYTHON_EXCEPTION", raised
+    kind, _, rest = raised.partition(": ")
+    if kind.startswith("pyspark.") and rest:
+        cause = rest
+        if inner := _CLASS.match(rest):
+            label, cause = inner[1], rest[inner.end() :]
+    return Words(_line(label, cause), python=frames)
