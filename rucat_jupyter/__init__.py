@@ -15,6 +15,7 @@ _LAZY = {
     "EngineFailed": "failures",
     "StillWaiting": "failures",
     "load_ipython_extension": "magics",
+    "unload_ipython_extension": "magics",
 }
 """Names of the Python face -> their modules in ``notebook``, loaded when first used: importing costs nothing."""
 

@@ -27,6 +27,17 @@ def install(shell: Any = None) -> None:
     _begin(shell)
 
 
+def remove(shell: Any) -> None:
+    """Follow its cells no more; the one that asks for this ends here."""
+    if shell not in _followed:
+        return
+    _followed.remove(shell)
+    shell.events.unregister("pre_run_cell", _begins)
+    shell.events.unregister("post_run_cell", _ends)
+    _depth.pop(threading.get_ident(), None)
+    _ends()
+
+
 def _begins(info: Any = None) -> None:
     """A cell begins; one inside another (``get_ipython().run_cell``) is a part of it."""
     here = threading.get_ident()

@@ -109,14 +109,8 @@ class Completer:
 
     def _variables(self) -> dict[str, Any]:
         """The user's variables, without what IPython put there, modules, functions and classes."""
-        hidden = self._shell.user_ns_hidden
-        return {
-            k: v for k, v in list(self._shell.user_ns.items()) if k not in hidden and not callable(v) and _is_data(v)
-        }
-
-
-def _is_data(value: Any) -> bool:
-    return type(value).__name__ != "module"
+        hidden, mine = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
+        return {k: v for k, v in mine if k not in hidden and not callable(v) and not isinstance(v, ModuleType)}
 
 
 class _Alone(Sequence[Any]):

@@ -7,9 +7,14 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import Bool, observe
+
+import rucat_jupyter
 
 from ..errors import RucatError
+from . import cell_hooks
 from .caller import is_value_used
+from .cancelled import Interrupted
 from .completer import Completer
 from .context import Context
 from .failures import WaitInterrupted, briefly
@@ -23,6 +28,12 @@ MAGIC = "rucat"
 @magics_class
 class RucatMagics(Magics):
     """Create, attach and manage engines from a notebook."""
+
+    progress = Bool(True, help="Show a bar of progress while a cell waits for an engine.").tag(config=True)
+
+    @observe("progress")
+    def _switch_progress(self, change: Any) -> None:
+        rucat_jupyter.progress = change["new"]
 
     def __init__(self, shell: Any, context: Context | None = None) -> None:
         super().__init__(shell)
@@ -41,6 +52,8 @@ class RucatMagics(Magics):
             raise UsageError(f"rucat: {error}") from None
         except (RucatError, WaitInterrupted) as error:
             raise briefly(error) from None
+        except Interrupted:  # it says itself what has been cancelled
+            raise
         except KeyboardInterrupt:
             raise briefly(WaitInterrupted(f"interrupted: {line.strip() or '%rucat'}")) from None
         else:
@@ -87,6 +100,7 @@ class _Extension:
 
     def unload(self) -> None:
         self.is_loaded = False
+        cell_hooks.remove(self._shell)
         self._completer.remove()
         self._shell.events.unregister("pre_run_cell", self.context.binding.renew_stopped)
         for kind in ("line", "cell"):
