@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import text
+from . import cell_hooks, spark_errors, text
 from .api import View, engine_path
 from .client import Engine
-from .identity import Caller, caller
+from .identity import Caller, caller, get_shell
 from .phase import notice
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def attach(engine: Engine, session: str | None = None) -> Attachment:
         engine.wait()
         made = _open(engine, who, is_new=found is not None)
         _attachments[engine.id, who.key] = made
+        _tell_interrupts()
         return made
 
 
@@ -92,12 +93,17 @@ def detach(attachment: Attachment) -> None:
         for key, value in list(_attachments.items()):
             if value is attachment:
                 del _attachments[key]
+        _tell_interrupts()
         _close(attachment)
         if not _attachments:
             for name, ours in _environment.items():
                 if os.environ.get(name) == ours:
                     del os.environ[name]
             _environment.clear()
+
+
+def _tell_interrupts() -> None:
+    cell_hooks.interrupts.sessions = tuple(attachment.lifeline for attachment in _attachments.values())
 
 
 def let_go(engine_id: str) -> None:
@@ -145,12 +151,15 @@ def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
     lifeline = Lifeline(api, view, who.key, who.path, open_channel)
     spark = SparkSession(_channel_builder(lifeline, known, view))
     lifeline.bind(spark)
+    cell_hooks.install()
     spark._client.set_retry_policies(
         [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
     )
     make_active(spark)
     _run_last_first()
     made = Attachment(engine, who, spark, lifeline)
+    if (shell := get_shell()) is not None:
+        spark_errors.install(shell)
     spark_version = view.get("spark_version") or spark.version
     for line in mismatches(view, spark_version):
         notice(line)

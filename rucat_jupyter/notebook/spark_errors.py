@@ -65,7 +65,7 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
     """The error in at most five lines: cause, where, the query, what to do, how to see everything."""
     said = _words(error)
     lines = [said.cause]
-    places = where.asked(error.__traceback__, shell)
+    places = where.asked(error.__traceback__, shell) or where.running(shell)
     if said.python:
         if (line := where.raised(said.python, shell)) is not None:
             lines.append(f"  in your function: {line}")
@@ -217,12 +217,12 @@ def _restore(*_: object) -> None:
 
 def _quieten() -> None:
     """Keep pyspark from writing errors a second time (as JSON, as a trace), unless all is wanted."""
-    from pyspark import serializers
+    from pyspark import util
     from pyspark.logger import PySparkLogger
 
     for name in LOGGERS:
         for handler in PySparkLogger.getLogger(name).handlers:
             if type(handler) is logging.StreamHandler:
                 handler.addFilter(lambda _: mode() == FULL)
-    if callable(print_trace := getattr(serializers, "print_exec", None)):
-        serializers.print_exec = lambda stream: print_trace(stream) if mode() == FULL else None
+    if callable(print_trace := getattr(util, "print_exec", None)):
+        util.print_exec = lambda stream: print_trace(stream) if mode() == FULL else None

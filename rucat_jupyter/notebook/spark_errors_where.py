@@ -38,6 +38,12 @@ def asked(trace: TracebackType | None, shell: Any) -> list[Place]:
     return places[:1] + ([places[-1]] if len(places) > 1 and places[-1] != places[0] else [])
 
 
+def running(shell: Any) -> list[Place]:
+    """The line that runs now: for what goes wrong while a result is shown, which is not in the traceback."""
+    frames = traceback.extract_stack() if shell is not None else []
+    return [found for f in frames if _cell(f.filename, shell) and (found := place(f.filename, f.lineno or 0, shell))]
+
+
 def raised(frames: Iterable[tuple[str, int, str]], shell: Any) -> Place | None:
     """The innermost line of the user's in the frames of a Python worker."""
     found = None
