@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ..errors import EngineNotFound, NotPossible, RucatError, Unavailable
 from . import tables, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
+from .asked import changes
 from .failures import EngineFailed, StillWaiting, WaitInterrupted, hows
 from .frontend import shows_widgets
 from .phase import Phase, SilentPhase
@@ -109,10 +110,24 @@ class Engine:
         self._ask("POST", "stop")
         return self._wait_for(("Stopped", "Failed")) if wait else self
 
-    def restart(self, *, wait: bool = True, timeout_s: float | None = None, phase: Phase | None = None) -> Engine:
-        """Stop it where it runs, and start it with its stored settings."""
+    def restart(
+        self,
+        *,
+        conf: Mapping[str, str | None] | None = None,
+        executors: int | Mapping[str, Any] | None = None,
+        driver_memory: str | None = None,
+        wait: bool = True,
+        timeout_s: float | None = None,
+        phase: Phase | None = None,
+        **spec: Any,
+    ) -> Engine:
+        """Stop it where it runs, and start it with its stored settings and those that are given.
+
+        What is given is stored, and holds from now on. Fields are those of ``create``; None unsets.
+        """
+        changed = changes(conf, executors, driver_memory, spec)
         _let_go(self.id)
-        self._ask("POST", "restart")
+        self._ask("POST", "restart", json=changed or None)
         return self.wait(timeout_s, phase=phase) if wait else self
 
     def delete(self, *, wait: bool = True) -> None:
@@ -222,8 +237,8 @@ class Engine:
     def _repr_html_(self) -> str:
         return _as_html(repr(self))
 
-    def _ask(self, method: str, verb: str = "") -> None:
-        self._view = self._api.call(method, engine_path(self.id, *filter(None, [verb])))
+    def _ask(self, method: str, verb: str = "", json: object = None) -> None:
+        self._view = self._api.call(method, engine_path(self.id, *filter(None, [verb])), json=json)
 
     def _poll(self, timeout_s: float | None, phase: Phase) -> Iterator[None]:
         """Yield at each look; shows the phase in between, and turns Ctrl-C and the time limit into words."""
@@ -271,8 +286,9 @@ class Engine:
 class Engines(Sequence[Engine]):
     """Engines, by position, name or id; shows itself as a table."""
 
-    def __init__(self, found: Sequence[Engine]) -> None:
+    def __init__(self, found: Sequence[Engine], *, is_all: bool = False) -> None:
         self._found = list(found)
+        self.is_all = is_all  # not a slice: the table follows what comes and goes
 
     @overload
     def __getitem__(self, at: int | str) -> Engine: ...
@@ -290,6 +306,14 @@ class Engines(Sequence[Engine]):
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def _ipython_display_(self) -> None:
+        """Show the table of all my engines where widgets are shown; elsewhere IPython goes on to text and HTML."""
+        if not self.is_all or not shows_widgets():
+            raise NotImplementedError
+        from . import widget
+
+        widget.show_table([engine.view for engine in self._found])
 
     def __repr__(self) -> str:
         return tables.engines_table([engine.view for engine in self._found], text.utc_now())
@@ -316,7 +340,7 @@ def get(name: str) -> Engine:
 def engines() -> Engines:
     """All my engines."""
     answer = default_api().call("GET", "engines")
-    return Engines([Engine(view) for view in answer["engines"]])
+    return Engines([Engine(view) for view in answer["engines"]], is_all=True)
 
 
 def history(ref: str, api: Api | None = None) -> History:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from ..errors import EngineNotFound, NameTaken, NotPossible, RucatError
 from . import text
 from .api import Api, View, engine_path
+from .asked import differences, remedy, request
 from .client import Engine, default_api
-from .failures import StillWaiting, WaitInterrupted, hows, words
+from .failures import StillWaiting, WaitInterrupted, hows
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
 from .phase import Phase, SilentPhase, live_phase
 
-NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
 LOCAL = "local"
 EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
 
@@ -30,19 +30,13 @@ class Created:
     engine: Engine
     how: str  # "created", "found" or "restarted"
     not_applied: list[str] = field(default_factory=list)
+    remedy: str = ""
     since: datetime = field(default_factory=text.utc_now)
 
     @property
     def note(self) -> str:
         """What could not be applied, and how to apply it; empty where all was."""
-        if not self.not_applied:
-            return ""
-        name = text.quoted(self.engine.name)
-        return (
-            f"Not applied: {', '.join(self.not_applied)}. To apply: {rucat} delete {name} --yes, then create it again."
-            if (rucat := words())
-            else f"Not applied: {', '.join(self.not_applied)}. To apply: delete the engine and create it again."
-        )
+        return f"Not applied: {', '.join(self.not_applied)}. To apply: {self.remedy}" if self.not_applied else ""
 
 
 def create(
@@ -90,26 +84,6 @@ def create(
     return made.engine
 
 
-def request(
-    profile: str | None,
-    conf: Mapping[str, str] | None,
-    executors: int | Mapping[str, Any] | None,
-    driver_memory: str | None,
-    spec: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Build what was asked for as fields of REST, without name and without what this process adds by itself."""
-    asked: dict[str, Any] = {key: value for key, value in spec.items() if value is not None}
-    if profile is not None:
-        asked["profile"] = profile
-    if conf:
-        asked["conf"] = {**asked.get("conf", {}), **{key: _conf_text(value) for key, value in conf.items()}}
-    if executors is not None:
-        asked["executors"] = dict(executors) if isinstance(executors, Mapping) else {"instances": executors}
-    if driver_memory is not None:
-        asked["driver"] = {**asked.get("driver", {}), "memory": driver_memory}
-    return asked
-
-
 def find_or_create(
     name: str | None,
     asked: dict[str, Any],
@@ -125,24 +99,39 @@ def find_or_create(
     """
     api = api or default_api()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    profile, platform = _profile_and_platform(api, asked)
     ends_with_us = name is None and not lives_on and caller().is_batch
-    if name is None:
-        name = _default_local_name(asked) if platform == LOCAL else profile or platform
-        name += random_suffix() if ends_with_us else ""
-    body = _merge(local_fields(), asked) if platform == LOCAL else dict(asked)
+    body = body_of(name, asked, api, random_suffix() if ends_with_us else "")
     while True:
         try:
-            made = Created(Engine(api.call("POST", "engines", json={**body, "name": name}), api), "created")
+            made = Created(Engine(api.call("POST", "engines", json=body), api), "created")
         except NameTaken as taken:
-            found = _take(api, str(taken.details.get("id") or name), phase, deadline)
+            found = _take(api, str(taken.details.get("id") or body["name"]), phase, deadline)
             if found is None:
                 continue
             made = found
             made.not_applied = differences(asked, made.engine.view)
+            made.remedy = remedy(asked, made.engine.view)
         if ends_with_us:
             _stop_at_exit(made.engine)
         return made
+
+
+def body_of(name: str | None, asked: Mapping[str, Any], api: Api, suffix: str = "") -> dict[str, Any]:
+    """The body of the create of what was asked for: with a name, and what this process adds by itself."""
+    profile, platform = _profile_and_platform(api, asked)
+    if name is None:
+        name = (_default_local_name(asked) if platform == LOCAL else profile or platform) + suffix
+    return {**(_merge(local_fields(), asked) if platform == LOCAL else asked), "name": name}
+
+
+def create_new(name: str | None, asked: Mapping[str, Any], api: Api | None = None) -> Engine:
+    """Create an engine, with the default name where none is given; NameTaken where I have one of that name."""
+    api = api or default_api()
+    profile, platform = _profile_and_platform(api, asked)
+    if name is None:
+        name = _default_local_name(asked) if platform == LOCAL else profile or platform
+    body = _merge(local_fields(), asked) if platform == LOCAL else dict(asked)
+    return Engine(api.call("POST", "engines", json={**body, "name": name}), api)
 
 
 def external(address: str, api: Api | None = None) -> Engine:
@@ -158,34 +147,6 @@ def external(address: str, api: Api | None = None) -> Engine:
         return Engine(api.call("POST", "engines", json=body), api)
     except NameTaken:
         return Engine(api.call("POST", "engines", json={**body, "name": name + random_suffix()}), api)
-
-
-def differences(asked: Mapping[str, Any], view: View) -> list[str]:
-    """Name what was asked for and is otherwise: ``driver.memory 4g (it has 1g)``."""
-    found = []
-    for key in ("profile", "platform"):
-        if key in asked and asked[key] != view[key]:
-            found.append(f"{key} {text.plain(asked[key])} (it has {text.plain(view[key])})")
-    wanted = {key: value for key, value in asked.items() if key not in ("profile", "platform")}
-    return found + _differences(wanted, view["spec"], "")
-
-
-def _differences(wanted: Mapping[str, Any], has: Mapping[str, Any], prefix: str) -> list[str]:
-    from ..engine import MASK, is_secret  # pydantic comes with it
-
-    found = []
-    for key, value in wanted.items():
-        path, present = f"{prefix}{key}", has.get(key)
-        if path in NOT_COMPARED or present == MASK:
-            continue
-        if isinstance(value, Mapping):
-            found += _differences(value, present or {}, f"{path}.")
-        elif value != present and is_secret(key):
-            found.append(f"{text.plain(path)} (a secret)")
-        elif value != present:
-            now = "it has none" if present is None else f"it has {text.plain(present, 60)}"
-            found.append(f"{text.plain(path)} {text.plain(value, 60)} ({now})")
-    return found
 
 
 def _take(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created | None:
@@ -256,11 +217,6 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def _conf_text(value: object) -> str:
-    """Spark's way to write a conf value: booleans in lower case."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _stop_at_exit(engine: Engine) -> None:

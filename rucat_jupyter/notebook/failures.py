@@ -93,7 +93,7 @@ def hows(name: str) -> dict[str, str]:
             "stop": f"{got}.stop()",
             "logs": f"{got}.logs(tail=50)",
             "create": f"rucat_jupyter.create({name!r})",
-            "change": f"{got}.delete(), then create it with driver_memory=…",
+            "change": f"{got}.restart(driver_memory='{text.SIZE}')",
             "wait": f"{got}.wait()",
             "attach": f"{got}.connect()",
         }
@@ -103,7 +103,7 @@ def hows(name: str) -> dict[str, str]:
         "stop": f"{rucat} stop {quoted}",
         "logs": f"{rucat} logs {quoted} --tail 50",
         "create": f"{rucat} create {quoted}",
-        "change": f"{rucat} delete {quoted} --yes, then create it with --driver-memory SIZE",
+        "change": f"{rucat} restart {quoted} --driver-memory {text.SIZE}",
         "wait": f"{rucat} create {quoted}",
         "attach": f"{rucat} attach {quoted}",
     }

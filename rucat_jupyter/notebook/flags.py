@@ -11,7 +11,6 @@ from ..errors import RucatError
 from .helptext import verb_help
 
 if TYPE_CHECKING:
-    from .completion import Offer
     from .context import Context
 
 
@@ -87,9 +86,6 @@ class Verb:
         Whether ``%%rucat VERB`` makes sense.
     takes_rest
         Whether what follows the flags in a line is free text, left as it was typed: ``asked.rest``.
-    complete_body
-        Offers what may stand at the cursor in the cell's text; gets the context, the cell's first line and the text
-        between that line and the cursor.
     """
 
     name: str
@@ -100,7 +96,6 @@ class Verb:
     examples: tuple[tuple[str, str], ...] = ()
     takes_cell: bool = False
     takes_rest: bool = False
-    complete_body: Callable[[Context, str, str], Offer] | None = None
 
 
 def completed_by(action: argparse.Action, source: str) -> argparse.Action:
@@ -133,6 +128,11 @@ def attaching(parser: Parser) -> None:
 def settings(parser: Parser) -> None:
     """Take what an engine is made of: ``--profile``, ``--conf``, ``--executors``, ``--driver-memory``."""
     completed_by(parser.add_argument("--profile", metavar="P", help="a named template"), "profiles")
+    resources(parser)
+
+
+def resources(parser: Parser) -> None:
+    """Take what a restart can change, too: ``--conf``, ``--executors``, ``--driver-memory``."""
     conf = parser.add_argument(
         "--conf", action="append", type=setting, default=[], metavar="K=V", help="Spark conf; repeatable"
     )

@@ -23,7 +23,10 @@ SYMBOLS = {
     "Failed": "✕",
     "Deleting": "◌",
 }
-MEMORY_REASONS = ("OutOfMemory", "NoMemory")
+OUT_OF_MEMORY = "OutOfMemory"
+SIZE = "SIZE"
+"""Stands for a memory size in words that say how to change it."""
+MEMORY_REASONS = (OUT_OF_MEMORY, "NoMemory")
 """Where a restart, which keeps the stored settings, may not be the remedy."""
 LIVE = ("Running", "Unresponsive")
 LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a megabyte
@@ -190,12 +193,15 @@ def short_line(view: View) -> str:
 def failure(view: View, how: Mapping[str, str]) -> str:
     """What, why, what to do: three lines of an engine that failed, or was stopped or deleted by someone.
 
-    ``how`` has the words for ``restart``, ``create``, ``change`` and ``logs`` that work where the reader is.
+    ``how`` has the words for ``restart``, ``create``, ``change`` (with :data:`SIZE`) and ``logs`` that work where the
+    reader is.
     """
     name = plain(view["name"])
     if found := view.get("failure"):
         at = f" ({clock(found['at'])})" if found.get("at") else ""
-        change = f"   Other memory: {how['change']}" if found["reason"] in MEMORY_REASONS else ""
+        change = (
+            f"   {_other_memory(view, found['reason'], how['change'])}" if found["reason"] in MEMORY_REASONS else ""
+        )
         todo = f"{plain(found['hint'])}  Restart: {how['restart']}{change}   Last lines: {how['logs']}"
         return f"✕ {name} failed: {plain(found['reason'])}\n  {plain(found['message'], 500)}{at}\n  {todo}"
     if view["status"] in ("Deleting", "Gone"):
@@ -204,6 +210,15 @@ def failure(view: View, how: Mapping[str, str]) -> str:
     at = f" at {clock(view['stopped_at'])}" if view.get("stopped_at") else ""
     why = f": {plain(view['message'], 500)}" if view.get("message") else ""
     return f"○ {name} is {view['status']}\n  It was stopped{at}{why}.\n  Start it again: {how['restart']}"
+
+
+def _other_memory(view: View, reason: str, how: str) -> str:
+    """How to give an engine other memory: twice as much where it ran out of what it has."""
+    has = megabytes((view["spec"].get("driver") or {}).get("memory"))
+    if reason != OUT_OF_MEMORY or not has:
+        return f"Other memory: {how}"
+    twice = f"{has / 512:g}g" if has % 512 == 0 else f"{2 * has:.0f}m"
+    return f"Give it more: {how.replace(SIZE, twice)}"
 
 
 def utc_now() -> datetime:

@@ -11,6 +11,7 @@ import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
 
 from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.notebook import asked as asked_module
 from rucat_jupyter.notebook import client, creating, identity
 from rucat_jupyter.notebook.creating import create, differences, find_or_create
 from rucat_jupyter.notebook.failures import EngineFailed, StillWaiting, WaitInterrupted
@@ -196,3 +197,50 @@ def test_an_external_engine_is_recorded_once(gateway: FakeGateway) -> None:
     gateway.engines[first.id]["spec"]["external"]["url"] = "sc://spark.example:15002"
     again = creating.external("sc://spark.example/")
     assert (first.name, again.id) == ("spark.example-15002", first.id)
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"driver": {"memory": "4g"}}, "%rucat restart etl --driver-memory 4g"),
+        ({"executors": {"instances": 2}}, "%rucat restart etl --executors 2"),
+        ({"conf": {"spark.x": "a b", "spark.y": "1"}}, "%rucat restart etl --conf 'spark.x=a b' --conf spark.y=1"),
+        ({"conf": {"spark.my.token": "canary"}}, "%rucat restart etl --conf spark.my.token=…"),
+        ({"conf": {"spark.x": "a\nb"}}, "rucat_jupyter.get('etl').restart(conf={'spark.x': 'a\\nb'})"),
+        ({"driver": {"cores": 4}}, "rucat_jupyter.get('etl').restart(driver={'cores': 4})"),
+        ({"env": {"MY_TOKEN": "canary"}}, "rucat_jupyter.get('etl').restart(env={'MY_TOKEN': '…'})"),
+        ({"profile": "big", "driver": {"memory": "4g"}}, "%rucat delete etl --yes, then create it again"),
+    ],
+)
+def test_what_was_not_applied_has_the_line_that_applies_it(
+    monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], line: str
+) -> None:
+    """Quoted as a shell wants it; the value of a secret is left to be typed."""
+    monkeypatch.setattr(asked_module, "words", lambda: "%rucat")
+    view = make_view()
+    assert asked_module.remedy(asked, view).replace(chr(39) + "spark.my.token=…" + chr(39), "spark.my.token=…") == line
+
+
+def test_a_script_is_told_in_python(gateway: FakeGateway) -> None:
+    """Where nothing can be typed after a percent sign."""
+    gateway.engines["0123456789abcdef"] = make_view()
+    made = find_or_create("etl", {"driver": {"memory": "4g"}}, phase=SilentPhase())
+    says = "To apply: rucat_jupyter.get('etl').restart(driver={'memory': '4g'})"
+    assert made.note == f"Not applied: driver.memory 4g (it has 1g). {says}"
+
+
+def test_restart_sends_what_changes(gateway: FakeGateway) -> None:
+    """Fields as at create; None unsets; nothing given is no body at all."""
+    gateway.engines["0123456789abcdef"] = make_view()
+    engine = client.get("etl")
+    engine.restart(wait=False)
+    engine.restart(
+        wait=False,
+        driver_memory="4g",
+        conf={"spark.x": None, "spark.y": True},
+        idle_timeout_s=None,
+        driver={"cores": 1},
+    )
+    bodies = [body for method, path, body in gateway.asked if path.endswith("/restart")]
+    conf = {"spark.x": None, "spark.y": "true"}
+    assert bodies == [None, {"idle_timeout_s": None, "driver": {"cores": 1, "memory": "4g"}, "conf": conf}]

@@ -96,7 +96,7 @@ def test_create_attaches_and_says_how_to_go_on(gateway: FakeGateway, run: Any, s
     """Found again: what was not applied is named."""
     said = run("create etl --driver-memory 4g")
     assert "● etl  Running on this machine · Spark 4.3.0 · driver 2 cores 1 GB · attached to the running engine" in said
-    assert "Not applied: driver.memory 4g (it has 1g). To apply: %rucat delete etl --yes" in said
+    assert "Not applied: driver.memory 4g (it has 1g). To apply: %rucat restart etl --driver-memory 4g" in said
     assert "spark is attached.  Look: %rucat status   Logs: %rucat logs   Stop: %rucat stop" in said
     assert "spark" in shell.user_ns
 

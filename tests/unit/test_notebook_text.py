@@ -11,7 +11,7 @@ from rucat_jupyter.notebook import tables, text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 HOW = {
-    "change": "%rucat delete etl --yes, …",
+    "change": "%rucat restart etl --driver-memory SIZE",
     "restart": "%rucat restart etl",
     "create": "%rucat create etl",
     "logs": "%rucat logs etl --tail 50",
@@ -35,7 +35,7 @@ def test_a_failure_has_three_parts() -> None:
     assert "driver.memory" in lines[2]
     assert "%rucat restart etl" in lines[2]
     assert "%rucat logs etl --tail 50" in lines[2]
-    assert "Other memory: %rucat delete etl --yes" in lines[2]
+    assert "Give it more: %rucat restart etl --driver-memory 2g" in lines[2]
     assert len(lines) == 3
 
 

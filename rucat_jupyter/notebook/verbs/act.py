@@ -6,6 +6,8 @@ import argparse
 from typing import Any
 
 from .. import flags, text
+from ..asked import changes
+from ..asked import flags as shown_flags
 from ..context import Context
 from ..flags import Verb
 from ..phase import live_phase, say
@@ -20,18 +22,21 @@ def _stop(context: Context, asked: argparse.Namespace) -> Any:
 
 def _restart_flags(parser: flags.Parser) -> None:
     flags.name(parser)
+    flags.resources(parser)
     flags.waiting(parser)
 
 
 def _restart(context: Context, asked: argparse.Namespace) -> Any:
     """Stop and start one engine; an attached session finds its next life by itself."""
     engine, phase = context.engine(asked.name), live_phase()
-    engine.restart(wait=False)
+    given = changes(dict(asked.conf), asked.executors, asked.driver_memory, {})
+    engine.restart(wait=False, **given)
     if asked.no_wait:
         say(text.phase_line(engine.view))
         return engine
     engine.wait(asked.timeout, phase=phase)
-    note = f"restarted (run {engine.run})"
+    changed = f" with {shown_flags(given)}" if given else ""
+    note = f"restarted (run {engine.run}){changed}"
     if any(a.engine.id == engine.id for a in context.binding.bound()):
         note += "; spark is attached, its temp views and runtime conf are gone"
     phase.end(text.running_line(engine.view, note))
@@ -58,6 +63,11 @@ def _delete(context: Context, asked: argparse.Namespace) -> None:
 
 VERBS = (
     Verb("stop", "end it; its record, settings and last log lines stay", _stop, flags.name),
-    Verb("restart", "stop it where it runs, and start it with its stored settings", _restart, _restart_flags),
+    Verb(
+        "restart",
+        "stop it where it runs, and start it: with its stored settings, or changed ones",
+        _restart,
+        _restart_flags,
+    ),
     Verb("delete", "stop it and forget it", _delete, _delete_flags),
 )

@@ -1,0 +1,140 @@
+"""What a user asks of an engine: as fields of REST, compared with what it has, and the line that would apply it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from . import text
+from .api import View
+from .failures import words
+
+NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
+CHOICES = ("profile", "platform")
+"""What is chosen once, at create: no restart changes it."""
+
+Path = tuple[str, ...]
+
+
+def request(
+    profile: str | None,
+    conf: Mapping[str, str] | None,
+    executors: int | Mapping[str, Any] | None,
+    driver_memory: str | None,
+    spec: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Build what was asked for as fields of REST, without name and without what this process adds by itself."""
+    given = {key: value for key, value in spec.items() if value is not None}
+    asked = changes(conf, executors, driver_memory, given)
+    return asked if profile is None else {**asked, "profile": profile}
+
+
+def changes(
+    conf: Mapping[str, str | None] | None,
+    executors: int | Mapping[str, Any] | None,
+    driver_memory: str | None,
+    spec: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Build fields of REST over those that are stored; None in ``spec`` or as a conf's value unsets."""
+    asked: dict[str, Any] = dict(spec)
+    if conf:
+        asked["conf"] = {**(asked.get("conf") or {}), **{key: _conf_text(value) for key, value in conf.items()}}
+    if executors is not None:
+        asked["executors"] = dict(executors) if isinstance(executors, Mapping) else {"instances": executors}
+    if driver_memory is not None:
+        asked["driver"] = {**(asked.get("driver") or {}), "memory": driver_memory}
+    return asked
+
+
+def differences(asked: Mapping[str, Any], view: View) -> list[str]:
+    """Name what was asked for and is otherwise: ``driver.memory 4g (it has 1g)``."""
+    found = []
+    for key in CHOICES:
+        if key in asked and asked[key] != view[key]:
+            found.append(f"{key} {text.plain(asked[key])} (it has {text.plain(view[key])})")
+    return found + [_said(*difference) for difference in _different(_spec(asked), view["spec"], ())]
+
+
+def remedy(asked: Mapping[str, Any], view: View) -> str:
+    """What to type so that what was asked for and is otherwise holds, in the words of the place."""
+    rucat, name = words(), text.quoted(view["name"])
+    if any(key in asked and asked[key] != view[key] for key in CHOICES):
+        return f"{rucat} delete {name} --yes, then create it again" if rucat else "delete the engine, create it again"
+    found = list(_different(_spec(asked), view["spec"], ()))
+    if rucat and all(_flag(path, value) for path, value, _ in found):
+        return " ".join([f"{rucat} restart {name}", *(_flag(path, value) for path, value, _ in found)])
+    given: dict[str, Any] = {}
+    for path, value, _ in found:
+        part = given
+        for key in path[:-1]:
+            part = part.setdefault(key, {})
+        part[path[-1]] = "…" if _is_secret(path) else value
+    arguments = ", ".join(f"{key}={text.plain(repr(value))}" for key, value in given.items())
+    return f"rucat_jupyter.get({view['name']!r}).restart({arguments})"
+
+
+def flags(settings: Mapping[str, Any]) -> str | None:
+    """Settings as flags of ``create`` and ``restart``; None where there is no flag for one of them."""
+    found = [_flag(path, value) for path, value in _leaves(settings, ())]
+    return " ".join(found) if all(found) else None
+
+
+# --- private ----------------------------------------------------------------------------------------------
+
+
+def _spec(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in asked.items() if key not in CHOICES}
+
+
+def _different(wanted: Mapping[str, Any], has: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any, Any]]:
+    """Path, what is wanted, what is there, of each value that can be compared and differs."""
+    from ..engine import MASK  # pydantic comes with it
+
+    for key, value in wanted.items():
+        at, present = (*path, key), has.get(key)
+        if ".".join(at) in NOT_COMPARED or present == MASK:
+            continue
+        if isinstance(value, Mapping):
+            yield from _different(value, present or {}, at)
+        elif value != present:
+            yield at, value, present
+
+
+def _said(path: Path, value: object, present: object) -> str:
+    shown = text.plain(".".join(path))
+    if _is_secret(path):
+        return f"{shown} (a secret)"
+    now = "it has none" if present is None else f"it has {text.plain(present, 60)}"
+    return f"{shown} {text.plain(value, 60)} ({now})"
+
+
+def _is_secret(path: Path) -> bool:
+    from ..engine import is_secret
+
+    return is_secret(path[-1])
+
+
+def _flag(path: Path, value: object) -> str:
+    """A value as a flag; empty where there is none for it. The value of a secret is left to be typed."""
+    shown = text.plain(value)
+    if path == ("driver", "memory"):
+        return f"--driver-memory {shlex.quote(shown)}"
+    if path == ("executors", "instances"):
+        return f"--executors {shown}"
+    if path[0] == "conf" and len(path) == 2 and value is not None and shown == str(value):
+        return f"--conf {shlex.quote(f'{path[1]}={chr(0x2026) if _is_secret(path) else value}')}"
+    return ""
+
+
+def _leaves(settings: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _conf_text(value: object) -> str | None:
+    """Spark's way to write a conf value: booleans in lower case; None unsets it."""
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
