@@ -6,20 +6,22 @@ request for the text as it would be (JupyterLab's documentation panel; its toolt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .completion import Offer, Sources, meaning, offer, rest_of
-from .flags import BadUsage
+from .completion import Candidate, Offer, Sources, meaning, offer, rest_of
 from .known import Known
-from .leading import leading_flags
-from .parser import VERBS, parser_of
+from .sql_complete import SqlAround, complete_sql, sql_around
 
 if TYPE_CHECKING:
     from .context import Context
 
+MAGIC = "rucat"
 LONGEST_WORD = 300
+_NAME = re.compile(r"(`(?:[^`]|``)*|\w*)\Z")
+_ENGINE = re.compile(r"^%%?rucat\s+sql\b.*--engine[\s=](['\"]?)(.+?)\1(?:\s|$)")
 
 
 class Completer:
@@ -57,41 +59,28 @@ class Completer:
     def _match(self, context: Any) -> Any:
         lines = context.full_text.split("\n")
         before = "\n".join([*lines[: context.cursor_line], context.text_until_cursor])
-        found = self._offer(before, context.line_with_cursor[context.cursor_position :])
+        found = self._offer(context.full_text, len(before))
         if found is None:
             return {"completions": []}
         return {"completions": _Alone(found), "matched_fragment": found.fragment, "suppress": True, "ordered": True}
 
-    def _offer(self, before: str, after: str) -> Offer | None:
-        """What may stand here; None where it is not our line."""
-        asked = rest_of(before, is_auto=self._shell.automagic and "rucat" not in self._shell.user_ns)
+    def _offer(self, source: str, cursor: int) -> Offer | None:
+        """What may stand at the cursor; None where it is no place of ours."""
+        if (sql := sql_around(source, cursor)) is not None:
+            return self._names(source, sql)
+        asked = rest_of(source[:cursor], is_auto=self._shell.automagic and MAGIC not in self._shell.user_ns)
         if asked is None:
-            return self._body_offer(before)
+            return None
         self._known.warm()
-        if not asked[1] and (found := self._rest_offer(asked[0])) is not None:
-            return found
-        return offer(asked[0], self._sources, after=after, is_cell=asked[1])
+        return offer(asked[0], self._sources, after=source[cursor : cursor + 1], is_cell=asked[1])
 
-    def _body_offer(self, before: str) -> Offer | None:
-        """What may stand in the cell of a ``%%rucat`` verb that completes its own text."""
-        first, newline, body = before.lstrip().partition("\n")
-        words = first.split()
-        if not newline or words[:1] != ["%%rucat"] or len(words) < 2:
-            return None
-        verb = VERBS.get(words[1])
-        return verb.complete_body(self._context, first, body) if verb and verb.complete_body else None
-
-    def _rest_offer(self, rest: str) -> Offer | None:
-        """What may stand in the free text at the end of a line (``%rucat sql select …``)."""
-        first, _, after = rest.lstrip().partition(" ")
-        verb = VERBS.get(first)
-        if verb is None or not verb.takes_rest or verb.complete_body is None:
-            return None
-        try:
-            words, body = leading_flags(parser_of(verb), after)
-        except BadUsage:  # a quote is still open
-            return None
-        return verb.complete_body(self._context, " ".join([first, *words]), body) if body.strip() else None
+    def _names(self, source: str, sql: SqlAround) -> Offer | None:
+        """Names of the catalog that fit in SQL; None where there is none, so that others may answer."""
+        named = _ENGINE.search(source.lstrip().partition("\n")[0])
+        attachment = self._context.binding.find(named[2] if named else None)
+        words = complete_sql(attachment.spark, sql.before, sql.after) if attachment is not None else []
+        fragment = _NAME.search(sql.before)
+        return Offer(fragment[0] if fragment else "", [Candidate(w, "sql") for w in words]) if words else None
 
     def _explained(self) -> str:
         """What the word at the cursor of the inspect request means; empty where it is none of ours."""
