@@ -21,7 +21,8 @@ def install(shell: Any = None) -> None:
     if shell is None or shell in _followed:
         return
     _followed.append(shell)
-    cells.on_first = _first
+    cells.on_first, cells.on_start = progress.follow, interrupts.enter
+    canceller.start()
     shell.events.register("pre_run_cell", _begins)
     shell.events.register("post_run_cell", _ends)
     _begin(shell)
@@ -64,11 +65,6 @@ def _ends(result: Any = None) -> None:
 def _begin(shell: Any) -> CellRun:
     interrupts.enter()
     return cells.begin(shell.execution_count, getattr(shell.display_pub, "parent_header", None))
-
-
-def _first(run: CellRun) -> None:
-    canceller.start()
-    progress.follow(run)
 
 
 _followed: list[Any] = []

@@ -138,6 +138,7 @@ class CellRun:
         self.tag = f"{TAG}{number}:{secrets.token_hex(4)}"
         self.open: dict[str, Operation] = {}
         self.count = 0
+        self.told = 0  # ended operations of which Spark has told the stages
         self.cancel: Cancel | None = None
         self.is_over = False
         self.outcome = ""  # of the operation that ended last
@@ -161,6 +162,7 @@ class CellRun:
                 return
             if operation.stages:
                 self._past += Totals.of(operation.stages)
+                self.told += 1
             self.outcome = outcome or self.outcome
             if self.open:
                 return
@@ -192,6 +194,11 @@ class CellRun:
             found += Totals.of(operation.stages)
         return found
 
+    def queries(self) -> int:
+        """How many of its operations have had stages: the others were too short to speak of, or had nothing to do."""
+        with self._lock:
+            return self.told + sum(1 for operation in self.open.values() if operation.stages)
+
     def close(self) -> None:
         """Take that the cell has ended: what its thread left open, nobody will ask for soon."""
         self.is_over = True
@@ -216,6 +223,8 @@ class Cells:
         self._owners: Owners[CellRun] = Owners()
         self.on_first: Callable[[CellRun], None] = lambda run: None
         """Called when a run starts its first operation."""
+        self.on_start: Callable[[], None] = lambda: None
+        """Called in the thread that starts an operation, before it is sent."""
 
     @property
     def current(self) -> CellRun | None:
@@ -254,6 +263,7 @@ class Cells:
             raise Cancelled([str(session.view["name"])], run.elapsed_s())
         if run.tag not in request.tags:
             request.tags.append(run.tag)
+        self.on_start()
         operation = self._operations[request.operation_id] = Operation(run, request, session)
         run.begin(operation)
         if run.count == 1:

@@ -11,7 +11,7 @@ from . import text
 
 WIDTH = 8  # characters of the bar in text
 ALMOST = 0.99  # nothing is complete before its end
-MANY = 1  # operations beyond this number are counted in words
+MANY = 1  # queries beyond this number are counted in words
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _SIZE_STEP = 1024
@@ -87,14 +87,14 @@ class Picture:
 
     totals: Totals
     fraction: float
-    operations: int
+    queries: int
     elapsed_s: float
     outcome: str = ""
 
     @property
     def words(self) -> str:
         """What stands beside the bar; at the end it is all that is left."""
-        many = text.count(self.operations, "operation") if self.operations > MANY else ""
+        many = f"{self.queries:,} queries" if self.queries > MANY else ""
         return self._at_end(many) if self.outcome else self._live(many)
 
     @property

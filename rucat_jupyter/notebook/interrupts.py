@@ -41,12 +41,12 @@ class Canceller:
     """Cancels on engines what cells have started, one thread a time of asking."""
 
     def __init__(self) -> None:
-        self._asked: queue.SimpleQueue[Cancel] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Cancel | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._has_started = False
 
     def start(self) -> None:
-        """Be ready; a signal's handler must not start threads."""
+        """Be ready: a signal's handler must not start threads."""
         with self._lock:
             if not self._has_started:
                 self._has_started = True
@@ -58,9 +58,16 @@ class Canceller:
         self._asked.put(cancel)
         return cancel
 
+    def repeat_signal(self) -> None:
+        """Have SIGINT sent to the main thread once more, when its handler has returned."""
+        self._asked.put(None)
+
     def _run(self) -> None:
         while True:
             cancel = self._asked.get()
+            if cancel is None:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                continue
             threading.Thread(target=_cancel, args=(cancel,), name="rucat-cancel-cell", daemon=True).start()
 
 
@@ -118,7 +125,11 @@ class Interrupts:
         return self._pass_on(number, frame)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if callable(self._before):
+        """Leave it to the handler before this one; Python's own is called anew, so that no trace shows this one."""
+        if self._before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._canceller.repeat_signal()
+        elif callable(self._before):
             self._before(number, frame)
         elif self._before == signal.SIG_DFL:
             signal.default_int_handler(number, frame)

@@ -82,7 +82,7 @@ class Bar:
         totals = run.totals()
         fraction = self._gauge.update(totals.tasks_done, totals.tasks)
         outcome = (WAS_CANCELLED if run.cancel is not None else run.outcome or DONE) if is_paused else ""
-        return Picture(totals, fraction, run.count, run.elapsed_s(), outcome)
+        return Picture(totals, fraction, run.queries(), run.elapsed_s(), outcome)
 
 
 class Progress:
