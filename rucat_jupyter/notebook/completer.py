@@ -75,12 +75,14 @@ class Completer:
         return offer(asked[0], self._sources, after=source[cursor : cursor + 1], is_cell=asked[1])
 
     def _names(self, source: str, sql: SqlAround) -> Offer | None:
-        """Names of the catalog that fit in SQL; None where there is none, so that others may answer."""
+        """Names of the catalog that fit in SQL; None where there is none and others may answer."""
         named = _ENGINE.search(source.lstrip().partition("\n")[0])
         attachment = self._context.binding.find(named[2] if named else None)
         words = complete_sql(attachment.spark, sql.before, sql.after) if attachment is not None else []
+        if not words and rest_of(source.partition("\n")[0]) is None:  # spark.sql("…"): Python's line
+            return None
         fragment = _NAME.search(sql.before)
-        return Offer(fragment[0] if fragment else "", [Candidate(w, "sql") for w in words]) if words else None
+        return Offer(fragment[0] if fragment else "", [Candidate(word, "sql") for word in words])
 
     def _explained(self) -> str:
         """What the word at the cursor of the inspect request means; empty where it is none of ours."""

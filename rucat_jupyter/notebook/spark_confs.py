@@ -16,17 +16,18 @@ import json
 import os
 import re
 import struct
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .jars import BadJar, read_members
+
 HOMES = re.compile(
-    r"org/apache/spark/(internal/config/(?!Config|Tests)\w+\$|sql/internal/(Static)?SQLConf\$|sql/connect/config/Connect\$"
-    r"|deploy/k8s/Config\$|streaming/StreamingConf\$|sql/hive/HiveUtils\$)\.class"
+    rb"org/apache/spark/(internal/config/(?!Config|Tests)\w+|sql/internal/((Static)?SQLConf|SqlApiConfHelper)"
+    rb"|sql/connect/config/Connect|deploy/k8s/Config|streaming/StreamingConf|sql/hive/HiveUtils)\$\.class"
 )
 """The objects in which Spark declares its settings (by name: to look into all of its classes takes seconds)."""
-KEYS = "org/apache/spark/sql/internal/SqlApiConfHelper$.class"
+KEYS = b"org/apache/spark/sql/internal/SqlApiConfHelper$.class"
 """Keys that SQLConf takes from elsewhere."""
 JARS = ("sql-api", "core", "catalyst", "connect", "kubernetes", "hive", "streaming")
 FORMAT = 1  # of the file in which they are kept
@@ -71,7 +72,7 @@ def load(cache: Path | None = None) -> dict[str, Setting]:
         return known
     try:
         found = read_jars(jars)
-    except (OSError, zipfile.BadZipFile, struct.error, LookupError, TypeError):
+    except (OSError, BadJar, struct.error, LookupError, TypeError):
         return {}  # jars of another make: Tab knows no settings
     if kept is not None:
         _keep(kept, found)
@@ -83,12 +84,11 @@ def read_jars(jars: list[Path]) -> dict[str, Setting]:
     keys: dict[str, str] = {}
     classes: list[bytes] = []
     for jar in jars:
-        with zipfile.ZipFile(jar) as archive:
-            for name in archive.namelist():
-                if HOMES.fullmatch(name):
-                    classes.append(archive.read(name))
-                elif name == KEYS:
-                    keys.update(_fields(archive.read(name)))
+        for name, data in read_members(jar, HOMES):
+            if name == KEYS:
+                keys.update(_fields(data))
+            else:
+                classes.append(data)
     found = {setting.key: setting for data in classes for setting in _settings(data, keys)}
     return dict(sorted(found.items()))
 
