@@ -7,6 +7,7 @@ progress = True
 
 _LAZY = {
     "create": "creating",
+    "create_form": "form",
     "get": "client",
     "engines": "client",
     "doctor": "doctor",

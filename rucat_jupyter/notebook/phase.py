@@ -29,9 +29,11 @@ class Phase(Protocol):
 
     def meet(self, view: View) -> None:
         """Take that this engine is the one that is waited for; may be told more than once."""
+        return
 
     def note(self, said: str) -> None:
         """Take how it came to run, which the last word says too."""
+        return
 
 
 def live_phase() -> Phase:

@@ -5,16 +5,20 @@ Loaded only where widgets are shown; :func:`rucat_jupyter.notebook.frontend.show
 
 from __future__ import annotations
 
+import html
 import threading
 from typing import Any
 
-from . import text, widget_operations, widget_words
+from . import tables, text, widget_operations, widget_words
 from .api import View
 from .phase import DisplayPhase
 from .widget_card import Card, card_of
+from .widget_form import Form
 from .widget_place import Place
+from .widget_table import Table
 
 _places: dict[int, Place] = {}
+_tables: list[Table] = []  # at most one
 _lock = threading.RLock()
 
 
@@ -26,18 +30,29 @@ def show_engine(view: View, plain: str, *, fold: str = "") -> Card:
     with _lock:
         card = card_of(view)
         card.on_status = lambda seen: _update_twin(card, seen)
-        place = _places.get(id(card))
-        html = widget_words.twin(view, text.utc_now())
-        if place is not None and place.is_here:
-            place.update(plain, html)
-        else:
-            if place is not None:
-                place.leave(widget_words.moved(view, text.utc_now()))
-            _places[id(card)] = Place(card.box, plain, html)
+        now = text.utc_now()
+        _put(card, card.box, plain, widget_words.twin(view, now), widget_words.moved(view, now))
     widget_operations.watch()
     if fold:
         card.fold_out(fold)
     return card
+
+
+def show_table(engines: list[View]) -> None:
+    """Show the table of all engines in the running cell, once a cell."""
+    with _lock:
+        table = _tables[0] if _tables else Table(engines)
+        _tables[:] = [table]
+        now = text.utc_now()
+        plain = tables.engines_table(engines, now)
+        twin = widget_words.static(f"<pre>{html.escape(plain)}</pre>as of {widget_words.hour(now)} · %rucat list")
+        _put(table, table.box, plain, twin, widget_words.static("The table of engines is in a later cell."))
+
+
+def show_form() -> None:
+    """Show a new form that creates an engine."""
+    hint = "%rucat create NAME [--profile P] [--driver-memory 4g] [--executors N]"
+    Place(Form().box, f"Create an engine: {hint}", widget_words.static(f"Create an engine: <code>{hint}</code>"))
 
 
 class CardPhase(DisplayPhase):
@@ -78,6 +93,17 @@ class CardPhase(DisplayPhase):
     def _say(self, line: str) -> None:
         if self._card is not None and (place := _places.get(id(self._card))) is not None:
             place.update(line, widget_words.twin(self._card.view, text.utc_now()))
+
+
+def _put(shown: object, box: Any, plain: str, twin: str, moved: str) -> None:
+    """Show the widget in the running cell, where it is not there already, and no longer where it was."""
+    place = _places.get(id(shown))
+    if place is not None and place.is_here:
+        place.update(plain, twin)
+        return
+    if place is not None:
+        place.leave(moved)
+    _places[id(shown)] = Place(box, plain, twin)
 
 
 def _update_twin(card: Card, view: View) -> None:

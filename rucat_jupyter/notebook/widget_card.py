@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import ipywidgets
 
@@ -19,13 +20,15 @@ from ..errors import EngineNotFound, RucatError
 from . import client, feed, tables, text, widget_words
 from .api import View, engine_path
 from .frontend import guard_comm
-from .identity import caller, local_fields
+from .identity import caller
+from .ui_link import jupyter_url
 from .widget_style import STYLE
 
 logger = logging.getLogger(__name__)
 
 LOG_LINES = 30
-KEYS = ("more_memory", "stop", "restart", "logs", "history", "delete")
+MOST_OPERATIONS = 5  # shown at once
+KEYS = ("more_memory", "stop", "restart", "status", "logs", "history", "delete")
 FOLDS = ("logs", "history", "status")
 HIDDEN, SHOWN = "none", ""
 
@@ -48,8 +51,10 @@ class Card:
         self._life: tuple[Any, ...] = ()
         self._begun = time.monotonic()
         self._fold = ""
+        self._base: str | None = None
         self._build()
         self._show(view)
+        self._aside(self._find_base)
         self._unsubscribe = feed.subscribe(self.take)
 
     # --- what is shown -------------------------------------------------------------------------------------
@@ -74,12 +79,12 @@ class Card:
         """Show what runs on it now, each with its Cancel."""
         key, now = caller().key, text.utc_now()
         with self._lock:
-            rows = {row.operation: row for row in self._operations.children}
+            rows = {shown.operation: shown for shown in self._operations.children}
             kept = []
-            for operation in found[:5]:
-                row = rows.get(operation["id"]) or self._make_row(operation["id"])
-                self._set(row.children[0], widget_words.operation(operation, key, now))
-                kept.append(row)
+            for operation in found[:MOST_OPERATIONS]:
+                shown = rows.get(operation["id"]) or self._make_row(operation["id"])
+                self._set(shown.children[0], widget_words.operation(operation, key, now))
+                kept.append(shown)
             if tuple(kept) != self._operations.children:
                 self._operations.children = tuple(kept)
 
@@ -108,7 +113,7 @@ class Card:
         self._set(self._head, widget_words.head(view, now))
         self._set(self._body, widget_words.body(view, now, time.monotonic() - self._begun))
         self._set(self._bar, widget_words.bar(view))
-        self._set(self._links, widget_words.links(view, ui_url(view)))
+        self._set(self._links, widget_words.links(view, ui_href(self._base, view)))
         self._offer(widget_words.actions(view))
         if view["status"] not in text.LIVE:
             self._operations.children = ()
@@ -130,16 +135,16 @@ class Card:
         by_key = {action.key: action for action in actions}
         first = actions[0].key if actions else ""
         is_failed = self.view["status"] == "Failed"
-        for key, button in self._buttons.items():
+        for key, shown in self._buttons.items():
             action = by_key.get(key)
-            _show_if(button, action is not None)
+            show_if(shown, action is not None)
             if action is not None:
-                button.layout.order = "-1" if key == first and is_failed else "0"
+                shown.layout.order = "-1" if key == first and is_failed else "0"
                 label = f"Hide {action.label.lower()}" if key == self._fold else action.label
-                if (button.description, button.tooltip) != (label, action.tip):
-                    button.description, button.tooltip = label, action.tip
+                if (shown.description, shown.tooltip) != (label, action.tip):
+                    shown.description, shown.tooltip = label, action.tip
         if "delete" not in by_key:
-            _show_if(self._confirm, False)
+            show_if(self._confirm, False)
 
     def _name_folds(self) -> None:
         self._offer(widget_words.actions(self.view) if self.view["status"] != "Gone" else [])
@@ -153,13 +158,13 @@ class Card:
         elif key == "delete":
             self._set(self._question, widget_words.confirmation(self.view))
             self._sure.description = f"Delete {text.plain(self.view['name'], 40)}"
-            _show_if(self._confirm, self._confirm.layout.display == HIDDEN)
+            show_if(self._confirm, self._confirm.layout.display == HIDDEN)
         else:
             engine = client.Engine(self.view)
             do = {
                 "stop": lambda: engine.stop(wait=False),
                 "restart": lambda: engine.restart(wait=False),
-                "more_memory": lambda: self._recreate(engine),
+                "more_memory": lambda: engine.restart(wait=False, driver_memory=widget_words.more_memory(engine.view)),
             }[key]
             self._aside(lambda: self._act(do))
 
@@ -171,28 +176,9 @@ class Card:
         feed.look_now()
 
     def _delete(self) -> None:
-        _show_if(self._confirm, False)
+        show_if(self._confirm, False)
         engine = client.Engine(self.view)
         self._aside(lambda: self._act(lambda: engine.delete(wait=False)))
-
-    def _recreate(self, engine: client.Engine) -> client.Engine:
-        """Make it anew with more memory: a restart keeps its settings."""
-        view, api = engine.view, client.default_api()
-        memory = widget_words.more_memory(view)
-        spec = {key: value for key, value in view["spec"].items() if value and key != "secret_env"}
-        spec["driver"] = {**spec["driver"], "memory": memory}
-        if view["platform"] == "local":
-            spec |= {key: value for key, value in local_fields().items() if key == "secret_env"}
-        engine.delete()
-        made = client.Engine(api.call("POST", "engines", json=body_of(view, spec)))
-        made_view = made.view
-        with self._lock:
-            _cards.pop(view["id"], None)
-            _cards[made_view["id"]] = self
-            self.view = {**made_view, "status": view["status"]}
-            self._unsubscribe()
-            self._unsubscribe = feed.subscribe(self.take)
-        return made
 
     def _cancel(self, operation_id: str) -> None:
         path = engine_path(self.view["id"], "operations", operation_id, "cancel")
@@ -210,6 +196,13 @@ class Card:
             shown = widget_words.page(f"Status of {name}", page)
         if self._fold == what:
             self._set(self._folded, shown)
+
+    def _find_base(self) -> None:
+        """Find where the Jupyter server of this kernel is: it is asked, which may take a moment."""
+        if server := jupyter_url():
+            self._base = urlsplit(server).path
+            with self._lock:
+                self._show(self.view)
 
     def _aside(self, do: Callable[[], object]) -> None:
         """Do it on a thread of its own; what goes wrong is shown in the card."""
@@ -234,16 +227,16 @@ class Card:
         self._head, self._away, self._body, self._bar, self._note = parts[:5]
         self._links, self._problem, self._question, self._folded = parts[5:]
         self._operations = ipywidgets.VBox()
-        self._buttons = {key: _button(partial(self._click, key)) for key in KEYS}
+        self._buttons = {key: button(partial(self._click, key)) for key in KEYS}
         self._buttons["more_memory"].add_class("rucat-remedy")
         delete = self._buttons["delete"]
-        row = [button for button in self._buttons.values() if button is not delete]
-        self._sure = _button(self._delete)
+        others = [found for found in self._buttons.values() if found is not delete]
+        self._sure = button(self._delete)
         self._sure.add_class("rucat-danger")
-        keep = _button(lambda: _show_if(self._confirm, False))
+        keep = button(lambda: show_if(self._confirm, False))
         keep.description = "Keep it"
-        self._confirm = _row(self._question, self._sure, keep)
-        _show_if(self._confirm, False)
+        self._confirm = row(self._question, self._sure, keep)
+        show_if(self._confirm, False)
         self._problem.layout.display = self._away.layout.display = HIDDEN
         self.box = ipywidgets.VBox(
             [
@@ -254,28 +247,28 @@ class Card:
                 self._bar,
                 self._note,
                 self._operations,
-                _row(*row, self._links, delete),
+                row(*others, self._links, delete),
                 self._problem,
                 self._confirm,
                 self._folded,
             ]
         )
-        self.box.add_class("rucat-card")
+        self.box.add_class("rucat-card").add_class("rucat-live")
         guard_comm(self.box)
 
     def _make_row(self, operation_id: str) -> Any:
-        cancel = _button(lambda: self._cancel(operation_id))
+        cancel = button(lambda: self._cancel(operation_id))
         cancel.description, cancel.tooltip = "Cancel", "Cancel this operation; its session stays usable"
-        row = _row(ipywidgets.HTML(), cancel)
-        row.operation = operation_id
-        guard_comm(row)
-        return row
+        made = row(ipywidgets.HTML(), cancel)
+        made.operation = operation_id
+        guard_comm(made)
+        return made
 
     def _set(self, part: Any, value: str) -> None:
         """Show the HTML; parts that are empty take no room."""
         if part.value != value:
             part.value = value
-        _show_if(part, bool(value))
+        show_if(part, bool(value))
 
 
 # --- cards of this kernel ---------------------------------------------------------------------------------
@@ -299,16 +292,10 @@ def cards() -> list[Card]:
         return list(_cards.values())
 
 
-def body_of(view: View, spec: dict[str, Any]) -> dict[str, Any]:
-    """The request for an engine of the same name, platform and profile."""
-    named = {key: view[key] for key in ("name", "platform", "profile") if view.get(key)}
-    return {**spec, **named}
-
-
-def ui_url(view: View) -> str | None:
-    """The Spark UI as a link of this page: below the base URL of the Jupyter server that has started this kernel."""
+def ui_href(base: str | None, view: View) -> str | None:
+    """The Spark UI as a link of the notebook's page, below the base URL of its Jupyter server."""
     relative = (view.get("endpoint") or {}).get("ui_url")
-    return f"/{relative}" if relative else None
+    return f"{base}{relative}" if relative and base else None
 
 
 def _began(view: View) -> float:
@@ -318,17 +305,20 @@ def _began(view: View) -> float:
     return time.monotonic() - ago_s
 
 
-def _button(on_click: Callable[[], object]) -> Any:
+def button(on_click: Callable[[], object]) -> Any:
+    """Make a button as wide as its words."""
     button = ipywidgets.Button(layout={"width": "auto"})
     button.on_click(lambda _: on_click())
     return button
 
 
-def _row(*children: Any) -> Any:
-    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "baseline"})
+def row(*children: Any) -> Any:
+    """Put widgets beside each other, or below where they do not fit."""
+    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-def _show_if(widget: Any, is_shown: bool) -> None:
+def show_if(widget: Any, is_shown: bool) -> None:
+    """Show the widget, or take its room away."""
     display = SHOWN if is_shown else HIDDEN
     if widget.layout.display != display:
         widget.layout.display = display

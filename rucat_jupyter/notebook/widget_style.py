@@ -32,6 +32,7 @@ STYLE = """<style>
   max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; cursor: pointer;
   box-sizing: border-box; vertical-align: top; font-family: inherit;
 }
+.rucat-links { display: inline-flex; flex-wrap: wrap; }
 .rucat-card a.rucat-button, .rucat-card a.rucat-button:visited { color: var(--jp-ui-font-color1); }
 .rucat-card .jupyter-button:hover, .rucat-form .jupyter-button:hover { background: var(--jp-layout-color3); }
 .rucat-card :focus-visible, .rucat-form :focus-visible, .rucat-table :focus-visible {
@@ -43,6 +44,7 @@ STYLE = """<style>
   max-height: 240px; overflow: auto; margin: 6px 0 0; padding: 6px; white-space: pre; font-size: 12px;
   font-family: var(--jp-code-font-family); background: var(--jp-layout-color2); color: var(--jp-ui-font-color1);
 }
+.rucat-ask { margin-right: 8px; }
 .rucat-query { font-family: var(--jp-code-font-family); font-size: 12px; }
 .rucat-scroll { overflow-x: auto; max-width: 100%; }
 .rucat-table table { border-collapse: collapse; margin: 0; color: inherit; font-size: inherit; }
@@ -50,7 +52,7 @@ STYLE = """<style>
 .rucat-table td:last-child { white-space: normal; min-width: 12em; }
 .rucat-table th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color1); }
 .rucat-table td.rucat-cell-name { white-space: normal; overflow-wrap: anywhere; min-width: 8em; }
-.rucat-form .widget-label { color: inherit; width: 150px; }
-.rucat-form .rucat-error { color: var(--rucat-alert); margin-left: 158px; }
+.rucat-form .widget-label { color: inherit; width: 190px; }
+.rucat-form .rucat-error { color: var(--rucat-alert); margin-left: 198px; }
 .rucat-form .rucat-title { font-weight: 600; }
 </style>"""

@@ -11,7 +11,6 @@ from typing import Any
 from . import text
 from .api import View
 
-MASK = "***"  # what REST shows of secrets (engine.MASK; pydantic would come with it)
 ALERTS = ("Failed", "Unresponsive")
 MOVING = ("Pending", "Stopping", "Deleting")
 READ_FIRST = ("CrashOnStart", "ConfigInvalid", "ImagePull")
@@ -114,6 +113,7 @@ def actions(view: View) -> list[Action]:
     if "restart" in verbs:
         word = "Start" if is_settled else "Restart"
         found.append(Action("restart", word, f"{word} {name} with its stored settings"))
+    found.append(Action("status", "Details", f"Show everything about {name}"))
     if view["platform"] != "external":
         found.append(Action("logs", "Logs", f"Show the last log lines of {name}"))
     found.append(Action("history", "History", f"Show what happened to {name}"))
@@ -123,20 +123,17 @@ def actions(view: View) -> list[Action]:
 
 
 def more_memory(view: View) -> str | None:
-    """The driver's memory doubled, where a new engine of the same settings can be made; REST hides secrets' values."""
-    spec = view.get("spec") or {}
-    memory = (spec.get("driver") or {}).get("memory")
-    if (view.get("failure") or {}).get("reason") != "OutOfMemory" or not memory:
-        return None
-    shown = [v for key in ("conf", "env", "external") for v in (spec.get(key) or {}).values()]
-    return None if MASK in shown else f"{int(memory[:-1]) * 2}{memory[-1]}"
+    """The driver's memory doubled, where the lack of it ended the engine."""
+    memory = ((view.get("spec") or {}).get("driver") or {}).get("memory")
+    is_it = (view.get("failure") or {}).get("reason") == "OutOfMemory"
+    return f"{int(memory[:-1]) * 2}{memory[-1]}" if is_it and memory else None
 
 
 def confirmation(view: View) -> str:
     """The question before a delete, naming what goes."""
     what = "It is only forgotten; whoever runs it keeps it" if view["platform"] == "external" else ""
     what = what or "Its record, settings and last logs go; its history stays for a time"
-    return f'<div role="alert">Delete <b>{safe(view["name"])}</b>? {what}.</div>'
+    return f'<div role="alert" class="rucat-ask">Delete <b>{safe(view["name"])}</b>? {what}.</div>'
 
 
 def links(view: View, ui_url: str | None) -> str:
@@ -204,10 +201,10 @@ def operation(found: Mapping[str, Any], own_key: str, now: datetime) -> str:
 # --- the static twin --------------------------------------------------------------------------------------
 
 TWIN_STYLE = (
-    ".jp-OutputArea-child:has(.rucat-card:not(.jupyter-widgets-disconnected))"
+    ".jp-OutputArea-child:has(.rucat-live:not(.jupyter-widgets-disconnected))"
     "+.jp-OutputArea-child:has(.rucat-static){display:none}"
     ".jp-OutputArea-child:has(+.jp-OutputArea-child .rucat-static)"
-    ":not(:has(.rucat-card:not(.jupyter-widgets-disconnected))){display:none}"
+    ":not(:has(.rucat-live:not(.jupyter-widgets-disconnected))){display:none}"
 )
 """The twin is hidden while the live widget before it is there, and a widget without a kernel is hidden beside it."""
 
@@ -251,7 +248,10 @@ def _age(view: View, now: datetime) -> str:
     since = text.when(view.get("stopped_at") if status in ("Stopped", "Failed") else view.get("started_at"))
     if since is None or status not in ("Running", "Unresponsive", "Stopped", "Failed"):
         return ""
-    length = span((now - since).total_seconds())
+    seconds = (now - since).total_seconds()
+    if seconds < 60:
+        return {"Failed": "failed", "Stopped": "stopped"}.get(status, "started") + " just now"
+    length = span(seconds)
     return f"up {length}" if status in text.LIVE else f"{'failed' if status == 'Failed' else 'stopped'} {length} ago"
 
 
@@ -266,7 +266,7 @@ def _notebooks(view: View) -> str:
 
 
 def _idle_stop(view: View, now: datetime) -> str:
-    idle_s, used = view["spec"].get("idle_timeout_s"), text.when(view.get("last_used_at"))
+    idle_s, used = view["spec"].get("idle_timeout_s"), text.when(view.get("last_used_at") or view.get("started_at"))
     if not idle_s or not used or view["status"] != "Running" or view["platform"] == "external":
         return ""
     left_s = idle_s - (now - used).total_seconds()
@@ -284,10 +284,9 @@ def _since(moment: str | None, now: datetime) -> str:
 def _remedy_first(view: View, found: list[Action]) -> list[Action]:
     reason = (view.get("failure") or {}).get("reason")
     name = text.plain(view["name"])
-    if (memory := more_memory(view)) and {"restart", "delete"} <= set(view.get("verbs") or []):
-        label = f"Recreate with {text.memory(memory)}"
-        tip = f"Delete {name} and create it again with the same settings and {text.memory(memory)} of driver memory"
-        return [Action("more_memory", label, tip), *found]
+    if (memory := more_memory(view)) and "restart" in (view.get("verbs") or []):
+        tip = f"Restart {name} with {text.memory(memory)} of driver memory; it keeps that from now on"
+        return [Action("more_memory", f"Restart with {text.memory(memory)}", tip), *found]
     if reason in READ_FIRST:
         return sorted(found, key=lambda action: action.key != "logs")
     return sorted(found, key=lambda action: action.key != "restart")

@@ -9,12 +9,14 @@ from .. import flags, text
 from ..context import Context
 from ..creating import Created, find_or_create, request
 from ..flags import Verb
+from ..form import create_form
 from ..phase import live_phase, say
 
 
 def _flags(parser: flags.Parser) -> None:
     flags.name(parser, "default: the profile's name; on this machine local-<folder>-<4 hex>")
     flags.settings(parser)
+    parser.add_argument("--form", action="store_true", help="show a form instead (JupyterLab)")
     parser.add_argument("--no-attach", action="store_true", help="do not bind spark")
     flags.waiting(parser)
     flags.attaching(parser)
@@ -22,6 +24,9 @@ def _flags(parser: flags.Parser) -> None:
 
 def _create(context: Context, asked: argparse.Namespace) -> Any:
     """Find or make an engine, wait until it runs, attach."""
+    if asked.form:
+        create_form()
+        return None
     phase = live_phase()
     wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
     made = find_or_create(asked.name, wanted, phase=phase, timeout_s=asked.timeout)

@@ -17,7 +17,12 @@ def show_engines(context: Context, asked: argparse.Namespace) -> Any:
     """Show my engines."""
     del context, asked
     found = client.engines()
-    say(repr(found) if found else "No engines yet. Create one: %rucat create")
+    if shows_widgets():
+        from .. import widget
+
+        widget.show_table([engine.view for engine in found])
+    else:
+        say(repr(found) if found else "No engines yet. Create one: %rucat create")
     return found
 
 

@@ -1,0 +1,164 @@
+"""JupyterLab in a real browser: a notebook that is opened, run, reloaded, looked at and checked with axe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .place import JupyterServer, wait_until
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+READY_S = 60.0
+IDLE = "() => {const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status}"
+RUN = """i => {const p = window.jupyterapp.shell.currentWidget.content; p.activeCellIndex = i;
+  p.deselectAll(); window.jupyterapp.commands.execute('notebook:run-cell');}"""
+DARK = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+LIGHT = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+SAVE = "() => window.jupyterapp.shell.currentWidget.context.save()"
+SERIOUS = ("serious", "critical")
+
+
+def find_browser() -> str | None:
+    """A Chromium: ``RUCAT_TEST_CHROMIUM``, or the first on PATH."""
+    asked = os.environ.get("RUCAT_TEST_CHROMIUM")
+    return asked or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """A notebook of code cells."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    made = [{**blank, "id": f"c{i}", "source": source} for i, source in enumerate(cells)]
+    body = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(body))
+
+
+class LabNotebook:
+    """One notebook in one page of the browser."""
+
+    def __init__(self, page: Any, server: JupyterServer, path: Path) -> None:
+        self.page, self.path = page, path
+        self.errors: list[str] = []
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        own = f"lab/workspaces/{path.stem}/tree/{path.name}"  # else the notebooks of other pages are opened too
+        url = f"http://127.0.0.1:{server.port}{server.base_url}{own}?token={server.token}"
+        self._open(lambda: page.goto(url))
+
+    def reload(self) -> None:
+        """Load the page anew, as F5 does; returns as soon as it loads."""
+        self.page.evaluate(SAVE)
+        self.page.reload(wait_until="commit")
+
+    def wait_until_loaded(self) -> None:
+        """The notebook is shown, and its kernel is there."""
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=READY_S * 1000)
+
+    def wait_until_idle(self) -> None:
+        """Nothing runs."""
+        wait_until("an idle kernel", lambda: self.page.evaluate(IDLE) == "idle", READY_S)
+
+    def start(self, index: int) -> None:
+        """Begin to run a cell."""
+        self.page.evaluate(RUN, index)
+
+    def run(self, index: int, *, timeout_s: float = READY_S) -> Any:
+        """Run a cell to its end; returns its outputs."""
+        self.start(index)
+        prompt = self.cell(index).locator(".jp-InputPrompt")
+        done = lambda: (said := prompt.inner_text().strip()) not in ("[*]:", "[ ]:", "") and said  # noqa: E731
+        wait_until(f"the end of cell {index}", done, timeout_s)
+        return self.output(index)
+
+    def cell(self, index: int) -> Any:
+        """A cell."""
+        return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{index}']")
+
+    def output(self, index: int) -> Any:
+        """A cell's outputs."""
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def card(self, index: int = 0) -> Any:
+        """The visible card of a cell."""
+        return self.output(index).locator(".rucat-card:visible")
+
+    def wait_for_text(self, locator: Any, words: str, deadline_s: float) -> None:
+        """The words are shown there."""
+        shown = lambda: locator.count() and words in " ".join(locator.all_inner_texts())  # noqa: E731
+        try:
+            wait_until(f"{words!r}", shown, deadline_s, pause_s=0.02)
+        except AssertionError as error:
+            outputs = self.page.locator(".jp-Cell-outputArea").all_inner_texts()
+            raise AssertionError(f"{error}; outputs: {outputs}; console: {self.errors}") from None
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, as the menu does."""
+        self.page.evaluate(RESTART)
+        self.wait_until_idle()
+
+    def theme(self, *, dark: bool) -> None:
+        """Switch the theme."""
+        self.page.evaluate(DARK if dark else LIGHT)
+        wanted = "false" if dark else "true"
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{wanted}']", timeout=READY_S * 1000)
+
+    def axe(self, selector: str) -> list[str]:
+        """What axe-core finds serious below the selector."""
+        if not self.page.evaluate("() => Boolean(window.axe)"):
+            import axe_playwright_python
+
+            script = Path(next(iter(axe_playwright_python.__path__))) / "axe.min.js"
+            self.page.evaluate(script.read_text(encoding="utf-8"))
+        found = self.page.evaluate("s => axe.run(s)", selector)
+        return [
+            f"{v['id']} ({v['impact']}): {v['help']}: {node['html'][:200]} {node.get('failureSummary', '')}"
+            for v in found["violations"]
+            if v["impact"] in SERIOUS
+            for node in v["nodes"]
+        ]
+
+    def cut(self, selector: str) -> list[str]:
+        """Elements below the selector that are wider than the room that they have, or stick out of the page."""
+        found: list[str] = self.page.evaluate(CUT, selector)
+        return found
+
+    def _open(self, go: Any) -> None:
+        go()
+        self.wait_until_loaded()
+        self.wait_until_idle()
+        self.page.evaluate("() => document.querySelector('.jp-toast-button')?.closest('.Toastify')?.remove()")
+
+
+CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
+  const edge = root.getBoundingClientRect().right + 1;
+  return [...root.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('.rucat-log, .rucat-scroll'))
+    .filter(e => e.getBoundingClientRect().right > edge
+      || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).overflowX !== 'visible'))
+    .map(e => e.outerHTML.slice(0, 160));
+})"""
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Any]:
+    """A headless browser that is ended, also when the test fails."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
