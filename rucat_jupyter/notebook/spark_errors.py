@@ -25,7 +25,6 @@ from .spark_errors_words import Words, call_site, sql_mark, words
 MOST_LINES = 5
 MODE_VARIABLE = "RUCAT_ERRORS"
 SHORT, FULL = "short", "full"
-EVERYTHING = "Full trace: %rucat error --verbose"
 LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """pyspark writes each error with a query context to stderr as a line of JSON, also when the user catches it."""
 VERBOSE = "Verbose"
@@ -76,9 +75,9 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
     last = [f"  {said.hint}"] if said.hint else []
     lines += marked
     if len(lines) + len(last) + 1 > MOST_LINES:
-        last = [f"  {said.hint}   {EVERYTHING}"] if said.hint else [f"  {EVERYTHING}"]
+        last = [f"  {said.hint}   {_everything(shell)}" if said.hint else f"  {_everything(shell)}"]
     else:
-        last.append(f"  {EVERYTHING}")
+        last.append(f"  {_everything(shell)}")
     return [*lines[: MOST_LINES - len(last)], *last]
 
 
@@ -110,6 +109,12 @@ def is_of_spark(error: BaseException | None) -> bool:
     home = str(Path(pyspark.__file__).parent)
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
     return isinstance(error, _kinds()) and any(frame.filename.startswith(home) for frame in frames)
+
+
+def _everything(shell: Any) -> str:
+    """How to see the whole trace where the reader is: the magic is there only when the extension is loaded."""
+    lines = shell.magics_manager.magics["line"] if shell is not None else {}
+    return f"Full trace: {'%rucat error --verbose' if 'rucat' in lines else '%tb'}"
 
 
 def _kinds() -> tuple[Any, ...]:
