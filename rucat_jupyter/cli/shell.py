@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import code
-import os
-import runpy
+import contextlib
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,13 +13,15 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..errors import NotPossible, RucatError
-from ..notebook import creating, text
+from ..notebook import client, creating, spark_errors, text
+from ..notebook.api import engine_path
 from ..notebook.client import Engine
-from . import complete, engines, output
+from . import complete, engines, output, scripts
 from .app import BadUsage
 from .options import Session
 
 EXTERNAL = "sc://"
+EXIT_S = 2.0
 
 
 def attach(
@@ -71,30 +72,28 @@ def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bo
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
         raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")
+    sys.argv = words or [""]  # as python has it, and what the session is known by
+    spark_errors._quieten()
     attachment = sessions.attach(engine, session)
     for line in sessions.mismatches(engine.view, attachment.spark.version):
         output.tell(f"  {line}")
     namespace = {"spark": attachment.spark, "engine": engine}
-    if words:
-        _run_script(words, namespace)
-    elif find_spec("IPython") and not is_plain:
-        _run_ipython(engine, session)
-    else:
-        _run_python(namespace, engine)
-
-
-def _run_script(words: list[str], namespace: dict[str, Any]) -> None:
-    """Run a file, or stdin, as ``python FILE ARG…`` would."""
-    sys.argv = list(words)
     try:
-        if words[0] == "-":
-            there = {"__name__": "__main__", **namespace}
-            exec(compile(sys.stdin.read(), "<stdin>", "exec"), there)  # noqa: S102  # the user's own program
+        if words:
+            scripts.run(words, namespace)
+        elif find_spec("IPython") and not is_plain:
+            _run_ipython(engine, session)
         else:
-            sys.path.insert(0, str(Path(words[0]).resolve().parent))
-            runpy.run_path(words[0], init_globals=namespace, run_name="__main__")
-    except RucatError as error:
-        raise RucatError(error.message) from None
+            _run_python(namespace, engine)
+    finally:
+        if not attachment.caller.is_lasting:
+            _forget(engine, attachment.caller.key)
+
+
+def _forget(engine: Engine, key: str) -> None:
+    """Take a session that nobody can come back to off the engine's list; whatever happens then, the exit goes on."""
+    with contextlib.suppress(RucatError):
+        client.default_api().call("DELETE", engine_path(engine.id, "sessions", key), timeout_s=EXIT_S)
 
 
 def _banner(engine: Engine) -> str:
@@ -126,16 +125,14 @@ def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
 
 
 class _Console(code.InteractiveConsole):
-    """Python's prompt; errors of engines show their words alone."""
+    """Python's prompt; errors of engines and of Spark show their words alone."""
 
     def showtraceback(self) -> None:
         """Show the error, briefly where it is one that speaks for itself."""
-        error = sys.exc_info()[1]
-        render = getattr(error, "_render_traceback_", None)
-        if render is None:
-            super().showtraceback()
+        if lines := scripts.briefly(sys.exc_info()[1]):
+            self.write("\n".join([*lines, ""]))
         else:
-            self.write("\n".join(render()) + os.linesep)
+            super().showtraceback()
 
 
 VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import EngineNotFound
+from ..notebook import asked as asked_for
 from ..notebook import client, creating, tables, text
 from ..notebook.client import Engine
 from . import complete, engines, output
@@ -207,7 +208,7 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
 
     It lives on when the command has ended; Ctrl-C ends the waiting, not the engine.
     """
-    asked = creating.request(profile, settings(conf), executors, driver_memory, {})
+    asked = asked_for.request(profile, settings(conf), executors, driver_memory, {})
     phase = output.phase(is_json=as_json)
     made = creating.find_or_create(name, asked, phase=phase, timeout_s=timeout, lives_on=True)
     engine = made.engine

@@ -1,0 +1,53 @@
+"""Runs the user's Python on an engine, and shows its errors without a line of ours between."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import RucatError
+from ..notebook import spark_errors
+from . import output
+from .app import FAILED
+
+STDIN = "-"
+OURS = (str(Path(__file__).parents[1]), "<frozen runpy>", runpy.__file__)
+
+
+def run(words: list[str], namespace: dict[str, Any]) -> None:
+    """Run a file, or stdin, as ``python FILE ARG…`` would; the first word is its name."""
+    try:
+        if words[0] == STDIN:
+            program = compile(sys.stdin.read(), "<stdin>", "exec")
+            exec(program, {"__name__": "__main__", **namespace})  # noqa: S102  # the user's own program
+        else:
+            sys.path.insert(0, str(Path(words[0]).resolve().parent))
+            runpy.run_path(words[0], init_globals=namespace, run_name="__main__")
+    except RucatError:
+        raise
+    except Exception as error:  # the user's program may raise anything: it is shown as Python does
+        output.tell("\n".join(briefly(error) or _trace(error)))
+        raise typer.Exit(FAILED) from None
+
+
+def briefly(error: BaseException | None) -> list[str]:
+    """The few lines of an error of ours or of Spark's; none for others, or where everything is wanted."""
+    if isinstance(error, RucatError):
+        return error.message.splitlines()
+    if error is None or spark_errors.mode() == spark_errors.FULL or not spark_errors.is_of_spark(error):
+        return []
+    full = f"{spark_errors.MODE_VARIABLE}={spark_errors.FULL}"  # where there is no IPython
+    return [line.replace("%tb", full) for line in spark_errors.short(error)]
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Python's traceback from the user's first line on."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).splitlines()
