@@ -19,7 +19,7 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
 
     Raises BadUsage or HelpWanted.
     """
-    first, _, after = line.lstrip().partition(" ")
+    first, after = [*line.split(None, 1), "", ""][:2]
     if first in VERBS and VERBS[first].takes_rest:
         return _parse_with_text(VERBS[first], after, is_cell=is_cell)
     line = _trimmed(line)
@@ -70,8 +70,12 @@ def _parsed(verb: str, parser: Parser, words: Sequence[str]) -> argparse.Namespa
 
 def overview() -> str:
     """The one-screen help."""
-    lines = [f"  {verb.name:<9} {verb.does}" for verb in VERBS.values()]
-    return "\n".join(["%rucat VERB [NAME] [flags]   (%rucat VERB --help for its flags)", *lines])
+    wide = max(map(len, VERBS))
+    lines = [f"  {verb.name:<{wide}}  {verb.does}" for verb in VERBS.values()]
+    cells = [f"  %%rucat {verb.name} takes the cell below it." for verb in VERBS.values() if verb.takes_cell]
+    return "\n".join(
+        ["%rucat VERB [NAME] [flags]     Flags and examples of a verb: %rucat VERB --help", *lines, *cells]
+    )
 
 
 def parser_of(verb: Verb) -> Parser:

@@ -5,9 +5,12 @@ These modules are loaded with the extension: what is heavy is imported where it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 
 from ..flags import Verb
+from .words import TEXTS
 
 _MODULES = (
     "create",
@@ -15,12 +18,19 @@ _MODULES = (
     "look",
     "ui",
     "act",
+    "profiles",
     "doctor",
     "sql",
     "errors",
 )
 
-VERBS: dict[str, Verb] = {
-    verb.name: verb for module in _MODULES for verb in import_module(f"{__name__}.{module}").VERBS
-}
+
+def _verbs() -> Iterator[Verb]:
+    for module in _MODULES:
+        for verb in import_module(f"{__name__}.{module}").VERBS:
+            about, examples = TEXTS.get(verb.name, ("", ()))
+            yield replace(verb, about=verb.about or about, examples=verb.examples or examples)
+
+
+VERBS: dict[str, Verb] = {verb.name: verb for verb in _verbs()}
 """Verbs by name, in the order in which the overview shows them."""
