@@ -11,6 +11,8 @@ _LAZY = {
     "get": "client",
     "engines": "client",
     "doctor": "doctor",
+    "plan": "plan",
+    "profiles": "profiles",
     "Engine": "client",
     "Engines": "client",
     "EngineFailed": "failures",

@@ -12,7 +12,7 @@ from .fields import Wrong, capped, dotted
 from .fragments import Origin, Path, leaves, merge
 from .limits import ALIASES
 from .ports import Pinned, Platform, Problem
-from .profiles import Profiles, Resolved
+from .resolving import Profiles, Resolved
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""

@@ -24,7 +24,7 @@ from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
 from .plans import Plan, plan
 from .ports import Endpoint, Note, Platform, Store, Wake
-from .profiles import Profiles, Resolved
+from .resolving import Profiles, Resolved
 from .sessions import check_key, checked_session
 from .view import EngineView, view_of
 

@@ -12,7 +12,7 @@ from .errors import PlatformError
 from .fields import dotted
 from .fragments import Origin, Path, leaves
 from .ports import Outline, Planner, Platform
-from .profiles import GIVEN, Value
+from .resolving import GIVEN, Value
 
 CHOSEN = "Rucat"
 """The source of what nobody asked for."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..engine import Model
 from ..plans import Plan
 from ..ports import Outline
-from ..profiles import Value
+from ..resolving import Value
 from ..view import EngineView
 
 

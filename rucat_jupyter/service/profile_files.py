@@ -12,7 +12,7 @@ from pathlib import Path
 from jupyter_core import paths
 
 from ..gateway import Gateway
-from ..profiles import Layer, Profiles
+from ..resolving import Layer, Profiles
 
 if sys.version_info >= (3, 11):
     import tomllib

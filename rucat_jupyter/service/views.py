@@ -15,7 +15,7 @@ from ..errors import RucatError, Unavailable
 from ..limits import Limits
 from ..monitor import Trouble
 from ..operations import OperationView
-from ..profiles import Profile, Profiles
+from ..resolving import Profile, Profiles
 from ..view import EngineView
 from .plan_views import ValueView, size_of, value_view, where_of
 

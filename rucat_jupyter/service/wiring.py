@@ -26,7 +26,7 @@ from ..gateway import Gateway
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
-from ..profiles import Profiles
+from ..resolving import Profiles
 from .app import make_app
 from .clock import SystemClock
 from .door import App

@@ -17,7 +17,7 @@ from rucat_jupyter.errors import PlatformUnavailable
 from rucat_jupyter.gateway import Gateway
 from rucat_jupyter.lifecycle import Observation, Presence
 from rucat_jupyter.ports import STORE_NOW, Endpoint, Pinned, Problem
-from rucat_jupyter.profiles import Profiles
+from rucat_jupyter.resolving import Profiles
 
 OWNER = "ada"
 SITE = "here"

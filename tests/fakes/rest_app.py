@@ -35,6 +35,14 @@ ROUTES = [
     ("GET", "/rucat/openapi.json"),
 ]
 """The URL table: what is promised, whatever the code says."""
+UI = "/rucat/engines/{id}/ui/{path}"
+"""The one route that has a HEAD, too, and takes any parameters: they are the Spark UI's."""
+OPERATION = "00000000-0000-4000-8000-00000000000a"
+
+
+def fill(path: str, ref: str) -> str:
+    """A path of the table for an engine, everything else of it there or in its usual form."""
+    return path.format(id=ref, key="a" * 32, op=OPERATION, path="jobs/")
 
 
 @dataclass

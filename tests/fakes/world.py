@@ -21,7 +21,7 @@ from rucat_jupyter.gateway import Gateway
 from rucat_jupyter.lifecycle import Health, Outcome, Timing, is_settled, status_of
 from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.ports import Endpoint, Note, Wake
-from rucat_jupyter.profiles import Profiles
+from rucat_jupyter.resolving import Profiles
 
 from .clock import FakeClock
 from .memory_store import MemoryDatabase, MemoryStore

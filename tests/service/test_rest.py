@@ -12,12 +12,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
-from fakes.rest_app import ROUTES, MonitorOf, app_of, client_of, error_of, fields_of
+from fakes.rest_app import ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
 from rucat_jupyter.engine import Status
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
-from rucat_jupyter.profiles import Layer, Profiles
+from rucat_jupyter.resolving import Layer, Profiles
 from rucat_jupyter.service.app import os_user
 
 KEY = "0123456789abcdef" * 2
@@ -287,7 +287,7 @@ async def test_wrong_parameters_of_an_engine(client: httpx.AsyncClient, path: st
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_an_unknown_parameter_is_refused_everywhere(client: httpx.AsyncClient, method: str, path: str) -> None:
     """On every route of the table."""
-    path = path.format(id="etl", key=KEY)
+    path = fill(path, "etl")
     answer = await client.request(method, f"{path}?nonsense=1")
     assert error_of(answer) == (400, "invalid_request")
     assert fields_of(answer) == ["nonsense"]
@@ -381,7 +381,7 @@ async def test_connection(office: Office, client: httpx.AsyncClient) -> None:
     assert answer.json()["details"] == {"status": "Pending"}
     await office.engine(Status.RUNNING, "run")
     answer = await client.get("/rucat/engines/run/connection")
-    assert list(answer.json()) == ["url", "token", "remote"]
+    assert list(answer.json()) == ["url", "token", "remote", "ui_url"]
     assert answer.json()["token"] == TOKEN
     assert answer.headers["cache-control"] == "no-store"
     office.local.is_down = True
@@ -526,7 +526,7 @@ async def test_without_its_store_every_route_is_503_or_needs_none(
 ) -> None:
     """In the error form, with Retry-After."""
     office.store.is_down = True
-    path = path.format(id="etl", key=KEY)
+    path = fill(path, "etl")
     body = {"path": "/n"} if method == "PUT" else {} if path == "/rucat/engines" else None
     answer = await client.request(method, path, json=body if method in ("PUT", "POST") else None)
     if path in ("/rucat/profiles", "/rucat/health", "/rucat/openapi.json"):
@@ -573,10 +573,10 @@ async def test_unknown_paths(client: httpx.AsyncClient, method: str, path: str) 
 @pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
 async def test_wrong_methods(client: httpx.AsyncClient, path: str, method: str) -> None:
     """405 in the error form, with every method that is right."""
-    allowed = sorted(method for method, known in ROUTES if known == path)
+    allowed = sorted([method for method, known in ROUTES if known == path] + ["HEAD"] * (path == UI))
     if method in allowed:
         return
-    answer = await client.request(method, path.format(id="etl", key=KEY))
+    answer = await client.request(method, fill(path, "etl"))
     assert answer.headers["allow"] == ", ".join(allowed)
     if method == "HEAD":
         assert answer.status_code == 405
@@ -594,7 +594,7 @@ async def test_no_engine_of_mine_is_404_everywhere(
     engine = await office.engine(Status.RUNNING, "bobs", "bob")
     body = {"path": "/n"} if method == "PUT" else None
     for found in {ref, engine.id}:
-        path = path.format(id=found, key=KEY)
+        path = fill(path, found)
         answer = await client.request(method, path, json=body)
         assert error_of(answer) == (404, "not_found")
 

@@ -15,7 +15,7 @@ from fakes.rest_app import client_of, error_of
 
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.gateway import Gateway
-from rucat_jupyter.profiles import Profiles
+from rucat_jupyter.resolving import Profiles
 
 SURREALQL = [
     "'; REMOVE TABLE engine; --",

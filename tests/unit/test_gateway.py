@@ -25,7 +25,7 @@ from rucat_jupyter.errors import (
 from rucat_jupyter.gateway import ATTEMPTS, Gateway
 from rucat_jupyter.lifecycle import Outcome, status_of
 from rucat_jupyter.ports import Beat, Endpoint, Note, Problem
-from rucat_jupyter.profiles import Layer, Profiles
+from rucat_jupyter.resolving import Layer, Profiles
 
 KEY = "0123456789abcdef" * 2
 

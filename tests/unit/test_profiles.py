@@ -11,7 +11,7 @@ from rucat_jupyter.credentials import masked, move_url_token, split
 from rucat_jupyter.engine import MASK, EngineSpec, ExternalSpec
 from rucat_jupyter.errors import ConfDenied, Forbidden, InvalidRequest
 from rucat_jupyter.fields import MOST_ERRORS
-from rucat_jupyter.profiles import Layer, Profiles, Resolved, merge
+from rucat_jupyter.resolving import Layer, Profiles, Resolved, merge
 
 HERE = ("local", "external", "kubernetes")
 

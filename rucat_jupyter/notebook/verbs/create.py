@@ -6,11 +6,13 @@ import argparse
 from typing import Any
 
 from .. import flags, text
+from ..asked import request
 from ..context import Context
-from ..creating import Created, find_or_create, request
+from ..creating import Created, find_or_create
 from ..flags import Verb
 from ..form import create_form
 from ..phase import live_phase, say
+from ..saved import with_saved
 
 
 def _flags(parser: flags.Parser) -> None:
@@ -29,7 +31,8 @@ def _create(context: Context, asked: argparse.Namespace) -> Any:
         return None
     phase = live_phase()
     wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
-    made = find_or_create(asked.name, wanted, phase=phase, timeout_s=asked.timeout)
+    name, wanted = with_saved(asked.name, wanted)
+    made = find_or_create(name, wanted, phase=phase, timeout_s=asked.timeout)
     if asked.no_wait:
         phase.end("")
         phase.meet(made.engine.view)

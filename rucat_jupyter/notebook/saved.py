@@ -1,0 +1,190 @@
+"""Settings of an engine kept in the notebook: never its secrets, and never at the price of somebody's edits.
+
+A kernel cannot write its notebook. Writing the file through Jupyter's contents API, behind the open document, makes
+JupyterLab ask which of both to keep, and loses either the edits or the settings. So they go where the front end itself
+saves them: into the metadata of the output of ``%rucat save``, and with ``--cell`` into a new cell below it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidRequest, RucatError
+from . import text
+from .api import Api, View
+from .asked import flags
+from .client import default_api
+from .creating import body_of
+from .identity import get_shell, notebook_path
+from .phase import say
+
+KEY = "rucat_settings"
+"""In the metadata of an output, or of the notebook as a whole (which other tools may write)."""
+VERSION = 1
+LARGEST_BYTES = 256 * 1024 * 1024
+OWN_PLACE = ("local", "secret_env", "external", "spark_version")
+"""Fields that belong to a machine, a person or a moment: not kept, and not taken from a notebook."""
+
+_last: dict[str, Saved] = {}  # by notebook: what this kernel saved, until the front end has written the file
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is kept: a name, a profile (or a platform), what differs from it, and which secrets must be given again."""
+
+    name: str
+    profile: str | None = None
+    platform: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    saved_at: str = ""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As what a create is asked for."""
+        chosen = {"profile": self.profile} if self.profile else {"platform": self.platform} if self.platform else {}
+        return {**self.settings, **chosen}
+
+    def as_json(self) -> dict[str, Any]:
+        """What goes into metadata."""
+        return {"version": VERSION, **asdict(self), "secrets": list(self.secrets)}
+
+    def line(self) -> str:
+        """What creates it again: a magic, or Python where a setting has no flag."""
+        words = flags(self.settings)
+        if words is not None and not self.platform:
+            profile = f"--profile {text.quoted(self.profile)}" if self.profile else ""
+            return " ".join(filter(None, ["%rucat create", text.quoted(self.name), profile, words]))
+        arguments = ", ".join([repr(self.name), *(f"{key}={value!r}" for key, value in self.asked.items())])
+        return f"import rucat_jupyter\n\nspark = rucat_jupyter.create({arguments}).connect()"
+
+
+def settings_of(view: View, api: Api | None = None) -> Saved:
+    """What is worth keeping of an engine: what is otherwise than its profile would make it here and now."""
+    api = api or default_api()
+    profile = view.get("profile")
+    chosen = {"profile": profile} if profile else {"platform": view["platform"]}
+    try:
+        body = body_of(view["name"], chosen, api)
+        base = api.call("POST", "engines", json=body, params={"dry_run": "true"})["spec"]
+    except InvalidRequest:  # the profile is gone: then all of it is worth keeping
+        base, profile, chosen = {}, None, {"platform": view["platform"]}
+    there, usual = dict(_leaves(view["spec"], ())), dict(_leaves(base, ()))
+    settings: dict[str, Any] = {}
+    secrets = []
+    for path in sorted({*there, *usual}):
+        if path[0] in OWN_PLACE or there.get(path) == usual.get(path):
+            continue
+        if there.get(path) == "***":
+            secrets.append(".".join(path))
+        else:
+            part = settings
+            for key in path[:-1]:
+                part = part.setdefault(key, {})
+            part[path[-1]] = there.get(path)
+    platform = None if profile else view["platform"]
+    saved_at = text.utc_now().isoformat(timespec="microseconds")
+    return Saved(view["name"], profile, platform, settings, tuple(secrets), saved_at)
+
+
+def show(saved: Saved, said: str) -> None:
+    """Write the settings into the metadata of this cell's output; the front end saves it with the notebook."""
+    from IPython.display import publish_display_data
+
+    shell = get_shell()
+    publish_display_data({"text/plain": said}, metadata={KEY: saved.as_json()})  # type: ignore[no-untyped-call]
+    if shell is not None and (path := notebook_path(shell)):
+        _last[path] = saved
+
+
+def find() -> Saved | None:
+    """The settings that were last saved in this notebook, or None; InvalidRequest where they cannot be read."""
+    path = notebook_path(get_shell())
+    if path is None:
+        return None
+    found = [saved for content in _read(Path(path)) if (saved := _saved(content))]
+    if path in _last:
+        found.append(_last[path])
+    return max(found, key=lambda saved: saved.saved_at, default=None)
+
+
+def with_saved(name: str | None, wanted: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Name and settings of a create, with those that this notebook has saved below what was typed; says so.
+
+    They are left out where another engine or another profile is asked for.
+    """
+    found = find()
+    if found is None or name not in (None, found.name) or wanted.get("profile", found.profile) != found.profile:
+        return name, wanted
+    words = flags(found.settings) or ", ".join(".".join(path) for path, _ in _leaves(found.settings, ()))
+    profile = f"--profile {text.quoted(found.profile)}" if found.profile else ""
+    shown = " ".join(filter(None, [text.quoted(found.name), profile, text.plain(words)]))
+    left = f"; give again, for they are secret: {', '.join(map(text.plain, found.secrets))}" if found.secrets else ""
+    say(f"Settings saved in this notebook: {shown}{left}")
+    return found.name, _over(found.asked, wanted)
+
+
+def _over(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in wanted.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _over(merged[key], value) if both else value
+    return merged
+
+
+def _read(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Every place of the notebook's file that holds settings."""
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            return
+        content = path.read_bytes()
+        if KEY.encode() not in content:
+            return
+        notebook = json.loads(content)
+        places = [notebook.get("metadata", {})]
+        places += [output.get("metadata", {}) for cell in notebook["cells"] for output in cell.get("outputs", ())]
+        yield from [place[KEY] for place in places if isinstance(place, Mapping) and KEY in place]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return  # no notebook yet, or none that can be read: then nothing is saved in it
+
+
+def _saved(content: object) -> Saved | None:
+    """Settings as they were written, with nothing in them that belongs to another place."""
+    try:
+        if not isinstance(content, Mapping) or content.get("version") != VERSION:
+            raise TypeError(f"version {VERSION} is known here")
+        settings = {key: value for key, value in dict(content["settings"]).items() if key not in OWN_PLACE}
+        return Saved(
+            name=str(content["name"]),
+            profile=content.get("profile"),
+            platform=content.get("platform"),
+            settings=settings,
+            secrets=tuple(map(str, content.get("secrets") or ())),
+            saved_at=str(content.get("saved_at") or ""),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise InvalidRequest(
+            f"the settings saved in this notebook cannot be read ({exc}); save them again with %rucat save, or delete "
+            "that output"
+        ) from exc
+
+
+def write_cell(saved: Saved) -> None:
+    """Ask the front end for a new cell below, with the line that creates the engine again."""
+    shell = get_shell()
+    if shell is None:
+        raise RucatError("there is no notebook here to write a cell into")
+    shell.set_next_input(saved.line(), replace=False)
+
+
+def _leaves(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value that is set."""
+    for key, value in spec.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, key))
+        elif value is not None and value != []:
+            yield (*path, key), value

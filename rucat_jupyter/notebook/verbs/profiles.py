@@ -1,0 +1,113 @@
+"""``%rucat profiles``, ``plan`` and ``save``: templates, what would be made of them, and keeping what one has."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import flags, text
+from ..asked import request
+from ..context import Context
+from ..flags import BadUsage, Verb, completed_by
+from ..phase import say
+
+
+def _profiles_flags(parser: flags.Parser) -> None:
+    completed_by(parser.add_argument("name", nargs="?", metavar="NAME", help="only this one, explained"), "profiles")
+    parser.add_argument("--explain", action="store_true", help="every value with the file that it comes from")
+
+
+def _profiles(context: Context, asked: argparse.Namespace) -> Any:
+    """Show all profiles, or every value of one."""
+    from ..profiles import profiles
+
+    del context
+    found = profiles()
+    if asked.name is not None:
+        profile = found.explain(asked.name)
+        say(repr(profile))
+        return profile
+    say("\n\n".join(map(repr, found.values())) if asked.explain else repr(found))
+    return found
+
+
+def _plan_flags(parser: flags.Parser) -> None:
+    flags.name(parser, "as for create")
+    flags.settings(parser)
+
+
+def _plan(context: Context, asked: argparse.Namespace) -> Any:
+    """Show what create would do, and do nothing."""
+    from ..plan import planned
+
+    del context
+    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
+    found = planned(asked.name, wanted)
+    say(repr(found))
+    return found
+
+
+def _save_flags(parser: flags.Parser) -> None:
+    flags.name(parser)
+    parser.add_argument("--cell", action="store_true", help="also write the line that creates it into a new cell below")
+    parser.add_argument(
+        "--as-profile", metavar="P", help="write them as profile P into my rucat.toml instead of into the notebook"
+    )
+
+
+def _save(context: Context, asked: argparse.Namespace) -> Any:
+    """Keep the settings of an engine in the notebook, or as a profile."""
+    from .. import saved
+
+    engine = context.engine(asked.name)
+    if engine.platform == "external":
+        raise BadUsage("save: an external engine has no settings; its line is: %rucat attach sc://host:port")
+    found = saved.settings_of(engine.view)
+    left = f"  Not saved, for they are secret: {', '.join(map(text.plain, found.secrets))}." if found.secrets else ""
+    if asked.as_profile:
+        from ..profiles import profiles, short_path
+        from ..saved_profile import write_profile
+
+        file = write_profile(found, asked.as_profile)
+        seen = asked.as_profile in profiles()
+        lost = "" if seen else " The gateway does not read that file: it was started with another configuration."
+        how = f"Use it: %rucat create --profile {text.quoted(asked.as_profile)}"
+        say(f"Profile {text.plain(asked.as_profile)} is in {short_path(str(file))}.{lost}  {how}{left}")
+        return found
+    where = "in this cell's output, and kept with the notebook when that is saved"
+    again = "Create it again: %rucat create"
+    saved.show(found, f"Settings of {text.plain(engine.name)} are {where}.  {again}{left}")
+    if asked.cell:
+        saved.write_cell(found)
+    return found
+
+
+VERBS = (
+    Verb(
+        "profiles",
+        "templates for engines, and where each value comes from",
+        _profiles,
+        _profiles_flags,
+        examples=(("%rucat profiles k8s-small", "every value with its file, and what limits make of it"),),
+    ),
+    Verb(
+        "plan",
+        "what create would start, with which settings and from where; nothing is started",
+        _plan,
+        _plan_flags,
+        examples=(("%rucat plan etl --driver-memory 8g", "whether it would fit, and every conf in effect"),),
+    ),
+    Verb(
+        "save",
+        "keep an engine's settings in this notebook, for %rucat create",
+        _save,
+        _save_flags,
+        about="Name, profile and what differs from it, never secrets. They are in the output of the cell: clearing it\n"
+        "forgets them.",
+        examples=(
+            ("%rucat save", "then %rucat create makes the same engine again"),
+            ("%rucat save --cell", "write the line into a new cell, which clearing outputs does not touch"),
+            ("%rucat save --as-profile big", "as a profile of my own, for every notebook"),
+        ),
+    ),
+)
