@@ -78,16 +78,23 @@ class Interrupts:
         self._cells, self._canceller = cells, canceller
         self._before: Any = None
         self._last: Cancel | None = None
+        self._has_passed = False
         self._handler: Handler = self._on_signal
         self.sessions: tuple[Waiting, ...] = ()
 
     def enter(self) -> None:
         """A cell begins; signals reach the main thread alone."""
+        self._has_passed = False
         if threading.current_thread() is threading.main_thread():
             there = signal.getsignal(signal.SIGINT)
             if there is not self._handler:
                 self._before = there
                 signal.signal(signal.SIGINT, self._handler)
+
+    def enter_again(self) -> None:
+        """An operation begins: be there again after a plain Ctrl-C earlier in the cell."""
+        if self._has_passed:
+            self.enter()
 
     def leave(self) -> None:
         """The cell has ended; what the user has put there meanwhile stays, and so does this while it cancels."""
@@ -120,13 +127,14 @@ class Interrupts:
             error = Interrupted([str(waiting[0].view["name"])], time.monotonic() - since)
         else:
             return self._pass_on(number, frame)
-        if waiting or self._before is signal.default_int_handler:
+        if self._before is signal.default_int_handler or (waiting and _is_kernels(self._before)):
             raise error
         return self._pass_on(number, frame)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         """Leave it to the handler before this one; Python's own is called anew, so that no trace shows this one."""
         if self._before is signal.default_int_handler:
+            self._has_passed = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._canceller.repeat_signal()
         elif callable(self._before):
@@ -175,6 +183,11 @@ def _tell(cancel: Cancel, operations: list[Operation]) -> None:
         if not session.is_cut:
             cancel.unheard.add(operations[0].engine)
         cancel.heard()
+
+
+def _is_kernels(handler: Any) -> bool:
+    """Whether it is the handler of a cell with ``await``, which ends nothing as long as a call holds the loop."""
+    return str(getattr(getattr(handler, "func", handler), "__module__", "")).startswith(("ipykernel", "asyncio"))
 
 
 def _is_open(operation: Operation) -> bool:

@@ -1,0 +1,175 @@
+"""Cells, their operations and their threads."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rucat_jupyter.notebook import interrupts as ctrl_c
+from rucat_jupyter.notebook.cancelled import Cancelled, Interrupted
+from rucat_jupyter.notebook.cells import Cells, Operation
+
+
+@dataclass
+class Request:
+    """A request to execute a plan."""
+
+    operation_id: str
+    session_id: str = "s"
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Engine:
+    """A session that hears of interrupts, all but those of ``late`` operations at the first time."""
+
+    late: list[str] = field(default_factory=list)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    is_cut: bool = False
+    ids: list[str] = field(default_factory=list)
+    view: dict[str, Any] = field(default_factory=lambda: {"name": "etl"})
+
+    def interrupt(self, request: Request, timeout_s: float, **what: Any) -> list[str]:
+        self.heard.append(what)
+        found = [i for i in self.ids if i not in self.late]
+        self.late.clear()
+        return found
+
+
+class Line:
+    """What an operation's answers come from."""
+
+    was_cut = False
+
+    def cut(self) -> None:
+        self.was_cut = True
+
+
+@pytest.fixture
+def cells() -> Cells:
+    return Cells()
+
+
+@pytest.fixture
+def worker() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def start(cells: Cells, name: str = "1", engine: Engine | None = None) -> Operation | None:
+    return cells.start(Request(name), engine or Engine())
+
+
+def test_a_cells_operations_carry_its_tag(cells: Cells) -> None:
+    """New for each run, beside the user's tags, once, and none outside of cells."""
+    assert start(cells) is None
+    run, request = cells.begin(5), Request("1", tags=["mine"])
+    cells.start(request, Engine())
+    cells.start(request, Engine())
+    assert request.tags == ["mine", run.tag]
+    assert re.fullmatch(r"rucat:cell=5:[0-9a-f]{8}", run.tag)
+    assert run.count == 1
+    cells.end()
+    assert cells.begin(5).tag != run.tag
+
+
+def test_threads_belong_to_the_cell_that_started_them(cells: Cells) -> None:
+    """Also while a later cell runs."""
+    first, go, found = cells.begin(1), threading.Event(), []
+    thread = threading.Thread(target=lambda: (go.wait(5), found.append(cells.here())))  # type: ignore[func-returns-value]
+    thread.start()
+    cells.end()
+    cells.begin(2)
+    go.set()
+    thread.join()
+    assert found == [first]
+
+
+def test_a_pools_worker_belongs_to_the_cell_that_gives_it_work(cells: Cells, worker: ThreadPoolExecutor) -> None:
+    """Not to the one that made the pool; without a cell to nobody."""
+    cells.begin(1)
+    worker.submit(int).result()
+    assert cells.end() is not None
+    second = cells.begin(2)
+    assert worker.submit(cells.here).result() is second
+    cells.end()
+
+
+def test_time_without_operations_does_not_count(cells: Cells) -> None:
+    """A run's time is that of its operations; the bar's room is made when the last one ends."""
+    run, paused = cells.begin(1), []
+    run.on_pause = lambda: paused.append(1)
+    assert run.elapsed_s() == 0
+    one, two = start(cells, "1"), start(cells, "2")
+    assert one is not None
+    assert two is not None
+    one.released()
+    assert not paused
+    two.released()
+    assert paused
+    elapsed_s = run.elapsed_s()
+    threading.Event().wait(0.01)
+    assert run.elapsed_s() == elapsed_s > 0
+
+
+def test_what_a_cell_leaves_open_is_over_with_it(cells: Cells) -> None:
+    """An iterator that nobody read to its end must not keep the bar alive; its threads' operations go on."""
+    run = cells.begin(1)
+    start(cells, "mine")
+    thread = threading.Thread(target=start, args=(cells, "its"))
+    thread.start()
+    thread.join()
+    cells.end()
+    assert list(run.open) == ["its"]
+    run.drop_dead()
+    assert not run.open
+
+
+def test_a_cancelled_cells_threads_start_nothing_more(cells: Cells, worker: ThreadPoolExecutor) -> None:
+    """The cell itself may tidy up."""
+    run = cells.begin(1)
+    start(cells, "1")
+    run.cancel = ctrl_c.Cancel(run)
+    with pytest.raises(Cancelled, match="Cancelled on etl after 0 s"):
+        worker.submit(start, cells, "2").result()
+    assert start(cells, "3") is not None
+    cells.end()
+
+
+def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cells) -> None:
+    """By tag first, then by id alone: the cell may have begun others; who still waits is let go."""
+    engine = Engine(late=["2"], ids=["1", "2"])
+    run = cells.begin(1)
+    operations = [start(cells, name, engine) for name in ("1", "2")]
+    lines = [Line(), Line()]
+    for operation, line in zip(operations, lines, strict=True):
+        assert operation is not None
+        operation.stream = line
+    operations[0].released()  # type: ignore[union-attr]
+    run.open["1"] = operations[0]  # type: ignore[assignment]
+    cancel = ctrl_c.Cancel(run)
+    operations[0].run.end(operations[0], "cancelled")  # type: ignore[union-attr, arg-type]
+    ctrl_c._cancel(cancel)
+    assert engine.heard == [{"tag": run.tag}, {"operation_id": "2"}]
+    assert [line.was_cut for line in lines] == [False, True]
+    assert cancel.told.is_set()
+    assert cancel.over.is_set()
+
+
+def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:
+    """Which says whether the engine has heard."""
+    cancel = ctrl_c.Cancel(cells.begin(1))
+    cancel.told.set()
+    error = Interrupted(["etl"], 14.2, cancel)
+    assert error._render_traceback_() == ["Cancelled on etl after 14 s."]
+    cancel.unheard.add("my etl")
+    assert error._render_traceback_() == [
+        "Interrupted after 14 s. my etl does not answer, so what ran there may go on. Look: %rucat status 'my etl'"
+    ]
+    assert str(Interrupted(["etl"], 3)) == "Interrupted on etl after 3 s."
