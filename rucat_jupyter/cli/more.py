@@ -1,49 +1,67 @@
-"""The verbs around engines: profiles, plan, doctor, and the gateway itself."""
+"""The verbs around engines: ``profiles``, ``plan``, ``doctor``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from .. import datadir, launch
-from . import output
-from .app import FAILED, BadUsage
-from .options import AsJson
+from ..notebook import client
+from . import complete, output
+from .app import FAILED
+from .options import AsJson, Conf, DriverMemory, Executors, Profile, settings
 
 
-def verbs(serve: Callable[[], None]) -> list[tuple[str, Callable[..., None], tuple[str, ...]]]:
-    """(verb, what does it, examples); ``serve`` is the gateway itself."""
+def profiles(
+    name: Annotated[
+        Optional[str],  # noqa: UP045  # read at run time, by typer
+        typer.Argument(
+            metavar="[NAME]", help="Only this one, explained.", show_default=False, autocompletion=complete.profiles
+        ),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Every value with the file that it comes from.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Templates for engines, and where each value comes from."""
+    from ..notebook.profiles import profiles as all_profiles
 
-    def serve_command(
-        stop: Annotated[bool, typer.Option("--stop", help="End the gateway; its engines live on.")] = False,
-        engines: Annotated[bool, typer.Option("--engines", help="With --stop: stop its engines first.")] = False,
-        replace: Annotated[
-            bool, typer.Option("--replace", help="End the gateway and start a new one; engines live on.")
-        ] = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Be the gateway, until it is told to end.
+    if as_json:
+        answer = client.default_api().call("GET", "profiles")
+        if name is not None:
+            answer["profiles"] = [all_profiles().explain(name).view]
+        output.show_json(answer)
+        return
+    found = all_profiles()
+    if name is not None:
+        output.say(repr(found.explain(name)))
+    else:
+        output.say("\n\n".join(map(repr, found.values())) if explain else repr(found))
 
-        One serves a data directory (RUCAT_DATA_DIR). Nobody needs to:
-        notebooks, commands and Jupyter servers start it when they need it.
-        """
-        if engines and not stop:
-            raise BadUsage("serve: --engines goes with --stop only")
-        if stop and replace:
-            raise BadUsage("serve: --stop and --replace exclude each other")
-        if as_json and not (stop or replace):
-            raise BadUsage("serve: --json goes with --stop or --replace")
-        if stop:
-            _stop(engines=engines, as_json=as_json)
-        elif replace:
-            _replace(as_json=as_json)
-        else:
-            serve()
 
-    examples = ("rucat serve --stop", "rucat serve --stop --engines", "rucat serve --replace")
-    return [("doctor", doctor, ("rucat doctor", "rucat doctor --json")), ("serve", serve_command, examples)]
+def plan(  # noqa: PLR0917  # typer's parameters are flags
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[NAME]", help="As for create.", show_default=False, autocompletion=complete.engines),
+    ] = None,
+    profile: Profile = None,
+    conf: Conf = None,
+    executors: Executors = None,
+    driver_memory: DriverMemory = None,
+    as_json: AsJson = False,
+) -> None:
+    """What create would start, with which settings and from where.
+
+    Nothing is made or started.
+    """
+    from ..notebook.asked import request
+    from ..notebook.plan import planned
+
+    found = planned(name, request(profile, settings(conf), executors, driver_memory, {}))
+    if as_json:
+        output.show_json(found.view)
+    else:
+        output.say(repr(found))
 
 
 def doctor(
@@ -66,22 +84,9 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _stop(*, engines: bool, as_json: bool) -> None:
-    directory = datadir.data_dir()
-    was_there = launch.stop(directory, engines=engines)
-    if as_json:
-        output.show_json({"data_dir": str(directory), "was_running": was_there})
-    elif was_there:
-        output.say(f"The gateway of {directory} has ended" + (", and its engines with it." if engines else "."))
-    else:
-        output.say(f"No gateway runs in {directory}.")
-
-
-def _replace(*, as_json: bool) -> None:
-    launch.stop()
-    address = launch.ensure()
-    if as_json:
-        found = {"data_dir": str(address.data_dir), "pid": address.pid, "version": address.version, "api": address.api}
-        output.show_json(found)
-    else:
-        output.say(f"The gateway of {address.data_dir} is now process {address.pid}, Rucat {address.version}.")
+VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
+    ("profiles", profiles, ("rucat profiles", "rucat profiles --explain k8s-small", "rucat profiles --json")),
+    ("plan", plan, ("rucat plan", "rucat plan etl --driver-memory 8g", "rucat plan --json | jq .warnings")),
+    ("doctor", doctor, ("rucat doctor", "rucat doctor --start", "rucat doctor --json")),
+]
+"""(verb, what does it, examples)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Optional
 
 import typer
 
+from ..notebook import text
 from . import complete
+from .app import BadUsage
 
 
 def seconds(text: str) -> float:
@@ -17,6 +20,17 @@ def seconds(text: str) -> float:
         found = -1.0
     if not 0 <= found < float("inf"):
         raise typer.BadParameter(f"{text!r} is not a number of seconds, 0 or more")
+    return found
+
+
+def settings(conf: Iterable[str] | None) -> dict[str, str]:
+    """``K=V`` words as a mapping."""
+    found = {}
+    for word in conf or ():
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise BadUsage(f"--conf {text.plain(word, 80)!r} is not KEY=VALUE")
+        found[key.strip()] = value
     return found
 
 

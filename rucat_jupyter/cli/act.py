@@ -1,0 +1,163 @@
+"""The verbs that change engines: ``create``, ``stop``, ``restart``, ``delete``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from ..notebook import asked as asked_for
+from ..notebook import creating, text
+from ..notebook.client import Engine
+from . import complete, engines, output
+from .app import FAILED, BadUsage
+from .options import AsJson, Conf, DriverMemory, Executors, Name, Profile, Timeout, Wait, settings
+
+
+def create(  # noqa: PLR0917  # typer's parameters are flags
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Default as in a notebook here: local-<folder>-<4 hex>, or the profile's name.",
+            show_default=False,
+            autocompletion=complete.engines,
+        ),
+    ] = None,
+    profile: Profile = None,
+    conf: Conf = None,
+    executors: Executors = None,
+    driver_memory: DriverMemory = None,
+    wait: Wait = True,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an engine, or find mine of that name, and start it.
+
+    It lives on when the command has ended; Ctrl-C ends the waiting, not the engine.
+    """
+    asked = asked_for.request(profile, settings(conf), executors, driver_memory, {})
+    phase = output.phase(is_json=as_json)
+    made = creating.find_or_create(name, asked, phase=phase, timeout_s=timeout, lives_on=True)
+    engine = made.engine
+    if wait:
+        begun = engine.view
+        engine.wait(timeout, phase=phase)
+        phase.end(text.running_line(engine.view, _how(made, begun)))
+    elif not as_json:
+        output.say(text.phase_line(engine.view))
+    if as_json:
+        output.show_json(engine.view)
+    if made.note and (as_json or not wait):
+        output.tell(made.note)
+    elif wait and not as_json:
+        output.tell(_looks(engine))
+
+
+def _how(made: creating.Created, begun: dict[str, Any]) -> str:
+    """How the engine came to run, and what was not applied."""
+    since = text.when(begun.get("started_at"))
+    if made.how == "found" and begun["status"] in ("Running", "Unresponsive") and since:
+        note = f"it runs since {text.duration((text.utc_now() - since).total_seconds())}"
+    else:
+        took = text.duration((text.utc_now() - made.since).total_seconds())
+        note = f"{'restarted' if made.how == 'restarted' else 'started'} in {took}"
+    return f"{note}. {made.note}" if made.note else note
+
+
+def _looks(engine: Engine) -> str:
+    name = text.quoted(engine.name)
+    return f"  Attach: rucat attach {name}   Look: rucat status {name}   Stop: rucat stop {name}"
+
+
+def stop(name: Name = None, wait: Wait = True, timeout: Timeout = None, as_json: AsJson = False) -> None:
+    """End it; its record, settings and last log lines stay."""
+    engine = engines.find(name).stop(wait=False)
+    if wait:
+        phase = output.phase(is_json=True)
+        engine = engines.wait_for_end(engine, ("Stopped", "Failed"), timeout, phase)
+        phase.end("")
+    if as_json:
+        output.show_json(engine.view)
+    else:
+        output.say(f"{text.short_line(engine.view)}.  Start it again: rucat create {text.quoted(engine.name)}")
+
+
+def restart(  # noqa: PLR0917  # typer's parameters are flags
+    name: Name = None,
+    conf: Conf = None,
+    executors: Executors = None,
+    driver_memory: DriverMemory = None,
+    wait: Wait = True,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop it where it runs, and start it with its stored settings.
+
+    Settings that are given are stored, and hold from now on.
+    """
+    given = asked_for.changes(settings(conf), executors, driver_memory, {})
+    engine, phase = engines.find(name).restart(wait=False, **given), output.phase(is_json=as_json)
+    if wait:
+        engine.wait(timeout, phase=phase)
+        changed = f" with {asked_for.flags(given)}" if given else ""
+        phase.end(text.running_line(engine.view, f"restarted (run {engine.run}){changed}"))
+    elif not as_json:
+        output.say(text.phase_line(engine.view))
+    if as_json:
+        output.show_json(engine.view)
+
+
+def delete(
+    name: Name = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Wait = True,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop it where it runs and forget it.
+
+    Record, settings and logs go; its history stays for a time. Asks on a terminal, and needs --yes elsewhere.
+    """
+    engine = engines.find(name)
+    if not yes and not _is_sure(engine):
+        output.tell(f"{text.plain(engine.name)} is kept.")
+        raise typer.Exit(FAILED)
+    engine.delete(wait=False)
+    if wait:
+        phase = output.phase(is_json=True)
+        engine = engines.wait_for_end(engine, (), timeout, phase)
+        phase.end("")
+    if as_json:
+        output.show_json(engine.view)
+    else:
+        output.say(f"{text.plain(engine.name)} is {'deleted' if wait else 'being deleted'}.")
+
+
+def _is_sure(engine: Engine) -> bool:
+    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
+        raise BadUsage(
+            f"delete asks, and nobody can answer here. To delete: rucat delete {text.quoted(engine.name)} --yes"
+        )
+    sys.stderr.write(f"Delete {text.plain(engine.name)}? Its record, settings and last logs go. [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
+    (
+        "create",
+        create,
+        (
+            "rucat create",
+            "rucat create etl --driver-memory 4g --conf spark.sql.shuffle.partitions=8",
+            "id=$(rucat create etl --json | jq -r .id)",
+        ),
+    ),
+    ("stop", stop, ("rucat stop etl", "rucat stop etl --no-wait")),
+    ("restart", restart, ("rucat restart etl", "rucat restart etl --driver-memory 8g")),
+    ("delete", delete, ("rucat delete etl", "rucat delete 'my engine' --yes")),
+]
+"""(verb, what does it, examples)."""
