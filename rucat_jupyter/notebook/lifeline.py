@@ -7,6 +7,7 @@ with the engine's own failure. A call that hangs (a frozen engine) is watched by
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -34,7 +35,8 @@ STOPPING_S = 5.0  # how long an error of a dying SparkContext waits for it
 NEVER_SENT = ("failed to connect", "Connection refused")
 """gRPC's words for a connection that was never made, so that the engine cannot have seen the call."""
 DYING = ("SparkContext was shut down", "stopped SparkContext", "SparkContext has been shutdown", "SparkContext is shut")
-SESSION_ENDED = ("INVALID_HANDLE.SESSION_CLOSED", "INVALID_HANDLE.SESSION_NOT_FOUND", "INVALID_HANDLE.SESSION_CHANGED")
+SESSION_ENDED = re.compile(r"\s*(?:\([\w.$]+\) )?\[INVALID_HANDLE\.SESSION_(CLOSED|NOT_FOUND|CHANGED)\]")
+"""How Spark says that a session is no more; the same words elsewhere in a message are a user's own."""
 DOUBTFUL = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -50,6 +52,10 @@ class Detached(RucatError):
     """The session was let go (``%rucat detach``, or the end of the process)."""
 
     code = "detached"
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        """Show the message alone: IPython's hook for errors with a trace of their own."""
+        return [self.message]
 
 
 class Lifeline:
@@ -78,6 +84,7 @@ class Lifeline:
         self._closed = threading.Event()
         self._is_cut = False
         self._error: EngineFailed | None = None
+        self._mended: Any = None  # the last request that was refused for its session
         self.waits: dict[int, float] = {}
         self._failing_since: float | None = None
         self._told_failing = False
@@ -189,11 +196,12 @@ class Lifeline:
     def _after_spark_spoke(self, message: str, request: Any, *, may_repeat: bool) -> bool:
         """An error of Spark's own: the session may have ended, or the engine may be about to."""
         self._failing_since = None
-        if any(kind in message for kind in SESSION_ENDED):
-            if not self._renew(request, is_new_id="SESSION_CHANGED" not in message):
+        if (ended := SESSION_ENDED.match(message)) is not None and request is not self._mended:
+            self._mended = request  # refused a second time, it is Spark's error for the user
+            if not self._renew(request, is_new_id=ended[1] != "CHANGED"):
                 return False
-            if not may_repeat:
-                raise EngineFailed.session_lost(self._view)
+            if not (may_repeat and self._mend(request)):
+                raise EngineFailed.session_lost(self._view) from None
             return True
         if any(words in message for words in DYING):
             end = time.monotonic() + STOPPING_S
@@ -282,7 +290,7 @@ class Lifeline:
             self._is_cut, self._error = False, None
 
     def _renew(self, request: Any, *, is_new_id: bool) -> bool:
-        """Go on in a new session after the engine forgot this one; True when the request now speaks of it."""
+        """Go on in a new session after the engine forgot this one; False where this pyspark cannot follow."""
         spark = self._session()
         if spark is None or not renewal.can_follow(spark):
             return False
@@ -300,7 +308,12 @@ class Lifeline:
                     f"● the session on {text.plain(self._view['name'])} had ended ({why}): "
                     "spark goes on in a new one; temp views and runtime conf are gone."
                 )
-            return renewal.mend(request, spark)
+        return True
+
+    def _mend(self, request: Any) -> bool:
+        """Make a refused request speak of the session of now, so that it may be sent again."""
+        spark = self._session()
+        return spark is not None and renewal.mend(request, spark)
 
     def _session(self) -> Any:
         return self._spark() if self._spark is not None else None

@@ -304,6 +304,32 @@ def test_a_session_that_ends_under_a_running_call_is_an_error(world: World) -> N
         next(answers)
 
 
+def test_words_of_the_user_end_no_session(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that only speaks of sessions is the user's own: nothing is renewed."""
+    world.server.on_call = lambda method, request, context: refuse(
+        context, "[USER_RAISED_EXCEPTION] INVALID_HANDLE.SESSION_CLOSED"
+    )
+    with pytest.raises(grpc.RpcError):
+        world.config()
+    assert world.spark._session_id == "s1"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_request_that_is_refused_twice_is_not_sent_for_ever(world: World) -> None:
+    """The second refusal goes to the user."""
+    calls: list[str] = []
+
+    def refuse_all(method: str, request: Any, context: Any) -> None:
+        calls.append(request.session_id)
+        refuse(context, "[INVALID_HANDLE.SESSION_CLOSED] x")
+
+    world.server.on_call = refuse_all
+    with pytest.raises(grpc.RpcError, match="SESSION_CLOSED"):
+        world.config()
+    assert len(calls) == 2
+    assert calls[0] == "s1" != calls[1]
+
+
 def test_an_error_of_sparks_own_passes_unchanged(world: World) -> None:
     """Wrong SQL asks nobody."""
     world.server.on_call = lambda method, request, context: refuse(context, "[TABLE_OR_VIEW_NOT_FOUND] x")
