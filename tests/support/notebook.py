@@ -24,6 +24,8 @@ class Cell:
     shown: dict[str, str] = field(default_factory=dict)  # display id (or number) -> last text shown there
     updates: list[str] = field(default_factory=list)  # each text that was shown in place of another
     error: str = ""  # the traceback as it is shown
+    ename: str = ""
+    evalue: str = ""
     seconds: float = 0.0
 
     @property
@@ -55,6 +57,22 @@ class Kernel:
         cell.seconds = time.monotonic() - begun
         assert may_fail or not cell.error, cell.error
         return cell
+
+    def complete(self, code: str) -> dict[str, Any]:
+        """What Tab gives at the end of the code."""
+        reply: dict[str, Any] = self._client.complete(code, len(code), reply=True, timeout=30)["content"]
+        return reply
+
+    def timed_complete(self, code: str) -> float:
+        """How many seconds a Tab takes."""
+        begun = time.monotonic()
+        self.complete(code)
+        return time.monotonic() - begun
+
+    def inspect(self, code: str) -> dict[str, Any]:
+        """What Shift-Tab gives at the end of the code."""
+        reply: dict[str, Any] = self._client.inspect(code, len(code), reply=True, timeout=30)["content"]
+        return reply
 
     answer = "n"
 
@@ -96,6 +114,7 @@ def _collect(cell: Cell, message: dict[str, Any]) -> None:
         setattr(cell, name, getattr(cell, name) + content["text"])
     elif kind == "error":
         cell.error = "\n".join(content["traceback"])
+        cell.ename, cell.evalue = content["ename"], content["evalue"]
     elif kind in ("display_data", "update_display_data", "execute_result"):
         key = content.get("transient", {}).get("display_id") or str(len(cell.shown))
         if kind == "update_display_data":
