@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from . import text
 from .flags import BadUsage
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def to_polars(table: pa.Table) -> pl.DataFrame:
     import pyarrow as pa
 
     columns = [_offsets(column) if str(column.type) == MONTHS else column for column in table.columns]
+    if wrong := next(
+        (field.name for field in table.schema if MONTHS in str(field.type) and field.type.num_fields), None
+    ):
+        raise BadUsage(f"--as polars: it has no interval inside of another type: cast {text.plain(wrong)} to string")
     made = pl.from_arrow(pa.Table.from_arrays(columns, names=unique(table.column_names)))
     return made if isinstance(made, pl.DataFrame) else made.to_frame()
 
@@ -134,7 +139,8 @@ def _offset(value: Any) -> Any:
 
     if value is None:
         return None
-    return pd.DateOffset(months=value.months, days=value.days, nanoseconds=value.nanoseconds)
+    parts = {name: getattr(value, name) for name in ("days", "nanoseconds") if getattr(value, name)}
+    return pd.DateOffset(months=value.months, **parts)
 
 
 def _offsets(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..errors import NotPossible
+from . import text
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -42,7 +45,12 @@ def _column(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
     found = table.schema.field(number).type
     if found == kind:
         return table.column(number)
-    return _months(table, number, kind) if str(found) == MONTHS else table.column(number).cast(kind)
+    if str(found) == MONTHS:
+        return _months(table, number, kind)
+    if MONTHS in str(found):
+        name = text.plain(table.schema.field(number).name, 80)
+        raise NotPossible(f"sql: pyarrow reads no interval of months inside of another type: cast {name} to string")
+    return table.column(number).cast(kind)
 
 
 def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:

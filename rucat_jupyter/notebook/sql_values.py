@@ -127,7 +127,8 @@ def _by_numpy(values: Any) -> list[Any]:
     import numpy as np
 
     whole = values.cast(pa.int64() if unit != "D" else pa.int32()).to_pylist()
-    return [None if v is None else str(np.array(v, f"datetime64[{unit}]")).replace("T", " ") for v in whole]
+    zone = " UTC" if getattr(values.type, "tz", None) else ""
+    return [None if v is None else str(np.array(v, f"datetime64[{unit}]")).replace("T", " ") + zone for v in whole]
 
 
 def _text_of(value: Any) -> str | None:

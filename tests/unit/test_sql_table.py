@@ -1,0 +1,140 @@
+"""A result as a table: text and HTML that say the same, and that nothing in a value can break."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import types as T
+
+from rucat_jupyter.notebook import sql_convert, sql_values
+from rucat_jupyter.notebook.sql_table import Column, as_html, as_text
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</td></table><script>alert(1)</script>",
+    '" onmouseover="x',
+    "\x1b[31mred",
+    "\u202eabc",
+]
+
+
+class _Page(HTMLParser):
+    """Collects what a browser would see."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.rows: list[list[str]] = []
+        self._is_in_cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self._is_in_cell = tag in ("td", "th", "span") or (self._is_in_cell and tag not in ("style", "table"))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_in_cell = self._is_in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._is_in_cell:
+            self.rows[-1][-1] += data
+
+
+@given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=4))
+def test_no_value_can_leave_its_cell(values: list[str]) -> None:
+    """Names, types and cells are text: the page has the tags and attributes of a table, and no more."""
+    page = _Page(as_html([Column(value, value, False, [value, "x"]) for value in values]))
+    assert page.tags <= {"style", "div", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    assert page.attributes <= {"class", "scope", "title", "role", "aria-label", "tabindex"}
+    assert [len(row) for row in page.rows] == [len(values)] * 3
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_no_escape_reaches_a_terminal(value: str) -> None:
+    """Nor a mark that turns the text around."""
+    shown = as_text([Column(value, "string", False, [value])]) + as_html([Column(value, "string", False, [value])])
+    assert not {"\x1b", "\u202e"} & set(shown)
+
+
+def test_numbers_stand_at_the_right_and_null_is_no_text() -> None:
+    """In the page by a class, in text by blanks."""
+    cells = sql_values.column(pa.chunked_array([["NULL", None, "null", ""]]), T.StringType())
+    assert cells == ['"NULL"', "NULL", '"null"', ""]
+    columns = [Column("n", "int", True, ["1", "NULL", "333", "4"]), Column("s", "string", False, cells)]
+    assert '<td class="right null">NULL</td>' in as_html(columns)
+    assert "<td>&quot;NULL&quot;</td>" in as_html(columns)
+    assert as_text(columns).splitlines() == [
+        "   n  s",
+        " int  string",
+        "----  ------",
+        '   1  "NULL"',
+        "NULL  NULL",
+        ' 333  "null"',
+        "   4",
+    ]
+
+
+def test_a_long_cell_is_cut_and_its_title_has_more() -> None:
+    """A cell of a megabyte makes no page of a megabyte."""
+    page = as_html([Column("s", "string", False, ["x" * 1_000_000])])
+    assert len(page) < 6000
+    assert f'title="{"x" * 300}' in page
+
+
+def test_no_columns_and_no_rows_are_fine() -> None:
+    """Only names and types are left, or nothing."""
+    assert as_text([Column("a", "int", True, [])]).splitlines() == ["  a", "int", "---"]
+    assert as_html([]).count("<td") == 0
+
+
+TWINS = T.StructType().add("a", "integer").add("a", "integer")
+SPARK = [
+    (True, T.BooleanType(), "true"),
+    (1.5e300, T.DoubleType(), "1.5e+300"),
+    (float("nan"), T.DoubleType(), "NaN"),
+    (float("-inf"), T.DoubleType(), "-Infinity"),
+    (Decimal("1E-10"), T.DecimalType(20, 10), "0.0000000001"),
+    (b"\x1f\x00", T.BinaryType(), "0x1F00"),
+    (b"x" * 40, T.BinaryType(), "0x" + "78" * 32 + "… (40 bytes)"),
+    (dt.date(2026, 1, 2), T.DateType(), "2026-01-02"),
+    (dt.datetime(2026, 1, 2, 3, 4, 5, 600), T.TimestampNTZType(), "2026-01-02 03:04:05.000600"),
+    (dt.timedelta(days=-1, seconds=-1), T.DayTimeIntervalType(), "-1 00:00:01"),
+    (dt.timedelta(microseconds=1500000), T.DayTimeIntervalType(), "0 00:00:01.5"),
+    (pa.MonthDayNano([14, 0, 0]), T.YearMonthIntervalType(), "1-2"),
+    (pa.MonthDayNano([-14, 3, 1_000_000_000]), T.CalendarIntervalType(), "-1-2 3 days 00:00:01"),
+    ([1, None], T.ArrayType(T.IntegerType()), "[1, NULL]"),
+    (["a, b", None], T.ArrayType(T.StringType()), '["a, b", NULL]'),
+    ([("k", {"a_0": 1, "a_1": None})], T.MapType(T.StringType(), TWINS), '{"k": {a: 1, a: NULL}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "kind", "expected"), SPARK)
+def test_values_read_as_people_write_them(value: Any, kind: T.DataType, expected: str) -> None:
+    """By their Spark type."""
+    assert sql_values.shown(value, kind) == expected
+
+
+def test_moments_outside_of_pythons_calendar_are_shown() -> None:
+    """Before the year 1 and after 9999."""
+    far = pa.chunked_array([pa.array([316_516_204_800_000_000, None], pa.timestamp("us", "UTC"))])
+    assert sql_values.column(far, T.TimestampType()) == ["12000-01-01 00:00:00.000000 UTC", "NULL"]
+    old = pa.chunked_array([pa.array([-800_000], pa.int32()).cast(pa.date32())])
+    assert sql_values.column(old, T.DateType())[0].startswith("-")
+
+
+def test_names_that_polars_takes_once_get_numbers() -> None:
+    """And never one that is there already."""
+    assert sql_convert.unique(["a", "a", "a_2", "a", "b"]) == ["a", "a_3", "a_2", "a_4", "b"]
