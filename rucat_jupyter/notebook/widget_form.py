@@ -17,6 +17,7 @@ from .widget_fields import Field, errors_of, fields_of, placeholder, request_of
 from .widget_style import STYLE
 
 LONG = ("lines", "pairs", "json")
+LABEL_WIDTH = "190px"
 HINTS = {"pairs": "KEY=VALUE, one a line", "lines": "one a line", "json": "JSON"}
 NAME = Field("name", "Name", "text", "1 to 63 letters, digits, . _ - and inner blanks")
 
@@ -35,6 +36,7 @@ class Form:
         self._is_busy = False
         self._profile = ipywidgets.Dropdown(options=list(self._profiles), value=first, description="Profile")
         self._profile.layout.width = "min(420px, 100%)"
+        self._profile.style.description_width = LABEL_WIDTH
         self._about, self._problem = ipywidgets.HTML(), ipywidgets.HTML()
         self._common, self._more, self._slot = ipywidgets.VBox(), ipywidgets.VBox(), ipywidgets.VBox()
         show_if(self._more, False)
@@ -84,7 +86,7 @@ class Form:
             made = ipywidgets.Password(**given)
         else:
             made = (ipywidgets.Textarea if field.kind in LONG else ipywidgets.Text)(**given)
-        made.style.description_width = "190px"
+        made.style.description_width = LABEL_WIDTH
         self._inputs[field.path] = made
         self._errors[field.path] = ipywidgets.HTML(layout={"display": "none"})
         self._errors[field.path].add_class("rucat-error")

@@ -63,8 +63,8 @@ def head(view: View, now: datetime) -> str:
     name = safe(view["name"])
     return (
         f'<div class="rucat-head" role="group" aria-label="Engine {name}: {safe(status)}">'
-        f'<span class="rucat-shape{kind}" aria-hidden="true">{text.symbol(view)}</span>'
-        f'<span class="rucat-name" title="{name}">{name}</span>'
+        f'<span class="rucat-name" title="{name}">'
+        f'<span class="rucat-shape{kind}" aria-hidden="true">{text.symbol(view)}</span>{name}</span>'
         f'<span class="rucat-status{kind}">{safe(status)}</span>'
         f'<span class="rucat-about">{about}</span></div>'
     )

@@ -113,7 +113,7 @@ class LabNotebook:
         """Switch the theme."""
         self.page.evaluate(DARK if dark else LIGHT)
         wanted = "false" if dark else "true"
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{wanted}']", timeout=READY_S * 1000)
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{wanted}']", state="attached", timeout=READY_S * 1000)
 
     def axe(self, selector: str) -> list[str]:
         """What axe-core finds serious below the selector."""
@@ -144,7 +144,7 @@ class LabNotebook:
 
 CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
   const edge = root.getBoundingClientRect().right + 1;
-  return [...root.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('.rucat-log, .rucat-scroll'))
+  return [...root.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('.rucat-log, .rucat-scroll, select'))
     .filter(e => e.getBoundingClientRect().right > edge
       || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).overflowX !== 'visible'))
     .map(e => e.outerHTML.slice(0, 160));
