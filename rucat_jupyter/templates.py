@@ -156,7 +156,8 @@ class Templates:
         parts = [*(base.parts if base else ()), *own]
         spec = _merged(parts)
         spec.pop("extends", None)
-        platform, description = spec.pop("platform", ""), str(spec.pop("description", ""))
+        spec.pop("description", None)  # of a base it would speak of something else
+        platform, description = spec.pop("platform", ""), str(_merged(own).get("description", ""))
         if not platform:
             known = "name one, or extend a profile that has one"
             self.broken[name] = [f"{own[0].source}: {dotted(['profiles', name])}: platform is missing: {known}"]

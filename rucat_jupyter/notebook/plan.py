@@ -18,7 +18,7 @@ class Plan:
     """A plan; ``view`` is what REST answers, ``not_applied`` what an engine of that name has otherwise."""
 
     def __init__(self, view: dict[str, Any], asked: Mapping[str, Any]) -> None:
-        self.view = view
+        self.view = {**view, "values": [_sent_by(value, asked) for value in view["values"]]}
         self.exists: View | None = view["exists"]
         self.not_applied = differences(asked, self.exists) if self.exists else []
         self._remedy = remedy(asked, self.exists) if self.exists and self.not_applied else ""
@@ -111,6 +111,14 @@ def planned(name: str | None, asked: Mapping[str, Any], api: Api | None = None) 
     api = api or default_api()
     view = api.call("POST", "engines", json=body_of(name, asked, api), params={"dry_run": "true"})
     return Plan(view, asked)
+
+
+def _sent_by(value: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A value with this process as its place where nobody typed it: its Python, folder, variables of its clouds."""
+    part: Any = asked
+    for key in value["key"].split(".", 1):
+        part = part.get(key) if isinstance(part, Mapping) else None
+    return {**value, "source": "this process"} if value["source"] == "given" and part is None else value
 
 
 def _gb(mb: int) -> str:

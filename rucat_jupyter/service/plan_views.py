@@ -91,20 +91,24 @@ def where_of(platform: str, spec: Mapping[str, object]) -> str:
 
 
 def size_of(spec: Mapping[str, object]) -> str:
-    """What a profile asks for, in words: ``driver 1 core 1g, 2 executors of 1 core 1g``; empty for defaults."""
+    """What a profile asks for, in words: ``driver 1 core 1 GB, 2 executors × 1 core 1 GB``; empty for defaults."""
     driver, executors = (_part(spec, name) for name in ("driver", "executors"))
     number = executors.get("instances") or executors.get("max")
     parts = [f"driver {_amount(driver)}"] if _amount(driver) else []
     if number:
         each = _amount(executors)
-        parts.append(f"{number} executor{'' if number == 1 else 's'}{f' of {each}' if each else ''}")
+        parts.append(f"{number} executor{'' if number == 1 else 's'}{f' × {each}' if each else ''}")
     return ", ".join(parts)
 
 
 def _amount(part: Mapping[str, object]) -> str:
     cores = part.get("cores")
-    words = [f"{cores} core{'' if cores == 1 else 's'}" if cores else "", str(part.get("memory") or "")]
+    words = [f"{cores} core{'' if cores == 1 else 's'}" if cores else "", _memory(str(part.get("memory") or ""))]
     return " ".join(filter(None, words))
+
+
+def _memory(text: str) -> str:
+    return f"{text[:-1]} {text[-1].upper()}B" if text else ""
 
 
 def _part(spec: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -628,3 +628,152 @@ async def test_session_ids_are_random_by_default() -> None:
     engine = await gateway.create(OWNER, {})
     session = await gateway.put_session(OWNER, engine.id, KEY, "/n.ipynb")
     assert uuid.UUID(session.session_id).version == 4
+
+
+# --- restart with settings, plans, limits of number ---------------------------------------------------------
+
+
+async def test_a_restart_with_settings_changes_what_is_stored(office: Office) -> None:
+    """Over the stored spec, null unsets; secrets that are not named stay, the token too; history says what changed."""
+    await office.gateway.create(
+        OWNER,
+        {"name": "etl", "conf": {"spark.a": "1", "spark.b": "1", "spark.a.password": "p1"}, "env": {"MY_KEY": "1"}},
+    )
+    engine = (await office.gateway.ask(OWNER, "etl", Verb.STOP))[1]
+    settings = {
+        "driver": {"memory": "4g"},
+        "conf": {"spark.a": None, "spark.b": "2", "spark.b.password": "p2"},
+        "secret_env": {"AWS_REGION": "p3"},
+    }
+    outcome, changed = await office.gateway.restart(OWNER, "etl", settings)
+    assert outcome is Outcome.ACCEPTED
+    assert (changed.run, changed.target, changed.spec.driver.memory) == (2, Target.RUNNING, "4g")
+    assert changed.spec.conf == {"spark.b": "2", "spark.a.password": MASK, "spark.b.password": MASK}
+    assert await office.store.credential(engine.id) == Credential(
+        token=TOKEN, conf={"spark.a.password": "p1", "spark.b.password": "p2"}, env={"AWS_REGION": "p3"}
+    )
+    event = (await office.store.history(engine.id))[-1]
+    assert (event.kind, event.actor, event.run) == ("restart", OWNER, 2)
+    assert event.reason == (
+        "conf.spark.a 1 -> unset; conf.spark.b 1 -> 2; conf.spark.b.password changed (a secret); "
+        "driver.memory 1g -> 4g; secret_env.AWS_REGION changed (a secret)"
+    )
+
+
+async def test_a_restart_says_all_that_is_wrong_and_changes_nothing(office: Office) -> None:
+    """What create refuses, and what no restart can change."""
+    engine = await office.engine(Status.RUNNING)
+    settings = {"name": "x", "profile": "local", "driver": {"memory": "4 GB"}, "conf": {"a.b": "c"}, "foo": None}
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.restart(OWNER, "etl", settings)
+    assert sorted(fields_of(caught.value)) == ["driver.memory", "foo", "name", "profile"]
+    with pytest.raises(ConfDenied):
+        await office.gateway.restart(OWNER, "etl", {"conf": {"spark.master": "x"}})
+    with pytest.raises(InvalidRequest, match="stands for a secret"):
+        await office.gateway.restart(OWNER, "etl", {"conf": {"spark.my.token": MASK}})
+    office.local.problems = (Problem("image", "not here"),)
+    with pytest.raises(InvalidRequest, match="image: not here"):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"cores": 1}})
+    assert await office.store.get(engine.id) == engine
+
+
+async def test_a_restart_is_held_to_the_limits_of_now(office: Office) -> None:
+    """Also those that came after the create."""
+    await office.engine(Status.RUNNING)
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_driver_memory": "2g"}}, is_admin=True)])
+    with pytest.raises(Forbidden, match=r"3g was asked for, and the limit is 2g \(limits.max_driver_memory in admin\)"):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "3g"}})
+    assert (await office.gateway.ask(OWNER, "etl", Verb.RESTART))[0] is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in (Status.PENDING, Status.DELETING)])
+async def test_a_restart_with_settings_is_possible_where_a_restart_is(office: Office, status: Status) -> None:
+    """In every status of the verb table that accepts it."""
+    await office.engine(status)
+    outcome, engine = await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "4g"}})
+    assert (outcome, engine.run, engine.spec.driver.memory) == (Outcome.ACCEPTED, 2, "4g")
+
+
+async def test_a_start_is_joined_with_equal_settings_only(office: Office) -> None:
+    """A repeated request is fine; another's settings would be lost, so that is 409 and says what to do."""
+    engine = await office.engine(Status.PENDING)
+    assert (await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "1g"}}))[0] is Outcome.OK
+    with pytest.raises(NotPossible, match="wait until it runs, or stop it") as caught:
+        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "2g"}})
+    assert caught.value.details["status"] == "Pending"
+    assert await office.store.get(engine.id) == engine
+    await office.engine(Status.DELETING, "gone")
+    with pytest.raises(NotPossible):
+        await office.gateway.restart(OWNER, "gone", {"driver": {"memory": "2g"}})
+
+
+async def test_a_field_and_its_conf_are_one_thing(office: Office) -> None:
+    """Whichever is given now takes the place of the other, which was given before."""
+    await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.driver.memory": "2g"}})
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    engine = (await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "3g"}}))[1]
+    assert (engine.spec.driver.memory, engine.spec.conf) == ("3g", {})
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    engine = (await office.gateway.restart(OWNER, "etl", {"conf": {"spark.driver.memory": "4g"}}))[1]
+    assert engine.spec.conf == {"spark.driver.memory": "4g"}
+
+
+async def test_twenty_restarts_with_settings_at_once_lose_none(office: Office) -> None:
+    """One is accepted; the others meet a start with other settings, and each says so."""
+    engine = await office.engine(Status.RUNNING)
+    asked = [office.gateway.restart(OWNER, "etl", {"conf": {f"spark.k{i}": "1"}}) for i in range(20)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(NotPossible) == 19
+    found = await office.store.get(engine.id)
+    assert (found.run, len(found.spec.conf)) == (2, 1)
+
+
+async def test_a_plan_makes_nothing(office: Office) -> None:
+    """It has the spec as it would be pinned, masked, each value with its place, and what may keep it from starting."""
+    layer = Layer("f", {"profiles": {"p": {"extends": "local", "conf": {"spark.a": "1", "spark.b": "1"}}}})
+    office.gateway.profiles = Profiles([layer])
+    office.local.problems = (Problem("driver.memory", "too much", is_wrong=False),)
+    request = {"profile": "p", "conf": {"spark.b": "2", "spark.my.token": "canary"}, "driver": {"cores": 2}}
+    plan = await office.gateway.plan(OWNER, request)
+    assert "canary" not in repr(plan)
+    assert (plan.name, plan.profile, plan.platform, plan.exists) == ("p", "p", "local", None)
+    assert plan.warnings == ["driver.memory: too much"]
+    assert plan.spec["driver"] == {"cores": 2, "memory": "1g"}
+    assert {value.key: (value.source, value.profile) for value in plan.values} == {
+        "driver.cores": ("given", ""),
+        "driver.memory": ("chosen for this machine", ""),
+    }
+    assert [(value.key, value.value, value.source, value.profile) for value in plan.conf] == [
+        ("spark.a", "1", "f", "p"),
+        ("spark.b", "2", "given", ""),
+        ("spark.my.token", MASK, "given", ""),
+    ]
+    assert await office.store.engines() == []
+    assert (office.woken, office.bell.rings) == ([], 0)
+    engine = await office.gateway.create(OWNER, {**request, "name": "p"})
+    assert (await office.gateway.plan(OWNER, {"name": "p"})).exists == engine
+    with pytest.raises(InvalidRequest):
+        await office.gateway.plan(OWNER, {"driver": {"memory": "4 GB"}})
+
+
+async def test_an_owner_has_so_many_engines_at_once_and_no_more() -> None:
+    """Those that run or are to run count, also in a race; a stop makes room, a restart needs it."""
+    office = await open_office(Profiles([Layer("admin", {"limits": {"max_engines": 2}}, is_admin=True)]))
+    answers = await asyncio.gather(*(office.gateway.create(OWNER, {}) for _ in range(6)), return_exceptions=True)
+    assert [type(answer) for answer in answers].count(Forbidden) == 4
+    assert "the limit is 2 (limits.max_engines in admin): stop one first" in str(
+        next(answer for answer in answers if isinstance(answer, Forbidden))
+    )
+    await office.gateway.create("bob", {})
+    await office.gateway.create(OWNER, {"platform": "external", "external": {"url": "sc://far:1"}})
+    first, second = [answer for answer in answers if isinstance(answer, Engine)]
+    for changes in LIVES[Status.STOPPED]:
+        first = await office.store.update(first, changes, None)
+    third = await office.gateway.create(OWNER, {})
+    with pytest.raises(Forbidden):
+        await office.gateway.ask(OWNER, first.id, Verb.RESTART)
+    with pytest.raises(Forbidden):
+        await office.gateway.restart(OWNER, first.id, {"driver": {"memory": "2g"}})
+    assert (await office.gateway.ask(OWNER, second.id, Verb.RESTART))[0] is Outcome.OK
+    await office.gateway.ask(OWNER, third.id, Verb.STOP)
+    assert (await office.gateway.ask(OWNER, first.id, Verb.RESTART))[0] is Outcome.ACCEPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -412,3 +413,219 @@ def test_what_is_not_secret_stays_as_it_is() -> None:
     assert (shown, credential.token, credential.conf, credential.env) == (spec, "t", {}, {})
     assert masked({"driver": {"cores": 1}}) == {"driver": {"cores": 1}}
     assert masked({"conf": {"spark.token": "x"}}) == {"conf": {"spark.token": MASK}}
+
+
+# --- extending ----------------------------------------------------------------------------------------------
+
+
+def profiles_of(source: str = "f", is_admin: bool = False, **profiles: object) -> Layer:
+    return Layer(source, {"profiles": {name.replace("_", "-"): part for name, part in profiles.items()}}, is_admin)
+
+
+def test_profiles_extend_one_another() -> None:
+    """At several levels: the nearest wins, objects merge, lists are replaced; the platform comes from the base."""
+    layer = profiles_of(
+        base={"platform": "local", "driver": {"memory": "1g", "cores": 1}, "java_options": ["-Xss4m"]},
+        team={"extends": "base", "driver": {"memory": "2g"}, "conf": {"spark.a": "1", "spark.b": "1"}},
+        etl={"extends": "team", "conf": {"spark.b": "2"}, "java_options": ["-Xss8m"]},
+    )
+    profile = Profiles([layer]).get("etl")
+    assert profile.chain == ["base", "team", "etl"]
+    assert (profile.platform, profile.spec) == (
+        "local",
+        {
+            "driver": {"memory": "2g", "cores": 1},
+            "conf": {"spark.a": "1", "spark.b": "2"},
+            "java_options": ["-Xss8m"],
+        },
+    )
+
+
+def test_what_is_built_in_can_be_extended_and_overridden() -> None:
+    """An overridden base changes what extends it, whichever file that is in."""
+    admin = profiles_of("admin", True, k8s_small={"driver": {"memory": "2g"}}, local={"driver": {"cores": 1}})
+    user = profiles_of("user", k8s_big={"extends": "k8s-small", "executors": {"instances": 8}}, local={"extends": ""})
+    profiles = Profiles([admin, user])
+    big = profiles.get("k8s-big").spec
+    assert big["driver"] == {"cores": 1, "memory": "2g", "request_cores": "250m"}
+    assert big["executors"] == {"instances": 8, "cores": 1, "memory": "1g", "request_cores": "250m"}
+    assert profiles.get("local").spec == {"driver": {"cores": 1}}
+
+
+def test_unset_takes_away_what_is_below() -> None:
+    """TOML has no null; a field, a conf with dots in its key, or a whole object."""
+    layer = profiles_of(
+        base={"platform": "local", "driver": {"memory": "1g", "cores": 1}, "conf": {"spark.a.b": "1", "spark.c": "1"}},
+        one={"extends": "base", "unset": ["driver.memory", "conf.spark.a.b", "image"]},
+        all={"extends": "base", "unset": ["conf"], "conf": {"spark.d": "1"}},
+    )
+    profiles = Profiles([layer])
+    assert profiles.get("one").spec == {"driver": {"cores": 1}, "conf": {"spark.c": "1"}}
+    assert profiles.get("all").spec["conf"] == {"spark.d": "1"}
+    assert profiles.errors == []
+
+
+WRONG_BASES = [
+    ({"a": {"extends": "b"}, "b": {"extends": "c"}, "c": {"extends": "a"}}, "in a circle: a -> b -> c -> a"),
+    ({"a": {"extends": "a"}}, "f: profiles.a.extends: a profile cannot extend itself"),
+    ({"a": {"extends": "k8s-smal"}}, "there is no profile 'k8s-smal' (did you mean 'k8s-small'?); there are"),
+    ({"a": {"extends": 1}}, "f: profiles.a.extends: must be a string"),
+    ({"a": {"extends": "b"}, "b": {"platform": "local", "x": 1}}, "'b' has an error itself: f: profiles.b.x"),
+    ({"a": {"extends": "local", "unset": "driver"}}, "f: profiles.a.unset: must be a list of fields such as"),
+    ({"a": {"extends": "local", "unset": ["drivr.memory"]}}, "no field 'drivr' (did you mean 'driver'?)"),
+    ({"a": {"extends": "local", "unset": ["driver.mem"]}}, "no field 'mem' (did you mean 'memory'?)"),
+    ({"a": {"extends": "local", "unset": ["image.x"]}}, "f: profiles.a.unset: 'image' has no fields"),
+    ({"a": {"extends": "local", "conf": {"spark.a.token": MASK}}}, "f: profiles.a.conf.spark.a.token: '***' stands"),
+]
+
+
+@pytest.mark.parametrize(("profiles", "says"), WRONG_BASES, ids=[says[:40] for _, says in WRONG_BASES])
+def test_a_wrong_base_is_named(profiles: Mapping[str, object], says: str) -> None:
+    """With file, key and what there is; every profile that stands on it is refused, all others work."""
+    layer = Layer("f", {"profiles": {**profiles, "fine": {"platform": "local"}}})
+    assert says in wrong({"profile": "a"}, layer)["profile"]
+    assert resolve({"profile": "fine"}, layer).profile == "fine"
+
+
+def test_confs_may_be_written_as_toml_writes_them() -> None:
+    """Dots without quotes are tables, and numbers and truth values are what Spark makes of them."""
+    conf = {"spark": {"sql": {"shuffle": {"partitions": 8}, "ansi.enabled": True}}, "spark.x": 1.5}
+    layer = profiles_of(p={"extends": "local", "conf": conf, "env": {"N": 1}})
+    spec = Profiles([layer]).get("p").spec
+    expected = {"spark.sql.shuffle.partitions": "8", "spark.sql.ansi.enabled": "true", "spark.x": "1.5"}
+    assert (spec["conf"], spec["env"]) == (expected, {"N": "1"})
+
+
+def test_each_value_has_its_place() -> None:
+    """File and profile of the chain; limits that would be filled in; what limits refuse says so; secrets are masked."""
+    admin = Layer(
+        "/etc/rucat.toml",
+        {
+            "profiles": {"base": {"platform": "local", "driver": {"memory": "8g"}, "conf": {"spark.token": "canary"}}},
+            "limits": {"max_driver_memory": "4g", "max_lifetime_s": 3600, "denied_conf": ["spark.bad*"]},
+        },
+        is_admin=True,
+    )
+    user = profiles_of("~/rucat.toml", etl={"extends": "base", "conf": {"spark.bad": "1"}, "driver": {"cores": 2}})
+    profiles = Profiles([admin, user])
+    values = {value.key: value for value in profiles.explain(profiles.get("etl"))}
+    assert (values["driver.cores"].source, values["driver.cores"].profile) == ("~/rucat.toml", "etl")
+    assert (values["driver.memory"].source, values["driver.memory"].profile) == ("/etc/rucat.toml", "base")
+    assert "limit is 4g (limits.max_driver_memory in /etc/rucat.toml)" in values["driver.memory"].note
+    assert "limits.denied_conf in /etc/rucat.toml denies it" in values["conf.spark.bad"].note
+    assert values["conf.spark.token"].value == MASK
+    lifetime = values["max_lifetime_s"]
+    assert (lifetime.value, lifetime.source) == (3600, "limits.max_lifetime_s in /etc/rucat.toml")
+    assert (lifetime.note, values["platform"].profile) == ("limit applied", "base")
+
+
+def test_ten_thousand_confs_are_explained_in_no_time() -> None:
+    """Places are found without comparing each with each."""
+    conf = {f"spark.k{i}": "x" for i in range(10_000)}
+    profiles = Profiles([profiles_of(p={"platform": "local", "conf": conf}), profiles_of("g", p={"conf": conf})])
+    begun = time.process_time()
+    values = profiles.explain(profiles.get("p"))
+    assert len(values) == 10_001
+    assert {value.source for value in values if value.key != "platform"} == {"g"}
+    assert time.process_time() - begun < 2
+
+
+# --- more limits --------------------------------------------------------------------------------------------
+
+K8S = {"driver": {"cores": 1, "memory": "1g"}, "executors": {"instances": 4, "cores": 2, "memory": "2g"}}
+REFUSED = [
+    ({"max_total_memory": "8g"}, K8S, "driver.memory, executors.memory", "9g was asked for, and the limit is 8g"),
+    ({"max_total_cores": 8}, K8S, "driver.cores, executors.cores", "9 was asked for, and the limit is 8"),
+    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 61}, "idle_timeout_s", "61 was asked for, and the limit is 60"),
+    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 0}, "idle_timeout_s", "0 (never) was asked for"),
+    ({"max_lifetime_s": 60}, {"max_lifetime_s": 0}, "max_lifetime_s", "0 (never) was asked for"),
+    ({"allowed_platforms": ["local"]}, {}, "platform", "'kubernetes' was asked for, and allowed are local"),
+    ({"allowed_images": ["apache/*"]}, {"image": "evil/spark"}, "image", "allowed are apache/* (limits.allowed_images"),
+    ({"allowed_images": ["apache/*"]}, {}, "image", "none was named, and allowed are apache/*"),
+    (
+        {"allowed_namespaces": ["team-a"]},
+        {"kubernetes": {"namespace": "team-b"}},
+        "kubernetes.namespace",
+        "(did you mean 'team-a'?)",
+    ),
+    (
+        {"allowed_service_accounts": []},
+        {"kubernetes": {"service_account": "x"}},
+        "kubernetes.service_account",
+        "allowed are none",
+    ),
+    ({"allowed_contexts": ["a"]}, {"kubernetes": {"context": "b"}}, "kubernetes.context", "allowed are a"),
+    ({"allowed_spark_versions": ["4.3.*"]}, {"spark_version": "4.1.4"}, "spark_version", "allowed are 4.3.*"),
+    ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "2048"}}, "conf.spark.executor.memory", "2048"),
+    ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "2gb"}}, "conf.spark.executor.memory", "2gb"),
+    ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "lots"}}, "conf.spark.executor.memory", "lots"),
+    ({"max_executors": 2}, {"conf": {"spark.executor.instances": "3"}}, "conf.spark.executor.instances", "3 was asked"),
+]
+
+
+@pytest.mark.parametrize(("limit", "spec", "field", "says"), REFUSED)
+def test_what_is_over_a_limit_names_both_and_the_file(
+    limit: dict[str, object], spec: dict[str, object], field: str, says: str
+) -> None:
+    """Also where a conf says it, or nothing does."""
+    found = Profiles([limits(**limit)]).limits
+    with pytest.raises(Forbidden) as caught:
+        found.check(EngineSpec.model_validate(spec), "kubernetes")
+    (line,) = caught.value.details["errors"]  # type: ignore[misc, attr-defined]
+    assert line["field"] == field
+    assert says in line["message"]
+    assert f"limits.{next(iter(limit))} in admin.toml" in line["message"]
+
+
+WITHIN = [
+    ({"max_total_memory": "9g", "max_total_cores": 9}, K8S),
+    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 60}),
+    ({"allowed_platforms": ["k*"], "allowed_images": ["apache/*"]}, {"image": "apache/spark:4.3.0"}),
+    ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "1024"}}),
+    ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "1073741824b"}}),
+]
+
+
+@pytest.mark.parametrize(("limit", "spec"), WITHIN)
+def test_what_is_at_a_limit_is_within_it(limit: dict[str, object], spec: dict[str, object]) -> None:
+    """Nothing is refused that an administrator has allowed."""
+    Profiles([limits(**limit)]).limits.check(EngineSpec.model_validate(spec), "kubernetes")
+
+
+def test_limits_of_time_are_taken_where_none_is_given() -> None:
+    """Also where the gateway's own default is longer or never; a shorter default stays."""
+    layer = limits(max_idle_timeout_s=600, max_lifetime_s=900)
+    assert (resolve({}, layer).spec.idle_timeout_s, resolve({}, layer).spec.max_lifetime_s) == (600, 900)
+    assert Profiles([layer], idle_timeout_s=0).resolve({}, HERE).spec.idle_timeout_s == 600
+    assert Profiles([layer], idle_timeout_s=300).resolve({}, HERE).spec.idle_timeout_s is None
+    assert resolve({"idle_timeout_s": 30}, layer).spec.idle_timeout_s == 30
+    assert resolve({"platform": "external"}, layer).spec.idle_timeout_s is None
+
+
+CODE = ["spark.jars.packages", "spark.jars", "spark.plugins", "spark.sql.extensions", "spark.driver.extraClassPath"]
+
+
+@pytest.mark.parametrize("key", CODE)
+def test_code_of_ones_own_is_denied_on_a_teams_gateway(key: str) -> None:
+    """Unless limits allow it, all or by name; in one's own gateway the other way round."""
+    asked = {"conf": {key: "x"}}
+    for layers, is_team in (((), True), ((limits(own_code=False),), False)):
+        with pytest.raises(ConfDenied, match="own_code"):
+            Profiles(layers, is_team=is_team).resolve(asked, HERE)
+    for layers, is_team in (((), False), ((limits(own_code=True),), True), ((limits(allowed_conf=[key]),), True)):
+        assert Profiles(layers, is_team=is_team).resolve(asked, HERE).spec.conf == {key: "x"}
+
+
+def test_an_administrator_denies_variables() -> None:
+    """By globs, with the file."""
+    with pytest.raises(ConfDenied, match=r"HADOOP_CONF_DIR: limits.denied_env in admin.toml denies it"):
+        resolve({"secret_env": {"HADOOP_CONF_DIR": "/x"}}, limits(denied_env=["HADOOP_*"]))
+
+
+def test_of_two_administrators_the_machines_limit_wins() -> None:
+    """The environment's file lies over the machine's for values, and under it for limits."""
+    machine = Layer("/etc", {"limits": {"max_driver_cores": 2}, "default_profile": "a"}, is_admin=True)
+    environment = Layer("/env", {"limits": {"max_driver_cores": 8}, "default_profile": "b"}, is_admin=True)
+    profiles = Profiles([machine, environment])
+    assert (profiles.limits.max_driver_cores, profiles.default) == (2, "b")
+    assert profiles.limits.place("max_driver_cores") == "limits.max_driver_cores in /etc"
