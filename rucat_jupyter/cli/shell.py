@@ -69,13 +69,14 @@ def _engine(name: str | None) -> Engine:
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
     from ..notebook import session as sessions
+    from ..notebook.versions import mismatches
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
         raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")
     sys.argv = words or [""]  # as python has it, and what the session is known by
-    spark_errors._quieten()
+    spark_errors.quieten()
     attachment = sessions.attach(engine, session)
-    for line in sessions.mismatches(engine.view, attachment.spark.version):
+    for line in mismatches(engine.view, attachment.spark.version):
         output.tell(f"  {line}")
     namespace = {"spark": attachment.spark, "engine": engine}
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import os
-import sys
 import threading
 import uuid
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from .api import View, engine_path
 from .client import Engine
 from .identity import Caller, caller, get_shell
 from .phase import notice
+from .versions import mismatches, must_have_client
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -68,6 +68,7 @@ def connect(engine: Engine, session: str | None = None) -> SparkSession:
 
 def attach(engine: Engine, session: str | None = None) -> Attachment:
     """Like :func:`connect`, with what belongs to the session."""
+    must_have_client(engine.name)
     who = caller(session)
     with _lock:
         found = _attachments.get((engine.id, who.key))
@@ -111,30 +112,6 @@ def let_go(engine_id: str) -> None:
     for attachment in attachments():
         if attachment.engine.id == engine_id:
             attachment.lifeline.suspend()
-
-
-def mismatches(view: View, spark_version: str | None) -> list[str]:
-    """What of the engine's versions does not go with this Python, one line each with the fix."""
-    import pyspark
-
-    found = []
-    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    name = text.plain(view["name"])
-    if spark_version and _minor(spark_version) != _minor(pyspark.__version__):
-        found.append(
-            f"{name} has Spark {text.plain(spark_version)}, pyspark here is {pyspark.__version__}: expect errors. "
-            f"Install pyspark[connect]=={_minor(spark_version)}.* here, or create an engine from this notebook."
-        )
-    if view.get("python_version") and _minor(view["python_version"]) != here:
-        found.append(
-            f"{name} has Python {text.plain(view['python_version'])}, here is {here}: Python UDFs will fail. "
-            "Use a kernel of the same Python, or create an engine from this notebook."
-        )
-    return found
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
 
 
 def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:

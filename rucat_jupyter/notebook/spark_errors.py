@@ -52,12 +52,25 @@ def install(shell: Any) -> None:
         _installed.add("types")
         for kind in _kinds():
             kind._render_traceback_ = _render
-        _quieten()
+        quieten()
         before = threading.excepthook
         threading.excepthook = lambda args: None if _told_of_thread(args) else before(args)
     if getattr(shell, "_rucat_errors", None) is not install:
         shell._rucat_errors = install
         shell.events.register("pre_execute", _restore)
+
+
+def quieten() -> None:
+    """Keep pyspark from writing errors a second time (as JSON, as a trace), unless all is wanted."""
+    from pyspark import util
+    from pyspark.logger import PySparkLogger
+
+    for name in LOGGERS:
+        for handler in PySparkLogger.getLogger(name).handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(lambda _: mode() == FULL)
+    if callable(print_trace := getattr(util, "print_exec", None)):
+        util.print_exec = lambda stream: print_trace(stream) if mode() == FULL else None
 
 
 def short(error: BaseException, shell: Any = None) -> list[str]:
@@ -218,16 +231,3 @@ def _restore(*_: object) -> None:
     while _shrunk:
         error, kind = _shrunk.pop()
         error.__class__ = kind
-
-
-def _quieten() -> None:
-    """Keep pyspark from writing errors a second time (as JSON, as a trace), unless all is wanted."""
-    from pyspark import util
-    from pyspark.logger import PySparkLogger
-
-    for name in LOGGERS:
-        for handler in PySparkLogger.getLogger(name).handlers:
-            if type(handler) is logging.StreamHandler:
-                handler.addFilter(lambda _: mode() == FULL)
-    if callable(print_trace := getattr(util, "print_exec", None)):
-        util.print_exec = lambda stream: print_trace(stream) if mode() == FULL else None

@@ -24,7 +24,7 @@ MISSING = 'spark.table("sales").count()'
 def attached(place: Place, rest: Callable[..., Any]) -> Iterator[Kernel]:
     """One kernel for all, on an engine that sends no more than 8 MB to a notebook."""
     rest("POST", "engines", json={"name": ENGINE, "conf": {"spark.driver.maxResultSize": "8m"}})
-    wait_for_status(rest, ENGINE, "Running")
+    wait_for_status(rest, ENGINE, "Running", "Failed", deadline_s=180)
     with kernel(place.env, place.root, place.root / "wrong.ipynb") as found:
         found.run(f"%load_ext rucat_jupyter\n%rucat attach {ENGINE}\n{PREPARE}")
         yield found
