@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise BadUsage."""
-        raise BadUsage(f"{self.prog}: {message}. See: {self.prog} --help")
+        raise BadUsage(f"{self.verb.name}: {message.removeprefix('argument ')}. See: {self.prog} --help")
 
     def print_help(self, file: Any = None) -> None:
         """Raise HelpWanted."""
@@ -127,7 +127,7 @@ def attaching(parser: Parser) -> None:
 
 def settings(parser: Parser) -> None:
     """Take what an engine is made of: ``--profile``, ``--conf``, ``--executors``, ``--driver-memory``."""
-    completed_by(parser.add_argument("--profile", metavar="P", help="a named template"), "profiles")
+    completed_by(parser.add_argument("--profile", type=word, metavar="P", help="a named template"), "profiles")
     resources(parser)
 
 
@@ -150,6 +150,13 @@ def setting(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key.strip(), value
+
+
+def word(text: str) -> str:
+    """A text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def count(text: str) -> int:
