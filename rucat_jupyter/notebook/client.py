@@ -105,9 +105,12 @@ class Engine:
         raise AssertionError("unreachable: the poll ends by an error")
 
     def stop(self, *, wait: bool = True) -> Engine:
-        """Stop it; its record, settings and last log lines stay. Sessions of this process are let go first."""
-        _let_go(self.id)
+        """Stop it; its record, settings and last log lines stay. This process lets go of its sessions there.
+
+        What runs on them ends at once, and says that the engine was stopped: so it is asked first.
+        """
         self._ask("POST", "stop")
+        _let_go(self.id)
         return self._wait_for(("Stopped", "Failed")) if wait else self
 
     def restart(
@@ -126,17 +129,18 @@ class Engine:
         What is given is stored, and holds from now on. Fields are those of ``create``; None unsets.
         """
         changed = changes(conf, executors, driver_memory, spec)
-        _let_go(self.id)
         self._ask("POST", "restart", json=changed or None)
+        _let_go(self.id)
         return self.wait(timeout_s, phase=phase) if wait else self
 
     def delete(self, *, wait: bool = True) -> None:
         """Stop it where it runs and forget it: record, settings and logs; its history stays for a time."""
-        _let_go(self.id)
         try:
             self._ask("DELETE")
         except EngineNotFound:
             return
+        finally:
+            _let_go(self.id)
         if wait:
             self._wait_for(())
 
@@ -350,7 +354,7 @@ def history(ref: str, api: Api | None = None) -> History:
 
 
 def _let_go(engine_id: str) -> None:
-    """Close this process's sessions on an engine before it ends, so that nothing retries against it."""
+    """Close this process's sessions on an engine that was asked to end, so that nothing retries against it."""
     import sys
 
     if (sessions := sys.modules.get(f"{__package__}.session")) is not None:

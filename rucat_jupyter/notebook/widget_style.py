@@ -47,9 +47,16 @@ STYLE = """<style>
   max-height: 240px; overflow: auto; margin: 6px 0 0; padding: 6px; white-space: pre; font-size: 12px;
   font-family: var(--jp-code-font-family); background: var(--jp-layout-color2); color: var(--jp-ui-font-color1);
 }
-.rucat-ask { margin-right: 8px; }
+.rucat-ask, .rucat-operation { margin-right: 8px; }
 .rucat-query { font-family: var(--jp-code-font-family); font-size: 12px; }
-.rucat-scroll { overflow-x: auto; max-width: 100%; }
+.rucat-scroll { overflow-x: auto; max-width: 100%; container-type: inline-size; }
+@container (max-width: 620px) {
+  .rucat-scroll thead { position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }
+  .rucat-scroll table, .rucat-scroll tbody { display: block; }
+  .rucat-scroll tr { display: block; padding: 4px 0; border-bottom: 1px solid var(--jp-border-color1); }
+  .rucat-table .rucat-scroll td { display: inline-block; white-space: normal; min-width: 0; overflow-wrap: anywhere; }
+  .rucat-table .rucat-scroll td.rucat-cell-name { display: block; font-weight: 600; }
+}
 .rucat-table table { border-collapse: collapse; margin: 0; color: inherit; font-size: inherit; }
 .rucat-table th, .rucat-table td {
   text-align: left; vertical-align: top; padding: 2px 14px 2px 0; white-space: nowrap;
@@ -59,6 +66,8 @@ STYLE = """<style>
 .rucat-table td.rucat-cell-name { white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
 .rucat-form .widget-inline-hbox { flex-wrap: wrap; height: auto; }
 .rucat-form .widget-inline-hbox > .widget-label { color: inherit; text-align: left; flex: 0 1 190px; }
+.rucat-form .widget-inline-hbox > input, .rucat-form .widget-inline-hbox > select,
+.rucat-form .widget-inline-hbox > textarea { box-sizing: border-box; min-height: 28px; }
 .rucat-form .widget-inline-hbox > input, .rucat-form .widget-inline-hbox > select,
 .rucat-form .widget-inline-hbox > textarea { flex: 1 1 160px; min-width: 0; }
 .rucat-table .widget-dropdown > .widget-label { width: auto; color: inherit; }
