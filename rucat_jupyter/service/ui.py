@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from typing import Annotated
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from fastapi import Depends, Path
 from fastapi.responses import RedirectResponse
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,7 +32,7 @@ from ..errors import (
 from ..operations import Reached
 from .openapi import Schema, errors
 from .polls import cancel, until_gone
-from .routes import ENGINE, PREFIX, AnyCall, Call, Ref, make_router
+from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router
 
 log = logging.getLogger(__name__)
 
@@ -59,29 +61,41 @@ _OWN_POLICY = (
 """For a Spark that says none (before 4.3): what its pages need, and nothing from or to elsewhere."""
 
 router = make_router()
+UiPath = Annotated[str, Path(description="A page of the Spark UI, such as 'jobs/'; empty: its first page.")]
 _ANSWERS: dict[int | str, Schema] = {
     200: {"description": "A page, script or image of the Spark UI.", "content": {"*/*": {}}},
+    302: {"description": "To another page of the Spark UI; it may answer other statuses too."},
+    304: {"description": "What the browser has is still right."},
     307: {"description": "To the same page by the engine's id."},
-    "default": {"description": "Whatever the Spark UI answers.", "content": {"*/*": {}}},
     **errors(EngineNotFound, NotPossible, NotManaged, PlatformUnavailable, EngineUnavailable),
 }
 
 
+
+async def begin_ui_call(request: Request) -> Call:
+    """Know who asks; the parameters are the Spark UI's own."""
+    service: Service = request.app.state.service
+    return Call(service, request, service.owner_of(request))
+
+
+UiCall = Annotated[Call, Depends(begin_ui_call)]
+
+
 @router.get(f"{ENGINE}/ui", response_class=Response, responses=_ANSWERS)
-async def get_ui_root(call: AnyCall, ref: Ref) -> Response:
+async def get_ui_root(call: UiCall, ref: Ref) -> Response:
     """Lead to the first page of an engine's Spark UI."""
     engine = await call.service.gateway.get(call.owner, ref)
     return _redirect(call, engine.id, b"")
 
 
 @router.get(f"{ENGINE}/ui/{{path:path}}", response_class=Response, responses=_ANSWERS)
-async def get_ui(call: AnyCall, ref: Ref, path: str) -> Response:
+async def get_ui(call: UiCall, ref: Ref, path: UiPath) -> Response:
     """Show a page of an engine's Spark UI; by name it leads to the engine's id."""
     return await _page(call, ref, path)
 
 
 @router.head(f"{ENGINE}/ui/{{path:path}}", include_in_schema=False)
-async def head_ui(call: AnyCall, ref: Ref, path: str) -> Response:
+async def head_ui(call: UiCall, ref: Ref, path: UiPath) -> Response:
     """Say what a page of the Spark UI would be."""
     return await _page(call, ref, path)
 

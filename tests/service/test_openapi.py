@@ -10,7 +10,7 @@ import httpx
 import pytest
 import schemathesis
 from fakes.office import Office, open_office
-from fakes.rest_app import ROUTES, app_of, client_of
+from fakes.rest_app import OPERATION, ROUTES, app_of, client_of
 from fakes.served import served
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,7 +57,7 @@ async def test_a_parameter_is_never_null(client: httpx.AsyncClient) -> None:
     paths = (await read(client))["paths"]
     operations = [operation for methods in paths.values() for operation in methods.values()]
     parameters = [parameter for operation in operations for parameter in operation.get("parameters", [])]
-    names = {"id", "key", "status", "name", "limit", "page", "since", "wait", "force", "tail", "follow"}
+    names = {"id", "key", "op", "path", "status", "name", "limit", "page", "since", "wait", "force", "tail", "follow"}
     assert {parameter["name"] for parameter in parameters} == names
     assert all(p["description"] for p in parameters)
     assert not [p for p in parameters if "anyOf" in p["schema"] or p["schema"].get("type") == "null"]
@@ -136,7 +136,7 @@ def test_no_call_gets_an_answer_that_is_not_described(
         for name, operations in EXCEPT.items()
         if operations == ("*",) or f"{method} {path}" in operations
     ]
-    there = {"id": "the-Running", "key": "a" * 32} if "{id}" in path else None
+    there = {"id": "the-Running", "key": "a" * 32, "op": OPERATION, "path": "jobs/"} if "{id}" in path else None
 
     @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(data=st.data())

@@ -284,9 +284,9 @@ async def test_wrong_parameters_of_an_engine(client: httpx.AsyncClient, path: st
     assert fields_of(answer) == [field]
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "/ui" not in route[1]])
 async def test_an_unknown_parameter_is_refused_everywhere(client: httpx.AsyncClient, method: str, path: str) -> None:
-    """On every route of the table."""
+    """On every route of the table, but for the Spark UI's pages, whose parameters are their own."""
     path = fill(path, "etl")
     answer = await client.request(method, f"{path}?nonsense=1")
     assert error_of(answer) == (400, "invalid_request")

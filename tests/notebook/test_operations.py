@@ -1,0 +1,195 @@
+"""What runs on a real engine is seen and cancelled by others while the kernel that runs it is busy."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from support.notebook import Cell, Kernel
+from support.place import Place, wait_until
+
+from rucat_jupyter import launch
+
+pytestmark = pytest.mark.engine
+
+TAG = "rucat:cell=7:0badcafe"
+LONG = "select count(*) as n from range(0, 400000000000, 1, 16) where id % 7 = (id * 3) % 11"
+WORK = {
+    "query": f"spark.sql({LONG!r}).collect()",
+    "write": f"spark.sql({LONG!r}).write.mode('overwrite').parquet('written.parquet')",
+    "table": f"spark.sql('create table made_of_it as ' + {LONG!r})",
+    "dataframe": "spark.range(0, 400000000000, 1, 16).filter('id % 7 = (id * 3) % 11').groupBy().count().toPandas()",
+}
+CELL = f"""
+spark.addTag({TAG!r})
+try:
+    {{work}}
+except Exception as error:
+    print(getattr(error, 'getCondition', lambda: '')() or str(error))
+finally:
+    spark.removeTag({TAG!r})
+"""
+
+
+class Asked:
+    """The gateway, asked as curl would, with the seconds that each answer took."""
+
+    def __init__(self, client: httpx.Client, engine: str) -> None:
+        self._client, self._engine = client, engine
+        self.took_s = 0.0
+
+    def __call__(self, method: str, path: str) -> httpx.Response:
+        begun = time.monotonic()
+        answer = self._client.request(method, f"/rucat/engines/{self._engine}/{path}", timeout=30)
+        self.took_s = time.monotonic() - begun
+        return answer
+
+    def running(self) -> list[dict[str, Any]]:
+        """What runs now."""
+        answer = self("GET", "operations")
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["operations"]
+        return found
+
+
+@pytest.fixture
+def ask(place: Place, engine: str) -> Iterator[Asked]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RUCAT_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
+            patch.setenv(name, place.env[name])
+        with launch.client(launch.ensure(place.data_dir)) as client:
+            yield Asked(client, engine)
+
+
+@pytest.fixture
+def busy(notebook: Callable[..., Kernel], ask: Asked) -> Iterator[Callable[[str], concurrent.futures.Future[Cell]]]:
+    """Run a cell of :data:`WORK` in the background, and wait until the engine shows its tasks."""
+    kernel = notebook("busy")
+    kernel.run("%rucat attach shared")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def begin(work: str) -> concurrent.futures.Future[Cell]:
+            cell = pool.submit(kernel.run, CELL.format(work=WORK[work]))
+            wait_until("its tasks", lambda: any(op["tasks"] for op in ask.running()), 60)
+            return cell
+
+        try:
+            yield begin
+        finally:
+            for op in ask.running():
+                ask("POST", f"operations/{op['id']}/cancel")
+
+
+@pytest.mark.parametrize("work", list(WORK))
+def test_it_is_listed_and_cancelled_while_the_kernel_is_busy(
+    busy: Callable[[str], concurrent.futures.Future[Cell]],
+    notebook: Callable[..., Kernel],
+    ask: Asked,
+    place: Place,
+    work: str,
+) -> None:
+    """Listed within 1 s with notebook and cell; the cell gets OPERATION_CANCELED, its session is usable after that."""
+    cell = busy(work)
+    (operation,) = ask.running()
+    assert ask.took_s < 1.0
+    assert (operation["notebook"], operation["cell"]) == (str(place.root / "busy.ipynb"), 7)
+    assert operation["session_key"]
+    assert operation["status"] == "running"
+    assert operation["tasks"] > operation["tasks_done"]
+    assert operation["stages"] > operation["stages_done"]
+    assert TAG in operation["tags"]
+    assert ("aggregate" if work == "dataframe" else "from range(0, 400000000000") in operation["text"]
+    begun = time.monotonic()
+    answer = ask("POST", f"operations/{operation['id']}/cancel")
+    assert ask.took_s < 1.0
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
+    assert answer.json()["id"] == operation["id"]
+    assert "OPERATION_CANCELED" in cell.result(timeout=30).stdout
+    assert time.monotonic() - begun < 2.0
+    wait_until("nothing runs", lambda: not ask.running(), 3)
+    again = ask("POST", f"operations/{operation['id']}/cancel")
+    assert (again.status_code, again.json()["code"]) == (404, "operation_not_found")
+
+
+def test_the_session_is_usable_after_a_cancel(
+    busy: Callable[[str], concurrent.futures.Future[Cell]], notebook: Callable[..., Kernel], ask: Asked
+) -> None:
+    """Its views and conf are there."""
+    other = notebook("busy")  # the same notebook: the same session
+    other.run("%rucat attach shared")
+    other.run("spark.range(3).createOrReplaceTempView('kept'); spark.conf.set('spark.sql.shuffle.partitions', '7')")
+    cell = busy("query")
+    ask("POST", f"operations/{ask.running()[0]['id']}/cancel")
+    cell.result(timeout=30)
+    found = other.run("print(spark.table('kept').count(), spark.conf.get('spark.sql.shuffle.partitions'))")
+    assert found.stdout.strip().endswith("3 7")
+
+
+def test_another_notebook_sees_and_cancels_it(
+    busy: Callable[[str], concurrent.futures.Future[Cell]], notebook: Callable[..., Kernel]
+) -> None:
+    """By the Python face: a table, and cancel by what it lists."""
+    other = notebook("other")
+    cell = busy("query")
+    shown = other.run(
+        "import rucat_jupyter\nengine = rucat_jupyter.get('shared')\nfound = engine.operations()\nfound"
+    ).text
+    assert "busy.ipynb" in shown
+    assert "NOTEBOOK" in shown
+    assert other.run("engine.cancel(found[0])").text.strip() == ""
+    assert "OPERATION_CANCELED" in cell.result(timeout=30).stdout
+    said = other.run(
+        "try: engine.cancel(found[0])\nexcept rucat_jupyter.errors.OperationNotFound as error: print(error)"
+    )
+    assert "runs no operation" in said.stdout
+    assert other.run("print(engine.operations())").stdout.strip() == "Nothing runs."
+
+
+@pytest.mark.parametrize("ref", ["x", "00000000-0000-4000-8000-000000000000", "%00", "a'b", "%2e%2e", "x" * 3000, "😀"])
+def test_hostile_operation_ids(ask: Asked, ref: str) -> None:
+    """404 in the error form; the engine's sessions are not touched."""
+    answer = ask("POST", f"operations/{ref}/cancel")
+    assert answer.status_code == 404
+    assert answer.json()["code"] in ("operation_not_found", "no_such_route")
+
+
+def test_looking_is_no_use(ask: Asked, rest: Callable[..., Any]) -> None:
+    """However often; nor does it change the engine."""
+    before = rest("GET", "engines/shared")
+    for _ in range(20):
+        ask.running()
+    after = rest("GET", "engines/shared")
+    assert (after["last_used_at"], after["revision"]) == (before["last_used_at"], before["revision"])
+
+
+def test_the_ui_is_where_the_reader_is(notebook: Callable[..., Kernel], ask: Asked) -> None:
+    """Without a Jupyter server it is the driver's own address, and it answers there."""
+    shown = notebook("other").run("%rucat ui shared").text.strip()
+    assert shown.startswith("http://127.0.0.1:")
+    assert httpx.get(shown, follow_redirects=True, trust_env=False).status_code == 200
+    assert httpx.get(f"{shown}api/v1/applications", trust_env=False).json()[0]["name"] == "shared"
+
+
+def test_an_engine_without_a_ui(notebook: Callable[..., Kernel], ask: Asked, rest: Callable[..., Any]) -> None:
+    """The sessions that Rucat knows are asked: ids alone, which is enough to cancel; the UI is one line."""
+    kernel = notebook("plain")
+    kernel.run("%rucat create plain --conf spark.ui.enabled=false", timeout_s=180)
+    look = Asked(ask._client, "plain")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        try:
+            assert look.running() == []
+            cell = pool.submit(kernel.run, CELL.format(work=WORK["query"]))
+            (operation,) = wait_until("it runs", look.running, 60)
+            assert operation["notebook"].endswith("plain.ipynb")
+            assert [operation[name] for name in ("text", "cell", "started_at", "tasks")] == ["", None, None, None]
+            assert look("POST", f"operations/{operation['id']}/cancel").status_code == 202
+            assert "OPERATION_CANCELED" in cell.result(timeout=30).stdout
+            by_id = Asked(ask._client, rest("GET", "engines/plain")["id"])("GET", "ui/jobs/")
+            assert (by_id.status_code, by_id.json()["code"]) == (409, "not_possible")
+            assert "has no Spark UI" in kernel.run("%rucat ui", may_fail=True).error
+        finally:
+            kernel.run("%rucat delete plain --yes", timeout_s=60)
