@@ -5,15 +5,43 @@ from __future__ import annotations
 import os
 import sys
 
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes, as the command line has them."""
+
 
 def main() -> None:
     """Run the command line; the gateway's own start takes the short way, without it."""
     arguments = sys.argv[1:]
     if arguments[:2] == ["serve", "--notify"] and len(arguments) == 3:
         _serve_detached(int(arguments[2]))
-    from . import cli
+    try:
+        from . import cli
 
-    cli.run(_serve)
+        cli.run(_serve)
+    except KeyboardInterrupt:  # while the program itself was still being loaded
+        sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith(__package__ or "rucat_jupyter"):
+            raise
+        sys.exit(_say_missing(missing.name, arguments))
+
+
+def _say_missing(module: str, arguments: list[str]) -> int:
+    """Say that a package is missing; ``doctor`` works all the same, for that is what it is for."""
+    if arguments[:1] != ["doctor"]:
+        fix = f"{sys.executable} -m pip install --force-reinstall rucat_jupyter"
+        sys.stderr.write(f"rucat: the package {module!r} is missing here. Look: rucat doctor   Mend: {fix}\n")
+        return FAILED
+    from .notebook.doctor import doctor
+
+    found = doctor()
+    if "--json" in arguments:
+        import json
+
+        sys.stdout.write(json.dumps(found.report.as_json(), indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{found!r}\n")
+    return FAILED if found.report.level.value == "bad" else 0
 
 
 def _serve_detached(descriptor: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from .findings import Finding, Report, warn
+from .findings import Finding, Report, bad, warn
 
 LIMIT_S = 2.5
 """What all checks together may take; what is not known by then is told as such."""
@@ -88,6 +88,9 @@ def _run(
 ) -> None:
     try:
         findings = list(check(place))
+    except ModuleNotFoundError as missing:
+        fix = f"{place.python} -m pip install {missing.name}"
+        findings = [bad(area, f"cannot be looked at: the package {missing.name} is missing", fix)]
     except Exception as error:  # a check-up is for what nobody foresaw: it says so and goes on
         said = f"cannot be looked at: {type(error).__name__}: {error}"
         findings = [warn(area, said, "read the message; please report it if it says nothing to you")]

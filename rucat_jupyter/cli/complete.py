@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """Longer than that nobody waits for Tab; an answer takes some milliseconds."""
+VARIABLE = "_RUCAT_COMPLETE"
+"""Where the shell's function says what it wants, as click names it."""
 
 
 def engines(incomplete: str) -> list[tuple[str, str]]:
@@ -29,11 +32,12 @@ def statuses(incomplete: str) -> list[str]:
 
 
 def _matching(found: list[tuple[str, str]], incomplete: str) -> list[tuple[str, str]]:
-    """Those that begin so, quoted as a shell wants them typed; half a quoted word is quoted alike."""
+    """Those that begin so; bash inserts them as they are, so they are quoted for it, the other shells quote."""
     from ..notebook.text import plain
 
+    typed = shlex.quote if os.environ.get(VARIABLE, "").endswith("bash") else str
     begun = incomplete.lstrip("'\"").replace("\\ ", " ")
-    return [(shlex.quote(plain(name)), plain(help_text, 60)) for name, help_text in found if name.startswith(begun)]
+    return [(typed(plain(name)), plain(help_text, 60)) for name, help_text in found if name.startswith(begun)]
 
 
 def _ask(path: str, key: str) -> list[dict[str, Any]]:

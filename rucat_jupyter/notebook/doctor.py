@@ -15,6 +15,8 @@ from . import text
 SHAPES = {Level.OK: "●", Level.WARN: "◐", Level.BAD: "✕"}
 AREA_WIDTH = 15
 INDENT = " " * 8
+NOWHERE = Path.home() / ".local" / "share" / "jupyter" / "rucat"
+"""Looked at where nothing can tell: Jupyter's default on Linux."""
 
 
 class Doctor:
@@ -43,7 +45,12 @@ def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
         Start the gateway first, if none runs, to look at it too.
     """
     early: list[Finding] = []
-    directory = directory or data_dir()
+    if directory is None:
+        try:
+            directory = data_dir()
+        except ModuleNotFoundError as missing:
+            early.append(bad("data directory", f"only {missing.name} knows where it is", f"pip install {missing.name}"))
+            directory = NOWHERE
     if start:
         try:
             launch.ensure(directory)
