@@ -13,6 +13,7 @@ import pytest
 from fakes.store_flavours import Flavour
 
 from rucat_jupyter.engine import (
+    MASK,
     Credential,
     DriverSpec,
     Engine,
@@ -410,6 +411,20 @@ async def test_keys_can_be_removed_from_maps(store: Store) -> None:
     assert engine.spec == EngineSpec(conf={"c": "4"})
     engine = await store.update(engine, {"spec": EngineSpec()}, None)
     assert (await store.get(engine.id)).spec == EngineSpec()
+
+
+async def test_an_update_may_replace_the_credential(store: Store) -> None:
+    """In the same compare-and-set: a lost one leaves the old credential, one without a credential, too."""
+    engine = await create(store)
+    newer = await store.update(engine, {"message": "x"}, None)
+    kept = await store.credential(engine.id)
+    other = Credential(token="t2", conf={"spark.my.password": "p\n'"}, env={"A": "b"})
+    with pytest.raises(Conflict):
+        await store.update(engine, {"message": "late"}, Note("me", "restart"), other)
+    assert await store.credential(engine.id) == kept
+    await store.update(newer, {"spec": EngineSpec(conf={"spark.my.password": MASK})}, Note("me", "restart"), other)
+    assert await store.credential(engine.id) == other
+    assert [event.kind for event in await store.history(engine.id)] == ["create", "restart"]
 
 
 # --- races ------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def rest(place: Place) -> Callable[..., Any]:
 
     def ask(method: str, path: str, **options: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("RUCAT_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
+            for name in ("RUCAT_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
                 patch.setenv(name, place.env[name])
             with launch.client(launch.ensure(place.data_dir)) as client:
                 answer: httpx.Response = client.request(method, f"/rucat/{path}", timeout=70, **options)

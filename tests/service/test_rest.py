@@ -657,3 +657,76 @@ async def test_a_defect_has_the_error_form_too(office: Office, monkeypatch: pyte
         answer = await client.get("/rucat/engines")
     assert error_of(answer) == (500, "internal")
     assert TOKEN not in answer.text
+
+
+# --- plans, profiles, restarts with settings ----------------------------------------------------------------
+
+
+async def test_a_dry_run_answers_a_plan(office: Office, client: httpx.AsyncClient) -> None:
+    """200, no engine, no secret; wrong settings are what they are at a create."""
+    body = {"name": "etl", "conf": {"spark.my.token": TOKEN}, "driver": {"memory": "2g"}}
+    answer = await client.post("/rucat/engines?dry_run=true", json=body)
+    plan = answer.json()
+    assert answer.status_code == 200
+    assert TOKEN not in answer.text
+    assert (plan["name"], plan["platform"], plan["profile"], plan["exists"]) == ("etl", "local", "local", None)
+    assert plan["spec"]["driver"] == {"memory": "2g"}
+    assert {"key": "driver.memory", "value": "2g", "source": "given", "profile": "", "note": ""} in plan["values"]
+    assert await office.store.engines() == []
+    made = (await client.post("/rucat/engines?dry_run=false", json=body)).json()
+    assert (await client.post("/rucat/engines?dry_run=true", json=body)).json()["exists"] == made
+    assert error_of(await client.post("/rucat/engines?dry_run=true", json={"foo": 1})) == (400, "invalid_request")
+    assert fields_of(await client.post("/rucat/engines?dry_run=maybe", json={})) == ["dry_run"]
+
+
+async def test_profiles_have_chain_places_and_limits() -> None:
+    """Beside what they set: which they extend, where and how large, each value's file, and what limits make of it."""
+    layer = Layer(
+        "/etc/rucat.toml",
+        {"profiles": {"big": {"extends": "k8s-small", "driver": {"memory": "8g"}}}, "limits": {"max_executors": 2}},
+        is_admin=True,
+    )
+    async with client_of(await open_office(Profiles([layer]))) as client:
+        body = (await client.get("/rucat/profiles")).json()
+    big = next(profile for profile in body["profiles"] if profile["name"] == "big")
+    assert (big["chain"], big["sources"]) == (["k8s-small", "big"], ["built in", "/etc/rucat.toml"])
+    size = "driver 1 core 8 GB, 2 executors × 1 core 1 GB"
+    assert (big["where"], big["size"], big["available"]) == ("kubernetes", size, False)
+    memory = {"key": "driver.memory", "value": "8g", "source": "/etc/rucat.toml", "profile": "big", "note": ""}
+    assert memory in big["values"]
+    about = "Largest executors.instances and executors.max."
+    assert body["limits"] == [{"name": "max_executors", "value": 2, "source": "/etc/rucat.toml", "description": about}]
+
+
+async def test_health_names_broken_profile_files() -> None:
+    """Degraded, with file and key; engines do not depend on them."""
+    layer = Layer("/home/rucat.toml", {"profiles": {"a": {"extends": "b"}}})
+    async with client_of(await open_office(Profiles([layer]))) as client:
+        body = (await client.get("/rucat/health")).json()
+    assert (body["status"], body["profiles"]["ok"], body["store"]["ok"]) == ("degraded", False, True)
+    assert body["profiles"]["message"].startswith("/home/rucat.toml: profiles.a.extends: there is no profile 'b'")
+
+
+async def test_restart_takes_settings(office: Office, client: httpx.AsyncClient) -> None:
+    """202 and stored; every wrong field at once; no body, an empty one and {} are a plain restart."""
+    await office.engine(Status.RUNNING)
+    url = "/rucat/engines/etl/restart"
+    answer = await client.post(url, json={"driver": {"memory": "4 GB"}, "executors": 2, "foo": 1})
+    assert error_of(answer) == (400, "invalid_request")
+    assert sorted(fields_of(answer)) == ["driver.memory", "executors", "foo"]
+    assert error_of(await client.post(url, json={"conf": {"spark.master": "x"}})) == (403, "conf_denied")
+    assert error_of(await client.post(url, content="{}", headers={"Content-Type": "text/plain"}))[0] == 415
+    assert error_of(await client.post(url, content="x", headers={"Content-Type": "application/json"}))[0] == 400
+    assert error_of(await client.post(url, json=[]))[0] == 400
+    answer = await client.post(url, json={"driver": {"memory": "4g"}})
+    assert (answer.status_code, answer.json()["run"], answer.json()["spec"]["driver"]["memory"]) == (202, 2, "4g")
+    answer = await client.post(url, json={"driver": {"memory": "5g"}})
+    assert error_of(answer) == (409, "not_possible")
+    assert "wait until it runs, or stop it" in answer.json()["message"]
+    for options in ({}, {"content": b""}, {"json": {}}):
+        assert (await client.post(url, **options)).status_code == 200  # type: ignore[arg-type]
+    assert error_of(await client.post("/rucat/engines/none/restart", json={"driver": {}}))[0] == 404
+    external = {"name": "far", "platform": "external", "external": {"url": "sc://far:1"}}
+    await client.post("/rucat/engines", json=external)
+    answer = await client.post("/rucat/engines/far/restart", json={"driver": {"cores": 1}})
+    assert error_of(answer) == (409, "not_managed")
