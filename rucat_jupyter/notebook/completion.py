@@ -120,7 +120,10 @@ def offer(rest: str, sources: Sources, *, after: str = "", is_cell: bool = False
 def meaning(rest: str, sources: Sources, *, is_cell: bool = False) -> str:
     """What the word at the end of ``rest`` means; empty where that is not known."""
     _, last = _split(rest)
-    value = last.value
+    key, equals, _ = last.raw.partition("=")
+    if equals and not key.startswith("-"):  # of a setting, also where its value is meant
+        rest = f"{rest.removesuffix(last.raw)}{key}"
+    value = last.value.partition("=")[0] if equals else last.value
     found = offer(rest, sources, is_cell=is_cell).candidates
     for end in ("", "="):  # a key of a setting is offered with its =
         for candidate in found:

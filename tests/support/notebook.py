@@ -23,6 +23,7 @@ class Cell:
     stderr: str = ""
     shown: dict[str, str] = field(default_factory=dict)  # display id (or number) -> last text shown there
     updates: list[str] = field(default_factory=list)  # each text that was shown in place of another
+    metadata: list[dict[str, Any]] = field(default_factory=list)  # of each output that has some
     error: str = ""  # the traceback as it is shown
     ename: str = ""
     evalue: str = ""
@@ -117,6 +118,8 @@ def _collect(cell: Cell, message: dict[str, Any]) -> None:
         cell.ename, cell.evalue = content["ename"], content["evalue"]
     elif kind in ("display_data", "update_display_data", "execute_result"):
         key = content.get("transient", {}).get("display_id") or str(len(cell.shown))
+        if content.get("metadata"):
+            cell.metadata.append(content["metadata"])
         if kind == "update_display_data":
             cell.updates.append(content["data"]["text/plain"])
         cell.shown[key] = content["data"]["text/plain"]
