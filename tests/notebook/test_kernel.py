@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 import pytest
 from support.notebook import Kernel, kernel
 from support.place import Place
@@ -131,9 +130,7 @@ def test_a_frozen_engine_does_not_hold_the_end_of_a_kernel(
         driver.suspend()
         try:
             mine.run("import threading; threading.Thread(target=spark.range(1).collect, daemon=True).start()")
-            process = psutil.Process(mine.pid)
-            assert mine.end() < 4  # 2 s, and what jupyter_client takes to see it
-            assert not process.is_running()
+            assert mine.end() < 2
         finally:
             driver.resume()
 
@@ -156,9 +153,9 @@ def test_ctrl_c_ends_the_waiting_not_the_engine(notebook: Callable[..., Kernel],
     """Within a second, with the way on; the rest of Run All does not run."""
     mine = notebook("interrupted")
     mine.run("import httpx, rucat_jupyter.launch")
-    interrupted_at = _later(2, mine.interrupt)
+    interrupted_at = _at(2, mine.interrupt)
     cell = mine.run("%rucat create slow", may_fail=True)
-    assert cell.seconds - interrupted_at < 1.5
+    assert cell.ended_at - interrupted_at[0] < 1
     assert cell.error == ("rucat: slow is still starting. Wait again: %rucat create slow   Stop it: %rucat stop slow")
     wait_for_status(rest, "slow", "Pending", "Running")
     said = mine.run("%rucat delete slow --yes").text
@@ -206,6 +203,13 @@ def _later(seconds: float, act: Callable[[], object]) -> float:
     return seconds
 
 
+def _at(seconds: float, act: Callable[[], object]) -> list[float]:
+    """Do it after that many seconds; the time when it was begun comes into the list."""
+    at: list[float] = []
+    threading.Timer(seconds, lambda: (at.append(time.time()), act())).start()
+    return at
+
+
 @pytest.mark.slow
 def test_a_frozen_engine_is_told_in_the_cell(
     place: Place, engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]
@@ -214,13 +218,13 @@ def test_a_frozen_engine_is_told_in_the_cell(
     mine = notebook("frozen")
     mine.run(f"%rucat attach {ENGINE}")
     driver = place.engine_process(engine)
-    _later(1, driver.suspend)
+    frozen_at = _at(1, driver.suspend)
     thaw = threading.Thread(
         target=lambda: (wait_for_status(rest, ENGINE, "Unresponsive"), time.sleep(3), driver.resume())
     )
     thaw.start()
     cell = mine.run(SLOW.format(30_000))
     thaw.join()
-    assert cell.seconds < 60
-    assert "◐ shared does not answer now" in cell.stderr
+    told_at = next(at for at, words in cell.written if "◐ shared does not answer now" in words)
+    assert told_at - frozen_at[0] < 35
     assert "● shared answers again." in cell.stderr

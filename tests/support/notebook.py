@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.manager import KernelManager
 
 
@@ -28,6 +31,8 @@ class Cell:
     ename: str = ""
     evalue: str = ""
     seconds: float = 0.0
+    written: list[tuple[float, str]] = field(default_factory=list)  # when the kernel wrote what to stdout or stderr
+    ended_at: float = 0.0  # when the kernel was done with it, by its own clock (time.time)
 
     @property
     def text(self) -> str:
@@ -93,18 +98,31 @@ class Kernel:
         self._connect()
 
     def end(self) -> float:
-        """Shut it down and return the seconds that it took."""
+        """Shut it down and return the seconds until its process had ended (jupyter_client looks less often)."""
+        ended: list[float] = []
         begun = time.monotonic()
         if not self._is_ended:
             self._is_ended = True
+            watch = threading.Thread(target=lambda: ended.append(_end_of(self.pid)))
+            watch.start()
             self._client.stop_channels()
             self._manager.shutdown_kernel()
-        return time.monotonic() - begun
+            watch.join()
+        return ended[0] - begun if ended else 0.0
 
     def _connect(self) -> None:
         self._client = self._manager.client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=60)
+
+
+def _end_of(pid: int) -> float:
+    """When the process ended, whether somebody has waited for it or not."""
+    process = psutil.Process(pid)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            time.sleep(0.005)
+    return time.monotonic()
 
 
 def _collect(cell: Cell, message: dict[str, Any]) -> None:
@@ -113,6 +131,9 @@ def _collect(cell: Cell, message: dict[str, Any]) -> None:
     if kind == "stream":
         name = content["name"]
         setattr(cell, name, getattr(cell, name) + content["text"])
+        cell.written.append((message["header"]["date"].timestamp(), content["text"]))
+    elif kind == "status" and content["execution_state"] == "idle":
+        cell.ended_at = message["header"]["date"].timestamp()
     elif kind == "error":
         cell.error = "\n".join(content["traceback"])
         cell.ename, cell.evalue = content["ename"], content["evalue"]
