@@ -7,6 +7,7 @@ import importlib.util
 import io
 from typing import TYPE_CHECKING, Any
 
+from . import sql_values, text
 from .flags import BadUsage
 from .sql_convert import to_pandas
 from .sql_result import Picture, SqlResult
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 50
 MOST_SERIES = 8
+LONGEST_NAME = 24
 BINS = 30
 SIZE_INCHES, DPI = (7.5, 3.8), 144
 
@@ -110,7 +112,7 @@ class _Choice:
         for number, name in enumerate(self.y):
             shift = (number - (len(self.y) - 1) / 2) * width
             axes.bar([at + shift for at in places], _floats(data[name]), width, label=_safe(name))
-        names = [_safe(str(value))[:24] for value in data[self.x]]
+        names = [_safe(_name(value)) for value in data[self.x]]
         turn = {"rotation": 45, "ha": "right"} if sum(map(len, names)) > 60 else {}
         axes.set_xticks(list(places), names, **turn)
 
@@ -126,7 +128,7 @@ class _Choice:
         values = data[self.x]
         if self.x in self._numbers:
             return _floats(values)
-        return values if self.x in self._times else [_safe(str(value)) for value in values]
+        return values if self.x in self._times else [_safe(_name(value)) for value in values]
 
 
 def _floats(values: pd.Series[Any]) -> pd.Series[float]:
@@ -157,6 +159,11 @@ def _is_time(values: pd.Series[Any]) -> bool:
         return True
     found = values.dropna()
     return len(found) > 0 and all(isinstance(value, dt.date) for value in found)
+
+
+def _name(value: Any) -> str:
+    """A value below the axis."""
+    return text.plain(sql_values.shown(value, None), LONGEST_NAME)
 
 
 def _safe(words: str) -> str:

@@ -32,7 +32,7 @@ class Picture:
         """An image for a page of any theme: its ground is its own."""
         return (
             f'<img src="data:image/png;base64,{self.png}" alt="{html.escape(self.words, quote=True)}" '
-            'style="max-width:100%;background:#fff">'
+            'style="display:block;width:min(100%,640px);background:#fff">'
         )
 
 

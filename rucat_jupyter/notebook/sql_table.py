@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from . import tables, text
 from .sql_values import NULL
 
-LONGEST_CELL = 200
+LONGEST_CELL = 100
 LONGEST_TEXT_CELL = 60
 LONGEST_TITLE = 2000
 LONGEST_NAME = 80
 STYLE = """<style>
 .rucat-sql{overflow:auto;max-height:30em;max-width:100%}
-.rucat-sql table{border-collapse:collapse;font-size:var(--jp-code-font-size,13px);font-variant-numeric:tabular-nums}
-.rucat-sql th,.rucat-sql td{padding:2px 10px;text-align:left;white-space:pre;vertical-align:top;
-color:var(--jp-ui-font-color1,inherit)}
-.rucat-sql th{position:sticky;top:0;background:var(--jp-layout-color2,Canvas);font-weight:600}
-.rucat-sql th span{display:block;font-weight:400;font-size:85%}
-.rucat-sql .right{text-align:right}
-.rucat-sql .null{font-style:italic;opacity:.75}
+.rucat-sql.rucat-sql table{border-collapse:collapse;margin:0;font-size:var(--jp-code-font-size,13px);
+font-variant-numeric:tabular-nums}
+.rucat-sql.rucat-sql th,.rucat-sql.rucat-sql td{padding:2px 10px;text-align:left;white-space:pre;vertical-align:top;
+max-width:none;color:var(--jp-ui-font-color1,inherit)}
+.rucat-sql.rucat-sql th{position:sticky;top:0;background:var(--jp-layout-color2,Canvas);font-weight:600}
+.rucat-sql.rucat-sql th span{display:block;font-weight:400;font-size:85%}
+.rucat-sql.rucat-sql .right{text-align:right}
+.rucat-sql.rucat-sql .null{font-style:italic;opacity:.75}
 </style>"""
 
 
