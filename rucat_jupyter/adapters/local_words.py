@@ -16,6 +16,7 @@ from .processes import RUN_ENV
 from .runs import RunFolder
 
 LOOPBACK = "127.0.0.1"
+PROGRESS_INTERVAL = "500ms"  # Spark tells of a running query every 2 s by default; quicker ones are not told of at all
 
 LOG_CONFIG = """\
 rootLogger.level = warn
@@ -163,6 +164,7 @@ def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict
         "spark.app.name": name,
         spark.HEAP_CONF: f"{heap}m",
         "spark.local.dir": str(setting.folder.tmp),
+        "spark.connect.progress.reportInterval": PROGRESS_INTERVAL,
         # One for each life: the default catalogue lives as long, and a later life could not write a table of the
         # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
         "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),
