@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import Any
 
 PATIENCE_S = 2.0
@@ -32,12 +31,11 @@ def statuses(incomplete: str) -> list[str]:
 
 
 def _matching(found: list[tuple[str, str]], incomplete: str) -> list[tuple[str, str]]:
-    """Those that begin so; bash inserts them as they are, so they are quoted for it, the other shells quote."""
+    """Those that begin so; bash inserts them as they are, so blanks are escaped for it, the other shells quote."""
     from ..notebook.text import plain
 
-    typed = shlex.quote if os.environ.get(VARIABLE, "").endswith("bash") else str
-    begun = incomplete.lstrip("'\"").replace("\\ ", " ")
-    return [(typed(plain(name)), plain(help_text, 60)) for name, help_text in found if name.startswith(begun)]
+    blank = "\\ " if os.environ.get(VARIABLE, "").endswith("bash") else " "
+    return [(plain(name).replace(" ", blank), plain(said, 60)) for name, said in found if name.startswith(incomplete)]
 
 
 def _ask(path: str, key: str) -> list[dict[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,7 +182,7 @@ def test_an_interrupt_at_any_moment_is_quiet(place: Place) -> None:
         process = subprocess.Popen(
             [*RUCAT, "create", "etl"], env=place.env, cwd=place.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        wait_until("python runs", lambda: os.readlink(f"/proc/{process.pid}/exe").find("python") > 0, 5)  # noqa: B023
+        wait_until("python runs", lambda: "python" in str(Path(f"/proc/{process.pid}/exe").readlink()), 5)  # noqa: B023
         time.sleep(delay_s)  # the moment is what is varied
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=20)
@@ -217,8 +217,8 @@ try rucat create --profile ""
 
 
 def test_bash_completes_verbs_flags_names_and_profiles(place: Place) -> None:
-    """The script of --show-completion works in a real bash; names with blanks come quoted."""
-    folder = os.path.dirname(sys.executable)  # noqa: PTH120
+    """The script of --show-completion works in a real bash; blanks in names come escaped."""
+    folder = Path(sys.executable).parent
     env = {**place.env, "PATH": f"{folder}:{place.env['PATH']}"}
     done = subprocess.run(
         ["bash", "--norc", "-c", COMPLETE], env=env, capture_output=True, text=True, timeout=60, check=True
@@ -226,7 +226,7 @@ def test_bash_completes_verbs_flags_names_and_profiles(place: Place) -> None:
     offered = [line.rstrip("|").split("|") for line in done.stdout.splitlines()]
     assert offered == [
         ["status", "stop"],
-        ["'mein Büro'"],
+        ["mein\\ Büro"],
         ["--driver-memory"],
         ["k8s-small", "local"],
     ]
