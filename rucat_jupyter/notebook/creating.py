@@ -15,9 +15,9 @@ from . import text
 from .api import Api, View, engine_path
 from .asked import differences, remedy, request
 from .client import Engine, default_api
-from .failures import StillWaiting, WaitInterrupted, hows
+from .failures import StillWaiting, WaitInterrupted, hows, words
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
-from .phase import Phase, SilentPhase, live_phase
+from .phase import Phase, SilentPhase, live_phase, notice
 
 LOCAL = "local"
 EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
@@ -188,9 +188,21 @@ def _profile_and_platform(api: Api, asked: Mapping[str, Any]) -> tuple[str | Non
     if asked.get("platform"):
         return profile, str(asked["platform"])
     answer = api.call("GET", "profiles")
+    _tell_of_broken_files(answer.get("errors") or [])
     profile = str(profile or answer["default"])
     platforms = {found["name"]: found["platform"] for found in answer["profiles"]}
     return profile, str(platforms.get(profile, profile))
+
+
+_told: set[str] = set()
+
+
+def _tell_of_broken_files(errors: list[str]) -> None:
+    """Say once that a file is left out: what it says of the profile that is used would be missed in silence."""
+    for line in errors:
+        if ": profiles." not in line and line not in _told and words():
+            _told.add(line)
+            notice(f"rucat: left out: {text.plain(line)}")
 
 
 def _default_local_name(asked: Mapping[str, Any]) -> str:

@@ -76,6 +76,7 @@ class FakeGateway:
         self.connection: dict[str, Any] = {"url": "sc://127.0.0.1:1", "token": "t", "remote": ""}
         self.profiles = [{"name": "local", "platform": "local"}, {"name": "k8s-small", "platform": "kubernetes"}]
         self.breaks: list[Exception] = []
+        self.plan: dict[str, Any] = {}  # the answer to a dry run
 
     def api(self) -> Api:
         """A connection to it."""
@@ -99,6 +100,8 @@ class FakeGateway:
         words = path.split("/")
         if path == "profiles":
             return httpx.Response(200, json={"profiles": self.profiles, "default": "local"})
+        if path == "engines" and "dry_run" in request.url.params:
+            return httpx.Response(200, json=self.plan)
         if path == "engines":
             return self._create(body) if request.method == "POST" else self._list()
         if words[2:] == ["history"]:
