@@ -85,7 +85,7 @@ class _Place:
             path[2] if path else "",
             words[-1] if words else "",
             next((word for word in reversed(words) if word in CLAUSES), ""),
-            _tables(_statement(before, after)),
+            _tables(_statement(before[: len(before) - len(path[2])] if path else before, after)),
         )
 
 

@@ -24,6 +24,7 @@ LIMIT = 100
 LONGEST = 80
 CHART_ROWS = 10_000
 """Rows that a chart takes when no limit is given: 100 would draw a wrong picture."""
+_UNBOUND = re.compile(r"\[UNBOUND_SQL_PARAMETER\] Found the unbound parameter: (\w+)")
 _REASON = re.compile(r"^[\w.$]+Exception: (.+)$", re.MULTILINE)
 PLANNING_FAILED = "Error occurred during query planning"
 
@@ -186,10 +187,13 @@ class _Job:
         """Say which of several statements an error is of."""
         try:
             yield
-        except (Exception, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt) as error:
             if self._count > 1:
+                how = "was interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
                 what = text.plain(statement.text, LONGEST)
-                notice(f"sql: statement {number} of {self._count}, line {statement.line}, ended by an error: {what}")
+                notice(f"sql: statement {number} of {self._count}, line {statement.line}, {how}: {what}")
+            if unbound := _UNBOUND.search(str(error)):
+                notice(f"sql: give it its value: --arg {unbound[1]}=VALUE")
             raise
 
 

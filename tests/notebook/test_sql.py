@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ def test_values_have_the_types_that_they_look_like(shared: Kernel) -> None:
     assert shared.run("print([r.id for r in spark.table('big').collect()])").stdout == "[4, 5]\n"
     missing = shared.run("%rucat sql select :nope", may_fail=True)
     assert "UNBOUND_SQL_PARAMETER" in missing.error
+    assert "sql: give it its value: --arg nope=VALUE" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -215,6 +217,20 @@ def test_several_statements_run_in_order_until_one_fails(shared: Kernel) -> None
     assert "nowhere" in failed.error
     assert len(results(failed)) == 1
     assert shared.run("print(spark.catalog.tableExists('v'))").stdout == "True\n"
+
+
+def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel) -> None:
+    """Within two seconds, also a command; what ran is said in a line, and what comes after does not run."""
+    slow = "select java_method('java.lang.Thread', 'sleep', 60000L + id) s from range(2)"
+    for statement in (slow, f"create table never as {slow}"):
+        threading.Timer(2, shared.interrupt).start()
+        cell = shared.run(
+            f"%%rucat sql\nselect 1;\n{statement};\ncreate or replace temp view late as select 1", may_fail=True
+        )
+        assert cell.seconds < 2 + 2
+        assert "sql: statement 2 of 3, line 2, was interrupted" in cell.stderr
+        assert len(cell.error.splitlines()) == 1
+    assert shared.run("print([spark.catalog.tableExists(t) for t in ('never', 'late')])").stdout == "[False, False]\n"
 
 
 def test_a_flag_that_needs_rows_refuses_a_command(shared: Kernel) -> None:

@@ -46,8 +46,8 @@ def test_flags_end_where_the_text_begins(line: str, rest: str, flag: str, value:
     ("line", "says"),
     [
         ("sql --limt 5 select 1", "sql has no flag --limt (did you mean --limit?)"),
-        ("sql --limit x select 1", "argument --limit: 'x' is not a whole number"),
-        ("sql --limit", "argument --limit: expected one argument"),
+        ("sql --limit x select 1", "--limit: 'x' is not a whole number"),
+        ("sql --limit", "--limit: expected one argument"),
         ("sql --out 1x select 1", "'1x' is not a variable's name"),
         ("sql --as csv --out x select 1", "invalid choice: 'csv'"),
         ("sql --view a.b select 1", "'a.b' is not a view's name"),
