@@ -18,6 +18,7 @@ from datetime import datetime
 import grpc
 import grpc.aio
 
+from ..deadline import within
 from ..errors import EngineUnavailable, NotPossible, RucatError
 from ..ports import Endpoint, Operation, SessionId
 from . import operations_ui
@@ -37,6 +38,8 @@ from .plain_http import HttpError
 log = logging.getLogger(__name__)
 
 CALL_S = 5.0
+LOOK_S = 8.0
+"""The longest look: a driver in a garbage collection of some seconds still answers."""
 _NO_SESSION = re.compile(r"INVALID_HANDLE\.SESSION_")
 
 Call = Callable[[str, bytes], Awaitable[bytes]]
@@ -51,6 +54,12 @@ class ConnectOperations:
 
     async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
         """Operations that run now, oldest first."""
+        try:
+            return await within(LOOK_S, self._running(endpoint, token, sessions))
+        except asyncio.TimeoutError as exc:
+            raise EngineUnavailable(f"{endpoint.url} did not tell within {LOOK_S:g} s what runs; try again") from exc
+
+    async def _running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
         if endpoint.ui_url is not None:
             try:
                 return await operations_ui.read(endpoint.ui_url, self._now())

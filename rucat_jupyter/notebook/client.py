@@ -197,7 +197,7 @@ class Engine:
         """
         from .ui_link import ui_link
 
-        return ui_link(self._api, self._view)
+        return ui_link(self._api, self.refresh().view)
 
     def explained(self) -> View:
         """What REST shows, with the reason of a stop, which only history knows, as the message."""

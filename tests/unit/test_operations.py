@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 
@@ -11,6 +12,7 @@ from fakes.operated import TOKEN, OperatedEngine, job, later
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rucat_jupyter.adapters import operations
 from rucat_jupyter.adapters import operations_wire as wire
 from rucat_jupyter.adapters.operations import ConnectOperations
 from rucat_jupyter.adapters.operations_text import LONGEST, words_of
@@ -137,6 +139,20 @@ async def test_a_ui_that_is_no_spark_ui_is_passed_over() -> None:
         engine.begin(ONE)
         engine._body = lambda path: b"<html>no JSON"  # type: ignore[method-assign]
         assert [op.id for op in await read(engine, SESSION)] == [ONE.id]
+
+
+async def test_a_frozen_engine_holds_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its UI nor its service answers: one limit for the whole look."""
+    monkeypatch.setattr(operations, "LOOK_S", 0.3)
+    async with OperatedEngine().serving() as engine:
+        hanging = asyncio.Event()
+
+        async def hang(*_: object) -> None:
+            await hanging.wait()
+
+        monkeypatch.setattr(operations.operations_ui, "read", hang)
+        with pytest.raises(EngineUnavailable, match=r"0\.3 s"):
+            await read(engine, SESSION)
 
 
 async def test_a_wrong_token_is_an_error() -> None:
