@@ -34,6 +34,8 @@ CHANGE_S = 1.0  # how long a failed call waits for the gateway to see why
 STOPPING_S = 5.0  # how long an error of a dying SparkContext waits for it
 NEVER_SENT = ("failed to connect", "Connection refused")
 """gRPC's words for a connection that was never made, so that the engine cannot have seen the call."""
+REFUSED = grpc.StatusCode.UNAUTHENTICATED
+"""What a new life on the old port answers to the token of the old one, before it looks at the request."""
 DYING = ("SparkContext was shut down", "stopped SparkContext", "SparkContext has been shutdown", "SparkContext is shut")
 SESSION_ENDED = re.compile(r"\s*(?:\([\w.$]+\) )?\[INVALID_HANDLE\.SESSION_(CLOSED|NOT_FOUND|CHANGED)\]")
 """How Spark says that a session is no more; the same words elsewhere in a message are a user's own."""
@@ -182,7 +184,8 @@ class Lifeline:
         status = rpc_status.from_call(error)
         if status is not None:
             return self._after_spark_spoke(status.message, request, may_repeat=may_repeat)
-        never_sent = may_repeat and any(words in str(error.details()) for words in NEVER_SENT)
+        never_done = error.code() is REFUSED or any(words in str(error.details()) for words in NEVER_SENT)
+        never_sent = may_repeat and never_done
         if self._is_cut:
             if never_sent:
                 return True

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from support.notebook import Cell, Kernel, kernel
 from support.place import Place
 from support.wrong_queries import PREPARE, TABLE
-
-from .conftest import wait_for_status
 
 pytestmark = pytest.mark.engine
 
@@ -21,14 +18,13 @@ MISSING = 'spark.table("sales").count()'
 
 
 @pytest.fixture(scope="module")
-def attached(place: Place, rest: Callable[..., Any]) -> Iterator[Kernel]:
+def attached(place: Place) -> Iterator[Kernel]:
     """One kernel for all, on an engine that sends no more than 8 MB to a notebook."""
-    rest("POST", "engines", json={"name": ENGINE, "conf": {"spark.driver.maxResultSize": "8m"}})
-    wait_for_status(rest, ENGINE, "Running", "Failed", deadline_s=180)
     with kernel(place.env, place.root, place.root / "wrong.ipynb") as found:
-        found.run(f"%load_ext rucat_jupyter\n%rucat attach {ENGINE}\n{PREPARE}")
+        found.run("%load_ext rucat_jupyter")
+        found.run(f"%rucat create {ENGINE} --conf spark.driver.maxResultSize=8m\n{PREPARE}", timeout_s=200)
         yield found
-    rest("DELETE", f"engines/{ENGINE}")
+        found.run(f"%rucat delete {ENGINE} --yes")
 
 
 @pytest.mark.parametrize("name", TABLE)

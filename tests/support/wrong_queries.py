@@ -183,6 +183,8 @@ TABLE = {
         "`sales`",
         'line 4: load("sales") → cell',
     ),
+    "SQL cell": Wrong("%%rucat sql\nselect *\n  from sales", "[TABLE_OR_VIEW_NOT_FOUND]", "from sales\n"),
+    "SQL line": Wrong("%rucat sql select nope from range(3)", "`nope`", "select nope from range(3)\n", "[`id`]"),
     "coroutine": Wrong(
         'async def go():\n    spark.table("sales").count()\nawait go()', "`sales`", "line 3: await go()"
     ),

@@ -204,6 +204,21 @@ def test_a_restart_while_idle_is_followed(world: World, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
 
 
+def test_a_restart_on_the_same_port_is_followed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The new life refuses the token of the old one, so it has not run the request."""
+    world.config()
+
+    def refuse_old(method: str, request: Any, context: grpc.ServicerContext) -> None:
+        if ("authorization", "Bearer new") not in context.invocation_metadata():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Invalid authentication token")
+
+    world.server.on_call = refuse_old
+    world.gateway.change(run=2)
+    world.gateway.connection["token"] = "new"
+    assert world.config().session_id == "s1"
+    assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
+
+
 def test_a_restart_under_a_running_call_is_an_error(world: World) -> None:
     """Nothing is run twice by itself."""
     hang = world.server.hang
