@@ -23,6 +23,7 @@ from .phase import say
 from .verbs.look import show_engines
 
 MAGIC = "rucat"
+PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 @magics_class
@@ -89,6 +90,7 @@ class _Extension:
         self.magics = RucatMagics(shell)
         self.context = self.magics.context
         self._completer = Completer(self.context)
+        self._left: list[tuple[str, Any]] = []  # hooks that parts of ours added later, while unloaded
         self.is_loaded = False
 
     def load(self) -> None:
@@ -96,6 +98,9 @@ class _Extension:
         self._shell.events.register("pre_run_cell", self.context.binding.renew_stopped)
         self._completer.install()
         cell_hooks.install(self._shell)
+        for event, hook in self._left:
+            self._shell.events.register(event, hook)
+        self._left.clear()
         self.is_loaded = True
 
     def unload(self) -> None:
@@ -103,6 +108,10 @@ class _Extension:
         cell_hooks.remove(self._shell)
         self._completer.remove()
         self._shell.events.unregister("pre_run_cell", self.context.binding.renew_stopped)
+        for event, hooks in self._shell.events.callbacks.items():
+            self._left += [(event, hook) for hook in hooks if str(hook.__module__).startswith(PACKAGE)]
+        for event, hook in self._left:
+            self._shell.events.unregister(event, hook)
         for kind in ("line", "cell"):
             self._shell.magics_manager.magics[kind].pop(MAGIC, None)
         self._shell.magics_manager.registry.pop(type(self.magics).__name__, None)
