@@ -139,6 +139,40 @@ def test_only_what_the_gateway_needs_is_passed_on(jupyter: Jupyter, gateway: Fak
     assert jupyter.app.identity_provider.token not in f"{seen}"
 
 
+def test_a_page_of_the_spark_ui_is_asked_for_under_this_base(jupyter: Jupyter, gateway: FakeGateway) -> None:
+    """What a page needs goes on, and where its links must lead; no secret, and no base that a browser claims."""
+    secret = ("Cookie", "X-XSRFToken", "X-Rucat-Base", "X-Rucat-Owner", "X-Forwarded-Context", "Referer", "Origin")
+    wanted = {"Accept-Language": "de", "If-Modified-Since": "x", "Range": "bytes=0-1"}
+    headers = jupyter.token | dict.fromkeys(secret, "CANARY") | wanted
+    path = f"rucat/engines/{ENGINE}/ui/SQL/execution/?id=0&id=1"
+    assert jupyter.fetch("GET", f"{path}&token={jupyter.app.identity_provider.token}", None, headers).code == 200
+    (seen,) = gateway.seen
+    assert seen.target == f"/{path}"
+    assert {name: seen.headers[name.lower()] for name in wanted} == wanted
+    assert seen.headers["accept-encoding"] == "gzip"  # what the client of the test asks for
+    assert seen.headers["x-rucat-base"] == jupyter.base_url
+    assert "CANARY" not in f"{seen}"
+    assert jupyter.app.identity_provider.token not in f"{seen}"
+
+
+def test_a_page_of_the_spark_ui_keeps_its_policy_and_place(jupyter: Jupyter, gateway: FakeGateway) -> None:
+    """Jupyter's policy for its own API would blank it; a redirect leads below this server's base."""
+    gateway.status = 302
+    policy = b"default-src 'self'; frame-ancestors 'self'"
+    gateway.headers = [
+        (b"content-type", b"text/html;charset=utf-8"),
+        (b"content-security-policy", policy),
+        (b"location", f"/rucat/engines/{ENGINE}/ui/jobs/?a=1".encode()),
+        (b"set-cookie", b"a=CANARY"),
+    ]
+    answer = jupyter.fetch("GET", f"rucat/engines/{ENGINE}/ui/")
+    assert answer.code == 302
+    assert answer.headers["Location"] == f"{jupyter.base_url}rucat/engines/{ENGINE}/ui/jobs/?a=1"
+    assert answer.headers["Content-Security-Policy"] == policy.decode()
+    assert answer.headers["Content-Type"] == "text/html;charset=utf-8"
+    assert "CANARY" not in str(answer.headers.get_list("Set-Cookie"))
+
+
 def test_the_query_is_passed_on_without_jupyters_own(jupyter: Jupyter, gateway: FakeGateway) -> None:
     """The gateway refuses unknown parameters: the token, XSRF, and JupyterLab's time stamp are not for it."""
     token = jupyter.app.identity_provider.token
