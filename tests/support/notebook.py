@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ class Cell:
     stdout: str = ""
     stderr: str = ""
     shown: dict[str, str] = field(default_factory=dict)  # display id (or number) -> last text shown there
+    bundles: list[dict[str, Any]] = field(default_factory=list)  # all that was shown, in order
     updates: list[str] = field(default_factory=list)  # each text that was shown in place of another
     metadata: list[dict[str, Any]] = field(default_factory=list)  # of each output that has some
     error: str = ""  # the traceback as it is shown
@@ -80,7 +81,33 @@ class Kernel:
         reply: dict[str, Any] = self._client.inspect(code, len(code), reply=True, timeout=30)["content"]
         return reply
 
+    def run_aside(self, code: str) -> Callable[[], Cell]:
+        """Begin to execute a cell on a thread; returns what waits for its end. Nothing else may be run meanwhile."""
+        found: list[Cell] = []
+        thread = threading.Thread(target=lambda: found.append(self.run(code, may_fail=True)))
+        thread.start()
+        time.sleep(0.5)  # it has begun: there is no message that says so to others
+
+        def end() -> Cell:
+            thread.join()
+            return found[0]
+
+        return end
+
+    def click(self, comm_id: str) -> None:
+        """Click a button as JupyterLab does while a cell runs: by a message on a subshell."""
+        client = self._client
+        if self._subshell is None:
+            asked = client.session.msg("create_subshell_request", {})
+            client.control_channel.send(asked)
+            self._subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = self._subshell
+        client.shell_channel.send(message)
+
     answer = "n"
+    _subshell: str | None = None
 
     def interrupt(self) -> None:
         """Ctrl-C; from any thread."""
@@ -98,9 +125,8 @@ class Kernel:
         self._connect()
 
     def end(self) -> float:
-        """Shut it down and return the seconds until its process had ended (jupyter_client looks less often)."""
+        """Shut it down and return when its process had ended, as time.time (jupyter_client looks less often)."""
         ended: list[float] = []
-        begun = time.monotonic()
         if not self._is_ended:
             self._is_ended = True
             watch = threading.Thread(target=lambda: ended.append(_end_of(self.pid)))
@@ -108,7 +134,7 @@ class Kernel:
             self._client.stop_channels()
             self._manager.shutdown_kernel()
             watch.join()
-        return ended[0] - begun if ended else 0.0
+        return ended[0] if ended else 0.0
 
     def _connect(self) -> None:
         self._client = self._manager.client()
@@ -122,7 +148,7 @@ def _end_of(pid: int) -> float:
     with contextlib.suppress(psutil.NoSuchProcess):
         while process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             time.sleep(0.005)
-    return time.monotonic()
+    return time.time()
 
 
 def _collect(cell: Cell, message: dict[str, Any]) -> None:
@@ -138,6 +164,7 @@ def _collect(cell: Cell, message: dict[str, Any]) -> None:
         cell.error = "\n".join(content["traceback"])
         cell.ename, cell.evalue = content["ename"], content["evalue"]
     elif kind in ("display_data", "update_display_data", "execute_result"):
+        cell.bundles.append(content["data"])
         key = content.get("transient", {}).get("display_id") or str(len(cell.shown))
         if content.get("metadata"):
             cell.metadata.append(content["metadata"])
