@@ -108,9 +108,13 @@ class ActivityReader:
         return running, now if has_moved and not is_first else None
 
     def _has_moved(self, counts: Mapping[str, int]) -> bool:
-        """Whether a session has begun an operation since the last look; sessions that were forgotten do not count."""
+        """Whether a session has begun, or an operation in one, since the last look; that one was forgotten is nothing.
+
+        Spark writes a session's count at most once in 100 ms (``spark.ui.liveUpdate.period``) and does not come back
+        to it: of a session whose operations all ended sooner it says 0 for ever (4.3.0).
+        """
         old = self._counts or {}
-        return any(count > old.get(session, 0) for session, count in counts.items())
+        return any(count > old.get(session, -1) for session, count in counts.items())
 
     async def _streams(self) -> int:
         """Streaming queries that are active; their page is there from the first one on."""

@@ -23,6 +23,7 @@ class Operation:
     began: float = 0.0
     ended: float = 0.0
     closed: float = 0.0
+    is_counted: bool = True
 
 
 @dataclass
@@ -93,7 +94,7 @@ class FakeUi:
     def _counts(self) -> dict[tuple[str, str], int]:
         counts: dict[tuple[str, str], int] = {}
         for op in self.operations:
-            counts[op.user, op.session] = counts.get((op.user, op.session), 0) + 1
+            counts[op.user, op.session] = counts.get((op.user, op.session), 0) + op.is_counted
         return counts
 
     def _sessions(self) -> bytes:

@@ -87,6 +87,15 @@ async def test_an_operation_that_is_counted_before_it_is_listed_is_use(new_ui: F
     assert await reader.read(LATER) == Activity(0, LATER)
 
 
+async def test_a_new_session_whose_operations_are_not_counted_is_use(ui: FakeUi) -> None:
+    """Spark never counts what ends within 100 ms of its session's beginning; the session shows that it was."""
+    reader = ActivityReader(ui.url)
+    assert await reader.read(NOW) == IDLE
+    ui.operations = [Operation("a", began=ui.clock - 1, ended=ui.clock, closed=ui.clock, is_counted=False)]
+    assert await reader.read(LATER) == Activity(0, LATER)
+    assert await reader.read(LATER + timedelta(seconds=20)) == Activity(0, LATER)
+
+
 async def test_what_finished_is_not_running(ui: FakeUi) -> None:
     """A client that was killed leaves its operation finished and not closed for minutes: that is no use."""
     ui.operations = [Operation("a", state="FINISHED", began=1, ended=2)]
