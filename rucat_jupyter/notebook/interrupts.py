@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from .cells import Cancel, CellRun, Cells, Operation, Session
 TELL_S = 0.8  # one call to an engine
 AGAIN_S = 0.3  # between calls, for operations that were on their way when the first one came
 OVER_S = 1.2  # engines have this long to hear of it
+REPEATS_S = (0.1, 0.2, 0.3)  # pauses after a signal that may not have been seen
 END_S = 1.0  # and then this long to end what waits for them in threads
 
 Handler = Callable[[int, "FrameType | None"], Any]
@@ -41,7 +43,7 @@ class Canceller:
     """Cancels on engines what cells have started, one thread a time of asking."""
 
     def __init__(self) -> None:
-        self._asked: queue.SimpleQueue[Cancel | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Cancel | FrameType | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._has_started = False
 
@@ -58,15 +60,15 @@ class Canceller:
         self._asked.put(cancel)
         return cancel
 
-    def repeat_signal(self) -> None:
-        """Have SIGINT sent to the main thread once more, when its handler has returned."""
-        self._asked.put(None)
+    def repeat_signal(self, frame: FrameType | None) -> None:
+        """Have SIGINT sent to the main thread, which was in this frame, once more, when its handler has returned."""
+        self._asked.put(frame)
 
     def _run(self) -> None:
         while True:
             cancel = self._asked.get()
-            if cancel is None:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            if not isinstance(cancel, Cancel):
+                _interrupt_main(cancel)
                 continue
             threading.Thread(target=_cancel, args=(cancel,), name="rucat-cancel-cell", daemon=True).start()
 
@@ -136,11 +138,26 @@ class Interrupts:
         if self._before is signal.default_int_handler:
             self._has_passed = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._canceller.repeat_signal()
+            self._canceller.repeat_signal(frame)
         elif callable(self._before):
             self._before(number, frame)
         elif self._before == signal.SIG_DFL:
             signal.default_int_handler(number, frame)
+
+
+def _interrupt_main(frame: FrameType | None) -> None:
+    """Send SIGINT to the main thread until it has left the frame in which it waits.
+
+    One that comes between the return of the handler before it and the system call that is then taken up again is not
+    seen until that call returns, which may take the whole of a long poll.
+    """
+    main = threading.main_thread().ident or 0
+    at = frame.f_lasti if frame is not None else -1
+    for pause_s in REPEATS_S:
+        signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(pause_s)
+        if frame is None or sys._current_frames().get(main) is not frame or frame.f_lasti != at:
+            return
 
 
 def _cancel(cancel: Cancel) -> None:

@@ -1,0 +1,123 @@
+"""Ctrl-C at any moment of any verb: the cell ends within a second in one line, and all is as REST says."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.notebook import Cell, Kernel
+from support.place import Place
+
+from .conftest import ENGINE
+
+pytestmark = pytest.mark.engine
+
+LIMIT_S = 1.0
+BUSY_S = 1.0  # what a busy machine adds to a message to a kernel and back
+MOMENTS = 20
+LOOKS = ("list", f"status {ENGINE}", f"history {ENGINE}", f"logs {ENGINE}", f"logs {ENGINE} --follow")
+
+
+def test_no_interrupt_of_a_waiting_cell_is_lost(notebook: Callable[..., Kernel]) -> None:
+    """Forty times in a system call: it ends at once each time, not when the call returns."""
+    mine = notebook("waiting")
+    mine.run("import select")
+    for _ in range(2 * MOMENTS):
+        cell = interrupted(mine, "select.select([], [], [], 5)", 0.07)
+        assert cell.error.endswith("KeyboardInterrupt: ")
+        assert cell.seconds < LIMIT_S + BUSY_S
+
+
+def test_verbs_that_look_end_in_a_second(engine: str, notebook: Callable[..., Kernel]) -> None:
+    """At random moments; the same verb works right after."""
+    mine = notebook("looking")
+    mine.run("%rucat list")
+    rng = random.Random(1)
+    for _ in range(2):
+        for look in LOOKS:
+            many = f"for _ in range(100):\n    %rucat {look}"
+            cell = interrupted(mine, many if "--follow" not in look else f"%rucat {look}", rng.uniform(0.02, 0.8))
+            assert_brief(cell, look)
+    assert f"● {ENGINE}" in mine.run("%rucat list").text
+
+
+def test_create_ends_in_a_second_and_goes_on(
+    place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]
+) -> None:
+    """From the first moment to the last: no variable is half bound, no second engine appears, create goes on."""
+    mine = notebook("creating")
+    mine.run("%rucat list")
+    rng = random.Random(2)
+    moments = [rng.uniform(0.01, 0.5) for _ in range(8)] + [rng.uniform(0.5, 6) for _ in range(4)]
+    assert len(moments) >= 12
+    for moment in moments:
+        cell = interrupted(mine, "%rucat create often", moment)
+        assert_brief(cell, "create", f"after {moment:.2f} s")
+        bound = mine.run("print(type(globals().get('spark')).__name__, 'spark' in globals())").stdout
+        assert bound in ("NoneType False\n", "SparkSession True\n")
+        if "True" in bound:
+            assert mine.run("print(spark.range(2).count())").stdout == "2\n"
+            mine.run("%rucat detach")
+        assert len([e for e in rest("GET", "engines")["engines"] if e["name"] == "often"]) <= 1
+    mine.run("%rucat create often")
+    assert mine.run("print(spark.range(2).count())").stdout == "2\n"
+    mine.run("%rucat delete often --yes")
+    assert "often" not in mine.run("%rucat list").text
+
+
+def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
+    notebook: Callable[..., Kernel], rest: Callable[..., Any]
+) -> None:
+    """Stop, restart, attach, delete: asked or not asked, never half; the next verb finds it as it is."""
+    mine = notebook("acting")
+    mine.run("%rucat create acted")
+    rng = random.Random(3)
+    for _ in range(3):
+        for verb in ("attach acted", "restart acted", "stop acted", "create acted"):
+            cell = interrupted(mine, f"%rucat {verb}", rng.uniform(0.01, 1.5))
+            assert_brief(cell, verb)
+            said = mine.run("%rucat status acted").text
+            assert "acted" in said
+    mine.run("%rucat create acted")
+    assert mine.run("print(spark.range(2).count())").stdout == "2\n"
+    cell = interrupted(mine, "%rucat delete acted --yes", 0.1)
+    assert_brief(cell, "delete")
+    mine.run("%rucat delete acted --yes", may_fail=True)
+    assert "acted" not in [e["name"] for e in rest("GET", "engines")["engines"]]
+    assert (
+        mine.run("print('spark' in globals())").stdout == "False\n"
+        or "deleted" in mine.run("spark.range(2).count()", may_fail=True).error
+    )
+
+
+def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) -> None:
+    """An interrupt while Tab waits harms nothing."""
+    mine = notebook("tab")
+    for delay in (0.0, 0.02, 0.1):
+        threading.Timer(delay, mine.interrupt).start()
+        mine.complete("%rucat create --conf spark.sql.")
+    assert mine.run("print(1)").stdout == "1\n"
+
+
+def interrupted(mine: Kernel, code: str, after_s: float) -> Cell:
+    """Run a cell, interrupt it after so many seconds; its ``seconds`` are those from the interrupt to its end."""
+    timer = threading.Timer(after_s, mine.interrupt)
+    timer.start()
+    cell = mine.run(code, may_fail=True)
+    timer.join()
+    mine.run("pass", may_fail=True)  # takes an interrupt that came after the cell's end
+    cell.seconds = max(0.0, cell.seconds - after_s)
+    return cell
+
+
+def assert_brief(cell: Cell, verb: str, when: str = "") -> None:
+    """One line of ours, no trace, in time."""
+    said = f"{verb} {when}: {cell.error or cell.stderr}"
+    assert "Traceback" not in cell.error + cell.stderr, said
+    assert "rucat_jupyter/" not in cell.error, said
+    assert len(cell.error.splitlines()) <= 1, said
+    if cell.error:
+        assert cell.seconds < LIMIT_S + BUSY_S, f"{said} ({cell.seconds:.2f} s)"
