@@ -130,7 +130,7 @@ class _Current:
         elif word == "CASE":
             self.depth += 0 if self._skips_case else 1
             self._skips_case = False
-        elif word == "END" and follows not in _PARTS:
+        elif word == "END" and follows not in _PARTS and self._seen[-1:] != ["AS"]:
             self.depth -= 1
             self._skips_case = follows == "CASE"
             self._is_script = self.depth > 0

@@ -361,3 +361,30 @@ def test_nbconvert_shows_tables_as_html(place: Place, engine: str) -> None:
     assert "&lt;b&gt;" in "".join(table["text/html"])
     assert "1 row in df" in "".join(table["text/plain"])
     assert not [o for o in outputs if o["output_type"] == "error" or "widget" in str(o.get("data", ""))[:200]]
+
+
+LEXED = r"""
+select 1 /* ; /* ; */ ; */ as a;
+select r'\' as a;
+select 'it''s; \'x\' ' as a;
+select `;a` as a from (select 3 as `;a`);
+select 4 -- not yet \
+; still not
+as a;
+select 'a' 'b;' as a;
+begin
+  declare x int = 0;
+  while x < 3 do set x = x + 1; end while;
+  repeat set x = x + 1; until x > 5 end repeat;
+  for r as (select 1 as n) do begin select r.n; end; end for;
+  case x when 6 then select case when true then 'six;' end as a; else select 'no' as a; end case;
+end;
+select /*+ broadcast(t) */ 7 as a from range(1) t
+"""
+
+
+def test_statements_are_cut_where_sparks_own_parser_cuts(shared: Kernel) -> None:
+    """Each piece of a nasty cell is a statement to Spark, with the value that was meant."""
+    cell = shared.run(f"%%rucat sql\n{LEXED}")
+    values = [shown.splitlines()[3].strip() for shown in results(cell)]
+    assert values == ["1", "\\", "it's; 'x'", "3", "4", "ab;", "six;", "7"]

@@ -83,7 +83,7 @@ def test_statements(sql: str, expected: list[str]) -> None:
         "BEGIN\n  declare x int = 1;\n  if x = 1 then select 1; else select 2; end if;\nEND",
         "lbl: begin while x < 3 do set x = x + 1; end while; end lbl",
         "begin case x when 1 then select case when a then b end; end case; repeat set x = 1; until x end repeat; end",
-        "begin for r as (select 1) do begin insert into t values (r.end, 'end;'); end; end for; loop leave l; "
+        "begin for r as (select 1 as end) do begin insert into t values (r.end, 'end;'); end; end for; loop leave l; "
         "end loop; end",
         "create or replace procedure p() language sql as begin select 1; end",
     ],

@@ -31,6 +31,7 @@ def test_the_rest_of_the_line_is_as_it_was_typed() -> None:
         ("sql --chart bar select 1", "select 1", "chart", "bar"),
         ("sql --limit all select 1", "select 1", "limit", None),
         ("sql --limit 0 select 1", "select 1", "limit", None),
+        ("sql --limit 99999999999 select 1", "select 1", "limit", None),
         ("sql -- limit\nselect 1", "-- limit\nselect 1", "out", None),
         ("sql --arg x='a\nb' select 1", "select 1", "arg", ["x=a\nb"]),
         ("sql\tselect 1", "select 1", "out", None),

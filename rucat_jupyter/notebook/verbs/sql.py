@@ -9,12 +9,14 @@ from .. import flags, sql_convert
 from ..flags import Verb, completed_by
 
 MODES = ("simple", "extended", "codegen", "cost", "formatted")
+MOST = 2**31 - 1
 CHARTS = ("auto", "bar", "line", "scatter", "hist")
 
 
 def limit(text: str) -> int | None:
-    """A number of rows; ``all`` or 0 is None: all of them."""
-    return None if text in ("all", "0") else flags.count(text)
+    """A number of rows; ``all``, 0, and what Spark cannot count to are None: all of them."""
+    rows = 0 if text == "all" else flags.count(text)
+    return rows if 0 < rows < MOST else None
 
 
 def view(text: str) -> str:
