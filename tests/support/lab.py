@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ READY_S = 60.0
 IDLE = "() => {const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status}"
 RUN = """i => {const p = window.jupyterapp.shell.currentWidget.content; p.activeCellIndex = i;
   p.deselectAll(); window.jupyterapp.commands.execute('notebook:run-cell');}"""
+COUNT = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount"
 DARK = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 LIGHT = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
@@ -58,9 +59,10 @@ class LabNotebook:
         url = f"http://127.0.0.1:{server.port}{server.base_url}{own}?token={server.token}"
         self._open(lambda: page.goto(url))
 
-    def reload(self) -> None:
-        """Load the page anew, as F5 does; returns as soon as it loads."""
+    def reload(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Save, leave the page, and load it anew; returns as soon as it loads."""
         self.page.evaluate(SAVE)
+        meanwhile()
         self.page.reload(wait_until="commit")
 
     def wait_until_loaded(self) -> None:
@@ -77,11 +79,15 @@ class LabNotebook:
 
     def run(self, index: int, *, timeout_s: float = READY_S) -> Any:
         """Run a cell to its end; returns its outputs."""
+        before = self.page.evaluate(COUNT, index)
         self.start(index)
-        prompt = self.cell(index).locator(".jp-InputPrompt")
-        done = lambda: (said := prompt.inner_text().strip()) not in ("[*]:", "[ ]:", "") and said  # noqa: E731
+        done = lambda: self.page.evaluate(COUNT, index) not in (None, before)  # noqa: E731
         wait_until(f"the end of cell {index}", done, timeout_s)
         return self.output(index)
+
+    def is_running(self, index: int) -> bool:
+        """Whether a cell runs or waits for its turn."""
+        return "[*]" in str(self.cell(index).locator(".jp-InputPrompt").inner_text())
 
     def cell(self, index: int) -> Any:
         """A cell."""
@@ -103,6 +109,10 @@ class LabNotebook:
         except AssertionError as error:
             outputs = self.page.locator(".jp-Cell-outputArea").all_inner_texts()
             raise AssertionError(f"{error}; outputs: {outputs}; console: {self.errors}") from None
+
+    def wait_for_no_text(self, locator: Any, words: str, deadline_s: float) -> None:
+        """The words are not shown there (any more)."""
+        wait_until(f"no {words!r}", lambda: words not in " ".join(locator.all_inner_texts()), deadline_s)
 
     def restart_kernel(self) -> None:
         """Restart the kernel, as the menu does."""
@@ -139,7 +149,7 @@ class LabNotebook:
         go()
         self.wait_until_loaded()
         self.wait_until_idle()
-        self.page.evaluate("() => document.querySelector('.jp-toast-button')?.closest('.Toastify')?.remove()")
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")  # on a narrow page it leaves no room
 
 
 CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
