@@ -14,11 +14,17 @@ import psutil
 from rucat_jupyter import __version__
 from tools.private import private_folder
 
-from . import l7_rest, p1_create, p10_attach, p11_load
+from . import l7_rest, p1_create, p6_queries, p10_attach, p11_load
 from .harness import Figure, table
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS = {"P1": p1_create.measure, "P10": p10_attach.measure, "P11": p11_load.measure, "L7": l7_rest.measure}
+BENCHMARKS = {
+    "P1": p1_create.measure,
+    "P6": p6_queries.measure,
+    "P10": p10_attach.measure,
+    "P11": p11_load.measure,
+    "L7": l7_rest.measure,
+}
 
 
 def main() -> int:

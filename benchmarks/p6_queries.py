@@ -1,0 +1,48 @@
+"""P6: a thousand small queries: ours (tagged, followed, with a bar) : a plain session on the same engine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from pyspark.sql.connect.session import SparkSession
+
+import rucat_jupyter
+from rucat_jupyter.notebook import cell_hooks
+from rucat_jupyter.notebook.api import engine_path
+from rucat_jupyter.notebook.client import default_api
+
+from .harness import Figure, alternate
+
+QUERIES = 1000
+BLOCK = 50
+"""Queries between changes of side: what else the machine does then falls on both."""
+
+
+def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    """Run the queries of ours in a cell of IPython, as a notebook does; both sessions live all the time."""
+    engine = rucat_jupyter.create("p6")
+    remote = default_api().call("GET", engine_path(engine.id, "connection"))["remote"]
+    shell: Any = InteractiveShell.instance()
+    cell_hooks.install(shell)
+    ours, raw = engine.connect("p6"), SparkSession.builder.remote(remote).create()
+    shell.user_ns.update(spark=ours, block=_block)
+
+    def our_block() -> float:
+        shell.run_cell("seconds = block(spark)")
+        return float(shell.user_ns["seconds"])
+
+    alternate(our_block, lambda: _block(raw), 6)  # the engine warms up; not counted
+    blocks = (3 if quick else 15) * QUERIES // BLOCK
+    series = alternate(our_block, lambda: _block(raw), blocks)
+    raw.stop()
+    return [Figure("P6", f"{BLOCK} × select 1", "a plain session", *series, compare="ratio", bar=1.02)]
+
+
+def _block(spark: Any) -> float:
+    started = time.perf_counter()
+    for _ in range(BLOCK):
+        spark.sql("select 1").collect()
+    return time.perf_counter() - started
