@@ -21,9 +21,9 @@ import grpc.aio
 from ..deadline import within
 from ..errors import EngineUnavailable, NotPossible, RucatError
 from ..ports import Endpoint, Operation, SessionId
-from . import operations_ui
 from .connect_line import open_channel
 from .connect_pace import utc_now
+from .operations_ui import UiReader
 from .operations_wire import (
     GET_STATUS,
     INTERRUPT,
@@ -51,18 +51,27 @@ class ConnectOperations:
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
+        self._ui = UiReader()
 
     async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
         """Operations that run now, oldest first."""
+        return await self._look(endpoint, token, sessions, has_progress=True)
+
+    async def _look(
+        self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], *, has_progress: bool
+    ) -> list[Operation]:
+        """Look, and raise EngineUnavailable when that takes too long."""
         try:
-            return await within(LOOK_S, self._running(endpoint, token, sessions))
+            return await within(LOOK_S, self._running(endpoint, token, sessions, has_progress=has_progress))
         except asyncio.TimeoutError as exc:
             raise EngineUnavailable(f"{endpoint.url} did not tell within {LOOK_S:g} s what runs; try again") from exc
 
-    async def _running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
+    async def _running(
+        self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], *, has_progress: bool
+    ) -> list[Operation]:
         if endpoint.ui_url is not None:
             try:
-                return await operations_ui.read(endpoint.ui_url, self._now())
+                return await self._ui.read(endpoint.ui_url, self._now(), has_progress=has_progress)
             except HttpError as exc:
                 log.info("the UI of %s does not tell what runs, asking its sessions: %s", endpoint.url, exc)
         return await self._by_status(endpoint, token, sessions)
@@ -70,7 +79,7 @@ class ConnectOperations:
     async def cancel(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
     ) -> Operation | None:
-        """Cancel one operation; also one that is so new that the UI does not list it yet."""
+        """Cancel one operation, also one that is so new that the UI does not list it yet; its progress is not told."""
         found = await self._find(endpoint, token, sessions, operation_id)
         if found is None:
             return None
@@ -82,7 +91,7 @@ class ConnectOperations:
     async def _find(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
     ) -> Operation | None:
-        found = {op.id: op for op in await self.running(endpoint, token, sessions)}
+        found = {op.id: op for op in await self._look(endpoint, token, sessions, has_progress=False)}
         if operation_id not in found and endpoint.ui_url is not None:
             try:
                 found = {op.id: op for op in await self._by_status(endpoint, token, sessions)}

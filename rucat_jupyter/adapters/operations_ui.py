@@ -25,6 +25,7 @@ from .plain_http import HttpAnswer, HttpError, get
 _TIMEOUT_S = 5.0
 _FEW_JOBS = 8
 """So many are asked for one by one; for more the whole list is one call (at most 1,000 jobs are kept by default)."""
+_MOST_APPS = 10_000
 _JOB = re.compile(r"\[(\d+)\]")
 _DURATION = re.compile(r"(\d+)\s*(ms|millisecond|second|minute|hour|day)")
 _UNITS_S = {"ms": 0.001, "millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -32,19 +33,45 @@ _UNITS_S = {"ms": 0.001, "millisecond": 0.001, "second": 1.0, "minute": 60.0, "h
 Jobs = tuple[str, ...]
 
 
-async def read(ui_url: str, now: datetime) -> list[Operation]:
-    """What runs as of ``now``, oldest first; raises HttpError when the UI does not tell."""
-    try:
-        app = str(json.loads((await _get(ui_url, "/api/v1/applications")).body)[0]["id"])
-        rest = f"/api/v1/applications/{app}"
-        answer = await _find(ui_url, f"{rest}/connect/operations")
-        found = _by_json(answer, now) if answer else await _by_page(ui_url, now)
-        shown = [(op, jobs) for op, jobs in found if op.user_id != PROBE_USER]
-        known = await _jobs(ui_url, rest, [job for _, jobs in shown for job in jobs])
-    except (ValueError, KeyError, TypeError, IndexError) as exc:
-        raise HttpError(f"{ui_url} does not answer like a Spark UI: {exc!r}") from exc
-    told = [_with_progress(op, [known[job] for job in jobs if job in known]) for op, jobs in shown]
-    return sorted(told, key=lambda op: op.started_at or now)
+class UiReader:
+    """Reads the status of engines; remembers the application at each address, which a new life of an engine changes."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, str] = {}
+
+    async def read(self, ui_url: str, now: datetime, *, has_progress: bool = True) -> list[Operation]:
+        """What runs as of ``now``, oldest first; raises HttpError when the UI does not tell.
+
+        Without ``has_progress`` stages and tasks are not asked for: a call less.
+        """
+        try:
+            found = await self._find(ui_url, now)
+            shown = [(op, jobs) for op, jobs in found if op.user_id != PROBE_USER]
+            ids = [job for _, jobs in shown for job in jobs]
+            known = await _jobs(ui_url, _rest(self._apps[ui_url]), ids) if has_progress else {}
+        except (ValueError, KeyError, TypeError, IndexError) as exc:
+            raise HttpError(f"{ui_url} does not answer like a Spark UI: {exc!r}") from exc
+        told = [
+            _with_progress(op, [known[job] for job in jobs if job in known]) if has_progress else op
+            for op, jobs in shown
+        ]
+        return sorted(told, key=lambda op: op.started_at or now)
+
+    async def _find(self, ui_url: str, now: datetime) -> list[tuple[Operation, Jobs]]:
+        """By JSON where that is, asked of the application that was there; else by that which is there, or the page."""
+        app = self._apps.get(ui_url)
+        answer = await _find(ui_url, f"{_rest(app)}/connect/operations") if app else None
+        if answer is None:
+            app = str(json.loads((await _get(ui_url, "/api/v1/applications")).body)[0]["id"])
+            if len(self._apps) >= _MOST_APPS:
+                self._apps.clear()
+            self._apps[ui_url] = app
+            answer = await _find(ui_url, f"{_rest(app)}/connect/operations")
+        return _by_json(answer, now) if answer else await _by_page(ui_url, now)
+
+
+def _rest(app: str) -> str:
+    return f"/api/v1/applications/{app}"
 
 
 def _by_json(answer: HttpAnswer, now: datetime) -> list[tuple[Operation, Jobs]]:

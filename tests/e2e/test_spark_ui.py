@@ -104,7 +104,7 @@ def test_every_navigation_link_leads_to_a_page(server: JupyterServer, root: str)
     assert {
         f"{root}{name}/" for name in ("jobs", "stages", "storage", "environment", "executors", "SQL", "connect")
     } <= paths
-    for path in paths:
+    for path in paths - {root}:  # the logo's leads to the first page
         answer = browse(server, path)
         assert (answer.status_code, answer.url.path) == (200, path)
 

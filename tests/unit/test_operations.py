@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pyspark.sql.connect.proto as pb
 import pytest
+from fakes import operated
 from fakes.operated import TOKEN, OperatedEngine, job, later
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,17 @@ async def test_many_jobs_are_one_call(engine: OperatedEngine) -> None:
     engine.jobs[ONE.id] = [job(number, numCompletedTasks=8) for number in range(40)]
     (found,) = await read(engine)
     assert (found.tasks, found.tasks_done, found.stages) == (320, 320, 80)
+
+
+async def test_another_life_at_the_same_address(engine: OperatedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restarted engine is another application to Spark."""
+    engine.begin(ONE)
+    looking = ConnectOperations(lambda: NOW)
+    assert len(await looking.running(engine.endpoint, TOKEN, [])) == 1
+    monkeypatch.setattr(operated, "APP", "local-2")
+    engine.jobs[ONE.id] = [job(1)]
+    (found,) = await looking.running(engine.endpoint, TOKEN, [])
+    assert found.tasks == 8
 
 
 async def test_the_probes_own_are_not_told(engine: OperatedEngine) -> None:
@@ -147,10 +159,10 @@ async def test_a_frozen_engine_holds_nobody_for_long(monkeypatch: pytest.MonkeyP
     async with OperatedEngine().serving() as engine:
         hanging = asyncio.Event()
 
-        async def hang(*_: object) -> None:
+        async def hang(*_: object, **__: object) -> None:
             await hanging.wait()
 
-        monkeypatch.setattr(operations.operations_ui, "read", hang)
+        monkeypatch.setattr(operations.UiReader, "read", hang)
         with pytest.raises(EngineUnavailable, match=r"0\.3 s"):
             await read(engine, SESSION)
 
