@@ -150,7 +150,7 @@ def _usage(command: Any, ctx: Any, error: Any) -> str:
         known = [word for parameter in command.get_params(ctx) for word in parameter.opts if word.startswith("--")]
         return f"{verb} has no flag {text.plain(flag, 80)}{meant(str(flag), known)}. See: {rucat} --help"
     words = error.format_message().rstrip(".")
-    extra = re.search(r"unexpected extra arguments? \((.*)\)", words, re.DOTALL)
+    extra = re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", words, re.DOTALL)
     if extra:
         word = text.plain(extra[1], 80)
         return f"{verb} takes no further word {word!r}: quote a name that has blanks. See: {rucat} --help"

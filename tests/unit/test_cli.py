@@ -1,0 +1,107 @@
+"""The command line without a gateway: its words, its help, its tables, and what it loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rucat_jupyter.cli import app, table
+from rucat_jupyter.notebook import failures, tables
+
+HEAVY = ("pyspark", "fastapi", "surrealdb", "grpc", "kubernetes", "IPython", "pandas", "uvicorn")
+
+
+@pytest.fixture(autouse=True)
+def own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(failures._voice, "words", "")
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app.run(lambda: None, words)
+    return int(str(ended.value.code))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("lits",), "there is no verb 'lits' (did you mean list?). Verbs: create, list, status, attach, "),
+        (("create", "--memroy", "4g"), "create has no flag --memroy (did you mean --driver-memory?)"),
+        (("create", "a", "b c"), "create takes no further word 'b c': quote a name that has blanks"),
+        (("create", "--timeout", "nan"), "'nan' is not a number of seconds, 0 or more"),
+        (("create", "--timeout"), "requires an argument"),
+        (("logs", "--tail", "-1"), "--tail"),
+        (("logs", "--json", "--follow"), "logs: --json is one document, --follow has no end"),
+        (("list", "--status", "Runing"), "there is no status 'Runing' (did you mean Running?)"),
+        (("serve", "--engines"), "serve: --engines goes with --stop only"),
+        (("serve", "--stop", "--replace"), "serve: --stop and --replace exclude each other"),
+        (("--nope",), "rucat has no flag --nope"),
+    ],
+)
+def test_wrong_use_is_one_line(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was wrong and what was probably meant, on stderr; exit code 2, and with --json an error of REST."""
+    assert run(*words) == app.USAGE
+    out, err = capsys.readouterr()
+    assert said in err
+    assert len(err.splitlines()) == 1
+    if "--json" in words:
+        assert json.loads(out)["code"] == "bad_usage"
+
+
+def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rucat alone shows the verbs and the exit codes; VERB --help shows lines to type."""
+    assert run() == 0
+    overview = capsys.readouterr().out
+    assert "130  Ctrl-C; the engine goes on" in overview
+    verbs = overview.partition("Commands:")[2].partition("Exit codes")[0].split("\n")
+    names = [line.split()[0] for line in verbs if line.strip()]
+    assert len(names) == 13
+    for name in names:
+        assert run(name, "--help") == 0
+        assert f"Examples:\n    rucat {name}" in capsys.readouterr().out
+
+
+def test_a_table_gives_way_column_by_column() -> None:
+    """Where there is little room the note is cut, then columns go; wide characters count twice."""
+    rows = [("● 日本語", "Running", "here", "why " * 20)]
+    for width in (None, 80, 40, 30, 20):
+        lines = table.fitted(("NAME", "STATUS", "WHERE", "NOTE"), rows, width, ("WHERE", "NOTE"))
+        assert len(lines) == 2
+        assert width is None or max(map(tables.width, lines)) <= width
+        assert "Running" in lines[1]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """The start of every command is quick: neither Spark nor the server side is loaded."""
+    code = f"""
+import sys
+sys.argv = ["rucat", "create", "--help"]
+from rucat_jupyter.__main__ import main
+try:
+    main()
+except SystemExit:
+    print([name for name in {HEAVY} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_doctor_works_without_any_package() -> None:
+    """With nothing but the standard library doctor says what is missing; other verbs say to ask it."""
+    root = app.__file__.rpartition("/rucat_jupyter/")[0]
+    command = [sys.executable, "-S", "-m", "rucat_jupyter"]
+    env = {"PYTHONPATH": root, "HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    report = subprocess.run(
+        [*command, "doctor", "--json"], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (report.returncode, report.stderr) == (1, "")
+    found = json.loads(report.stdout)
+    assert found["level"] == "bad"
+    assert "no pyspark" in "".join(finding["found"] for finding in found["findings"])
+    other = subprocess.run([*command, "list"], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert other.returncode == 1
+    assert "is missing here. Look: rucat doctor" in other.stderr
+    assert "Traceback" not in other.stderr
