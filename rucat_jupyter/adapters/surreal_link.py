@@ -28,7 +28,8 @@ TOO_NEW = "rucat: the schema is newer"
 _CLOSE_GRACE_S = 0.2  # without it the interpreter aborted at exit in 9 of 40 runs (SDK 2.0.0, embedded engine)
 _NOT_RUN = "The query was not executed due to a failed transaction"
 _BROKEN = ("IO error", "Log error")  # after one of these surrealkv answers nothing more until it is opened anew
-_ATTEMPTS = 12  # of a write that lost against another transaction; at most 1.5 s in all
+ATTEMPTS = 12
+"""Of what lost against another transaction; at most 1.5 s in all."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,16 @@ class Address:
     database: str
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+
+
+def is_conflict(words: str) -> bool:
+    """Whether the database says that a transaction lost against another, and may be tried again."""
+    return any(sign in words for sign in ("can be retried", "Transaction conflict", "read or write conflict"))
+
+
+async def part(attempt: int) -> None:
+    """Wait a random, growing while: losers of one round must not meet again in the next."""
+    await asyncio.sleep(random.uniform(0, 0.001 * 2 ** min(attempt, 8)))  # noqa: S311 - no secret
 
 
 class AlreadyThere(Exception):
@@ -92,10 +103,9 @@ class Link:
             try:
                 return (await self._limited(lambda: self._write(statement, values)))[-1]
             except Conflict:
-                if attempt == _ATTEMPTS:
+                if attempt == ATTEMPTS:
                     raise
-            # Losers of one round must not meet again in the next: wait a random, growing while.
-            await asyncio.sleep(random.uniform(0, 0.001 * 2 ** min(attempt, 8)))  # noqa: S311 - no secret
+            await part(attempt)
             attempt += 1
 
     async def _limited(self, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -135,7 +145,7 @@ class Link:
             return StoreTooNew(
                 f"the store {self._shown} was migrated by a newer Rucat: this one can only read it; update Rucat"
             )
-        if "can be retried" in words or "Transaction conflict" in words or "read or write conflict" in words:
+        if is_conflict(words):
             return Conflict("somebody else wrote to the store at the same moment")
         if "already contains" in words or "already exists" in words:
             return AlreadyThere(words)

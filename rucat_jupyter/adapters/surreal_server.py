@@ -18,7 +18,7 @@ from surrealdb import AsyncWsSurrealConnection, SurrealError
 
 from ..deadline import within
 from ..errors import StoreUnavailable
-from .surreal_link import Address, Link
+from .surreal_link import ATTEMPTS, Address, Link, is_conflict, part
 
 _CONNECT_LIMIT_S = 5.0
 _GOODBYE_LIMIT_S = 1.0
@@ -95,7 +95,7 @@ class ServerLink(Link):
         try:
             await within(_CONNECT_LIMIT_S, db.connect())
             await self._sign_in(db)
-            await db.use(self._address.namespace, self._address.database)
+            await self._use(db)
         except _LOST as exc:
             db.abort()
             raise self._unavailable(str(exc) or type(exc).__name__) from exc
@@ -108,6 +108,17 @@ class ServerLink(Link):
             raise
         _log.info("connected to the store %s", self._shown)
         return db
+
+    async def _use(self, db: _Connection) -> None:
+        """Choose the database. A server makes one that is new, in a transaction: of many at once all but one lose."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await db.use(self._address.namespace, self._address.database)
+                return
+            except SurrealError as exc:
+                if attempt == ATTEMPTS or not is_conflict(str(exc)):
+                    raise
+            await part(attempt)
 
     async def _sign_in(self, db: _Connection) -> None:
         """Sign in as a user of the database, the namespace or the server, whichever knows the name."""

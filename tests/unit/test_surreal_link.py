@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from surrealdb import SurrealError
 
-from rucat_jupyter.adapters import surreal_link
+from rucat_jupyter.adapters import surreal_link, surreal_server
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink
 from rucat_jupyter.adapters.surreal_schema import TOO_NEW
+from rucat_jupyter.adapters.surreal_server import ServerLink
 from rucat_jupyter.errors import Conflict, StoreTooNew, StoreUnavailable
 
 NOT_RUN = "The query was not executed due to a failed transaction"
@@ -192,7 +194,7 @@ async def test_a_write_that_lost_against_another_transaction_is_tried_again(link
 
 async def test_a_write_that_loses_for_ever_is_a_conflict(link: LinkToIt, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying again has an end."""
-    monkeypatch.setattr(surreal_link, "_ATTEMPTS", 3)
+    monkeypatch.setattr(surreal_link, "ATTEMPTS", 3)
     link.database.gate.set()
     link.database.answers = [[err("This transaction can be retried")] for _ in range(3)]
     with pytest.raises(Conflict):
@@ -252,3 +254,42 @@ def test_an_unknown_kind_of_url_is_refused_with_the_kinds_there_are(url: str) ->
 def test_an_address_never_shows_its_password() -> None:
     """Not even in a traceback's values."""
     assert "hush" not in repr(Address("ws://h", "n", "d", "u", "hush"))
+
+
+async def test_a_database_that_many_make_at_once_is_chosen_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server makes a new database when it is first chosen, and refuses all but one who do so at once."""
+    answers = [SurrealError("Transaction conflict: Write conflict, retry. This transaction can be retried")] * 3
+    asked: list[tuple[str, str]] = []
+
+    async def connect(self: object) -> None:
+        """Connect to nothing."""
+
+    async def use(self: object, namespace: str, database: str) -> None:
+        asked.append((namespace, database))
+        if answers:
+            raise answers.pop()
+
+    monkeypatch.setattr(surreal_server._Connection, "connect", connect)
+    monkeypatch.setattr(surreal_server._Connection, "use", use)
+    link = ServerLink(Address("ws://127.0.0.1:1", "n", "d"), 5.0)
+    await link.open()
+    assert asked == [("n", "d")] * 4
+    await link.close()
+
+
+async def test_a_refusal_that_is_no_conflict_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What trying again does not change is not tried again."""
+    asked: list[str] = []
+
+    async def connect(self: object) -> None:
+        """Connect to nothing."""
+
+    async def use(self: object, namespace: str, database: str) -> None:
+        asked.append(database)
+        raise SurrealError("IAM error: Not enough permissions")
+
+    monkeypatch.setattr(surreal_server._Connection, "connect", connect)
+    monkeypatch.setattr(surreal_server._Connection, "use", use)
+    with pytest.raises(StoreUnavailable, match="check user and password"):
+        await ServerLink(Address("ws://127.0.0.1:1", "n", "d"), 5.0).open()
+    assert asked == ["d"]
