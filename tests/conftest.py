@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ USER_CONFIG = {"NPM_CONFIG_USERCONFIG": ".npmrc", "PIP_CONFIG_FILE": ".config/pi
 
 def pytest_configure(config: pytest.Config) -> None:
     """Move home, temp dir and all of Rucat's and Jupyter's folders into the folder of this run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
     root = Path(tempfile.mkdtemp(prefix="rucat-t-")).resolve()
     config.stash[ROOT] = root
     home = Path.home()
