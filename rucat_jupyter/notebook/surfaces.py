@@ -125,9 +125,7 @@ class WidgetBar:
         else:
             if self._html.value != picture.html:
                 self._html.value = picture.html
-            hidden = "hidden" if picture.outcome else "visible"
-            if self._button.layout.visibility not in (None, hidden):
-                self._button.layout.visibility = hidden
+            self._button.layout.visibility = "hidden" if picture.outcome else "visible"
 
     def pause(self) -> None:
         """Do nothing: it is in nobody's way."""
@@ -149,7 +147,7 @@ class WidgetBar:
         self._button = ipywidgets.Button(
             description="Cancel",
             tooltip="Cancel what this cell runs on the engine",
-            layout={"width": "auto", "height": "26px", "flex": "0 0 auto", "visibility": "visible"},
+            layout={"width": "auto", "height": "26px", "flex": "0 0 auto", "margin": "2px 0 2px 12px"},
         )
         self._button.on_click(self._clicked)
         self._box = ipywidgets.HBox(
