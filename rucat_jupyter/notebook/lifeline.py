@@ -229,7 +229,9 @@ class Lifeline:
     def _is_alive(self, view: View | None) -> bool:
         """Whether the engine may still answer (None: unknown); raises its failure when it cannot."""
         if view is not None and view["status"] in ENDED:
-            raise self._failure(view) from None
+            error = self._failure(view)
+            self._cut(error)  # the next call looks for the engine's next life, on a new connection
+            raise error from None
         return view is not None
 
     def _look(self, wait_s: float = 0.0) -> View | None:

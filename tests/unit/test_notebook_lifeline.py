@@ -95,6 +95,20 @@ def test_a_dead_engine_is_told_with_its_failure(world: World) -> None:
         world.execute().__next__()
 
 
+def test_after_a_failure_the_next_life_is_looked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first call after the restart works, on a new connection."""
+    world.config()
+    world.server.stop()
+    world.gateway.on_poll = [lambda: world.gateway.change(status="Failed", failure=FAILURE)]
+    with pytest.raises(EngineFailed, match="✕ etl failed"):
+        world.config()
+    assert world.lifeline.is_cut
+    world.gateway.change(status="Running", failure=None)
+    world.restart()
+    assert list(world.execute())
+    assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [("Stopped", "○ etl is Stopped"), ("Stopping", "○ etl is Stopping"), ("Deleting", "was deleted")],
