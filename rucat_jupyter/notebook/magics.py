@@ -9,10 +9,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
-import rucat_jupyter
-
 from ..errors import RucatError
-from . import cell_hooks
+from . import cell_hooks, progress
 from .caller import is_value_used
 from .cancelled import Interrupted
 from .completer import Completer
@@ -34,7 +32,7 @@ class RucatMagics(Magics):
 
     @observe("progress")
     def _switch_progress(self, change: Any) -> None:
-        rucat_jupyter.progress = change["new"]
+        progress.switch(on=change["new"])
 
     def __init__(self, shell: Any, context: Context | None = None) -> None:
         super().__init__(shell)

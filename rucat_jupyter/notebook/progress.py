@@ -7,8 +7,10 @@ Off by ``RUCAT_PROGRESS=off`` in the environment, ``%config RucatMagics.progress
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+from types import ModuleType
 
 from .cells import DONE, WAS_CANCELLED, CellRun
 from .gauge import Gauge, Picture
@@ -24,9 +26,17 @@ PAUSED_S = 0.5  # a cell without operations for this long is shown as done for n
 
 def is_on() -> bool:
     """Whether bars are wanted."""
-    import rucat_jupyter
+    return bool(getattr(_package(), "progress", True)) and os.environ.get(SWITCH, "").strip().lower() not in OFF
 
-    return bool(rucat_jupyter.progress) and os.environ.get(SWITCH, "").strip().lower() not in OFF
+
+def switch(*, on: bool) -> None:
+    """Set what ``rucat_jupyter.progress`` says."""
+    vars(_package())["progress"] = on
+
+
+def _package() -> ModuleType:
+    """The package itself; an import of it here would be one of the server side, which its entry point names."""
+    return sys.modules[__name__.partition(".")[0]]
 
 
 class Bar:
