@@ -82,15 +82,22 @@ class Kernel:
         return reply
 
     def run_aside(self, code: str) -> Callable[[], Cell]:
-        """Begin to execute a cell on a thread; returns what waits for its end. Nothing else may be run meanwhile."""
-        found: list[Cell] = []
-        thread = threading.Thread(target=lambda: found.append(self.run(code, may_fail=True)))
-        thread.start()
-        time.sleep(0.5)  # it has begun: there is no message that says so to others
+        """Begin to execute a cell; returns what waits for its end. Nothing else may be run meanwhile."""
+        asked, cell = self._client.execute(code, allow_stdin=False), Cell()
+
+        def collect_until(kind: str, state: str | None = None) -> None:
+            while True:
+                message = self._client.get_iopub_msg(timeout=60)
+                if message["parent_header"].get("msg_id") == asked:
+                    _collect(cell, message)
+                    if message["msg_type"] == kind and message["content"].get("execution_state") == state:
+                        return
+
+        collect_until("execute_input")
 
         def end() -> Cell:
-            thread.join()
-            return found[0]
+            collect_until("status", "idle")
+            return cell
 
         return end
 
