@@ -98,6 +98,7 @@ def test_wrong_words_are_told_in_one_line(mine: Kernel, verb: str) -> None:
         assert "no further word" in check(mine.run(f"%rucat {verb} a b c d", may_fail=True), f"{verb} a b c d")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kernel, verb: str) -> None:
     """Numbers that are none, too large, missing values: a line; nothing of what was asked is done."""
@@ -117,6 +118,7 @@ def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kern
             check(mine.run(line, may_fail=True), line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", NAMED)
 def test_names_that_no_engine_has_are_told_in_one_line(mine: Kernel, verb: str) -> None:
     """Whatever characters they have; they are shown as text."""

@@ -27,10 +27,11 @@ def test_no_interrupt_of_a_waiting_cell_is_lost(notebook: Callable[..., Kernel])
     mine.run("import select")
     for _ in range(2 * MOMENTS):
         cell = interrupted(mine, "select.select([], [], [], 5)", 0.07)
-        assert cell.error.endswith("KeyboardInterrupt: ")
+        assert "KeyboardInterrupt" in cell.error
         assert cell.seconds < LIMIT_S + BUSY_S
 
 
+@pytest.mark.slow
 def test_verbs_that_look_end_in_a_second(engine: str, notebook: Callable[..., Kernel]) -> None:
     """At random moments; the same verb works right after."""
     mine = notebook("looking")
@@ -44,6 +45,7 @@ def test_verbs_that_look_end_in_a_second(engine: str, notebook: Callable[..., Ke
     assert f"● {ENGINE}" in mine.run("%rucat list").text
 
 
+@pytest.mark.slow
 def test_create_ends_in_a_second_and_goes_on(
     place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
@@ -68,6 +70,7 @@ def test_create_ends_in_a_second_and_goes_on(
     assert "often" not in mine.run("%rucat list").text
 
 
+@pytest.mark.slow
 def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
     notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
