@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pyspark.sql.connect.functions  # noqa: F401  # now: other tests leave a __main__ that it cannot be loaded under
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
