@@ -36,7 +36,7 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/lint-imports
 
 check: lint
-	$(PYTEST) -m "not slow and not engine"
+	$(PYTEST) -m "not slow and not engine and not lab"
 	$(PYTEST) tests/acceptance/test_rest_life.py
 
 test: lint

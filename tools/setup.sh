@@ -38,4 +38,19 @@ if ! is_whole; then
 fi
 echo "Installing Rucat with what '$extra' needs into $venv (a few minutes the first time) ..."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --editable ".[$extra]"
+
+has_browser() {
+    [ -n "${RUCAT_TEST_CHROMIUM:-}" ] && return 0
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$name" >/dev/null 2>&1 && return 0
+    done
+    return 1
+}
+
+# Tests of what people see need a browser; where it cannot be installed they skip, and say so.
+if [ "$extra" = test ] && ! has_browser && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+    echo "Installing Chromium for the tests in JupyterLab ..."
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1 ||
+        echo "rucat: Chromium could not be installed; the tests in JupyterLab will skip" >&2
+fi
 touch "$venv/.ready-$extra"

@@ -51,15 +51,20 @@ class Operations:
         self._wake.set()
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait(SELDOM_S)
-            self._wake.clear()
+        try:
+            while self._goes_on():
+                self._wake.wait(SELDOM_S)
+                self._wake.clear()
+                self._look_while_busy([card for card in cards() if card.view["status"] == "Running"])
+        finally:  # the next card begins anew, also after a defect
             with self._lock:
-                shown = [card for card in cards() if card.view["status"] not in ("Gone", "Deleting")]
-                if not shown:
-                    self._is_running = False
-                    return
-            self._look_while_busy([card for card in shown if card.view["status"] == "Running"])
+                self._is_running = False
+
+    def _goes_on(self) -> bool:
+        """Whether there is a card of an engine that may run some time."""
+        with self._lock:
+            self._is_running = any(card.view["status"] != "Gone" for card in cards())
+            return self._is_running
 
     def _look_while_busy(self, shown: list[Card]) -> None:
         """Look, and go on looking while something runs."""

@@ -52,7 +52,7 @@ def test_stop_works_while_python_sleeps(lab: Callable[..., LabNotebook], server:
     book.wait_for_text(book.card(), "Stopped", 60)
     button(book, "Start").click()
     book.wait_for_text(book.card(), "Pending", 1)
-    assert book.card().get_by_role("progressbar").count() == 1
+    wait_until("a bar", lambda: book.card().get_by_role("progressbar").count() == 1, 5)
     book.wait_for_text(book.card(), "Running", 90)
     assert book.is_running(1)
     assert book.output(1).inner_text().strip() == ""
@@ -70,7 +70,7 @@ def test_stop_and_cancel_work_while_a_query_runs(
     button(book, "Cancel").click()
     wait_until("the end of the cell", lambda: not book.is_running(1), 10)
     assert "3" in book.run(2).inner_text()
-    book.wait_for_no_text(book.card(), "this notebook, cell", 15)
+    book.wait_for_no_text(book.card(), "this notebook, cell", 40)
     book.start(1)
     book.wait_for_text(book.card(), "this notebook, cell", 30)
     button(book, "Stop").click()
