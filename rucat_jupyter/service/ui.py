@@ -71,7 +71,6 @@ _ANSWERS: dict[int | str, Schema] = {
 }
 
 
-
 async def begin_ui_call(request: Request) -> Call:
     """Know who asks; the parameters are the Spark UI's own."""
     service: Service = request.app.state.service

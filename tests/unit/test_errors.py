@@ -70,6 +70,7 @@ def test_whether_to_try_again_is_a_property_of_the_type() -> None:
         "GatewayUnavailable",
         "StoreUnavailable",
         "PlatformUnavailable",
+        "EngineUnavailable",
     }
 
 
