@@ -24,9 +24,7 @@ FIXED = "always"
 DEFAULT = "default; the spec may set it"
 
 
-def outline(
-    specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, locale: str, budget: Budget
-) -> Outline:
+def outline(specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, locale: str, budget: Budget) -> Outline:
     """What a start of this pinned spec, whose secrets are masked, would be.
 
     Raises PlatformError where Java, Python or pyspark is not there.
