@@ -33,7 +33,19 @@ HINTS = {
     "[CANNOT_MODIFY_CONFIG]": "It is set when an engine is created: %rucat create NAME --conf KEY=VALUE",
 }
 """Words in the message -> what to do, where Spark itself says nothing of use."""
-DOES: tuple[str, ...] = ("Did you", "Use ", "Verify ", "Choose ", "Set ", "Add ", "Correct ", "Consider ", "Please", "Make sure", "If ")
+DOES: tuple[str, ...] = (
+    "Did you",
+    "Use ",
+    "Verify ",
+    "Choose ",
+    "Set ",
+    "Add ",
+    "Correct ",
+    "Consider ",
+    "Please",
+    "Make sure",
+    "If ",
+)
 DOES += ("To ", "You can", "Try ", "Visit ", "Consult ", "Check ", "Either ", "Provide ", "Drop ", "Remove ", "See ")
 
 _CLASS = re.compile(r"^\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
