@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .cells import CellRun, cells
+from .cells import cells
 from .identity import get_shell
 from .interrupts import Canceller, Interrupts
 from .progress import Progress
@@ -25,7 +25,7 @@ def install(shell: Any = None) -> None:
     canceller.start()
     shell.events.register("pre_run_cell", _begins)
     shell.events.register("post_run_cell", _ends)
-    _begin(shell)
+    _begin(shell, len(shell.history_manager.input_hist_parsed) - 1)  # the present cell's input is kept already
 
 
 def remove(shell: Any) -> None:
@@ -41,31 +41,40 @@ def remove(shell: Any) -> None:
 
 def _begins(info: Any = None) -> None:
     """A cell begins; one inside another (``get_ipython().run_cell``) is a part of it."""
-    here = threading.get_ident()
-    if here in _depth and _depth[here][0] == get_shell().execution_count:
-        _depth[here][1] += 1
+    del info
+    shell, here = get_shell(), threading.get_ident()
+    run = cells.of_thread()
+    if run is not None and _depth.get(here) and run.parent == _parent(shell):
+        _depth[here] += 1
         return
-    _begin(get_shell())
-    _depth[here] = [get_shell().execution_count, 1]
+    _begin(shell, len(shell.history_manager.input_hist_parsed))
+    _depth[here] = 1
 
 
 def _ends(result: Any = None) -> None:
+    del result
     here = threading.get_ident()
-    if here in _depth:
-        _depth[here][1] -= 1
-        if _depth[here][1] > 0:
-            return
-        del _depth[here]
+    _depth[here] = _depth.get(here, 1) - 1
+    if _depth[here] > 0:
+        return
+    del _depth[here]
     interrupts.leave()
     run = cells.end()
     if run is not None:
         progress.close(run)
 
 
-def _begin(shell: Any) -> CellRun:
+def _begin(shell: Any, number: int) -> None:
+    """``number`` is that of the prompt; some IPythons count up before they say that a cell begins, some after it."""
     interrupts.enter()
-    return cells.begin(shell.execution_count, getattr(shell.display_pub, "parent_header", None))
+    count = shell.execution_count
+    cells.begin(number if number in (count, count - 1) else count, _parent(shell))
+
+
+def _parent(shell: Any) -> Any:
+    """The header of the request that runs the cell; None in a terminal."""
+    return getattr(shell.display_pub, "parent_header", None)
 
 
 _followed: list[Any] = []
-_depth: dict[int, list[int]] = {}  # thread -> [execution count, cells in each other]; none before the first is seen
+_depth: dict[int, int] = {}  # thread -> cells in each other

@@ -245,6 +245,10 @@ class Cells:
             run.close()
         return run
 
+    def of_thread(self) -> CellRun | None:
+        """The cell that this thread runs itself."""
+        return self._now.get(threading.get_ident())
+
     def here(self) -> CellRun | None:
         """The cell that this thread runs, or belongs to."""
         run = self._now.get(threading.get_ident())

@@ -169,7 +169,8 @@ def test_an_operation_cancelled_elsewhere_ends_its_cell_in_one_line(
     engine: str, mine: Kernel, rest: Callable[..., Any], active_tasks: Callable[[], int]
 ) -> None:
     """By REST, while the kernel is busy; the operation carries the cell's number."""
-    number = int(mine.run("print(get_ipython().execution_count)").stdout) + 1
+    mine.run("get_ipython().run_cell('spark.range(1).count();', store_history=False)")
+    number = int(mine.run("print(len(In) - 1)").stdout) + 1  # In[number] is the next prompt
     cancelled: list[float] = []
 
     def cancel() -> None:
