@@ -34,10 +34,12 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         shell.run_cell("seconds = block(spark)")
         return float(shell.user_ns["seconds"])
 
-    alternate(our_block, lambda: _block(raw), 6)  # the engine warms up; not counted
     blocks = (3 if quick else 15) * QUERIES // BLOCK
-    series = alternate(our_block, lambda: _block(raw), blocks)
-    raw.stop()
+    try:
+        alternate(our_block, lambda: _block(raw), 6)  # the engine warms up; not counted
+        series = alternate(our_block, lambda: _block(raw), blocks)
+    finally:
+        raw.stop()  # a plain session tries for minutes to reach an engine that has ended
     return [Figure("P6", f"{BLOCK} × select 1", "a plain session", *series, compare="ratio", bar=1.02)]
 
 
