@@ -8,6 +8,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from pyspark.sql.connect.session import SparkSession
+from traitlets.config import Config
 
 import rucat_jupyter
 from rucat_jupyter.notebook import cell_hooks
@@ -25,7 +26,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Run the queries of ours in a cell of IPython, as a notebook does; both sessions live all the time."""
     engine = rucat_jupyter.create("p6")
     remote = default_api().call("GET", engine_path(engine.id, "connection"))["remote"]
-    shell: Any = InteractiveShell.instance()
+    shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
     cell_hooks.install(shell)
     ours, raw = engine.connect("p6"), SparkSession.builder.remote(remote).create()
     shell.user_ns.update(spark=ours, block=_block)
