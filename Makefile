@@ -6,7 +6,7 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PYTEST = $(PYTHON) -m pytest
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
-.PHONY: help demo lab test check lint docs bench clean
+.PHONY: help demo lab test check lint docs pictures bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    every check and every test, with coverage"
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
 	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
+	@echo "make pictures  take the pictures of docs anew, in JupyterLab in Chromium"
 	@echo "make clean   remove the virtual environment, caches and built files"
 
 # One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
@@ -46,6 +47,9 @@ test: lint
 
 docs: $(VENV)/.ready-test
 	$(PYTHON) -m tools.diagrams --write
+
+pictures: $(VENV)/.ready-test
+	$(PYTHON) -m tools.pictures
 
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)

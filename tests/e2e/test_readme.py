@@ -2,7 +2,7 @@
 
 ``python`` blocks run in one kernel, ``bash`` blocks in a shell with ``$JUPYTER`` and ``$TOKEN`` of a real server beside
 it. A ``text`` block is what the block before it shows; numbers, ids and the width of columns may differ. A block after
-``<!-- not run: REASON -->`` is not executed.
+``<!-- not run: REASON -->`` is not executed; one after ``<!-- fails -->`` fails, and its text is how the error begins.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from tools.server import Server
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(
-    r"^(?P<skip><!-- not run: .+ -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?P<skip><!-- not run: .+ -->\n)?(?P<fails><!-- fails -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 UNITS = r"ms|s|min|h|d|B|KB|MB|GB|TB"
+BAR = re.compile(r"^done in \d.*\n?", re.MULTILINE)  # where this machine took more than a second
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Block:
     language: str
     text: str
     shows: str | None
+    fails: bool
 
 
 def blocks() -> list[Block]:
@@ -53,6 +56,7 @@ def blocks() -> list[Block]:
             m["language"],
             m["text"],
             n["text"] if n and n["language"] == "text" else None,
+            bool(m["fails"]),
         )
         for m, n in zip(found, after, strict=True)
         if m["language"] in ("python", "bash") and not m["skip"]
@@ -61,6 +65,7 @@ def blocks() -> list[Block]:
 
 def essence(shown: str) -> list[str]:
     """What must be equal: words and shapes, not numbers, ids, units of time and size, or the width of columns."""
+    shown = BAR.sub("", shown)
     shown = re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "ID", shown)
     shown = re.sub(r"\d+([.:,T-]\d+)*Z?", "0", shown)
     shown = re.sub(rf"\b0 ({UNITS})\b", "0 unit", shown)
@@ -88,8 +93,8 @@ def jupyter(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def run_python(kernel: BlockingKernelClient, source: str) -> str:
-    """Execute a cell that has to succeed; return what it shows in the end."""
+def run_python(kernel: BlockingKernelClient, source: str, *, fails: bool = False) -> str:
+    """Execute a cell that has to succeed, or to fail; return what it shows in the end."""
     outputs: list[tuple[str | None, str]] = []
 
     def keep(message: dict) -> None:
@@ -106,7 +111,7 @@ def run_python(kernel: BlockingKernelClient, source: str) -> str:
 
     reply = kernel.execute_interactive(source, output_hook=keep, allow_stdin=False, timeout=200)
     shown = "".join(text for _, text in outputs)
-    assert reply["content"]["status"] == "ok", shown
+    assert reply["content"]["status"] == ("error" if fails else "ok"), shown
     return shown
 
 
@@ -136,10 +141,14 @@ def test_readme_is_true(kernel: BlockingKernelClient, jupyter: httpx.Client, tmp
     wrong = []
     assert blocks()
     for block in blocks():
+        is_python = block.language == "python"
         shown = (
-            run_python(kernel, block.text) if block.language == "python" else run_bash(block.text, tmp_path, jupyter)
+            run_python(kernel, block.text, fails=block.fails) if is_python else run_bash(block.text, tmp_path, jupyter)
         )
         print(f"README.md:{block.line}\n{block.text}\n{shown}")
-        if block.shows is not None and essence(shown) != essence(block.shows):
+        if block.shows is None:
+            continue
+        wanted = essence(block.shows)
+        if essence(shown)[: len(wanted) if block.fails else None] != wanted:
             wrong.append(f"README.md:{block.line} shows now:\n{shown}")
     assert not wrong, "\n".join(wrong)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter.engine import Status
+from rucat_jupyter.engine import Reason, Status
 from rucat_jupyter.lifecycle import RULES, status_of
 from tools import diagrams
 
@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("notebooks/*/*.md")]
 )
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 def test_architecture_is_drawn_from_the_tables() -> None:
@@ -42,8 +48,10 @@ def test_each_rule_names_one_step() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link and anchor of the documents exists."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert not target or (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -52,3 +60,42 @@ def test_make_targets_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+TROUBLE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+SHOWN_ELSEWHERE = {"illegal_transition"}  # a fault of the code itself, answered as internal
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_troubleshooting_explains_every_reason(reason: Reason) -> None:
+    """Each reason of the closed set has a row: what happened, what to do."""
+    assert re.search(rf"^\| `{reason.value}` \| [^|]+ \| [^|]+ \|$", TROUBLE, re.MULTILINE)
+
+
+def test_troubleshooting_explains_every_code() -> None:
+    """Each code of errors.py, and of what the package raises in notebooks and on the command line, has its row."""
+    raised = {
+        code
+        for path in (ROOT / "rucat_jupyter").rglob("*.py")
+        for code in re.findall(r'^    code(?:: ClassVar\[str\])? = "(\w+)"$', path.read_text("utf-8"), re.MULTILINE)
+    }
+    rows = [row.split("|")[1] for row in TROUBLE.split("\n## Codes\n")[1].splitlines() if row.startswith("|")]
+    explained = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert raised - SHOWN_ELSEWHERE == explained
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pictures_are_small_and_have_words(page: Path) -> None:
+    """Every picture has an alternative text of a sentence, is there, and has less than 150 kB."""
+    for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", page.read_text(encoding="utf-8")):
+        assert len(words) > 40, target
+        assert (page.parent / target).stat().st_size < 150_000, target
+
+
+def test_every_document_is_in_the_index() -> None:
+    """docs/README.md links every page beside it."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    missing = [
+        page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md" and f"]({page.name})" not in index
+    ]
+    assert missing == []

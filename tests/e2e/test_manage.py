@@ -1,0 +1,102 @@
+"""The second notebook as people run it: from top to bottom, with nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.place import Place, place_in
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks" / "02_manage.ipynb"
+RUNNERS = {
+    "nbconvert": ["-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "02_manage.ipynb"],
+    "papermill": ["-m", "papermill", "02_manage.ipynb", "02_manage.ipynb", "--no-progress-bar"],
+}
+PROMISED = {
+    "%rucat profiles": "local (default)",
+    "%rucat profiles local --explain": "built in (profile local)",
+    "%rucat plan": "manage would be created on this machine",
+    "%rucat create": "● manage  Running on this machine",
+    "%rucat status": "spark.sql.shuffle.partitions=8",
+    "%rucat list": "1 notebook",
+    "%%rucat sql --arg": "first 5 of 123 rows; gentoo has all",
+    "print(f": "123 birds of 5076 g",
+    "%%rucat sql --chart": "image/png",
+    "spark.range(": "done in ",
+    "import time": "project ← range",
+    "for operation": "Cancelled on manage after",
+    'spark.sql("SELECT species, body_mass': "Did you mean one of the following? [`body_mass_g`",
+    "%rucat save": "Settings of manage are in this cell's output",
+    "%rucat restart": "restarted (run 2) with --driver-memory 2g",
+    "[table.name": "[]",
+    "penguins = ": "344",
+    "%rucat attach": "second is attached",
+    "second.sql": "{'spark': ['penguins'], 'second': ['mine']}",
+    "%rucat logs": "INFO",
+    "%rucat history": "driver.memory 1g -> 2g",
+    "%rucat doctor": " 0 bad",
+    "%rucat stop": "○ manage  Stopped",
+    "%rucat delete": "manage is deleted.",
+}
+"""How a cell begins -> what it shows; figures are counted by hand from the file."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A private home with the notebooks; its end ends what is left, and fails when that was anything."""
+    with place_in(tmp_path) as place:
+        for name in ("02_manage.ipynb", "data"):
+            source, target = ROOT / "notebooks" / name, place.root / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+        yield place
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    """The code cells of a notebook."""
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in found if cell["cell_type"] == "code"]
+
+
+def shown(cell: dict[str, Any]) -> str:
+    """Everything that a cell shows, as text, with the kinds of pictures."""
+    parts = []
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        texts = [output.get("text", ""), data.get("text/plain", ""), output.get("traceback", "")]
+        parts += ["".join(text) if output["output_type"] != "error" else "\n".join(text) for text in texts]
+        parts += [kind for kind in data if kind.startswith("image/")]
+    return "\n".join(parts)
+
+
+def test_notebook_is_kept_without_outputs() -> None:
+    """It is in the repository without outputs and counts, and only the cell that is meant to fail may."""
+    found = cells(NOTEBOOK)
+    assert [([], None)] * len(found) == [(cell["outputs"], cell["execution_count"]) for cell in found]
+    assert [c["source"][:9] for c in found if "raises-exception" in c["metadata"].get("tags", [])] == ["spark.sql"]
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("runner", ["nbconvert", pytest.param("papermill", marks=pytest.mark.slow)])
+def test_it_runs_from_top_to_bottom_and_leaves_nothing(runner: str, place: Place) -> None:
+    """Every cell shows what the text above it promises; no widget, no trace of ours, no engine at the end."""
+    command = [sys.executable, *RUNNERS[runner]]
+    done = subprocess.run(
+        command, env=place.env, cwd=place.root, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    path = place.root / "02_manage.ipynb"
+    found = [(cell["source"], shown(cell)) for cell in cells(path)]
+    for start, words in PROMISED.items():
+        assert words in next(text for source, text in found if source.startswith(start)), (start, words)
+    assert found[-1][1].startswith("No engines yet")
+    everything = "\n".join(text for _, text in found)
+    assert [word for word in ("Traceback", "◌", "widget") if word in everything] == []
+    assert sum(output["output_type"] == "error" for cell in cells(path) for output in cell["outputs"]) == 1
