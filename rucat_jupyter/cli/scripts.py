@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from ..errors import RucatError
-from ..notebook import spark_errors
+from ..notebook.spark_errors import brief as spark_errors
 from . import output
 from .app import FAILED
 

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..errors import NotPossible, RucatError
-from ..notebook import client, creating, spark_errors, text
+from ..notebook import client, creating, text
 from ..notebook.api import engine_path
 from ..notebook.client import Engine
+from ..notebook.spark_errors import brief as spark_errors
 from . import complete, engines, output, scripts
 from .app import BadUsage
 from .options import Session

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .completion import Candidate, Offer, Sources, meaning, offer, rest_of
 from .known import Known
-from .sql_complete import SqlAround, complete_sql, sql_around
+from .sql.complete import SqlAround, complete_sql, sql_around
 
 if TYPE_CHECKING:
     from .context import Context

@@ -9,7 +9,7 @@ from .phase import say
 def create_form() -> None:
     """Show a form that creates an engine: profile, name, memory, executors, idle stop, and all other settings."""
     if shows_widgets():
-        from . import widget
+        from .widget import cards as widget
 
         widget.show_form()
     else:

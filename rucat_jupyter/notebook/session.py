@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import cell_hooks, spark_errors, text
+from . import cell_hooks, text
 from .api import View, engine_path
 from .client import Engine
 from .identity import Caller, caller, get_shell
 from .phase import notice
+from .spark_errors import brief as spark_errors
 from .versions import mismatches, must_have_client
 
 if TYPE_CHECKING:

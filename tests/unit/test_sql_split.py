@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.notebook.sql_split import Statement, split, tokens
+from rucat_jupyter.notebook.sql.split import Statement, split, tokens
 
 INNER = st.text(st.sampled_from("ab ;'\"`-/*\\$\n:"), max_size=8)
 ATOMS = st.one_of(

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from rucat_jupyter.notebook import sql_convert, sql_values
-from rucat_jupyter.notebook.sql_table import Column, as_html, as_text
+from rucat_jupyter.notebook.sql import convert as sql_convert
+from rucat_jupyter.notebook.sql import values as sql_values
+from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

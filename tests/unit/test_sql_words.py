@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.notebook import sql_args
 from rucat_jupyter.notebook.flags import BadUsage
 from rucat_jupyter.notebook.parser import parse
+from rucat_jupyter.notebook.sql import args as sql_args
 
 
 def test_the_rest_of_the_line_is_as_it_was_typed() -> None:

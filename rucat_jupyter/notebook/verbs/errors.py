@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import Any
 
-from .. import spark_errors
 from ..context import Context
 from ..flags import Parser, Verb
 from ..identity import get_shell
 from ..phase import say
+from ..spark_errors import brief as spark_errors
 
 
 def _flags(parser: Parser) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import flags, sql_convert
+from .. import flags
 from ..flags import Verb, completed_by
+from ..sql import convert as sql_convert
 
 MODES = ("simple", "extended", "codegen", "cost", "formatted")
 MOST = 2**31 - 1
@@ -60,7 +61,7 @@ def _add_flags(parser: flags.Parser) -> None:
 
 
 def _run(context: Any, asked: argparse.Namespace) -> Any:
-    from .. import sql_run
+    from ..sql import run as sql_run
 
     return sql_run.run(context, asked)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import ipywidgets
 
-from ..errors import InvalidRequest, NameTaken, RucatError
-from . import client, feed, text, widget_words
-from .creating import create_new
-from .frontend import guard_comm
-from .widget_card import button, card_of, logger, row, show_if
-from .widget_fields import Field, errors_of, fields_of, placeholder, request_of
-from .widget_style import STYLE
+from ...errors import InvalidRequest, NameTaken, RucatError
+from .. import client, feed, text
+from ..creating import create_new
+from ..frontend import guard_comm
+from . import words as widget_words
+from .card import button, card_of, logger, row, show_if
+from .fields import Field, errors_of, fields_of, placeholder, request_of
+from .style import STYLE
 
 LONG = ("lines", "pairs", "json")
 LABEL_WIDTH = "190px"

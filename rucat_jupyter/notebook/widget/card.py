@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 import ipywidgets
 
-from ..errors import EngineNotFound, RucatError
-from . import client, feed, tables, text, widget_words
-from .api import View, engine_path
-from .frontend import guard_comm
-from .identity import caller
-from .ui_link import jupyter_url
-from .widget_style import STYLE
+from ...errors import EngineNotFound, RucatError
+from .. import client, feed, tables, text
+from ..api import View, engine_path
+from ..frontend import guard_comm
+from ..identity import caller
+from ..ui_link import jupyter_url
+from . import words as widget_words
+from .style import STYLE
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .flags import BadUsage
-from .sql_catalog import Catalog, catalog_of
-from .sql_split import Token, tokens
+from ..flags import BadUsage
+from .catalog import Catalog, catalog_of
+from .split import Token, tokens
 
 WAIT_S = 0.5
 TABLE_AFTER = {"FROM", "JOIN", "INTO", "TABLE", "UPDATE", "DESCRIBE", "DESC", "VIEW", "OVERWRITE", "EXISTS", "EXTENDED"}
@@ -186,8 +186,8 @@ def _is_open(last: Token, text: str) -> bool:
 
 
 def _in_line(line: str, start: int, cursor: int) -> SqlAround | None:
-    from .leading import leading_flags
-    from .parser import VERBS, parser_of
+    from ..leading import leading_flags
+    from ..parser import VERBS, parser_of
 
     try:
         _, rest = leading_flags(parser_of(VERBS["sql"]), line[start:])
@@ -211,7 +211,7 @@ def _in_string(source: str, cursor: int) -> SqlAround | None:
 
 def _can_be_asked(session: Any) -> bool:
     """Whether its engine runs, as far as is known here: Tab must not wait for one that starts or is gone."""
-    from . import session as sessions
+    from .. import session as sessions
 
     for attachment in sessions.attachments():
         if attachment.spark is session:

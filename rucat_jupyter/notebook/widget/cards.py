@@ -9,13 +9,15 @@ import html
 import threading
 from typing import Any
 
-from . import tables, text, widget_operations, widget_words
-from .api import View
-from .phase import DisplayPhase
-from .widget_card import Card, card_of
-from .widget_form import Form
-from .widget_place import Place
-from .widget_table import Table
+from .. import tables, text
+from ..api import View
+from ..phase import DisplayPhase
+from . import operations as widget_operations
+from . import words as widget_words
+from .card import Card, card_of
+from .form import Form
+from .place import Place
+from .table import Table
 
 _places: dict[int, Place] = {}
 _tables: list[Table] = []  # at most one

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..errors import NotPossible
-from . import text
+from ...errors import NotPossible
+from .. import text
 
 if TYPE_CHECKING:
     import pyarrow as pa

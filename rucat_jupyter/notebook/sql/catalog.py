@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..errors import RucatError
+from ...errors import RucatError
 
 FRESH_S = 15.0
 """A name that somebody just made should soon be offered; typing must not ask at every key."""
@@ -46,7 +46,7 @@ class Catalog:
         return self._get(("schema", *table), lambda: self._session.table(_quoted(table)).schema, deadline)
 
     def _names(self, statement: str, column: str | None) -> list[str]:
-        from .sql_fetch import fetch
+        from .fetch import fetch
 
         table, _ = fetch(self._session.sql(statement))
         return [str(name) for name in table.column(column or 0).to_pylist()]

@@ -17,10 +17,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from . import spark_errors_where as where
-from . import text
-from .identity import get_shell
-from .spark_errors_words import Words, call_site, sql_mark, words
+from .. import text
+from ..identity import get_shell
+from . import where
+from .words import Words, call_site, sql_mark, words
 
 MOST_LINES = 5
 MODE_VARIABLE = "RUCAT_ERRORS"

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import sql_convert, sql_table, sql_values, text
-from .sql_fetch import fetch
+from .. import text
+from . import convert as sql_convert
+from . import table as sql_table
+from . import values as sql_values
+from .fetch import fetch
 
 if TYPE_CHECKING:
     import pandas as pd

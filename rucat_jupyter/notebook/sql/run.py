@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import NotPossible, RucatError
-from . import sql_args, sql_convert, text
-from .client import Text
-from .context import Context
-from .flags import BadUsage
-from .phase import notice
-from .sql_fetch import fetch
-from .sql_result import SqlResult
-from .sql_split import Statement, split
+from ...errors import NotPossible, RucatError
+from .. import text
+from ..client import Text
+from ..context import Context
+from ..flags import BadUsage
+from ..phase import notice
+from . import args as sql_args
+from . import convert as sql_convert
+from .fetch import fetch
+from .result import SqlResult
+from .split import Statement, split
 
 LIMIT = 100
 LONGEST = 80
@@ -66,7 +68,7 @@ def _checked(asked: argparse.Namespace) -> str:
     if asked.kind:
         sql_convert.must_have(asked.kind)
     if asked.chart:
-        from . import sql_chart
+        from . import chart as sql_chart
 
         sql_chart.must_have()
     return asked.kind or "pandas"
@@ -75,7 +77,7 @@ def _checked(asked: argparse.Namespace) -> str:
 @contextmanager
 def _session(context: Context, name: str | None) -> Iterator[Any]:
     """Yield the attached session, or one on the named engine, which stays as quiet as it was."""
-    from . import session as sessions
+    from .. import session as sessions
 
     current = context.binding.current()
     if name is None:
@@ -157,7 +159,7 @@ class _Job:
             variables[asked.out] = result.kept(self._kind)
             result.is_kept_as(asked.out)
         if asked.chart:
-            from . import sql_chart
+            from . import chart as sql_chart
 
             result.picture = sql_chart.draw(result, asked.chart, asked.x, asked.y)
 

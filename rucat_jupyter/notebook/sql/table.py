@@ -6,8 +6,8 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import tables, text
-from .sql_values import NULL
+from .. import tables, text
+from .values import NULL
 
 LONGEST_CELL = 100
 LONGEST_TEXT_CELL = 60

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from . import feed
-from .api import engine_path
-from .identity import get_shell
-from .widget_card import Card, cards
+from .. import feed
+from ..api import engine_path
+from ..identity import get_shell
+from .card import Card, cards
 
 OFTEN_S = 1.0
 SELDOM_S = 10.0

@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from . import text
-from .flags import BadUsage
+from .. import text
+from ..flags import BadUsage
 
 if TYPE_CHECKING:
     import pandas as pd

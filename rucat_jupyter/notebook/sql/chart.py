@@ -7,10 +7,11 @@ import importlib.util
 import io
 from typing import TYPE_CHECKING, Any
 
-from . import sql_values, text
-from .flags import BadUsage
-from .sql_convert import to_pandas
-from .sql_result import Picture, SqlResult
+from .. import text
+from ..flags import BadUsage
+from . import values as sql_values
+from .convert import to_pandas
+from .result import Picture, SqlResult
 
 if TYPE_CHECKING:
     import pandas as pd

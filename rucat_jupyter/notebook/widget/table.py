@@ -8,12 +8,13 @@ from datetime import datetime
 
 import ipywidgets
 
-from . import feed, tables, text, widget_words
-from .api import View
-from .frontend import guard_comm
-from .widget_card import button, card_of, show_if
-from .widget_form import Form
-from .widget_style import STYLE
+from .. import feed, tables, text
+from ..api import View
+from ..frontend import guard_comm
+from . import words as widget_words
+from .card import button, card_of, show_if
+from .form import Form
+from .style import STYLE
 
 LONGEST = 500
 """More rows than that nobody reads, and every change sends them all."""

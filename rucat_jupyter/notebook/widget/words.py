@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from . import text
-from .api import View
+from .. import text
+from ..api import View
 
 ALERTS = ("Failed", "Unresponsive")
 MOVING = ("Pending", "Stopping", "Deleting")
