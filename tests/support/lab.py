@@ -81,7 +81,8 @@ class LabNotebook:
         """Run a cell to its end; returns its outputs."""
         before = self.page.evaluate(COUNT, index)
         self.start(index)
-        done = lambda: self.page.evaluate(COUNT, index) not in (None, before)  # noqa: E731
+        begun = lambda: self.page.evaluate(COUNT, index) not in (None, before)  # noqa: E731
+        done = lambda: begun() and not self.is_running(index)  # noqa: E731
         wait_until(f"the end of cell {index}", done, timeout_s)
         return self.output(index)
 
