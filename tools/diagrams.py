@@ -5,6 +5,7 @@ Each part stands between ``<!-- drawn: NAME -->`` and ``<!-- end -->``; a test c
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from pathlib import Path
 from rucat_jupyter import errors, lifecycle
 from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
+from rucat_jupyter.notebook.verbs import VERBS as MAGICS
 
+PACKAGE = Path(errors.__file__).resolve().parent
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
 PART = re.compile(r"(?P<begin><!-- drawn: (?P<name>[a-z]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 ANSWERS = {Outcome.ACCEPTED: "202", Outcome.OK: "200, nothing to do", Outcome.NOT_POSSIBLE: "409"}
@@ -72,6 +75,21 @@ def reasons() -> str:
     return _table(["reason", "hint"], [[reason.value, hint] for reason, hint in HINTS.items()])
 
 
+def packages() -> str:
+    """What each package is for: the first line of its docstring."""
+    rows = []
+    for file in sorted(PACKAGE.rglob("__init__.py")):
+        words = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()[0]
+        name = file.parent.relative_to(PACKAGE.parent).as_posix()
+        rows.append([f"`{name}`", words.replace("``", "`")])
+    return _table(["package", "for"], rows)
+
+
+def magics() -> str:
+    """The verbs of ``%rucat``."""
+    return _table(["verb", "does"], [[f"`{verb.name}`", verb.does] for verb in MAGICS.values()])
+
+
 def faults() -> str:
     """The errors that REST answers with."""
     rows = [[cls.code, str(cls.http_status), _first_line(cls)] for cls in _tree(errors.RucatError)]
@@ -79,7 +97,7 @@ def faults() -> str:
 
 
 DRAWINGS: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (states, verbs, answers, statuses, rules, steps, reasons, faults)
+    f.__name__: f for f in (packages, states, verbs, answers, statuses, rules, steps, reasons, magics, faults)
 }
 
 

@@ -29,7 +29,8 @@ DATA = ROOT / "notebooks" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LAB_FLAGS = ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", "--ServerApp.root_dir=."]
-WIDTH, SCALE, COLOURS, MOST_BYTES = 960, 2, 128, 150_000
+WIDTH, WIDE, HEIGHT, SCALE = 960, 1180, 1400, 2
+COLOURS, MOST_BYTES = 128, 150_000
 WAIT_S = 240.0
 
 CELLS = (
@@ -39,7 +40,7 @@ CELLS = (
     "%%rucat sql --arg species=Gentoo --limit 4 --out gentoo\n"
     "SELECT island, sex, body_mass_g, flipper_length_mm FROM penguins\n"
     "WHERE species = :species ORDER BY body_mass_g DESC",
-    'spark.range(0, 40_000_000_000, 1, 200).selectExpr("sum(sqrt(id))").show()',
+    'spark.range(0, 10_000_000_000, 1, 200).selectExpr("sum(sqrt(id))").show()',
     'spark.sql("SELECT species, body_mass FROM penguins").show()',
     "%rucat create train --driver-memory 512m",
     'spark.range(10**9).selectExpr("collect_list(id) AS ids").selectExpr("size(ids)").show()',
@@ -81,8 +82,9 @@ class Book:
         """The words are in a cell."""
         _wait(f"{words!r} in cell {index}", lambda: words in self.cell(index).inner_text())
 
-    def take(self, name: str, index: int) -> None:
+    def take(self, name: str, index: int, width: int = WIDTH) -> None:
         """Take the picture of a cell."""
+        self.page.set_viewport_size({"width": width, "height": HEIGHT})
         self.page.evaluate(CALM)
         self.page.mouse.move(0, 0)
         self.cell(index).scroll_into_view_if_needed()
@@ -115,7 +117,7 @@ def progress(book: Book) -> None:
 def error(book: Book) -> None:
     """A wrong query's error."""
     book.run(ERROR)
-    book.take("error", ERROR)
+    book.take("error", ERROR, WIDE)  # so that no line is broken
 
 
 def failed(book: Book) -> None:
@@ -155,7 +157,7 @@ def _book(folder: Path) -> Iterator[Book]:
     with Server(folder / "notebooks", LAB_FLAGS) as client, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_browser(), args=BROWSER_FLAGS)
         try:
-            page = browser.new_page(viewport={"width": WIDTH, "height": 1400}, device_scale_factor=SCALE)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SCALE)
             token = client.headers["Authorization"].removeprefix("token ")
             page.goto(f"{client.base_url}lab/tree/pictures.ipynb?token={token}")
             page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=WAIT_S * 1000)

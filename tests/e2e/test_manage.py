@@ -52,9 +52,7 @@ PROMISED = {
 def place(tmp_path: Path) -> Iterator[Place]:
     """A private home with the notebooks; its end ends what is left, and fails when that was anything."""
     with place_in(tmp_path) as place:
-        for name in ("02_manage.ipynb", "data"):
-            source, target = ROOT / "notebooks" / name, place.root / name
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+        shutil.copytree(ROOT / "notebooks", place.root / "notebooks")
         yield place
 
 
@@ -89,10 +87,10 @@ def test_it_runs_from_top_to_bottom_and_leaves_nothing(runner: str, place: Place
     """Every cell shows what the text above it promises; no widget, no trace of ours, no engine at the end."""
     command = [sys.executable, *RUNNERS[runner]]
     done = subprocess.run(
-        command, env=place.env, cwd=place.root, capture_output=True, text=True, timeout=500, check=False
+        command, env=place.env, cwd=place.root / "notebooks", capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    path = place.root / "02_manage.ipynb"
+    path = place.root / "notebooks" / "02_manage.ipynb"
     found = [(cell["source"], shown(cell)) for cell in cells(path)]
     for start, words in PROMISED.items():
         assert words in next(text for source, text in found if source.startswith(start)), (start, words)
