@@ -192,6 +192,11 @@ def make_active(spark: Any) -> None:
             os.environ[name] = _environment[name] = value
 
 
+def own_environment() -> dict[str, str]:
+    """The variables that attaching has set in this process, with their values: nobody's doing but ours."""
+    return dict(_environment)
+
+
 def _close(attachment: Attachment) -> None:
     """Close what is local: no call to the engine, no waiting for it."""
     attachment.lifeline.channel.close()
