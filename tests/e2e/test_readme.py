@@ -27,7 +27,7 @@ from tools.server import Server
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(
-    r"^(?P<skip><!-- not run: .+ -->\n)?(?P<fails><!-- fails -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    r"^(?P<skip><!-- not run: [^\n]+ -->\n)?(?P<fails><!-- fails -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 UNITS = r"ms|s|min|h|d|B|KB|MB|GB|TB"
