@@ -150,9 +150,9 @@ def _notebook(path: Path, create: str) -> Path:
 def _created(path: Path) -> str:
     """What the cell with ``%rucat create`` shows; the one after it must have worked."""
     cells = json.loads(path.read_text())["cells"]
-    shown = ["".join(_texts(cell)) for cell in cells if cell["cell_type"] == "code"]
-    assert any(text.startswith("6\n") for text in shown)
-    return next(text for text in shown if "spark is attached" in text)
+    shown = [_texts(cell) for cell in cells if cell["cell_type"] == "code"]
+    assert any("6\n" in texts for texts in shown)
+    return next("".join(texts) for texts in shown if "spark is attached" in "".join(texts))
 
 
 def _texts(cell: dict[str, Any]) -> list[str]:

@@ -89,7 +89,7 @@ class SqlResult:
         return self._table
 
     def pandas(self) -> pd.DataFrame:
-        """All rows as a pandas DataFrame, see :mod:`rucat_jupyter.notebook.sql_convert` for the types."""
+        """All rows as a pandas DataFrame, see :mod:`rucat_jupyter.notebook.sql.convert` for the types."""
         return sql_convert.to_pandas(self.arrow(), self.schema)
 
     def polars(self) -> pl.DataFrame:
