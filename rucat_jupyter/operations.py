@@ -82,12 +82,22 @@ class RunningOperations:
         found = await self._operations.running(at.endpoint, at.token, list(sessions))
         return [_view(operation, sessions) for operation in found]
 
-    async def cancel(self, owner: str, ref: str, operation_id: str) -> OperationView:
-        """Ask the engine to cancel an operation; its session stays. OperationNotFound when it does not run any more."""
+    async def cancel(self, owner: str, ref: str, operation_id: str, session_id: str | None = None) -> OperationView:
+        """Ask the engine to cancel an operation; its session stays. OperationNotFound when it does not run any more.
+
+        With the session's id its client, a notebook, has asked the engine already: then the engine is not asked again,
+        but jobs that begin nevertheless are ended. OperationNotFound when no notebook has that session.
+        """
         at = await self._reach(owner, ref, "cancel an operation of")
         sessions = _by_id(await self._sessions(at.engine))
         found = None
-        if OPERATION_ID.fullmatch(operation_id):
+        if not OPERATION_ID.fullmatch(operation_id):
+            pass
+        elif session_id is not None:
+            found = _of_session(operation_id, session_id, sessions)
+            if found is not None:
+                self._operations.end_jobs(at.endpoint, found)
+        else:
             found = await self._operations.cancel(at.endpoint, at.token, list(sessions), operation_id)
         if found is None:
             raise OperationNotFound(f"on {at.engine.name!r} runs no operation {operation_id[:80]!r}: it may have ended")
@@ -102,6 +112,12 @@ def cell_of(tags: Sequence[str]) -> int | None:
 
 def _by_id(sessions: Sequence[Session]) -> Mapping[tuple[str, str], Session]:
     return {(session.user_id, session.session_id): session for session in sessions}
+
+
+def _of_session(operation_id: str, session_id: str, sessions: Mapping[tuple[str, str], Session]) -> Operation | None:
+    """The operation in a session that is known."""
+    user_id = next((session.user_id for session in sessions.values() if session.session_id == session_id), None)
+    return None if user_id is None else Operation(operation_id, user_id, session_id, is_ending=True)
 
 
 def _view(operation: Operation, sessions: Mapping[tuple[str, str], Session]) -> OperationView:

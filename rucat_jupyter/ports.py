@@ -453,5 +453,16 @@ class Operations(Protocol):
     async def cancel(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
     ) -> Operation | None:
-        """Ask the engine to cancel an operation; returns it as it was, or None where none of that id runs."""
+        """Ask the engine to cancel an operation; returns it as it was, or None where none of that id runs.
+
+        It runs also when it was cancelled before and its jobs go on; jobs that it begins afterwards are ended.
+        """
+        ...
+
+    def end_jobs(self, endpoint: Endpoint, operation: Operation) -> None:
+        """End jobs that an operation has, or begins soon, although its own client has cancelled it; returns at once."""
+        ...
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
         ...

@@ -3,7 +3,8 @@
 What runs is read from Spark's own status (:mod:`~.operations_ui`: every session, with texts and progress), or, where
 there is no UI, asked of each session that is known (GetStatus, Spark 4.2 and later: ids alone). Cancelling is Interrupt
 by operation id, as the operation's own user and in its own session, which was seen to be there: a session that is not
-would be made by it.
+would be made by it. After it, and for what was interrupted by its own client, jobs that begin nevertheless are ended
+(:mod:`~.operations_sweep`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..errors import EngineUnavailable, NotPossible, RucatError
 from ..ports import Endpoint, Operation, SessionId
 from .connect_line import open_channel
 from .connect_pace import utc_now
+from .operations_sweep import JobSweeper, find_by_jobs
 from .operations_ui import UiReader
 from .operations_wire import (
     GET_STATUS,
@@ -52,6 +54,11 @@ class ConnectOperations:
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
         self._ui = UiReader()
+        self._sweeper = JobSweeper()
+
+    async def close(self) -> None:
+        """Look for no more jobs."""
+        await self._sweeper.close()
 
     async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
         """Operations that run now, oldest first."""
@@ -82,11 +89,22 @@ class ConnectOperations:
         """Cancel one operation, also one that is so new that the UI does not list it yet; its progress is not told."""
         found = await self._find(endpoint, token, sessions, operation_id)
         if found is None:
-            return None
-        request = interrupt_request(found.user_id, found.session_id, operation_id)
-        async with _caller(endpoint, token) as call:
-            answer = await call(INTERRUPT, request)
-        return found if operation_id in interrupted(answer) else None
+            found = await _find_ended(endpoint, operation_id)
+        else:
+            request = interrupt_request(found.user_id, found.session_id, operation_id)
+            async with _caller(endpoint, token) as call:
+                if operation_id not in interrupted(await call(INTERRUPT, request)):
+                    found = await _find_ended(endpoint, operation_id)
+        if found is not None:
+            self.end_jobs(endpoint, found)
+        return found
+
+    def end_jobs(self, endpoint: Endpoint, operation: Operation) -> None:
+        """End jobs that a cancelled operation has or begins, in the background; without a UI that is not possible."""
+        if endpoint.ui_url is None:
+            log.info("%s has no UI: jobs that cancelled operation %s may begin go on", endpoint.url, operation.id)
+        else:
+            self._sweeper.begin(endpoint.ui_url, operation)
 
     async def _find(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
@@ -110,6 +128,17 @@ class ConnectOperations:
             for (user_id, session_id), answer in zip(sessions, answers, strict=True)
             for operation_id, state in unfinished(answer)
         ]
+
+
+async def _find_ended(endpoint: Endpoint, operation_id: str) -> Operation | None:
+    """An operation that was cancelled before, and whose jobs run all the same."""
+    if endpoint.ui_url is None:
+        return None
+    try:
+        return await find_by_jobs(endpoint.ui_url, operation_id)
+    except HttpError as exc:
+        log.info("the UI of %s does not tell what jobs run: %s", endpoint.url, exc)
+        return None
 
 
 async def _ask(call: Call, user_id: str, session_id: str) -> bytes:

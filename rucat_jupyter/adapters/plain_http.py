@@ -2,7 +2,7 @@
 
 Thousands of idle engines are looked at for ever, and what a look needs is little: plain HTTP to a known address, no
 proxy, no redirects, no cookies, one answer. HTTP/1.0 is asked for, so that the answer is not chunked and ends with
-the connection (RFC 1945).
+the connection (RFC 1945). POST without a body goes the same way.
 """
 
 from __future__ import annotations
@@ -32,19 +32,31 @@ class HttpAnswer:
 
 async def get(base_url: str, path: str, timeout_s: float) -> HttpAnswer:
     """GET a path of ``http://host:port``; raises HttpError when nothing sensible comes within the time."""
+    return await _ask("GET", base_url, path, timeout_s)
+
+
+async def post(base_url: str, path: str, timeout_s: float) -> HttpAnswer:
+    """POST nothing to a path; else like :func:`get`."""
+    return await _ask("POST", base_url, path, timeout_s)
+
+
+async def _ask(method: str, base_url: str, path: str, timeout_s: float) -> HttpAnswer:
     try:
-        return await within(timeout_s, _get(base_url, path))
+        return await within(timeout_s, _exchange(method, base_url, path))
     except asyncio.TimeoutError as exc:
         raise HttpError(f"no answer from {base_url} within {timeout_s:g} s") from exc
     except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:
         raise HttpError(f"{base_url}{path}: {exc}") from exc
 
 
-async def _get(base_url: str, path: str) -> HttpAnswer:
+async def _exchange(method: str, base_url: str, path: str) -> HttpAnswer:
     url = urlsplit(base_url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port or 80)
     try:
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: {url.netloc}\r\nAccept-Encoding: identity\r\n\r\n".encode())
+        length = "Content-Length: 0\r\n" if method == "POST" else ""
+        writer.write(
+            f"{method} {path} HTTP/1.0\r\nHost: {url.netloc}\r\n{length}Accept-Encoding: identity\r\n\r\n".encode()
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         body = bytearray()
         while chunk := await reader.read(1 << 16):

@@ -82,7 +82,7 @@ class Api:
             return _result(answer)
         raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
 
-    def glance(self, path: str, timeout_s: float) -> Any:
+    def glance(self, path: str, timeout_s: float, method: str = "GET", params: Mapping[str, Any] | None = None) -> Any:
         """Ask the gateway that runs, where one does, once: starts none; None where none answers in that time."""
         import httpx
 
@@ -91,7 +91,7 @@ class Api:
             return None
         with client:
             try:
-                return _result(client.get(f"/rucat/{path}", timeout=timeout_s))
+                return _result(client.request(method, f"/rucat/{path}", params=params, timeout=timeout_s))
             except httpx.TransportError:
                 return None
 

@@ -44,6 +44,10 @@ class Session(Protocol):
         """Interrupt what has the tag, or one operation, in the request's session; returns the ids of those found."""
         ...
 
+    def end_jobs(self, request: Any, timeout_s: float) -> None:
+        """Have jobs ended that the request's operation may begin after it was interrupted."""
+        ...
+
 
 class Cancel:
     """One cancelling of a cell: what it is about, whether the engines have heard of it, whether it is over."""

@@ -1,7 +1,8 @@
 """Ctrl-C and the Stop button while a cell waits for engines: what the cell started there is cancelled.
 
 The signal comes at any moment in the main thread, so its handler takes no lock and calls nobody: it hands the work
-to a thread and raises. That thread tells the engines, and lets go of those that do not answer.
+to a thread and raises. That thread tells the engines, and lets go of those that do not answer. Then it has the gateway
+end the jobs that begin nevertheless.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .cells import Cancel, CellRun, Cells, Operation, Session
 TELL_S = 0.8  # one call to an engine
 AGAIN_S = 0.3  # between calls, for operations that were on their way when the first one came
 OVER_S = 1.2  # engines have this long to hear of it
+SWEEP_S = 2.0  # one call to the gateway, and all of them together
 REPEATS_S = (0.1, 0.2, 0.3)  # pauses after a signal that may not have been seen
 END_S = 1.0  # and then this long to end what waits for them in threads
 
@@ -190,6 +192,7 @@ def _tell(cancel: Cancel, operations: list[Operation]) -> None:
     try:
         found = set() if session.is_cut else set(session.interrupt(operations[0].request, TELL_S, tag=cancel.run.tag))
         cancel.heard()
+        threading.Thread(target=_end_jobs, args=(operations,), name="rucat-cancel-jobs", daemon=True).start()
         while missing := [o for o in operations if o.id not in found and not o.is_complete and not session.is_cut]:
             if time.monotonic() + AGAIN_S > end:
                 return
@@ -200,6 +203,14 @@ def _tell(cancel: Cancel, operations: list[Operation]) -> None:
         if not session.is_cut:
             cancel.unheard.add(operations[0].engine)
         cancel.heard()
+
+
+def _end_jobs(operations: list[Operation]) -> None:
+    """Have the gateway end jobs that these operations may yet begin; the cell does not wait for it."""
+    end = time.monotonic() + SWEEP_S
+    for operation in operations:
+        if (left_s := end - time.monotonic()) > 0 and not operation.session.is_cut:
+            operation.session.end_jobs(operation.request, left_s)
 
 
 def _is_kernels(handler: Any) -> bool:

@@ -7,6 +7,7 @@ with the engine's own failure. A call that hangs (a frozen engine) is watched by
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -26,6 +27,8 @@ from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
 from .failures import EngineFailed
 from .phase import notice
 from .watch import Watch
+
+log = logging.getLogger(__name__)
 
 ENDED = ("Failed", "Stopped", "Stopping", "Deleting")
 LIVE = ("Running", "Unresponsive")
@@ -176,6 +179,14 @@ class Lifeline:
             response_deserializer=proto.InterruptResponse.FromString,
         )
         return list(call.send(asked, timeout_s, None, {}).interrupted_ids)
+
+    def end_jobs(self, request: Any, timeout_s: float) -> None:
+        """Have the gateway end jobs that begin in spite of an interrupt: Spark loses one that comes before them."""
+        path = engine_path(self._view["id"], "operations", request.operation_id, "cancel")
+        try:
+            self._api.glance(path, timeout_s, "POST", {"session_id": request.session_id})
+        except RucatError as exc:
+            log.info("jobs of operation %s may go on: %s", request.operation_id, exc.message)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
         """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""

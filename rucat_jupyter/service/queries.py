@@ -85,6 +85,15 @@ class DeleteQuery(Model):
     force: Flag = Field(False, description="Forget an engine whose platform has been out of reach for 60 s.")
 
 
+class CancelQuery(Model):
+    """Who has cancelled already."""
+
+    session_id: str | None = Field(
+        None,
+        description="A notebook's session that told the engine itself: only jobs that begin all the same are ended.",
+    )
+
+
 class LogsQuery(Model):
     """Which lines."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from ..errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
 from ..operations import OperationView
 from .openapi import errors
-from .routes import ENGINE, PlainCall, Ref, make_router
+from .queries import CancelQuery
+from .routes import ENGINE, AnyCall, PlainCall, Ref, make_router
 from .views import OperationsView, answer
 
 router = make_router()
@@ -34,6 +35,8 @@ async def list_operations(call: PlainCall, ref: Ref) -> Response:
     response_model=OperationView,
     responses=errors(EngineNotFound, OperationNotFound, NotPossible, PlatformUnavailable, EngineUnavailable),
 )
-async def cancel_operation(call: PlainCall, ref: Ref, op: OperationId) -> Response:
+async def cancel_operation(
+    call: AnyCall, ref: Ref, op: OperationId, query: Annotated[CancelQuery, Query()]
+) -> Response:
     """Cancel an operation on the engine, whoever runs it; its session, views and conf stay."""
-    return answer(await call.service.running.cancel(call.owner, ref, op), 202)
+    return answer(await call.service.running.cancel(call.owner, ref, op, query.session_id), 202)

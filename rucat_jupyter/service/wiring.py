@@ -101,6 +101,8 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             await platform.open(store.installation)
         prober = _prober(settings)
         stack.push_async_callback(prober.close)
+        operations = ConnectOperations()
+        stack.push_async_callback(operations.close)
         ui_pages = UiPages()
         stack.push_async_callback(ui_pages.close)
         bell = Bell()
@@ -136,7 +138,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             monitor,
             store,
             bell,
-            operations=ConnectOperations(),
+            operations=operations,
             ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
             refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,

@@ -57,6 +57,7 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         engine = OperatedEngine(spark=words[1], has_ui=len(words) == 2)
         await stack.enter_async_context(engine.serving())
         real = ConnectOperations(lambda: NOW)
+        stack.push_async_callback(real.close)
         stage = Stage(real, engine.endpoint, engine.begin, lambda: None)
 
         def die() -> None:
@@ -99,6 +100,16 @@ async def test_what_does_not_run_cannot_be_cancelled(stage: Stage) -> None:
     assert await stage.cancel(SECOND.id) is None
     assert await stage.cancel(FIRST.id) is not None
     assert await stage.cancel(FIRST.id) is None
+
+
+async def test_jobs_of_an_operation_that_is_no_more(stage: Stage) -> None:
+    """That is no error, with or without a UI; closing ends what goes on for it, and may be repeated."""
+    stage.begin(SECOND)
+    stage.operations.end_jobs(stage.endpoint, FIRST)
+    stage.operations.end_jobs(stage.endpoint, FIRST)
+    assert [op.id for op in await stage.running()] == [SECOND.id]
+    await stage.operations.close()
+    await stage.operations.close()
 
 
 async def test_an_engine_that_does_not_answer_is_unavailable(stage: Stage) -> None:

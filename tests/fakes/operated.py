@@ -38,6 +38,10 @@ class OperatedEngine(grpc.GenericRpcHandler):
     statement: str = 'sql {\n  query: "select 1"\n}\n'
     jobs: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    tags_of: dict[int, list[str]] = field(default_factory=dict)
+    """The jobs that run, with their tags, whatever operations there are."""
+    killed: list[int] = field(default_factory=list)
+    may_kill: bool = True
     is_hidden: bool = False
     """What is new is not in the UI yet."""
     port: int = 0
@@ -110,14 +114,24 @@ class OperatedEngine(grpc.GenericRpcHandler):
     # --- the UI -------------------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
-        body = self._body(path)
+        method, path = (await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[:2]
+        body = self._body(path) if method == "GET" else self._kill(path)
         status = "404 Not Found" if body is None else "200 OK"
         times = [op.started_at for op in self.running if op.started_at]
         date = f"Date: {format_datetime(times[0].astimezone(timezone.utc), usegmt=True)}\r\n" if times else ""
         writer.write(f"HTTP/1.1 {status}\r\n{date}Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b""))
         await writer.drain()
         writer.close()
+
+    def _kill(self, path: str) -> bytes | None:
+        """End a job, as the link on its page does."""
+        link, _, number = path.partition("?id=")
+        if link != "/jobs/job/kill/":
+            return None
+        self.killed.append(int(number))
+        if self.may_kill:
+            self.tags_of.pop(int(number), None)
+        return b""
 
     def _body(self, path: str) -> bytes | None:
         rest = f"/api/v1/applications/{APP}"
@@ -130,6 +144,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
         if path.startswith("/connect/?") and self.spark < "4.3":
             rows = [self._row(op, "RUNNING") for op in shown] + [self._row(op, "FINISHED") for op in self.ended]
             return f"<html><tr><th>User</th></tr>{''.join(rows)}</html>".encode()
+        if path == f"{rest}/jobs?status=running":
+            return json.dumps([{"jobId": job, "jobTags": tags} for job, tags in self.tags_of.items()]).encode()
         jobs = [job for found in self.jobs.values() for job in found]
         if path == f"{rest}/jobs":
             return json.dumps(jobs).encode()

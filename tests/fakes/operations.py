@@ -18,6 +18,8 @@ class FakeOperations:
 
     at: dict[str, list[Operation]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    ended_jobs_of: list[Operation] = field(default_factory=list)
+    is_closed: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
     lists_sessions: bool = True
     is_silent: bool = False
@@ -40,3 +42,9 @@ class FakeOperations:
             self.at[endpoint.url].remove(found)
             self.cancelled.append(operation_id)
         return found
+
+    def end_jobs(self, endpoint: Endpoint, operation: Operation) -> None:
+        self.ended_jobs_of.append(operation)
+
+    async def close(self) -> None:
+        self.is_closed = True

@@ -113,6 +113,22 @@ async def test_cancel_is_accepted_once(office: Office, client: httpx.AsyncClient
     assert error_of(await client.post(path)) == (404, "operation_not_found")
 
 
+async def test_what_a_notebook_has_cancelled_itself(office: Office, client: httpx.AsyncClient, engine: Engine) -> None:
+    """202 for a session that is known, whether the operation is seen or not; the engine is not asked anew."""
+    put = await client.put(f"/rucat/engines/etl/sessions/{KEY}", json={"path": "/home/me/a.ipynb"})
+    path = f"/rucat/engines/etl/operations/{OPERATION}/cancel"
+    answer = await client.post(path, params={"session_id": put.json()["session_id"]})
+    assert answer.status_code == 202
+    assert [answer.json()[name] for name in ("id", "status", "session_key")] == [OPERATION, "cancelling", KEY]
+    (swept,) = office.operations.ended_jobs_of
+    assert (swept.id, swept.user_id, swept.session_id) == (OPERATION, put.json()["user_id"], put.json()["session_id"])
+    assert office.operations.asked == []
+    for ref, session in ((OPERATION, FULL.session_id), ("x", swept.session_id)):
+        answer = await client.post(f"/rucat/engines/etl/operations/{ref}/cancel", params={"session_id": session})
+        assert error_of(answer) == (404, "operation_not_found")
+    assert office.operations.ended_jobs_of == [swept]
+
+
 @pytest.mark.parametrize("ref", ["x", OPERATION.upper() + "x", f"{OPERATION}%0A", "'; drop", "%00", "9" * 3000])
 async def test_no_operation_has_such_an_id(office: Office, client: httpx.AsyncClient, engine: Engine, ref: str) -> None:
     """404, and the engine hears nothing of it."""

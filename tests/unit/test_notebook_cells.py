@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ class Engine:
 
     late: list[str] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
+    swept: SimpleQueue[str] = field(default_factory=SimpleQueue)
     is_cut: bool = False
     ids: list[str] = field(default_factory=list)
     view: dict[str, Any] = field(default_factory=lambda: {"name": "etl"})
@@ -40,6 +42,10 @@ class Engine:
         found = [i for i in self.ids if i not in self.late]
         self.late.clear()
         return found
+
+    def end_jobs(self, request: Request, timeout_s: float) -> None:
+        assert timeout_s <= ctrl_c.SWEEP_S
+        self.swept.put(request.operation_id)
 
 
 class Line:
@@ -160,6 +166,7 @@ def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cell
     assert [line.was_cut for line in lines] == [False, True]
     assert cancel.told.is_set()
     assert cancel.over.is_set()
+    assert sorted(engine.swept.get(timeout=5) for _ in operations) == ["1", "2"]
 
 
 def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:
