@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,13 +107,14 @@ def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) ->
 
 
 def interrupted(mine: Kernel, code: str, after_s: float) -> Cell:
-    """Run a cell, interrupt it after so many seconds; its ``seconds`` are those from the interrupt to its end."""
-    timer = threading.Timer(after_s, mine.interrupt)
-    timer.start()
-    cell = mine.run(code, may_fail=True)
-    timer.join()
+    """Run a cell, interrupt it so many seconds after it began; its ``seconds`` are those from there to its end."""
+    end = mine.run_aside(f"print('begun', flush=True)\n{code}", begins_with="stream")
+    time.sleep(after_s)
+    begun = time.monotonic()
+    mine.interrupt()
+    cell = end()
+    cell.seconds = time.monotonic() - begun
     mine.run("pass", may_fail=True)  # takes an interrupt that came after the cell's end
-    cell.seconds = max(0.0, cell.seconds - after_s)
     return cell
 
 

@@ -81,8 +81,12 @@ class Kernel:
         reply: dict[str, Any] = self._client.inspect(code, len(code), reply=True, timeout=30)["content"]
         return reply
 
-    def run_aside(self, code: str) -> Callable[[], Cell]:
-        """Begin to execute a cell; returns what waits for its end. Nothing else may be run meanwhile."""
+    def run_aside(self, code: str, *, begins_with: str = "execute_input") -> Callable[[], Cell]:
+        """Begin to execute a cell; returns what waits for its end. Nothing else may be run meanwhile.
+
+        It has begun with the first message of that type; ``stream`` means that its first line prints, and that the
+        kernel is past the moments before it, in which an interrupt would make it forget to answer.
+        """
         asked, cell = self._client.execute(code, allow_stdin=False), Cell()
 
         def collect_until(kind: str, state: str | None = None) -> None:
@@ -93,7 +97,7 @@ class Kernel:
                     if message["msg_type"] == kind and message["content"].get("execution_state") == state:
                         return
 
-        collect_until("execute_input")
+        collect_until(begins_with)
 
         def end() -> Cell:
             collect_until("status", "idle")
