@@ -36,6 +36,15 @@ with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda number: {LONG}.collect(), range(6)))
 """
 ITERATOR = f"import time\nfor row in {LONG}.toLocalIterator():\n    time.sleep(30)"
+PARK = "java_method('java.util.concurrent.locks.LockSupport', 'parkNanos', {}L)"
+DEAF = f"""spark.sql('''
+    select {SLEEP.format(3000)} as x, waited, heard, went_on from range(0, 40, 1, 40), (
+        select {PARK.format(20_000_000_000)} as waited, java_method('java.lang.Thread', 'interrupted') as heard,
+               {PARK.format(300_000_000)} as went_on from values (1))
+''').collect()"""
+"""Its planning waits (constants are computed then), takes an interrupt as said and done, and goes on to its job.
+
+So does the first query of an engine, whose classes are loaded meanwhile, now and then."""
 LINE = re.compile(r"Cancelled on shared after [345] s\.")
 
 
@@ -189,6 +198,41 @@ def test_an_operation_cancelled_elsewhere_ends_its_cell_in_one_line(
     assert re.fullmatch(r"Cancelled on shared after \d+ s\.", cell.error), cell.error
     wait_until("no active task", lambda: active_tasks() == 0, 3)
     assert mine.run("print(spark.getTags()); spark.clearTags()").stdout == "{'mine'}\n"
+
+
+def test_a_cancel_before_the_job_is_not_lost(
+    engine: str,
+    mine: Kernel,
+    notebook: Callable[..., Kernel],
+    rest: Callable[..., Any],
+    spark_ui: Callable[[str], Any],
+    active_tasks: Callable[[], int],
+) -> None:
+    """A job that begins although its operation was cancelled has no task 3 s after that; a neighbour's runs on."""
+    neighbour = notebook("neighbour")
+    neighbour.run(f"%rucat attach {ENGINE}")
+    alone = LONG.replace("40, 1, 40", "1, 1, 1").replace("3000L", "15000L")
+    end_of_theirs = neighbour.run_aside(f"print(len({alone}.collect()))")
+    wait_until("their task", lambda: active_tasks() == 1, 20)
+    last_job = max(job["jobId"] for job in spark_ui("jobs"))
+    end_of_mine = mine.run_aside(DEAF)
+    time.sleep(INTERRUPT_AFTER_S)  # it is planned all that time
+    found = [
+        op
+        for op in rest("GET", f"engines/{engine}/operations")["operations"]
+        if op["notebook"].endswith("running.ipynb")
+    ]
+    assert len(found) == 1, found
+    begun = time.monotonic()
+    mine.interrupt()
+    cell = end_of_mine()
+    assert time.monotonic() - begun < 2
+    assert LINE.fullmatch(cell.error), cell.error
+    wait_until("a late job", lambda: max(job["jobId"] for job in spark_ui("jobs")) > last_job, 5)
+    wait_until("no task but theirs", lambda: active_tasks() == 1, 3 - (time.monotonic() - begun))
+    assert len(spark_ui("jobs?status=running")) == 1
+    assert mine.run("print(spark.table('kept').count())").stdout == "3\n"
+    assert end_of_theirs().stdout == "1\n"
 
 
 def test_the_bar_moves_and_never_goes_back(mine: Kernel) -> None:
