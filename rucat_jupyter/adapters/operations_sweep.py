@@ -3,7 +3,7 @@
 Interrupt ends the jobs that an operation has. One that is still being planned loses it (Spark 4.3.0): its client gets
 OPERATION_CANCELED, its thread is interrupted but submits the job, and nobody waits for that job, which keeps the cores
 until it is done; Spark takes no second Interrupt. So after a cancel the UI is asked for a while whether jobs of the
-operation run, by the job tag that Spark Connect gives them, and each is ended as the UI's own link "kill" does.
+operation run, by the job tag that Spark Connect gives them, and each is ended by the form "kill" of the UI's page.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ QUICK_S = 5.0
 PAUSES_S = (0.25, 1.0)
 """Between looks: within :data:`QUICK_S`, and then."""
 CALL_S = 5.0
+KILL = "/jobs/job/kill/"
 
+_TOKEN = re.compile(rb'name="csrfToken" value="([^"<>&]+)"')
+"""In the forms of Spark's pages since 4.3: without it a form is refused."""
 _TAG = "SparkConnect_OperationTag_User_{}_Session_{}_Operation_{}"
 """``ExecuteJobTag`` of Spark Connect's server."""
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -93,7 +96,7 @@ class JobSweeper:
                     watch.app = None  # it may be another life's
                     if not watch.has_failed:
                         watch.has_failed = True
-                        log.warning("cannot see whether cancelled operations have begun jobs, will try again: %s", exc)
+                        log.warning("cannot see or end the jobs of cancelled operations, will try again: %s", exc)
                 _forget_old(ui_url, watch)
                 if watch.wanted:
                     await asyncio.sleep(PAUSES_S[time.monotonic() > watch.quick_until])
@@ -128,7 +131,17 @@ async def _sweep(ui_url: str, watch: _Watch) -> None:
         if job not in wanted.seen:
             wanted.seen.add(job)
             log.info("ending job %d of %s, whose operation was cancelled: %s", job, ui_url, tag)
-    await asyncio.gather(*(post(ui_url, f"/jobs/job/kill/?id={job}", CALL_S) for job in {job for job, _ in found}))
+    if found:
+        await _end(ui_url, {job for job, _ in found})
+
+
+async def _end(ui_url: str, jobs: set[int]) -> None:
+    """Send the form that the page of jobs has for each."""
+    token = _TOKEN.search(await _get(ui_url, "/jobs/"))
+    form = {"csrfToken": token[1].decode()} if token else {}
+    answers = await asyncio.gather(*(post(ui_url, KILL, {"id": str(job), **form}, CALL_S) for job in jobs))
+    if refused := [answer.status for answer in answers if answer.status >= 400]:
+        raise HttpError(f"{ui_url}{KILL} answers {refused[0]}")
 
 
 def _forget_old(ui_url: str, watch: _Watch) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timezone
 from email.utils import format_datetime
+from urllib.parse import parse_qsl
 
 import grpc
 import grpc.aio
@@ -42,6 +44,7 @@ class OperatedEngine(grpc.GenericRpcHandler):
     """The jobs that run, with their tags, whatever operations there are."""
     killed: list[int] = field(default_factory=list)
     may_kill: bool = True
+    form_token: str = field(default_factory=lambda: secrets.token_hex(16))
     is_hidden: bool = False
     """What is new is not in the UI yet."""
     port: int = 0
@@ -114,23 +117,27 @@ class OperatedEngine(grpc.GenericRpcHandler):
     # --- the UI -------------------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        method, path = (await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[:2]
-        body = self._body(path) if method == "GET" else self._kill(path)
-        status = "404 Not Found" if body is None else "200 OK"
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, path = head.split(" ")[:2]
+        if method == "GET":
+            body = self._body(path)
+        else:
+            length = int(head.partition("Content-Length: ")[2].split("\r\n")[0])
+            body = self._kill(path, dict(parse_qsl((await reader.readexactly(length)).decode())))
+        status = "200 OK" if body is not None else "404 Not Found" if method == "GET" else "403 Forbidden"
         times = [op.started_at for op in self.running if op.started_at]
         date = f"Date: {format_datetime(times[0].astimezone(timezone.utc), usegmt=True)}\r\n" if times else ""
         writer.write(f"HTTP/1.1 {status}\r\n{date}Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b""))
         await writer.drain()
         writer.close()
 
-    def _kill(self, path: str) -> bytes | None:
-        """End a job, as the link on its page does."""
-        link, _, number = path.partition("?id=")
-        if link != "/jobs/job/kill/":
+    def _kill(self, path: str, form: dict[str, str]) -> bytes | None:
+        """End a job, as the form on the page of jobs does; 403 without that page's token, as Spark 4.3 answers."""
+        if path != "/jobs/job/kill/" or form.get("csrfToken") != self.form_token:
             return None
-        self.killed.append(int(number))
+        self.killed.append(int(form["id"]))
         if self.may_kill:
-            self.tags_of.pop(int(number), None)
+            self.tags_of.pop(int(form["id"]), None)
         return b""
 
     def _body(self, path: str) -> bytes | None:
@@ -144,6 +151,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
         if path.startswith("/connect/?") and self.spark < "4.3":
             rows = [self._row(op, "RUNNING") for op in shown] + [self._row(op, "FINISHED") for op in self.ended]
             return f"<html><tr><th>User</th></tr>{''.join(rows)}</html>".encode()
+        if path == "/jobs/":
+            return f'<form><input type="hidden" name="csrfToken" value="{self.form_token}"/></form>'.encode()
         if path == f"{rest}/jobs?status=running":
             return json.dumps([{"jobId": job, "jobTags": tags} for job, tags in self.tags_of.items()]).encode()
         jobs = [job for found in self.jobs.values() for job in found]

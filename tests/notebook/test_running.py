@@ -44,7 +44,7 @@ DEAF = f"""spark.sql('''
 ''').collect()"""
 """Its planning waits (constants are computed then), takes an interrupt as said and done, and goes on to its job.
 
-So does the first query of an engine, whose classes are loaded meanwhile, now and then."""
+"""
 LINE = re.compile(r"Cancelled on shared after [345] s\.")
 
 
@@ -200,6 +200,7 @@ def test_an_operation_cancelled_elsewhere_ends_its_cell_in_one_line(
     assert mine.run("print(spark.getTags()); spark.clearTags()").stdout == "{'mine'}\n"
 
 
+@pytest.mark.parametrize("how", ["interrupt", "rest"])
 def test_a_cancel_before_the_job_is_not_lost(
     engine: str,
     mine: Kernel,
@@ -207,6 +208,7 @@ def test_a_cancel_before_the_job_is_not_lost(
     rest: Callable[..., Any],
     spark_ui: Callable[[str], Any],
     active_tasks: Callable[[], int],
+    how: str,
 ) -> None:
     """A job that begins although its operation was cancelled has no task 3 s after that; a neighbour's runs on."""
     neighbour = notebook("neighbour")
@@ -224,7 +226,11 @@ def test_a_cancel_before_the_job_is_not_lost(
     ]
     assert len(found) == 1, found
     begun = time.monotonic()
-    mine.interrupt()
+    if how == "interrupt":
+        mine.interrupt()
+    else:
+        rest("POST", f"engines/{engine}/operations/{found[0]['id']}/cancel")
+        assert time.monotonic() - begun < 1
     cell = end_of_mine()
     assert time.monotonic() - begun < 2
     assert LINE.fullmatch(cell.error), cell.error
