@@ -16,6 +16,7 @@ from .processes import RUN_ENV
 from .runs import RunFolder
 
 LOOPBACK = "127.0.0.1"
+PYTHON_KILL = "500ms"  # a cancelled task's Python ends 2 s after it by default: too late for "cancelled within 3 s"
 PROGRESS_INTERVAL = "500ms"  # Spark tells of a running query every 2 s by default; quicker ones are not told of at all
 
 LOG_CONFIG = """\
@@ -165,6 +166,7 @@ def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict
         spark.HEAP_CONF: f"{heap}m",
         "spark.local.dir": str(setting.folder.tmp),
         "spark.connect.progress.reportInterval": PROGRESS_INTERVAL,
+        "spark.python.task.killTimeout": PYTHON_KILL,
         # One for each life: the default catalogue lives as long, and a later life could not write a table of the
         # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
         "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),

@@ -101,11 +101,14 @@ class GuardedChannel:
         self._on_close = on_close
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = open_channel()
+        self._is_closed = False
         self.guard = guard
 
     def current(self) -> grpc.Channel:
-        """The channel in use; opened anew after a cut."""
+        """The channel in use; opened anew after a cut, never after the close: a call then fails as one that was cut."""
         with self._lock:
+            if self._is_closed:
+                raise _Cut
             if self._channel is None:
                 self._channel = self._open()
             return self._channel
@@ -120,6 +123,8 @@ class GuardedChannel:
     def close(self) -> None:
         """Close for good; what ``grpc.Channel`` has for it."""
         self._on_close()
+        with self._lock:
+            self._is_closed = True
         self.cut()
 
     def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> _Unary:

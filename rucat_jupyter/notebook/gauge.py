@@ -43,7 +43,7 @@ class Totals:
         found = list(stages)
         return cls(
             len(found),
-            sum(1 for stage in found if stage.done),
+            sum(1 for stage in found if stage.done or 0 < stage.num_tasks == stage.num_completed_tasks),
             sum(stage.num_tasks for stage in found),
             sum(stage.num_completed_tasks for stage in found),
             sum(stage.input_bytes_read for stage in found),

@@ -113,7 +113,7 @@ def test_a_killed_engine_ends_the_cell_in_seconds(
     assert len(cell.error.splitlines()) <= 5
     assert "%rucat restart shared" in cell.error
     assert "✕ shared failed:" in mine.run("spark.range(1).collect()", may_fail=True).error
-    assert "restarted (run" in mine.run("%rucat restart").text
+    assert f"● {ENGINE}  Running on this machine" in mine.run("%rucat restart").text
     cell = mine.run("print(spark.range(2).count())")
     assert cell.stdout == "2\n"
     assert "temp views and runtime conf are gone" in cell.stderr

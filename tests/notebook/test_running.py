@@ -42,9 +42,7 @@ DEAF = f"""spark.sql('''
         select {PARK.format(20_000_000_000)} as waited, java_method('java.lang.Thread', 'interrupted') as heard,
                {PARK.format(300_000_000)} as went_on from values (1))
 ''').collect()"""
-"""Its planning waits (constants are computed then), takes an interrupt as said and done, and goes on to its job.
-
-"""
+"""Its planning waits (constants are computed then), takes an interrupt as said and done, and goes on to its job."""
 LINE = re.compile(r"Cancelled on shared after [345] s\.")
 
 
@@ -256,7 +254,7 @@ def test_the_bar_moves_and_never_goes_back(mine: Kernel) -> None:
 def test_a_failed_query_leaves_a_failed_bar(mine: Kernel) -> None:
     """And its error as ever."""
     cell = mine.run(
-        f'spark.range(0, 4, 1, 4).selectExpr("{SLEEP.format(900)}", "raise_error(\'no\')").collect()', may_fail=True
+        f'spark.range(0, 4, 1, 4).selectExpr("{SLEEP.format(2500)}", "raise_error(\'no\')").collect()', may_fail=True
     )
     assert cell.error
     assert any(line.startswith("failed after 0:0") for line in (*cell.updates, *cell.shown.values())), cell

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
 
 
 @dataclass
@@ -54,13 +55,17 @@ class Kernel:
     def run(self, code: str, *, timeout_s: float = 120, may_fail: bool = False) -> Cell:
         """Execute a cell; a failure of it is a failure of the test unless it may fail."""
         cell, begun = Cell(), time.monotonic()
-        self._client.execute_interactive(
-            code,
-            allow_stdin=self._allow_stdin,
-            timeout=timeout_s,
-            output_hook=lambda message: _collect(cell, message),
-            stdin_hook=lambda message: self._client.input(self.answer),
-        )
+        try:
+            self._client.execute_interactive(
+                code,
+                allow_stdin=self._allow_stdin,
+                timeout=timeout_s,
+                output_hook=lambda message: _collect(cell, message),
+                stdin_hook=lambda message: self._client.input(self.answer),
+            )
+        finally:
+            if threading.current_thread() is not threading.main_thread():
+                ensure_event_loop().close()  # made for this thread by jupyter_core, which leaves it open
         cell.seconds = time.monotonic() - begun
         assert may_fail or not cell.error, cell.error
         return cell
