@@ -20,7 +20,7 @@ from rucat_jupyter.service.plan_views import PlanView
 from rucat_jupyter.service.views import EnginesView, ErrorView, HistoryView, ProfilesView
 from rucat_jupyter.view import EngineView
 
-pytestmark = pytest.mark.usefixtures("made")
+pytestmark = [pytest.mark.usefixtures("made"), pytest.mark.slow]
 RUCAT = (sys.executable, "-m", "rucat_jupyter")
 
 
