@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..errors import RucatError
-from .polls import cancel, until_gone
+from .polls import cancel, while_heard
 
 FIRST_S = 0.5
 """How long an error of the first line may take to become a status; later it can only end the text."""
@@ -46,14 +46,9 @@ class Lines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the lines end or the client has gone."""
-        sending = asyncio.ensure_future(self._send(send))
-        gone = asyncio.ensure_future(until_gone(Request(scope, receive)))
         try:
-            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
+            await while_heard(self._send(send), Request(scope, receive))
         finally:
-            await cancel(sending, gone)
             await _close(self._lines, self._first)
 
     async def _send(self, send: Send) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -75,3 +75,15 @@ async def cancel(*tasks: asyncio.Future[T] | asyncio.Future[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def while_heard(sending: Coroutine[object, object, None], request: Request) -> None:
+    """Send an answer until it ends, or until the client has gone; raises what sending raises."""
+    sent = asyncio.ensure_future(sending)
+    gone = asyncio.ensure_future(until_gone(request))
+    try:
+        await asyncio.wait({sent, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if sent.done():
+            sent.result()
+    finally:
+        await cancel(sent, gone)

@@ -31,7 +31,7 @@ from ..errors import (
 )
 from ..operations import Reached
 from .openapi import Schema, errors
-from .polls import cancel, until_gone
+from .polls import while_heard
 from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router
 
 log = logging.getLogger(__name__)
@@ -179,14 +179,9 @@ class Page(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the page or the client's patience ends."""
-        sending = asyncio.ensure_future(self._send_in_time(send))
-        gone = asyncio.ensure_future(until_gone(Request(scope, receive)))
         try:
-            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
+            await while_heard(self._send_in_time(send), Request(scope, receive))
         finally:
-            await cancel(sending, gone)
             await self._page.close()
 
     async def _send_in_time(self, send: Send) -> None:
