@@ -49,7 +49,9 @@ class Life(RuleBasedStateMachine):
         self._stack = ExitStack()
         self.loop = self._stack.enter_context(virtual_loop())
         self.names = 0
-        self.run(self._begin())
+        with self._stack.pop_all() as stack:  # closed when the beginning fails: then nobody calls teardown
+            self.run(self._begin())
+            self._stack = stack.pop_all()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -225,6 +227,7 @@ class Life(RuleBasedStateMachine):
             self._stack.close()
 
 
+@pytest.mark.timeout(900)  # Hypothesis shrinks a failure for five minutes, and must be able to show it
 def test_everything_in_any_order() -> None:
     """The invariants hold after any sequence of verbs, faults, crashes, pauses and outages."""
     Life.taken = 0
