@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Literal
@@ -258,6 +259,17 @@ class Failure(Model):
     at: datetime
 
 
+@dataclass(frozen=True)
+class Executors:
+    """How many executors a life has, and why some are not there; ``reasons`` in the platform's own words."""
+
+    wanted: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+    reasons: tuple[str, ...] = ()
+
+
 class Engine(Model):
     """One engine as the store keeps it. ``spec`` holds :data:`MASK` where :class:`Credential` holds a secret."""
 
@@ -275,6 +287,7 @@ class Engine(Model):
     message: str = ""
     failure: Failure | None = None
     unresponsive_since: datetime | None = None
+    executors: Executors | None = None
     restarts: int = 0
     spark_version: str | None = None
     python_version: str | None = None

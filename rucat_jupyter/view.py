@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from .engine import Engine, EngineSpec, Failure, Model, Session, State, Status, Target, Verb
+from .engine import Engine, EngineSpec, Executors, Failure, Model, Session, State, Status, Target, Verb
 from .lifecycle import message_of, status_of, verbs_of
 from .ports import Endpoint
 
@@ -88,7 +88,7 @@ def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | No
         spark_version=engine.spark_version,
         python_version=engine.python_version,
         verbs=verbs_of(engine),
-        executors=ExecutorsView(),
+        executors=_executors(engine.executors or Executors()),
         sessions=[session_view(session) for session in sessions],
         created_at=engine.created_at,
         started_at=engine.started_at,
@@ -106,6 +106,16 @@ def session_view(session: Session) -> SessionView:
         user_id=session.user_id,
         session_id=session.session_id,
         created_at=session.created_at,
+    )
+
+
+def _executors(executors: Executors) -> ExecutorsView:
+    return ExecutorsView(
+        wanted=executors.wanted,
+        running=executors.running,
+        pending=executors.pending,
+        failed=executors.failed,
+        reasons=list(executors.reasons),
     )
 
 

@@ -3,15 +3,17 @@
 A row is read leniently, since a newer Rucat may have added fields. NUL and lone surrogates never reach the database:
 the embedded engine stores a NUL that it cannot read back.
 
-Spec and secret maps are one JSON text each. As FLEXIBLE objects of a SCHEMAFULL table a conf of 10,000 keys cost 1.9 s
-for each write of its row, of whatever field (core 2.0 checks the keys in quadratic time), 1,000 keys 14 ms; as a text
-4 ms and 0.9 ms. Text also keeps what SurrealDB drops or refuses: null in a map, numbers beyond 64 bits.
+Spec, executors and secret maps are one JSON text each. As FLEXIBLE objects of a SCHEMAFULL table a conf of 10,000
+keys cost 1.9 s for each write of its row, of whatever field (core 2.0 checks the keys in quadratic time), 1,000 keys
+14 ms; as a text 4 ms and 0.9 ms. Text also keeps what SurrealDB drops or refuses: null in a map, numbers beyond 64
+bits.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 from surrealdb import RecordID
 
-from ..engine import Credential, Engine, EngineSpec, Event, Failure, Session
+from ..engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
 from ..lifecycle import Changes
 from ..ports import STORE_NOW, Beat
 
@@ -64,6 +66,8 @@ def value_of(value: object) -> object:
     """One field's value as it is stored."""
     if isinstance(value, EngineSpec):
         return _json(value.model_dump(exclude_defaults=True))  # a default means "not set"
+    if isinstance(value, Executors):
+        return _json(asdict(value))
     if isinstance(value, Failure):
         return {name: value_of(part) for name, part in value if part is not None}
     if isinstance(value, Enum):
@@ -92,13 +96,14 @@ def session_values(session: Session) -> dict[str, Any]:
 
 def engine_of(row: Row) -> Engine:
     """The engine of a row."""
-    failure = row.get("failure")
+    failure, executors = row.get("failure"), row.get("executors")
     return Engine.model_validate(
         {
             **_known(Engine, row),
             "id": row["id"].id,
             "spec": _spec_of(json.loads(row["spec"])),
             "failure": Failure.model_validate(_known(Failure, failure)) if failure else None,
+            "executors": _executors_of(json.loads(executors)) if executors else None,
         }
     )
 
@@ -159,6 +164,11 @@ def _spec_of(row: Row) -> EngineSpec:
     for name in values.keys() & _PARTS.keys():
         values[name] = _known(_PARTS[name], values[name])
     return EngineSpec.model_validate(values)
+
+
+def _executors_of(row: Row) -> Executors:
+    known = {field.name: row[field.name] for field in fields(Executors) if field.name in row}
+    return Executors(**{**known, "reasons": tuple(known.get("reasons", ()))})
 
 
 def _known(model: type[BaseModel], row: Row) -> dict[str, Any]:

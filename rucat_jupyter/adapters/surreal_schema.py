@@ -81,7 +81,11 @@ DEFINE FIELD IF NOT EXISTS sites ON gateway TYPE array<string>;
 DEFINE FIELD IF NOT EXISTS at ON gateway TYPE datetime;
 """
 
-MIGRATIONS: dict[int, str] = {1: _FIRST}
+_EXECUTORS = """
+DEFINE FIELD IF NOT EXISTS executors ON engine TYPE option<string>;
+"""
+
+MIGRATIONS: dict[int, str] = {1: _FIRST, 2: _EXECUTORS}
 """From the schema before, by the number that it leads to."""
 
 VERSION = max(MIGRATIONS)

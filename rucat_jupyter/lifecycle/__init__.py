@@ -25,6 +25,7 @@ monitor may crash between any two steps, look again, and converge. That holds be
 When you change a rule, change the table; ``docs/architecture.md`` is drawn from it.
 """
 
+from ..engine import Executors
 from .facts import End, Health, Memory, Observation, Presence, Timing
 from .rules import RULES, Facts, Rule, plan, rule_of
 from .status import (
@@ -38,7 +39,23 @@ from .status import (
     message_of,
     status_of,
 )
-from .steps import Ask, Claim, Clean, Clear, Condemn, Confirm, Note, Remove, Rest, Settle, Start, Step, Stop, Suspect
+from .steps import (
+    Ask,
+    Claim,
+    Clean,
+    Clear,
+    Condemn,
+    Confirm,
+    Count,
+    Note,
+    Remove,
+    Rest,
+    Settle,
+    Start,
+    Step,
+    Stop,
+    Suspect,
+)
 from .verbs import STABLE_S, VERBS, Changes, Outcome, ask, comes_back, recent_restarts, verbs_of
 
 __all__ = [
@@ -54,7 +71,9 @@ __all__ = [
     "Clear",
     "Condemn",
     "Confirm",
+    "Count",
     "End",
+    "Executors",
     "Facts",
     "Health",
     "IllegalTransition",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from ..engine import Reason
+from ..engine import Executors, Reason
 
 
 class Presence(str, Enum):
@@ -33,11 +33,13 @@ class Observation:
 
     ``message`` is what it waits for, in the platform's own words. ``end`` says why it ended
     (presence ENDED), or, with presence ALIVE, that it can never come up.
+    ``executors`` None: this platform has none to count, or could not see them this time; what is known stays.
     """
 
     presence: Presence
     message: str = ""
     end: End | None = None
+    executors: Executors | None = None
 
 
 @dataclass(frozen=True)

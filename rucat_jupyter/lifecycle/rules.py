@@ -10,7 +10,23 @@ from typing import TypeVar
 from ..engine import HINTS, Engine, Failure, Reason, State, Target, Verb
 from .facts import Memory, Observation, Presence, Timing
 from .status import has_life, is_settled, is_wanted
-from .steps import Ask, Claim, Clean, Clear, Condemn, Confirm, Note, Remove, Rest, Settle, Start, Step, Stop, Suspect
+from .steps import (
+    Ask,
+    Claim,
+    Clean,
+    Clear,
+    Condemn,
+    Confirm,
+    Count,
+    Note,
+    Remove,
+    Rest,
+    Settle,
+    Start,
+    Step,
+    Stop,
+    Suspect,
+)
 from .verbs import comes_back, recent_restarts
 
 T = TypeVar("T")
@@ -246,6 +262,11 @@ RULES: tuple[Rule, ...] = (
         "it waits for something new",
         lambda f: f.engine.unresponsive_since is None and _words(f) != f.engine.message,
         lambda f: Note(_words(f)),
+    ),
+    Rule(
+        "its executors are others than it says",
+        lambda f: f.seen.executors is not None and f.seen.executors != f.engine.executors,
+        lambda f: Count(_given(f.seen.executors)),
     ),
     Rule(
         "running, its lifetime is over",

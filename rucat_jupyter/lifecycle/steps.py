@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..engine import Failure, Verb
+from ..engine import Executors, Failure, Verb
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,13 @@ class Note(Step):
     """Write what the engine waits for."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class Count(Step):
+    """Write how many executors there are, and why some are not."""
+
+    executors: Executors
 
 
 @dataclass(frozen=True)

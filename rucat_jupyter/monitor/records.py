@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from ..engine import Engine, State
-from ..lifecycle import Changes, Claim, Clear, Condemn, Confirm, Note, Settle, Step, Suspect
+from ..lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
 from ..ports import STORE_NOW
 from ..ports import Note as Line
 
@@ -26,6 +26,7 @@ def _(step: Claim, engine: Engine) -> tuple[Changes, Line | None]:
         "message": "",
         "failure": None,
         "unresponsive_since": None,
+        "executors": None,
         "started_at": None,
         "stopped_at": None,
     }
@@ -40,6 +41,11 @@ def _(step: Confirm, engine: Engine) -> tuple[Changes, Line | None]:
 @record_of.register
 def _(step: Note, engine: Engine) -> tuple[Changes, Line | None]:
     return {"message": step.message}, None
+
+
+@record_of.register
+def _(step: Count, engine: Engine) -> tuple[Changes, Line | None]:
+    return {"executors": step.executors}, None
 
 
 @record_of.register
@@ -66,6 +72,7 @@ def _(step: Settle, engine: Engine) -> tuple[Changes, Line | None]:
         "failure": step.failure,
         "message": "",
         "unresponsive_since": None,
+        "executors": None,
         "stopped_at": STORE_NOW,
     }
     if step.failure is None:

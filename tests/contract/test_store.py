@@ -19,6 +19,7 @@ from rucat_jupyter.engine import (
     Engine,
     EngineSpec,
     Event,
+    Executors,
     ExecutorsSpec,
     Failure,
     KubernetesSpec,
@@ -202,6 +203,7 @@ async def test_every_field_of_an_engine_survives(store: Store) -> None:
         message="waits",
         failure=Failure(reason=Reason.EXITED, message="code 1", hint="read", at=LONG_AGO),
         unresponsive_since=LONG_AGO,
+        executors=Executors(wanted=3, running=1, pending=1, failed=1, reasons=("exec-2: OOMKilled", "ü")),
         restarts=4,
         spark_version="4.3.0",
         python_version="3.12.1",
@@ -394,14 +396,17 @@ async def test_fields_can_be_set_and_cleared(store: Store) -> None:
     """Failure and times go back to nothing."""
     engine = await create(store)
     failure = Failure(reason=Reason.OUT_OF_MEMORY, message="m", hint="h", at=LONG_AGO)
-    set_ = {"failure": failure, "unresponsive_since": LONG_AGO, "spark_version": "4.3.0", "stopped_at": STORE_NOW}
+    count = Executors(wanted=2, pending=2)
+    times = {"unresponsive_since": LONG_AGO, "stopped_at": STORE_NOW}
+    set_ = {"failure": failure, "executors": count, "spark_version": "4.3.0", **times}
     engine = await store.update(engine, set_, None)
+    assert engine.executors == count
     assert engine.failure == failure
     assert engine.unresponsive_since == LONG_AGO
     assert engine.stopped_at is not None
     engine = await store.update(engine, dict.fromkeys(set_), None)
     assert await store.get(engine.id) == engine
-    assert [getattr(engine, name) for name in set_] == [None] * 4
+    assert [getattr(engine, name) for name in set_] == [None] * 5
 
 
 async def test_keys_can_be_removed_from_maps(store: Store) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, Target
 from rucat_jupyter.errors import PlatformError, PlatformUnavailable
-from rucat_jupyter.lifecycle import End, Observation, Presence
+from rucat_jupyter.lifecycle import End, Executors, Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Pinned, Problem
 
 SITE = "here"
@@ -31,6 +31,7 @@ class FakeLife:
     is_zombie: bool = False
     running: int = 0  # operations
     used_at: datetime | None = None
+    executors: Executors | None = None
 
 
 @dataclass
@@ -194,7 +195,9 @@ class FakePlatform:
         life = self.machine.lives.get((engine.id, engine.state_run))
         if life is None or not (life.is_alive or life.has_rest):
             return Observation(Presence.ABSENT)
-        return Observation(Presence.ALIVE if life.is_alive else Presence.ENDED, life.message, life.end)
+        if not life.is_alive:
+            return Observation(Presence.ENDED, life.message, life.end)
+        return Observation(Presence.ALIVE, life.message, life.end, life.executors)
 
     async def stop(self, engine: Engine) -> None:
         await self._io("stop", engine.run_name)

@@ -21,7 +21,9 @@ from rucat_jupyter.lifecycle import (
     Clear,
     Condemn,
     Confirm,
+    Count,
     End,
+    Executors,
     Facts,
     Health,
     IllegalTransition,
@@ -71,7 +73,7 @@ ENGINE = Engine(
 )
 SEEN = Observation(Presence.ALIVE)
 FRESH = Memory(JUST_NOW)
-WRITES = (Claim, Confirm, Note, Suspect, Clear, Condemn, Settle)
+WRITES = (Claim, Confirm, Count, Note, Suspect, Clear, Condemn, Settle)
 
 
 def engine(**fields: object) -> Engine:
@@ -248,7 +250,8 @@ def all_engines() -> Iterator[Engine]:
 
 def all_seen() -> list[Observation]:
     ends = (None, End(None, "machine restarted"), End(Reason.OUT_OF_MEMORY, "no memory"))
-    return [Observation(presence, message, end) for presence in Presence for message in ("", "y") for end in ends]
+    seen = [Observation(presence, message, end) for presence in Presence for message in ("", "y") for end in ends]
+    return [*seen, Observation(Presence.ALIVE, executors=Executors(wanted=2, running=1, pending=1))]
 
 
 def all_memories() -> list[Memory]:
@@ -481,6 +484,20 @@ def test_what_the_platform_says_is_written_and_cleared() -> None:
     assert step_of(engine(state=State.RUNNING, message="the API does not answer")) == Note("")
     assert step_of(engine(state=State.STOPPED, message="old"), Observation(Presence.ABSENT)) == Note("")
     assert step_of(engine(state=State.STOPPED), out) == Rest()
+
+
+def test_other_executors_are_written_once_and_never_before_a_verdict() -> None:
+    """They follow what is seen, of a life that is there and wanted; a platform that sees none leaves them alone."""
+    two = Executors(wanted=2, running=1, failed=1, reasons=("exec-1: OOMKilled",))
+    seen = Observation(Presence.ALIVE, executors=two)
+    assert step_of(engine(state=State.RUNNING), seen) == Count(two)
+    assert isinstance(step_of(engine(state=State.RUNNING, executors=two), seen), Rest)
+    assert isinstance(step_of(engine(state=State.RUNNING, executors=two)), Rest)
+    assert step_of(engine(state=State.RUNNING, target=Target.STOPPED), seen) == Stop()
+    assert isinstance(step_of(engine(), replace(seen, end=End(Reason.IMAGE_PULL, "no"))), Condemn)
+    assert record_of(Count(two), ENGINE) == ({"executors": two}, None)
+    for step in (Claim(), Settle(None, "stopped")):
+        assert written(engine(state=State.STOPPED, executors=two), step).executors is None
 
 
 def test_an_external_engine_says_why_it_does_not_come_up() -> None:

@@ -25,7 +25,7 @@ from fakes.world import Process, Wire, World, let_pass
 
 from rucat_jupyter.engine import Engine, Reason, State, Status, Verb
 from rucat_jupyter.errors import PlatformError, PlatformUnavailable
-from rucat_jupyter.lifecycle import End, Timing
+from rucat_jupyter.lifecycle import End, Executors, Timing
 from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.monitor.schedule import Agenda, Attempts, Timekeeper
 from rucat_jupyter.monitor.shares import Shares, winner
@@ -140,6 +140,28 @@ async def test_a_refusal_without_a_known_reason_is_a_crash_on_start() -> None:
     failure = (await engine_of(world, engine_id)).failure
     assert failure
     assert (failure.reason, failure.message) == (Reason.CRASH_ON_START, "no")
+    await world.close()
+
+
+@in_virtual_time
+async def test_executors_follow_the_platform_and_leave_no_line_in_history() -> None:
+    """Each change moves the revision, so that whoever waits for it sees it; a stop forgets them."""
+    world = World()
+    process = await world.process()
+    engine_id = await running(world)
+    engine = await engine_of(world, engine_id)
+    lines = len(await process.store.history(engine_id))
+    for count in (Executors(wanted=2, pending=2, reasons=("exceeded quota",)), Executors(wanted=2, running=2)):
+        world.machine.change(engine_id, executors=count)
+        await asyncio.sleep(1)
+        changed = await engine_of(world, engine_id)
+        assert changed.executors == count
+        assert changed.revision == engine.revision + 1
+        engine = changed
+    assert len(await process.store.history(engine_id)) == lines
+    await world.ask(engine_id, Verb.STOP)
+    await world.until(engine_id, Status.STOPPED)
+    assert (await engine_of(world, engine_id)).executors is None
     await world.close()
 
 
