@@ -207,17 +207,48 @@ class ExternalSpec(Model):
 
 
 class KubernetesSpec(Model):
-    """What only engines on Kubernetes have."""
+    """What only engines on Kubernetes have; what says nothing else is for driver and executors alike."""
 
     kubeconfig: Text | None = Field(None, description="Path of the kubeconfig file.")
     context: Text | None = Field(None, description="Context of the kubeconfig.")
     namespace: Text | None = Field(None, description="Namespace of every object.")
-    service_account: Text | None = Field(None, description="Service account of the driver.")
+    service_account: Text | None = Field(None, description="Service account of the driver; default 'rucat-driver'.")
+    executor_service_account: Text | None = Field(
+        None,
+        description="Service account of the executors, whose token they do not get; default that of the namespace.",
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        None, description="When nodes pull the image; default: Kubernetes' own rule."
+    )
+    image_pull_secrets: list[Text] = Field(default_factory=list, description="Secrets that the image is pulled with.")
+    run_as_user: Annotated[int, Field(ge=1, le=2_147_483_647, strict=True)] | None = Field(
+        None, description="User id in the image that runs Spark; default 185, that of Spark's own images."
+    )
+    spark_home: Text | None = Field(None, description="Where Spark is in the image; default '/opt/spark'.")
+    python: Text | None = Field(None, description="Python for UDFs in the image; default 'python3'.")
     labels: dict[str, Text] = Field(default_factory=dict, description="Further labels.")
     annotations: dict[str, Text] = Field(default_factory=dict, description="Further annotations.")
     node_selector: dict[str, Text] = Field(default_factory=dict, description="Labels that a node must have.")
     tolerations: list[dict[str, object]] = Field(default_factory=list, description="Taints that are tolerated.")
-    pod_patch: dict[str, object] = Field(default_factory=dict, description="Strategic merge patch of the pods.")
+    affinity: dict[str, object] = Field(default_factory=dict, description="Affinity to nodes and pods.")
+    priority_class: Text | None = Field(None, description="Priority class of the pods.")
+    env_from: list[dict[str, object]] = Field(
+        default_factory=list, description="Config maps and secrets whose keys become environment variables."
+    )
+    volumes: list[dict[str, object]] = Field(default_factory=list, description="Further volumes.")
+    volume_mounts: list[dict[str, object]] = Field(
+        default_factory=list, description="Where the container of Spark mounts volumes."
+    )
+    pod_patch: dict[str, object] = Field(
+        default_factory=dict,
+        description="Strategic merge patch of the pods, for all else; Spark's container is called 'spark'.",
+    )
+    driver_pod_patch: dict[str, object] = Field(
+        default_factory=dict, description="Strategic merge patch of the driver's pod, after pod_patch."
+    )
+    executor_pod_patch: dict[str, object] = Field(
+        default_factory=dict, description="Strategic merge patch of the executors' pods, after pod_patch."
+    )
 
 
 class EngineSpec(Model):

@@ -15,8 +15,9 @@ from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
 from ..host import free_ports, machine
 from ..host.budget import Budget, needed_mb
+from . import spark_defaults
 from .local_spec import LocalSpecs, heap_mb
-from .local_words import LOG_CONFIG, Words, has_ui, words_of
+from .local_words import Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named
 from .runs import Record, RunFolder, list_runs, open_private, write_private
 
@@ -65,7 +66,7 @@ class Spawner:
             if refusal:
                 raise PlatformError(refusal, reason=Reason.NO_MEMORY.value)
             words = words_of(self._specs, self._data_dir, folder, engine, credential, locale=self.locale)
-            write_private(folder.conf / "log4j2.properties", LOG_CONFIG.encode())
+            write_private(folder.conf / "log4j2.properties", spark_defaults.LOG_CONFIG.encode())
             write_private(folder.argfile, words.argfile)
             process = _popen(folder, words, self._specs.umask)
             folder.change(pid=process.pid, mark=process.mark)

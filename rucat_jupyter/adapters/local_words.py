@@ -10,35 +10,12 @@ from ..engine import Credential, Engine, Reason
 from ..errors import PlatformError
 from ..host import java, machine
 from ..host.pysparks import PySpark, PySparkNotFound
-from . import spark
+from . import spark, spark_defaults
 from .local_spec import LocalSpecs, directory_problems, heap_mb
 from .processes import RUN_ENV
 from .runs import RunFolder
 
 LOOPBACK = "127.0.0.1"
-PYTHON_KILL = "500ms"  # a cancelled task's Python ends 2 s after it by default: too late for "cancelled within 3 s"
-PROGRESS_INTERVAL = "500ms"  # Spark tells of a running query every 2 s by default; quicker ones are not told of at all
-
-LOG_CONFIG = """\
-rootLogger.level = warn
-rootLogger.appenderRef.stdout.ref = stdout
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.target = SYSTEM_OUT
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
-logger.context.name = org.apache.spark.SparkContext
-logger.context.level = info
-logger.submit.name = org.apache.spark.deploy.SparkSubmit
-logger.submit.level = info
-logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
-logger.server.level = info
-"""
-"""To standard output, so that Spark's words and the JVM's own are one file in one order (:mod:`.logfile`).
-
-Beginning and end of the engine, warnings and errors: more would be lines for each probe, query and task, with the
-text of the plans in them. Whoever wants it sets ``spark.log.level``.
-"""
 
 
 @dataclass(frozen=True)
@@ -165,8 +142,7 @@ def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict
         "spark.app.name": name,
         spark.HEAP_CONF: f"{heap}m",
         "spark.local.dir": str(setting.folder.tmp),
-        "spark.connect.progress.reportInterval": PROGRESS_INTERVAL,
-        "spark.python.task.killTimeout": PYTHON_KILL,
+        **spark_defaults.PACE,
         # One for each life: the default catalogue lives as long, and a later life could not write a table of the
         # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
         "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),

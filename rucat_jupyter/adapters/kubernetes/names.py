@@ -1,0 +1,47 @@
+"""Names, labels and annotations of all that an engine's life has in a namespace: the one place where they are spelt."""
+
+from __future__ import annotations
+
+from ...engine import Engine
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+ENGINE = "rucat.io/engine"
+RUN = "rucat.io/run"
+OWN_PREFIXES = ("rucat.io/", "app.kubernetes.io/")
+"""Prefixes of labels and annotations that only Rucat sets."""
+
+RUCAT = "rucat"
+DRIVER = "driver"
+EXECUTOR = "executor"
+
+NAME = "rucat.io/name"
+OWNER = "rucat.io/owner"
+STORE = "rucat.io/store"
+
+CONTAINER = "spark"
+"""Name of the container that runs Spark, in driver and executor pods alike: what a patch of both can name."""
+DEFAULT_SERVICE_ACCOUNT = "rucat-driver"
+
+CONNECT_PORT = 15002
+UI_PORT = 4040
+DRIVER_PORT = 7078
+BLOCK_MANAGER_PORT = 7079
+
+
+def labels(installation: str, engine_id: str, run: int, component: str = "") -> dict[str, str]:
+    """Labels of an object of one life; ``component`` is ``driver`` or ``executor`` for pods, empty for the rest."""
+    found = {MANAGED_BY: RUCAT, INSTANCE: installation, ENGINE: engine_id, RUN: str(run)}
+    return found | ({COMPONENT: component} if component else {})
+
+
+def selector(installation: str, component: str = "") -> str:
+    """A label selector for everything of an installation, or for its drivers or executors."""
+    wanted = {MANAGED_BY: RUCAT, INSTANCE: installation} | ({COMPONENT: component} if component else {})
+    return ",".join(f"{key}={value}" for key, value in wanted.items())
+
+
+def marks(engine: Engine, store: str) -> dict[str, str]:
+    """What people wrote of an engine, and the store that has its record."""
+    return {NAME: engine.name, OWNER: engine.owner, STORE: store}
