@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from ..errors import EngineNotFound
 from ..notebook import client, tables, text
-from . import complete, engines, output
+from . import complete, engines, output, reader
 from .app import BadUsage, meant
 from .options import AsJson, Name
 from .table import fitted
@@ -135,8 +136,9 @@ def logs(
     if as_json:
         output.show_json({"lines": list(lines)})
         return
-    for line in lines:
-        output.say(line)
+    with reader.needed() if follow else contextlib.nullcontext():
+        for line in lines:
+            output.say(line)
 
 
 VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [

@@ -105,3 +105,28 @@ def test_doctor_works_without_any_package() -> None:
     assert other.returncode == 1
     assert "is missing here. Look: rucat doctor" in other.stderr
     assert "Traceback" not in other.stderr
+
+
+FOLLOWS = "from rucat_jupyter.cli import reader\nimport time\nprint('one', flush=True)\n"
+
+
+def test_a_follower_ends_when_nobody_reads_though_no_line_comes() -> None:
+    """``rucat logs --follow | head -1`` gives the shell back at once, like ``tail --follow``."""
+    words = (
+        FOLLOWS + "try:\n  with reader.needed():\n    time.sleep(30)\nexcept BrokenPipeError:\n  raise SystemExit(5)\n"
+    )
+    follower = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == b"one\n"
+    follower.stdout.close()
+    assert follower.wait(10) == 5
+
+
+def test_a_follower_that_is_read_is_left_alone() -> None:
+    """The block ends by itself, and the signal is again what it was."""
+    words = FOLLOWS + (
+        "import signal\nbefore = signal.getsignal(signal.SIGPIPE)\nwith reader.needed():\n  time.sleep(0.2)\n"
+        "print('two' if signal.getsignal(signal.SIGPIPE) is before else 'taken')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("one\ntwo\n", "", 0)

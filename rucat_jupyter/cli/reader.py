@@ -1,0 +1,44 @@
+"""Notices when whoever reads the output has gone, also while there is nothing to write, as GNU ``tail --follow`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+
+@contextlib.contextmanager
+def needed() -> Iterator[None]:
+    """Raise BrokenPipeError in the block as soon as nobody can read stdout any more (``rucat logs --follow | head``).
+
+    Only for the main thread of a program: it takes SIGPIPE for that long, which also ends a wait for the network.
+    """
+    ours, theirs = os.pipe()
+    before = signal.signal(signal.SIGPIPE, _refuse)
+    watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), ours, threading.get_ident()), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        os.close(theirs)
+        watcher.join()
+        os.close(ours)
+        signal.signal(signal.SIGPIPE, before)
+
+
+def _watch(output: int, end: int, thread: int) -> None:
+    poll = select.poll()
+    poll.register(output, 0)  # nothing but POLLERR and its like
+    poll.register(end, select.POLLIN)
+    gone = {descriptor for descriptor, _ in poll.poll()}
+    if end not in gone:
+        signal.pthread_kill(thread, signal.SIGPIPE)
+
+
+def _refuse(number: int, frame: FrameType | None) -> None:
+    raise BrokenPipeError("nobody reads the output")
