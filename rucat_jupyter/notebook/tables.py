@@ -72,11 +72,13 @@ def status_page(view: View, events: Sequence[Mapping[str, Any]], now: datetime) 
     facts += [
         ("spark", _versions(view)),
         ("resources", text.resources(view)),
-        ("executors", _executors(view)),
+        *_executors(view),
         ("address", (view.get("endpoint") or {}).get("url") or ""),
         ("profile", f"{view['profile']}, run {view['run']}, id {view['id']}"),
         ("conf", ", ".join(f"{k}={v}" for k, v in sorted((view["spec"].get("conf") or {}).items()))),
         ("folder", (view["spec"].get("local") or {}).get("directory") or ""),
+        ("image", view["spec"].get("image") or ""),
+        ("cluster", _cluster(view["spec"].get("kubernetes") or {})),
         ("limits", _limits(view, now)),
         *(("session", text.plain(s.get("path", ""))) for s in view.get("sessions") or []),
     ]
@@ -97,13 +99,21 @@ def _versions(view: View) -> str:
     return f"{view['spark_version']}{python}" if view.get("spark_version") else ""
 
 
-def _executors(view: View) -> str:
+def _executors(view: View) -> list[tuple[str, str]]:
+    """How many are there, are awaited and have failed, and a line for each reason."""
     found = view.get("executors") or {}
+    reasons = [("", reason) for reason in found.get("reasons", [])]
     if not found.get("wanted"):
-        return ""
-    text = f"{found.get('running', 0)} of {found['wanted']} running"
+        return [("executors", str(reason)) for _, reason in reasons[:1]] + reasons[1:]
     more = [f"{found[k]} {k}" for k in ("pending", "failed") if found.get(k)]
-    return ", ".join([text, *more, *found.get("reasons", [])])
+    return [("executors", ", ".join([f"{found.get('running', 0)} of {found['wanted']} running", *more])), *reasons]
+
+
+def _cluster(spec: Mapping[str, Any]) -> str:
+    """Where in which cluster, and by which kubeconfig."""
+    keys = (("context", "context"), ("namespace", "namespace"), ("service_account", "service account"))
+    parts = [f"{word} {spec[key]}" for key, word in keys if spec.get(key)]
+    return ", ".join([*parts, *([f"by {spec['kubeconfig']}"] if spec.get("kubeconfig") else [])])
 
 
 def _limits(view: View, now: datetime) -> str:

@@ -11,6 +11,7 @@ import shlex
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 from .api import View
 
@@ -124,22 +125,52 @@ def where(view: View) -> str:
 
 def resources(view: View) -> str:
     """What it has, in full: ``driver 1 core 1 GB, 2 executors × 1 core 1 GB``."""
-    driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
-    parts = [count(driver["cores"], "core") if driver.get("cores") else "", memory(driver.get("memory"))]
-    text = " ".join(["driver", *filter(None, parts)]) if any(parts) else ""
-    if executors.get("instances"):
-        each = " ".join(filter(None, [count(executors.get("cores") or 1, "core"), memory(executors.get("memory"))]))
-        text += f", {count(executors['instances'], 'executor')} × {each}"
-    return text
+    number = _number(view["spec"].get("executors") or {})
+    executors = f"{number} {'executor' if number == '1' else 'executors'} × {_each(view)}" if number else ""
+    return ", ".join(filter(None, [driver(view), executors]))
+
+
+def driver(view: View) -> str:
+    """What its driver has: ``driver 1 core 1 GB``; empty where nobody said."""
+    found = view["spec"].get("driver") or {}
+    parts = [count(found["cores"], "core") if found.get("cores") else "", memory(found.get("memory"))]
+    return " ".join(["driver", *filter(None, parts)]) if any(parts) else ""
+
+
+def executors(view: View) -> str:
+    """How many executors there are of how many: ``executors 2 of 2 × 1 core 1 GB``; empty where none are counted."""
+    found = view.get("executors") or {}
+    return f"executors {found.get('running', 0)} of {found['wanted']} × {_each(view)}" if found.get("wanted") else ""
+
+
+def missing_executors(view: View) -> str:
+    """How many executors are not there, and why: ``1 pending, 1 failed: …``; empty where all are."""
+    found = view.get("executors") or {}
+    more = ", ".join(f"{found[key]} {key}" for key in ("pending", "failed") if found.get(key))
+    reasons = "; ".join(found.get("reasons") or [])
+    return f"{more}: {reasons}" if more and reasons else more or reasons
+
+
+def _number(executors: Mapping[str, Any]) -> str:
+    """How many executors are asked for: ``2``, or ``0-10`` with dynamic allocation."""
+    if executors.get("max"):
+        return f"{executors.get('min') or 0}-{executors['max']}"
+    return str(executors.get("instances") or "")
+
+
+def _each(view: View) -> str:
+    found = view["spec"].get("executors") or {}
+    return " ".join(filter(None, [count(found.get("cores") or 1, "core"), memory(found.get("memory"))]))
 
 
 def short_resources(view: View) -> str:
     """What it has, for a column: ``1+2×1 cores 3 GB``."""
     driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
-    number = executors.get("instances") or 0
+    number = executors.get("max") or executors.get("instances") or 0
     total = megabytes(driver.get("memory")) + number * megabytes(executors.get("memory"))
     size = _size(total) if total else ""
     if number:
+        number = _number(executors)
         return f"{driver.get('cores') or 1}+{number}×{executors.get('cores') or 1} cores {size}".strip()
     return " ".join(filter(None, [count(driver["cores"], "core") if driver.get("cores") else "", size])) or "-"
 
@@ -163,6 +194,8 @@ def note(view: View) -> str:
         return f"{failure['reason']}: {failure['message']}"
     if view.get("message"):
         return str(view["message"])
+    if (short := missing_executors(view)) and view["status"] in LIVE:
+        return f"{executors(view).partition(' × ')[0]}: {short}"
     sessions = len(view.get("sessions") or [])
     return count(sessions, "notebook") if sessions and view["status"] in LIVE else ""
 

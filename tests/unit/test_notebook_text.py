@@ -121,12 +121,38 @@ def test_status_shows_what_is_known() -> None:
         "✕ etl",
         "OutOfMemory",
         "driver 2 cores 1 GB",
-        "1 of 2 running, 1 pending, no room",
+        "executors  1 of 2 running, 1 pending\n             no room",
         "/home/me/a.ipynb",
     ):
         assert part in page
     assert "idle stop after 1 h" in page
     assert "exit 52" in page
+
+
+def test_executors_are_counted_and_what_keeps_them_away_is_told() -> None:
+    """Running of wanted with their size; in the list the reasons; with dynamic allocation the range."""
+    spec = {"driver": {"cores": 1, "memory": "1g"}, "executors": {"instances": 2, "cores": 1, "memory": "1g"}}
+    count = {"wanted": 2, "running": 1, "pending": 1, "failed": 3, "reasons": ["exceeded quota: team-a", "OOMKilled"]}
+    view = make_view(spec=spec, executors=count, sessions=[{}])
+    assert text.executors(view) == "executors 1 of 2 × 1 core 1 GB"
+    assert text.missing_executors(view) == "1 pending, 3 failed: exceeded quota: team-a; OOMKilled"
+    assert text.note(view) == f"executors 1 of 2: {text.missing_executors(view)}"
+    well = make_view(spec=spec, executors={"wanted": 2, "running": 2, "reasons": []}, sessions=[{}])
+    assert text.missing_executors(well) == ""
+    assert text.note(well) == "1 notebook"
+    assert text.executors(make_view()) == ""
+    many = make_view(spec={**spec, "executors": {"min": 1, "max": 8, "cores": 2, "memory": "4g"}})
+    assert text.resources(many) == "driver 1 core 1 GB, 1-8 executors × 2 cores 4 GB"
+    assert text.short_resources(many) == "1+1-8×2 cores 33 GB"
+
+
+def test_status_says_where_in_which_cluster() -> None:
+    """Image, context, namespace, service account and the kubeconfig that leads there."""
+    place = {"context": "dev", "namespace": "team-a", "service_account": "rucat-driver", "kubeconfig": "/k"}
+    view = make_view(platform="kubernetes", spec={"image": "spark:4.3.0", "kubernetes": place})
+    page = tables.status_page(view, [], NOW)
+    assert "image      spark:4.3.0" in page
+    assert "cluster    context dev, namespace team-a, service account rucat-driver, by /k" in page
 
 
 def test_a_phase_line_says_for_what_it_waits_and_how_long() -> None:

@@ -66,6 +66,17 @@ def test_a_running_engine_says_what_it_is_and_has() -> None:
     assert widget_words.bar(view()) == ""
 
 
+def test_a_running_engine_counts_its_executors_and_says_what_keeps_others_away() -> None:
+    """``executors 2 of 2 × 1 core 1 GB``; a line below where some are pending or have failed, as text."""
+    two = view(executors={"wanted": 2, "running": 2, "pending": 0, "failed": 0, "reasons": []})
+    said = words(widget_words.body(two, NOW))
+    assert said == "driver 1 core 1 GB · executors 2 of 2 × 1 core 1 GB · 2 notebooks idle stop in 56 min"
+    short = view(executors={"wanted": 2, "running": 1, "pending": 1, "failed": 0, "reasons": [HOSTILE]})
+    shown = widget_words.body(short, NOW)
+    assert "executors 1 of 2 × 1 core 1 GB" in words(shown)
+    assert "Executors: 1 pending: &lt;img" in shown
+
+
 def test_a_starting_engine_says_for_what_and_how_long() -> None:
     """The live phase with its elapsed time, and a bar without a length."""
     starting = view(status="Pending", started_at=None, message="scheduling: 0/3 nodes are available")

@@ -13,7 +13,7 @@ from ..api import View
 
 ALERTS = ("Failed", "Unresponsive")
 MOVING = ("Pending", "Stopping", "Deleting")
-READ_FIRST = ("CrashOnStart", "ConfigInvalid", "ImagePull")
+READ_FIRST = ("CrashOnStart", "ConfigInvalid")
 """Reasons whose remedy begins with the last log lines: starting again as it is fails again."""
 LONGEST_WHY = 400
 LONGEST_QUERY = 80
@@ -83,8 +83,10 @@ def body(view: View, now: datetime, elapsed_s: float = 0.0) -> str:
         what = safe(view.get("message") or {"Pending": "starting"}.get(status, "ending"), LONGEST_WHY)
         return _line(f'<span role="status">{what}</span>', text.duration(elapsed_s))
     message = f'<div class="rucat-why">{safe(view["message"], LONGEST_WHY)}</div>' if view.get("message") else ""
-    resources = " · ".join(filter(None, [safe(text.resources(view)), _executors(view), _notebooks(view)]))
-    return message + _line(resources, _idle_stop(view, now))
+    counted = text.executors(view)
+    sizes = [text.driver(view), counted] if counted else [text.resources(view)]
+    resources = " · ".join(filter(None, [*map(safe, sizes), _notebooks(view)]))
+    return message + _line(resources, _idle_stop(view, now)) + _missing(view)
 
 
 def bar(view: View) -> str:
@@ -255,9 +257,10 @@ def _age(view: View, now: datetime) -> str:
     return f"up {length}" if status in text.LIVE else f"{'failed' if status == 'Failed' else 'stopped'} {length} ago"
 
 
-def _executors(view: View) -> str:
-    found = view.get("executors") or {}
-    return f"{found.get('running', 0)} of {found['wanted']} executors running" if found.get("wanted") else ""
+def _missing(view: View) -> str:
+    """Why some executors are not there."""
+    short = text.missing_executors(view)
+    return f'<div class="rucat-why" role="status">Executors: {safe(short, LONGEST_WHY)}</div>' if short else ""
 
 
 def _notebooks(view: View) -> str:
