@@ -1,4 +1,4 @@
-"""Notices when whoever reads the output has gone, also while there is nothing to write, as GNU ``tail --follow`` does."""
+"""Notices when whoever reads the output has gone, also while there is nothing to write, like ``tail --follow``."""
 
 from __future__ import annotations
 
