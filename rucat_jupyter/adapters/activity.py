@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..ports import Activity
+from ..ports import Activity, SessionId
 from .connect_wire import PROBE_USER
 from .plain_http import HttpAnswer, HttpError, get
 
@@ -35,11 +35,23 @@ _STREAMS = re.compile(rb"Active Streaming Queries \((\d+)\)")
 _TAG = re.compile(r"<[^>]*>")
 
 
-class ActivityReader:
-    """Reads one engine's signs of use at its UI's address, and remembers what tells news from old."""
+Seen = Sequence[tuple[SessionId, str]]
+"""Operations that seem to run, by session and id."""
 
-    def __init__(self, ui_url: str) -> None:
+
+async def _believe(seen: Seen) -> set[str]:
+    return set()
+
+
+class ActivityReader:
+    """Reads one engine's signs of use at its UI's address, and remembers what tells news from old.
+
+    ``find_over`` says which operations that the UI lists as running have ended all the same.
+    """
+
+    def __init__(self, ui_url: str, find_over: Callable[[Seen], Awaitable[set[str]]] = _believe) -> None:
         self._ui_url = ui_url
+        self._find_over = find_over
         self._app: str | None = None
         self._counts: Mapping[str, int] | None = None
         self._was_running = False
@@ -82,7 +94,8 @@ class ActivityReader:
             return 0, None
         answer = await self._get(f"{rest}/connect/operations")
         theirs = [op for op in json.loads(answer.body) if op["userId"] != PROBE_USER]
-        running = sum(is_running(op["statement"], op["state"]) for op in theirs)
+        at_work = [op for op in theirs if is_running(op["statement"], op["state"])]
+        running = await self._count([((op["userId"], op["sessionId"]), op["operationId"]) for op in at_work])
         last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
         self._counts = counts
         if last <= self._last_ms:  # Spark counts an operation a moment before it lists it
@@ -102,10 +115,15 @@ class ActivityReader:
             return 0, None
         rows = rows_of((await self._get("/connect/?sqlstat.pageSize=1000")).body)
         # An operation's: user, jobs, query, session, start, finish, close, two durations, statement, state, and more.
-        theirs = [row for row in rows if len(row) > 10 and row[0] != PROBE_USER]
-        running = sum(is_running(row[9], row[10]) for row in theirs)
+        theirs = [row for row in rows if len(row) > 11 and row[0] != PROBE_USER]
+        at_work = [row for row in theirs if is_running(row[9], row[10])]
+        running = await self._count([((row[0], row[3]), row[11]) for row in at_work])
         self._counts = counts
         return running, now if has_moved and not is_first else None
+
+    async def _count(self, seen: Seen) -> int:
+        over = await self._find_over(seen) if seen else set()
+        return sum(operation_id not in over for _, operation_id in seen)
 
     def _has_moved(self, counts: Mapping[str, int]) -> bool:
         """Whether a session has begun, or an operation in one, since the last look; that one was forgotten is nothing.

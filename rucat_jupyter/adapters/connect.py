@@ -21,6 +21,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
+from functools import partial
 
 from ..engine import Engine
 from ..lifecycle import Health
@@ -29,6 +30,7 @@ from .activity import ActivityReader
 from .connect_pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from .connect_query import QueryTier
 from .connect_service import ServiceTier
+from .operations_status import find_over
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,8 @@ class ConnectPulse:
         if engine.is_managed:
             loops.append(self._query.run())
         if endpoint.ui_url is not None:
-            loops.append(self._watch_activity(ActivityReader(endpoint.ui_url)))
+            reader = ActivityReader(endpoint.ui_url, partial(find_over, endpoint, token))
+            loops.append(self._watch_activity(reader))
         self._tasks = [self._own(loop) for loop in loops]
 
     @property

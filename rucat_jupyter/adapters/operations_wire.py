@@ -27,6 +27,9 @@ class OperationState(IntEnum):
     TERMINATING = 3
 
 
+_ENDED = frozenset({4, 5, 6})  # succeeded, failed, cancelled
+
+
 def status_request(user_id: str, session_id: str) -> bytes:
     """``GetStatusRequest`` for all operations of a session."""
     return _begin(user_id, session_id) + field(5, b"")
@@ -39,19 +42,28 @@ def interrupt_request(user_id: str, session_id: str, operation_id: str) -> bytes
 
 def unfinished(answer: bytes) -> list[tuple[str, OperationState]]:
     """The operations of a ``GetStatusResponse`` that have not ended."""
-    found = []
-    for number, value in _fields(answer):
-        if number == 3 and isinstance(value, bytes):
-            status = dict(_fields(value))
-            operation_id, state = status.get(1), status.get(2)
-            if isinstance(operation_id, bytes) and state in set(OperationState):
-                found.append((operation_id.decode(), OperationState(state)))
-    return found
+    return [
+        (operation_id, OperationState(state)) for operation_id, state in _states(answer) if state in set(OperationState)
+    ]
+
+
+def ended(answer: bytes) -> set[str]:
+    """The operations of a ``GetStatusResponse`` that have succeeded, failed or been cancelled."""
+    return {operation_id for operation_id, state in _states(answer) if state in _ENDED}
 
 
 def interrupted(answer: bytes) -> list[str]:
     """The ids in an ``InterruptResponse``: those that the engine found running."""
     return [value.decode() for number, value in _fields(answer) if number == 2 and isinstance(value, bytes)]
+
+
+def _states(answer: bytes) -> Iterator[tuple[str, int]]:
+    for number, value in _fields(answer):
+        if number == 3 and isinstance(value, bytes):
+            status = dict(_fields(value))
+            operation_id, state = status.get(1), status.get(2)
+            if isinstance(operation_id, bytes) and isinstance(state, int):
+                yield operation_id.decode(), state
 
 
 def _begin(user_id: str, session_id: str) -> bytes:

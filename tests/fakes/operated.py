@@ -45,6 +45,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
     killed: list[int] = field(default_factory=list)
     may_kill: bool = True
     form_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    stuck: list[Operation] = field(default_factory=list)
+    """Have ended, and are listed as running for ever: of ``ended``, too."""
     is_hidden: bool = False
     """What is new is not in the UI yet."""
     port: int = 0
@@ -142,7 +144,7 @@ class OperatedEngine(grpc.GenericRpcHandler):
 
     def _body(self, path: str) -> bytes | None:
         rest = f"/api/v1/applications/{APP}"
-        shown = [] if self.is_hidden else self.running
+        shown = [] if self.is_hidden else self.running + self.stuck
         if path == "/api/v1/applications":
             return json.dumps([{"id": APP}]).encode()
         if path == f"{rest}/connect/operations" and self.spark >= "4.3":

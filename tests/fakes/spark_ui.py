@@ -108,6 +108,7 @@ class FakeUi:
                 {
                     "sessionId": op.session,
                     "userId": op.user,
+                    "operationId": "id",
                     "statement": op.statement,
                     "state": op.state,
                     "startTimestamp": int(op.began * 1000),

@@ -13,7 +13,7 @@ from fakes.probed_server import ProbedServer
 from fakes.spark_ui import FakeUi, Operation
 
 from rucat_jupyter.adapters import plain_http
-from rucat_jupyter.adapters.activity import ActivityReader
+from rucat_jupyter.adapters.activity import ActivityReader, Seen
 from rucat_jupyter.adapters.connect import ConnectProber
 from rucat_jupyter.adapters.connect_pace import Pace
 from rucat_jupyter.adapters.plain_http import HttpError, get
@@ -66,6 +66,24 @@ async def test_an_operation_that_runs_is_use_now(ui: FakeUi, state: str) -> None
     assert found.running == 0
     assert found.used_at is not None
     assert found.used_at >= LATER
+
+
+async def test_what_only_seems_to_run_is_no_use(ui: FakeUi) -> None:
+    """An operation that Spark lists as running for ever, cancelled as it is, keeps no engine from its idle stop."""
+    asked: list[Seen] = []
+
+    async def find_over(seen: Seen) -> set[str]:
+        asked.append(seen)
+        return {"id"}
+
+    ui.operations = [Operation("a", state="RUNNING", began=ui.clock - 3600)]
+    reader = ActivityReader(ui.url, find_over)
+    for at in (NOW, LATER):
+        found = await reader.read(at)
+        assert found is not None
+        assert found.running == 0
+        assert found.used_at != LATER
+    assert asked == [[(("alice", "a"), "id")]]
 
 
 async def test_an_operation_that_began_and_ended_between_looks_is_use(ui: FakeUi) -> None:

@@ -102,11 +102,23 @@ async def test_an_engine_with_a_wrong_clock(engine: OperatedEngine) -> None:
 # --- who is asked -------------------------------------------------------------------------------------------
 
 
-async def test_looking_is_no_call_where_the_ui_tells(engine: OperatedEngine) -> None:
-    """A look keeps no session from expiring."""
-    engine.begin(ONE)
-    await read(engine, SESSION)
+async def test_looking_at_nothing_is_no_call(engine: OperatedEngine) -> None:
+    """A look keeps no session from expiring in which nothing runs."""
+    engine.ended.append(ONE)
+    engine.begin(later(ONE, "00000000-0000-4000-8000-00000000000b", user_id="rucat-probe"))
+    assert await read(engine, SESSION) == []
     assert engine.calls == []
+
+
+async def test_what_only_seems_to_run_is_not_told(engine: OperatedEngine) -> None:
+    """Cancelled while it was planned, it runs for ever in the UI; before 4.2 nobody knows better."""
+    engine.stuck.append(ONE)
+    engine.ended.append(ONE)
+    engine.begin(later(ONE, "00000000-0000-4000-8000-00000000000b"))
+    found = [op.id[-1] for op in await read(engine)]
+    assert found == (["b"] if engine.spark >= "4.2" else ["b", "a"])
+    engine.sessions.clear()  # forgotten with all that it ran
+    assert len(await read(engine)) == (0 if engine.spark >= "4.2" else 2)
 
 
 async def test_no_session_is_ever_made(engine: OperatedEngine) -> None:
