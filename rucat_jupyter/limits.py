@@ -81,6 +81,13 @@ class Limits(Model):
     allowed_contexts: list[str] | None = Field(None, description="Globs of contexts of the kubeconfig.")
     allowed_namespaces: list[str] | None = Field(None, description="Globs of namespaces.")
     allowed_service_accounts: list[str] | None = Field(None, description="Globs of service accounts.")
+    allowed_pod_fields: list[str] | None = Field(
+        None, description="Globs of the fields of a pod that pod patches may set, such as 'spec.dnsConfig'."
+    )
+    allowed_unsafe_pod_fields: list[str] = Field(
+        default_factory=list,
+        description="Globs of fields of a pod that would be refused, such as 'spec.volumes.hostPath'.",
+    )
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
     _is_team: bool = PrivateAttr(default=False)
@@ -211,6 +218,17 @@ class Limits(Model):
                 "allowed_service_accounts",
                 platform == "kubernetes",
             ),
+            (
+                "kubernetes.executor_service_account",
+                spec.kubernetes.executor_service_account,
+                "allowed_service_accounts",
+                False,
+            ),
+            *(
+                (f"kubernetes.{name}", image, "allowed_images", False)
+                for name in ("volumes", "pod_patch", "driver_pod_patch", "executor_pod_patch")
+                for image in _images(getattr(spec.kubernetes, name))
+            ),
         ]
         for field, value, limit_name, must_be_known in rows:
             allowed: list[str] | None = getattr(self, limit_name)
@@ -225,6 +243,19 @@ class Limits(Model):
 
     def _said(self, asked: object, limit_name: str) -> str:
         return f"{asked} was asked for, and the limit is {getattr(self, limit_name)} ({self.place(limit_name)})"
+
+
+def _images(part: object) -> Iterator[str]:
+    """Every image that a part of a pod names: of further containers, and of volumes (``image.reference``)."""
+    if isinstance(part, Mapping):
+        for key, value in part.items():
+            if key in ("image", "reference") and isinstance(value, str):
+                yield value
+            else:
+                yield from _images(value)
+    elif isinstance(part, list):
+        for item in part:
+            yield from _images(item)
 
 
 def _refused(over: list[tuple[str, str]]) -> Forbidden:

@@ -19,7 +19,8 @@ from . import names
 from .arguments import LOG_CONFIG, TEMPLATE, arguments
 from .names import CONTAINER, labels, marks, selector
 from .patches import patched
-from .pods import TOKEN_KEY, driver_pod, executor_template, secret_env_key
+from .pods import CONTAINER_SECURITY, TOKEN_KEY, driver_pod, executor_template, secret_env_key
+from .policy import hardened
 from .sizes import sizes
 
 __all__ = ["CONTAINER", "Context", "Objects", "labels", "marks", "objects", "owned_by", "selector"]
@@ -131,7 +132,7 @@ def _objects(engine: Engine, credential: Credential, context: Context) -> Object
     spec, name, image = engine.spec, engine.run_name, image_of(engine.spec)
     wanted = sizes(spec)
     asked = spec.kubernetes
-    template = patched(
+    template = _patched(
         executor_template(
             engine, credential, metadata=_metadata(engine, context, names.EXECUTOR, name=None), image=image
         ),
@@ -170,9 +171,13 @@ def _objects(engine: Engine, credential: Credential, context: Context) -> Object
         root={"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(engine, context), "immutable": True},
         secret=secrets[0],
         service=_service(engine, context),
-        pod=patched(pod, asked.pod_patch, asked.driver_pod_patch),
+        pod=_patched(pod, asked.pod_patch, asked.driver_pod_patch),
         more_secrets=tuple(secrets[1:]),
     )
+
+
+def _patched(pod: Json, *patches: Mapping[str, object]) -> Json:
+    return hardened(patched(pod, *patches), CONTAINER_SECURITY)
 
 
 def _metadata(engine: Engine, context: Context, component: str = "", name: str | None = "") -> Json:

@@ -9,8 +9,9 @@ INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 ENGINE = "rucat.io/engine"
 RUN = "rucat.io/run"
-OWN_PREFIXES = ("rucat.io/", "app.kubernetes.io/")
-"""Prefixes of labels and annotations that only Rucat sets."""
+OWN_PREFIX = "rucat.io/"
+OWN_KEYS = (MANAGED_BY, INSTANCE, COMPONENT)
+"""Prefix and keys of labels and annotations that only Rucat sets."""
 
 RUCAT = "rucat"
 DRIVER = "driver"

@@ -72,11 +72,15 @@ def _merged_list(base: list[Any], patch: list[Any], merge_key: str, path: str) -
     for item in patch:
         if not isinstance(item, Mapping) or merge_key not in item:
             raise ValueError(f"{path}: each item needs its {merge_key!r}, by which it is merged")
-        at = next((n for n, old in enumerate(found) if old.get(merge_key) == item[merge_key]), None)
+        at = next((n for n, old in enumerate(found) if _key(old, merge_key) == item[merge_key]), None)
         if item.get(DIRECTIVE) == "delete":
-            found = [old for old in found if old.get(merge_key) != item[merge_key]]
+            found = [old for old in found if _key(old, merge_key) != item[merge_key]]
         elif at is None:
             found.append(_merged({}, item, f"{path}."))
         else:
             found[at] = _merged(found[at], item, f"{path}.")
     return found
+
+
+def _key(item: object, merge_key: str) -> object:
+    return item.get(merge_key) if isinstance(item, Mapping) else None

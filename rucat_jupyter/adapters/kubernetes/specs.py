@@ -1,0 +1,263 @@
+"""Read a spec for Kubernetes: everything that is wrong with it, and what a restart must find again.
+
+Pure: what a cluster says of it (quota, Pod Security, images, rights) is the platform's to ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+
+from ...credentials import split
+from ...engine import Engine, EngineSpec
+from ...errors import PlatformError
+from ...fields import dotted
+from ...limits import Limits
+from ...ports import Pinned, Problem
+from .. import spark
+from . import confs, names
+from .manifests import Context, Objects, image_of, objects
+from .patches import patched
+from .pods import CONTAINER_SECURITY
+from .policy import PodRules, hardened, violations, wrong_patch
+from .size_checks import size_problems
+from .sizes import sizes
+
+MOST_ENV_BYTES = 128 * 1024 - 1
+"""Linux takes no longer ``NAME=value`` (``MAX_ARG_STRLEN``)."""
+MOST_ANNOTATION_BYTES = 256 * 1024
+OLDEST = (4, 0)
+
+OWN_ENV_PREFIXES = ("SPARK_", "PYSPARK_", "RUCAT_", "KUBERNETES_")
+OWN_ENV = frozenset(
+    {
+        *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD"),
+        *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TMP", "TEMP"),
+        *("MASTER", "POD_IP"),
+    }
+)
+"""Variables that a spec cannot set: Rucat does, or they are a way round ``java_options``."""
+
+_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,240}")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL_KEY = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
+_IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,999}")
+_FOLDER = re.compile(r"(/[A-Za-z0-9._+-]+)+/?")
+_PROGRAM = re.compile(r"[A-Za-z0-9._/+-]{1,1000}")
+_TAG = re.compile(r".*spark[^/]*:v?(\d+\.\d+\.\d+)[^/]*")
+
+
+def rules_of(limits: Limits) -> PodRules:
+    """What an administrator's limits say of pods."""
+    return PodRules(limits.allowed_pod_fields, limits.allowed_unsafe_pod_fields)
+
+
+def problems(spec: EngineSpec, rules: PodRules) -> list[Problem]:
+    """Everything in a spec (secrets in it) that would keep it from starting, whatever the cluster."""
+    found = [
+        *_foreign(spec),
+        *_names(spec),
+        *_labels(spec),
+        *_env(spec),
+        *(Problem("java_options", text) for text in spark.check_java_options(spec.java_options)),
+        *(Problem(dotted(["conf", key]), text) for key, text in confs.refused(spec.conf)),
+        *_unsafe_confs(spec, rules),
+        *_versions(spec),
+        *size_problems(spec),
+    ]
+    if not any(problem.is_wrong for problem in found):
+        found += _of_objects(spec, rules)
+    return found
+
+
+def pin(spec: EngineSpec, default_version: str, namespace: str) -> Pinned:
+    """The spec with namespace, image, release and sizes filled in; ``default_version`` where it names no image."""
+    asked = spec if spec.image or spec.spark_version else spec.model_copy(update={"spark_version": default_version})
+    version = asked.spark_version or version_of(asked.image or "")
+    wanted = sizes(asked)
+    dynamic = {"min": wanted.fewest, "max": wanted.most} if wanted.is_dynamic else {"instances": wanted.first}
+    driver = {"memory": spec.driver.memory or f"{wanted.driver.heap_mb}m", "cores": wanted.driver.cores}
+    executors = {"memory": spec.executors.memory or f"{wanted.executor.heap_mb}m", "cores": wanted.executor.cores}
+    pinned = asked.model_copy(
+        update={
+            "image": image_of(asked),
+            "spark_version": version,
+            "driver": spec.driver.model_copy(update=driver),
+            "executors": spec.executors.model_copy(update={**executors, **dynamic}),
+            "kubernetes": spec.kubernetes.model_copy(
+                update={
+                    "namespace": namespace,
+                    "service_account": spec.kubernetes.service_account or names.DEFAULT_SERVICE_ACCOUNT,
+                }
+            ),
+        }
+    )
+    return Pinned(pinned, version, None)
+
+
+def version_of(image: str) -> str | None:
+    """The Spark release that an image's tag says, where its name speaks of Spark."""
+    found = _TAG.fullmatch(image)
+    return found[1] if found else None
+
+
+def sample(spec: EngineSpec, context: Context) -> Objects:
+    """The objects of a spec that is not an engine yet: for looks and for the API server's dry run."""
+    masked, credential = split(spec, lambda: "0" * 43)
+    engine = Engine(
+        id="0" * 16,
+        name="plan",
+        owner="plan",
+        platform="kubernetes",
+        profile="",
+        site="",
+        spec=masked,
+        state_run=1,
+        created_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    )
+    return objects(engine, credential, context)
+
+
+# --- private ----------------------------------------------------------------------------------------------
+
+
+def _foreign(spec: EngineSpec) -> Iterator[Problem]:
+    for part in ("local", "external"):
+        for name, value in getattr(spec, part).model_dump(exclude_none=True).items():
+            if value:
+                yield Problem(f"{part}.{name}", "engines on Kubernetes do not have it")
+
+
+def _names(spec: EngineSpec) -> Iterator[Problem]:
+    asked = spec.kubernetes
+    name = "must be a name of lower-case letters, digits, '-' and '.', as Kubernetes has it"
+    rows: list[tuple[str, str | None, re.Pattern[str], str]] = [
+        ("image", spec.image, _IMAGE, "must be an image such as 'docker.io/apache/spark:4.3.0'"),
+        ("kubernetes.namespace", asked.namespace, _DNS_LABEL, name),
+        ("kubernetes.service_account", asked.service_account, _DNS_NAME, name),
+        ("kubernetes.executor_service_account", asked.executor_service_account, _DNS_NAME, name),
+        ("kubernetes.priority_class", asked.priority_class, _DNS_NAME, name),
+        ("kubernetes.spark_home", asked.spark_home, _FOLDER, "must be an absolute path such as '/opt/spark'"),
+        ("kubernetes.python", asked.python, _PROGRAM, "must be a path or a command such as 'python3'"),
+        *(
+            (f"kubernetes.image_pull_secrets.{n}", secret, _DNS_NAME, name)
+            for n, secret in enumerate(asked.image_pull_secrets)
+        ),
+    ]
+    for field, value, form, text in rows:
+        if value is not None and not form.fullmatch(value):
+            yield Problem(field, text)
+
+
+def _labels(spec: EngineSpec) -> Iterator[Problem]:
+    asked = spec.kubernetes
+    for part in ("labels", "annotations", "node_selector"):
+        values: Mapping[str, str] = getattr(asked, part)
+        for key, value in values.items():
+            field = dotted(["kubernetes", part, key])
+            prefix, slash, word = key.rpartition("/")
+            if not _LABEL_KEY.fullmatch(word) or (slash and not _DNS_NAME.fullmatch(prefix)):
+                yield Problem(field, "is no key such as 'team' or 'example.com/team'")
+            elif part != "node_selector" and (key in names.OWN_KEYS or key.startswith(names.OWN_PREFIX)):
+                yield Problem(field, "Rucat sets it, to know its objects again")
+            if part != "annotations" and not _LABEL_VALUE.fullmatch(value):
+                yield Problem(field, "a value has at most 63 letters, digits, '-', '_' and '.', first and last no sign")
+    if sum(len(k.encode()) + len(v.encode()) for k, v in asked.annotations.items()) > MOST_ANNOTATION_BYTES - 4096:
+        yield Problem("kubernetes.annotations", "are larger than the 256 KiB that Kubernetes takes")
+
+
+def _env(spec: EngineSpec) -> Iterator[Problem]:
+    for part in ("env", "secret_env"):
+        for key, value in getattr(spec, part).items():
+            field = dotted([part, key])
+            if key.startswith(OWN_ENV_PREFIXES) or key in OWN_ENV:
+                yield Problem(field, "Rucat sets it, or refuses it")
+            elif not _VARIABLE.fullmatch(key):
+                yield Problem(field, "a variable on Kubernetes has letters, digits, '_', '-' and '.', no digit first")
+            elif len(key) + 1 + len(value.encode()) > MOST_ENV_BYTES:
+                yield Problem(field, "is longer than the 128 KiB that Linux takes")
+
+
+def _unsafe_confs(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
+    for key, kind in confs.unsafe_volumes(spec.conf):
+        if not rules.may_be_unsafe(f"spec.volumes.{kind}"):
+            yield Problem(dotted(["conf", key]), _unsafe(f"spec.volumes.{kind}", "is of the node or of its network"))
+
+
+def _versions(spec: EngineSpec) -> Iterator[Problem]:
+    by_tag = version_of(spec.image or "")
+    asked = spec.spark_version or by_tag
+    if asked and tuple(int(part) for part in asked.split(".")[:2]) < OLDEST:
+        yield Problem("spark_version" if spec.spark_version else "image", f"{asked} is too old: Rucat needs Spark 4")
+    elif spec.spark_version and by_tag and by_tag != spec.spark_version.split("-")[0]:
+        yield Problem("spark_version", f"the image has Spark {by_tag}, by its tag; leave one of them out")
+
+
+def _of_objects(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
+    """What becomes of it: the pods as they would be, and whether the confs fit into Secrets."""
+    asked = spec.kubernetes
+    bare = asked.model_copy(update={"pod_patch": {}, "driver_pod_patch": {}, "executor_pod_patch": {}})
+    named = spec if spec.image or spec.spark_version else spec.model_copy(update={"image": "spark"})
+    context = Context("default", "0" * 16, "check")
+    try:
+        made = sample(named.model_copy(update={"kubernetes": bare}), context)
+    except PlatformError as exc:
+        yield Problem("conf", exc.message)
+        return
+    wrong = dict.fromkeys(
+        Problem(field, text)
+        for pod, own in ((made.pod, "driver_pod_patch"), (made.executor_template, "executor_pod_patch"))
+        for field, text in _of_pod(pod, spec, own, rules)
+    )
+    yield from wrong
+
+
+def _of_pod(pod: dict[str, object], spec: EngineSpec, own: str, rules: PodRules) -> Iterable[tuple[str, str]]:
+    asked = spec.kubernetes
+    known = {violation.path for violation in violations(pod)}
+    yield from _unsafe_of(pod, "kubernetes.volumes", rules, set())
+    for field in ("pod_patch", own):
+        try:
+            after = hardened(patched(pod, getattr(asked, field)), CONTAINER_SECURITY)
+        except ValueError as exc:
+            yield f"kubernetes.{field}", str(exc)
+            return
+        yield from ((f"kubernetes.{field}", text) for text in wrong_patch(pod, after, rules))
+        yield from _unsafe_of(after, f"kubernetes.{field}", rules, known)
+        yield from _wrong_env(after, pod, f"kubernetes.{field}")
+        known |= {violation.path for violation in violations(after)}
+        pod = after
+
+
+def _unsafe_of(pod: Mapping[str, object], field: str, rules: PodRules, known: set[str]) -> Iterator[tuple[str, str]]:
+    for violation in violations(pod):
+        if violation.path not in known and not rules.may_be_unsafe(violation.path):
+            yield field, _unsafe(violation.path, violation.message)
+
+
+def _wrong_env(pod: Mapping[str, object], before: Mapping[str, object], field: str) -> Iterator[tuple[str, str]]:
+    """Variables that a patch gives to Spark's container and that only Rucat sets."""
+    was = _variables(before)
+    for name, value in _variables(pod).items():
+        if was.get(name) != value and (name in was or name.startswith(OWN_ENV_PREFIXES) or name in OWN_ENV):
+            yield field, f"env {name}: Rucat sets it, or refuses it; use env or secret_env for the engine's own"
+    for name in was.keys() - _variables(pod).keys():
+        yield field, f"env {name}: Rucat sets it"
+
+
+def _variables(pod: Mapping[str, object]) -> dict[str, object]:
+    spec = pod.get("spec")
+    containers = spec.get("containers") if isinstance(spec, Mapping) else None
+    for container in containers if isinstance(containers, list) else ():
+        if isinstance(container, Mapping) and container.get("name") == names.CONTAINER:
+            env = container.get("env")
+            rows = env if isinstance(env, list) else []
+            return {str(row.get("name")): row for row in rows if isinstance(row, Mapping)}
+    return {}
+
+
+def _unsafe(path: str, message: str) -> str:
+    return f"{path}: {message}; an administrator can allow it by limits.allowed_unsafe_pod_fields"
