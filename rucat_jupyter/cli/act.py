@@ -13,7 +13,22 @@ from ..notebook import creating, text
 from ..notebook.client import Engine
 from . import complete, engines, output
 from .app import FAILED, BadUsage
-from .options import AsJson, Conf, DriverMemory, Executors, Name, Profile, Timeout, Wait, settings
+from .options import (
+    AsJson,
+    Conf,
+    Context,
+    DriverMemory,
+    ExecutorCores,
+    ExecutorMemory,
+    Executors,
+    Image,
+    Name,
+    Namespace,
+    Profile,
+    Timeout,
+    Wait,
+    settings,
+)
 
 
 def create(  # noqa: PLR0917  # typer's parameters are flags
@@ -29,7 +44,12 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
     profile: Profile = None,
     conf: Conf = None,
     executors: Executors = None,
+    executor_memory: ExecutorMemory = None,
+    executor_cores: ExecutorCores = None,
     driver_memory: DriverMemory = None,
+    image: Image = None,
+    namespace: Namespace = None,
+    context: Context = None,
     wait: Wait = True,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -38,7 +58,14 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
 
     It lives on when the command has ended; Ctrl-C ends the waiting, not the engine.
     """
-    asked = asked_for.request(profile, settings(conf), executors, driver_memory, {})
+    spec = asked_for.from_flags(
+        executor_memory=executor_memory,
+        executor_cores=executor_cores,
+        image=image,
+        namespace=namespace,
+        context=context,
+    )
+    asked = asked_for.request(profile, settings(conf), executors, driver_memory, spec)
     phase = output.phase(is_json=as_json)
     made = creating.find_or_create(name, asked, phase=phase, timeout_s=timeout, lives_on=True)
     engine = made.engine
@@ -89,7 +116,10 @@ def restart(  # noqa: PLR0917  # typer's parameters are flags
     name: Name = None,
     conf: Conf = None,
     executors: Executors = None,
+    executor_memory: ExecutorMemory = None,
+    executor_cores: ExecutorCores = None,
     driver_memory: DriverMemory = None,
+    image: Image = None,
     wait: Wait = True,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -98,7 +128,8 @@ def restart(  # noqa: PLR0917  # typer's parameters are flags
 
     Settings that are given are stored, and hold from now on.
     """
-    given = asked_for.changes(settings(conf), executors, driver_memory, {})
+    spec = asked_for.from_flags(executor_memory=executor_memory, executor_cores=executor_cores, image=image)
+    given = asked_for.changes(settings(conf), executors, driver_memory, spec)
     engine, phase = engines.find(name).restart(wait=False, **given), output.phase(is_json=as_json)
     if wait:
         engine.wait(timeout, phase=phase)
@@ -153,6 +184,7 @@ VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
         (
             "rucat create",
             "rucat create etl --driver-memory 4g --conf spark.sql.shuffle.partitions=8",
+            "rucat create etl --profile k8s-small --namespace team-a --executors 4",
             "id=$(rucat create etl --json | jq -r .id)",
         ),
     ),

@@ -23,6 +23,24 @@ def profiles(incomplete: str) -> list[tuple[str, str]]:
     return _matching([(profile["name"], profile["description"]) for profile in found], incomplete)
 
 
+def contexts(incomplete: str) -> list[tuple[str, str]]:
+    """Contexts of the kubeconfig, each with its namespace."""
+    from ..notebook import kubeconfig
+
+    return _matching([(name, namespace or "default") for name, namespace in kubeconfig.contexts()], incomplete)
+
+
+def namespaces(incomplete: str) -> list[tuple[str, str]]:
+    """Namespaces that contexts and engines name: a cluster is not asked for Tab."""
+    from ..notebook import kubeconfig
+
+    named = {namespace: name for name, namespace in kubeconfig.contexts() if namespace}
+    for view in _ask("engines", "engines"):
+        if namespace := ((view.get("spec") or {}).get("kubernetes") or {}).get("namespace"):
+            named.setdefault(namespace, view["name"])
+    return _matching(sorted(named.items()), incomplete)
+
+
 def statuses(incomplete: str) -> list[str]:
     """The words that a status can be."""
     from ..notebook.text import SYMBOLS

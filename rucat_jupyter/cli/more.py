@@ -10,7 +10,19 @@ import typer
 from ..notebook import client
 from . import complete, output
 from .app import FAILED
-from .options import AsJson, Conf, DriverMemory, Executors, Profile, settings
+from .options import (
+    AsJson,
+    Conf,
+    Context,
+    DriverMemory,
+    ExecutorCores,
+    ExecutorMemory,
+    Executors,
+    Image,
+    Namespace,
+    Profile,
+    settings,
+)
 
 
 def profiles(
@@ -47,17 +59,29 @@ def plan(  # noqa: PLR0917  # typer's parameters are flags
     profile: Profile = None,
     conf: Conf = None,
     executors: Executors = None,
+    executor_memory: ExecutorMemory = None,
+    executor_cores: ExecutorCores = None,
     driver_memory: DriverMemory = None,
+    image: Image = None,
+    namespace: Namespace = None,
+    context: Context = None,
     as_json: AsJson = False,
 ) -> None:
     """What create would start, with which settings and from where.
 
     Nothing is made or started.
     """
-    from ..notebook.asked import request
+    from ..notebook.asked import from_flags, request
     from ..notebook.plan import planned
 
-    found = planned(name, request(profile, settings(conf), executors, driver_memory, {}))
+    spec = from_flags(
+        executor_memory=executor_memory,
+        executor_cores=executor_cores,
+        image=image,
+        namespace=namespace,
+        context=context,
+    )
+    found = planned(name, request(profile, settings(conf), executors, driver_memory, spec))
     if as_json:
         output.show_json(found.view)
     else:
@@ -86,7 +110,16 @@ def doctor(
 
 VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
     ("profiles", profiles, ("rucat profiles", "rucat profiles --explain k8s-small", "rucat profiles --json")),
-    ("plan", plan, ("rucat plan", "rucat plan etl --driver-memory 8g", "rucat plan --json | jq .warnings")),
+    (
+        "plan",
+        plan,
+        (
+            "rucat plan",
+            "rucat plan etl --driver-memory 8g",
+            "rucat plan --profile k8s-small",
+            "rucat plan --json | jq .warnings",
+        ),
+    ),
     ("doctor", doctor, ("rucat doctor", "rucat doctor --start", "rucat doctor --json")),
 ]
 """(verb, what does it, examples)."""

@@ -65,6 +65,38 @@ Executors = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--executors", metavar="N", min=0, help="How many executors.", show_default=False),
 ]
+ExecutorMemory = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--executor-memory", metavar="SIZE", help="The heap of each, e.g. 4g.", show_default=False),
+]
+ExecutorCores = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--executor-cores", metavar="N", min=1, help="Cores of each.", show_default=False),
+]
+Image = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--image", metavar="I", help="Container image, on Kubernetes.", show_default=False),
+]
+Namespace = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--namespace",
+        metavar="N",
+        help="Namespace, on Kubernetes.",
+        show_default=False,
+        autocompletion=complete.namespaces,
+    ),
+]
+Context = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--context",
+        metavar="C",
+        help="Context of the kubeconfig, on Kubernetes.",
+        show_default=False,
+        autocompletion=complete.contexts,
+    ),
+]
 DriverMemory = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--driver-memory", metavar="SIZE", help="The driver's heap, e.g. 4g.", show_default=False),

@@ -10,11 +10,21 @@ from . import text
 from .api import View
 from .failures import words
 
+Path = tuple[str, ...]
+
 NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
 CHOICES = ("profile", "platform")
 """What is chosen once, at create: no restart changes it."""
-
-Path = tuple[str, ...]
+FLAGS: dict[Path, str] = {
+    ("driver", "memory"): "--driver-memory",
+    ("executors", "instances"): "--executors",
+    ("executors", "cores"): "--executor-cores",
+    ("executors", "memory"): "--executor-memory",
+    ("image",): "--image",
+}
+"""Fields of the spec that have a flag, of ``create`` and ``restart`` alike."""
+PLACE_FLAGS: dict[Path, str] = {("kubernetes", "namespace"): "--namespace", ("kubernetes", "context"): "--context"}
+"""Those of ``create`` alone: a restart does not move an engine."""
 
 
 def request(
@@ -41,10 +51,24 @@ def changes(
     if conf:
         asked["conf"] = {**(asked.get("conf") or {}), **{key: _conf_text(value) for key, value in conf.items()}}
     if executors is not None:
-        asked["executors"] = dict(executors) if isinstance(executors, Mapping) else {"instances": executors}
+        given = dict(executors) if isinstance(executors, Mapping) else {"instances": executors}
+        asked["executors"] = {**(asked.get("executors") or {}), **given}
     if driver_memory is not None:
         asked["driver"] = {**(asked.get("driver") or {}), "memory": driver_memory}
     return asked
+
+
+def from_flags(**flags: Any) -> dict[str, Any]:
+    """Fields of REST of the values of flags (``image``, ``namespace``, ``executor_memory`` …); None is not given."""
+    spec: dict[str, Any] = {}
+    for path, flag in {**FLAGS, **PLACE_FLAGS}.items():
+        value = flags.get(flag.removeprefix("--").replace("-", "_"))
+        if value is not None:
+            part = spec
+            for key in path[:-1]:
+                part = part.setdefault(key, {})
+            part[path[-1]] = value
+    return spec
 
 
 def differences(asked: Mapping[str, Any], view: View) -> list[str]:
@@ -59,9 +83,10 @@ def differences(asked: Mapping[str, Any], view: View) -> list[str]:
 def remedy(asked: Mapping[str, Any], view: View) -> str:
     """What to type so that what was asked for and is otherwise holds, in the words of the place."""
     rucat, name = words(), text.quoted(view["name"])
-    if any(key in asked and asked[key] != view[key] for key in CHOICES):
-        return f"{rucat} delete {name} --yes, then create it again" if rucat else "delete the engine, create it again"
     found = list(_different(_spec(asked), view["spec"], ()))
+    is_elsewhere = any(path in PLACE_FLAGS for path, _, _ in found)
+    if is_elsewhere or any(key in asked and asked[key] != view[key] for key in CHOICES):
+        return f"{rucat} delete {name} --yes, then create it again" if rucat else "delete the engine, create it again"
     if rucat and all(_flag(path, value) for path, value, _ in found):
         return " ".join([f"{rucat} restart {name}", *(_flag(path, value) for path, value, _ in found)])
     given: dict[str, Any] = {}
@@ -75,8 +100,8 @@ def remedy(asked: Mapping[str, Any], view: View) -> str:
 
 
 def flags(settings: Mapping[str, Any]) -> str | None:
-    """Settings as flags of ``create`` and ``restart``; None where there is no flag for one of them."""
-    found = [_flag(path, value) for path, value in _leaves(settings, ())]
+    """Settings as flags of ``create``; None where there is no flag for one of them."""
+    found = [_flag(path, value, {**FLAGS, **PLACE_FLAGS}) for path, value in _leaves(settings, ())]
     return " ".join(found) if all(found) else None
 
 
@@ -115,13 +140,11 @@ def _is_secret(path: Path) -> bool:
     return is_secret(path[-1])
 
 
-def _flag(path: Path, value: object) -> str:
+def _flag(path: Path, value: object, known: Mapping[Path, str] = FLAGS) -> str:
     """A value as a flag; empty where there is none for it. The value of a secret is left to be typed."""
     shown = text.plain(value)
-    if path == ("driver", "memory"):
-        return f"--driver-memory {shlex.quote(shown)}"
-    if path == ("executors", "instances"):
-        return f"--executors {shown}"
+    if path in known and value is not None:
+        return f"{known[path]} {shlex.quote(shown)}"
     if path[0] == "conf" and len(path) == 2 and value is not None and shown == str(value):
         return f"--conf {shlex.quote(f'{path[1]}={chr(0x2026) if _is_secret(path) else value}')}"
     return ""

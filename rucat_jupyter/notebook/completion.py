@@ -66,6 +66,21 @@ class Sources:
         for name in dict.fromkeys(["spark", *sorted(mine)]):
             yield Candidate(name, "variable")
 
+    def contexts(self, value: str) -> Iterator[Candidate]:
+        """The contexts of this process's kubeconfig."""
+        del value
+        for name, namespace in self._known.contexts():
+            yield Candidate(text.plain(name), "context", f"namespace {text.plain(namespace or 'default')}")
+
+    def namespaces(self, value: str) -> Iterator[Candidate]:
+        """Namespaces that contexts, profiles and engines name: a cluster is not asked for a key press."""
+        del value
+        named = {namespace for _, namespace in self._known.contexts()}
+        for found in (*self._known.profiles(), *self._known.engines()):
+            named.add(((found.get("spec") or {}).get("kubernetes") or {}).get("namespace") or "")
+        for name in sorted(named - {""}):
+            yield Candidate(text.plain(name), "namespace")
+
     def confs(self, value: str) -> Iterator[Candidate]:
         """Spark's settings: keys, then values where Spark says which there are."""
         settings: Mapping[str, Setting] = self._known.settings()
@@ -85,7 +100,7 @@ class Sources:
         return getattr(self, source)(value) if source in SOURCES else ()
 
 
-SOURCES = ("engines", "profiles", "variables", "confs")
+SOURCES = ("engines", "profiles", "variables", "confs", "contexts", "namespaces")
 """What :func:`rucat_jupyter.notebook.flags.completed_by` may name."""
 
 

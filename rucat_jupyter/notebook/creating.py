@@ -17,9 +17,11 @@ from .asked import differences, remedy, request
 from .client import Engine, default_api
 from .failures import StillWaiting, WaitInterrupted, hows, words
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
+from .kubeconfig import fields as kubernetes_fields
 from .phase import Phase, SilentPhase, live_phase, notice
 
 LOCAL = "local"
+KUBERNETES = "kubernetes"
 EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
 
 
@@ -118,20 +120,16 @@ def find_or_create(
 
 def body_of(name: str | None, asked: Mapping[str, Any], api: Api, suffix: str = "") -> dict[str, Any]:
     """The body of the create of what was asked for: with a name, and what this process adds by itself."""
-    profile, platform = _profile_and_platform(api, asked)
+    profile, platform, spec = _profile_and_platform(api, asked)
     if name is None:
         name = (_default_local_name(asked) if platform == LOCAL else profile or platform) + suffix
-    return {**(_merge(local_fields(), asked) if platform == LOCAL else asked), "name": name}
+    return {**_merge(_own_fields(platform, asked, spec), asked), "name": name}
 
 
 def create_new(name: str | None, asked: Mapping[str, Any], api: Api | None = None) -> Engine:
     """Create an engine, with the default name where none is given; NameTaken where I have one of that name."""
     api = api or default_api()
-    profile, platform = _profile_and_platform(api, asked)
-    if name is None:
-        name = _default_local_name(asked) if platform == LOCAL else profile or platform
-    body = _merge(local_fields(), asked) if platform == LOCAL else dict(asked)
-    return Engine(api.call("POST", "engines", json={**body, "name": name}), api)
+    return Engine(api.call("POST", "engines", json=body_of(name, asked, api)), api)
 
 
 def external(address: str, api: Api | None = None) -> Engine:
@@ -182,16 +180,23 @@ def _wait_until_gone(engine: Engine, phase: Phase, deadline: float | None) -> No
         raise WaitInterrupted(f"{name} is still being deleted. Try again: {hows(view['name'])['create']}") from None
 
 
-def _profile_and_platform(api: Api, asked: Mapping[str, Any]) -> tuple[str | None, str]:
-    """What the gateway will choose, so that only engines on this machine are sent what belongs to it."""
+def _own_fields(platform: str, asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine of the platform is sent of this process."""
+    if platform == LOCAL:
+        return local_fields()
+    return kubernetes_fields(asked, profile) if platform == KUBERNETES else {}
+
+
+def _profile_and_platform(api: Api, asked: Mapping[str, Any]) -> tuple[str | None, str, Mapping[str, Any]]:
+    """What the gateway will choose, and what the profile sets, so that an engine is sent what belongs to it alone."""
     profile = asked.get("profile")
-    if asked.get("platform"):
-        return profile, str(asked["platform"])
+    if asked.get("platform") and profile is None:
+        return profile, str(asked["platform"]), {}
     answer = api.call("GET", "profiles")
     _tell_of_broken_files(answer.get("errors") or [])
     profile = str(profile or answer["default"])
-    platforms = {found["name"]: found["platform"] for found in answer["profiles"]}
-    return profile, str(platforms.get(profile, profile))
+    found: Mapping[str, Any] = next((found for found in answer["profiles"] if found["name"] == profile), {})
+    return profile, str(asked.get("platform") or found.get("platform") or profile), found.get("spec") or {}
 
 
 _told: set[str] = set()

@@ -126,19 +126,26 @@ def attaching(parser: Parser) -> None:
 
 
 def settings(parser: Parser) -> None:
-    """Take what an engine is made of: ``--profile``, ``--conf``, ``--executors``, ``--driver-memory``."""
+    """Take what an engine is made of: ``--profile``, :func:`resources`, and where on Kubernetes."""
     completed_by(parser.add_argument("--profile", type=word, metavar="P", help="a named template"), "profiles")
     resources(parser)
+    namespace = parser.add_argument("--namespace", type=word, metavar="N", help="namespace, on Kubernetes")
+    completed_by(namespace, "namespaces")
+    context = parser.add_argument("--context", type=word, metavar="C", help="context of the kubeconfig, on Kubernetes")
+    completed_by(context, "contexts")
 
 
 def resources(parser: Parser) -> None:
-    """Take what a restart can change, too: ``--conf``, ``--executors``, ``--driver-memory``."""
+    """Take what a restart can change, too: ``--conf``, ``--driver-memory``, executors, image."""
     conf = parser.add_argument(
         "--conf", action="append", type=setting, default=[], metavar="K=V", help="Spark conf; repeatable"
     )
     completed_by(conf, "confs")
     parser.add_argument("--executors", type=count, metavar="N", help="how many executors")
+    parser.add_argument("--executor-memory", metavar="SIZE", help="the heap of each, e.g. 4g")
+    parser.add_argument("--executor-cores", type=count, metavar="N", help="cores of each")
     parser.add_argument("--driver-memory", metavar="SIZE", help="the driver's heap, e.g. 4g")
+    parser.add_argument("--image", type=word, metavar="I", help="container image, on Kubernetes")
 
 
 # --- types of values --------------------------------------------------------------------------------------

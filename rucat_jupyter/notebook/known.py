@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import datadir
 from ..errors import RucatError
-from . import spark_confs
+from . import kubeconfig, spark_confs
 from .api import View
 from .client import default_api
 from .spark_confs import Setting
@@ -34,6 +34,10 @@ class Known:
     def profiles(self) -> list[dict[str, Any]]:
         """The profiles that there are."""
         return list((self._get("profiles", lambda: _glance("profiles")) or {}).get("profiles", []))
+
+    def contexts(self) -> list[tuple[str, str]]:
+        """The contexts of the kubeconfig, each with its namespace."""
+        return self._get("contexts", lambda: list(kubeconfig.contexts())) or []
 
     def settings(self) -> dict[str, Setting]:
         """Spark's settings, of the pyspark that is installed here."""

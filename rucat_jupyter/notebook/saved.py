@@ -28,6 +28,8 @@ VERSION = 1
 LARGEST_BYTES = 256 * 1024 * 1024
 OWN_PLACE = ("local", "secret_env", "external", "spark_version")
 """Fields that belong to a machine, a person or a moment: not kept, and not taken from a notebook."""
+OWN_PATH = ("kubernetes", "kubeconfig")
+"""One more, inside a field that is kept."""
 
 _last: dict[str, Saved] = {}  # by notebook: what this kernel saved, until the front end has written the file
 
@@ -77,7 +79,7 @@ def settings_of(view: View, api: Api | None = None) -> Saved:
     settings: dict[str, Any] = {}
     secrets = []
     for path in sorted({*there, *usual}):
-        if path[0] in OWN_PLACE or there.get(path) == usual.get(path):
+        if path[0] in OWN_PLACE or path == OWN_PATH or there.get(path) == usual.get(path):
             continue
         if there.get(path) == "***":
             secrets.append(".".join(path))

@@ -74,7 +74,10 @@ class FakeGateway:
         self.log = "one\ntwo\n"
         self.sessions: dict[str, dict[str, str]] = {}
         self.connection: dict[str, Any] = {"url": "sc://127.0.0.1:1", "token": "t", "remote": ""}
-        self.profiles = [{"name": "local", "platform": "local"}, {"name": "k8s-small", "platform": "kubernetes"}]
+        self.profiles: list[dict[str, Any]] = [
+            {"name": "local", "platform": "local"},
+            {"name": "k8s-small", "platform": "kubernetes"},
+        ]
         self.breaks: list[Exception] = []
         self.plan: dict[str, Any] = {}  # the answer to a dry run
 

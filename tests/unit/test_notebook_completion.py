@@ -25,7 +25,10 @@ class Found:
         return [make_view(), make_view(name="my etl"), make_view(name="it's")]
 
     def profiles(self) -> list[dict[str, Any]]:
-        return [{"name": "local", "platform": "local"}]
+        return [{"name": "local", "platform": "local", "spec": {"kubernetes": {"namespace": "shared"}}}]
+
+    def contexts(self) -> list[tuple[str, str]]:
+        return [("kind-dev", ""), ("prod admin", "team-a")]
 
     def settings(self) -> dict[str, Setting]:
         rows = [
@@ -58,6 +61,9 @@ def words(code: str, after: str = "") -> list[str]:
         ("%rucat nope ", []),
         ("%rucat create --profile ", ["local"]),
         ("%rucat create --profile=lo", ["local"]),
+        ("%rucat create --context ", ["kind-dev", "'prod admin'"]),
+        ("%rucat plan --namespace=", ["shared", "team-a"]),
+        ("%rucat restart etl --name", []),
         ("%rucat create --as ", ["spark", "df"]),
         ("%rucat create --conf spark.sql.sh", ["spark.sql.shuffle.partitions="]),
         ("%rucat create --conf 'spark.sql.sh", ["'spark.sql.shuffle.partitions="]),
@@ -65,7 +71,7 @@ def words(code: str, after: str = "") -> list[str]:
         ("%rucat create --conf spark.sql.ansi.enabled=f", ["spark.sql.ansi.enabled=false"]),
         ("%rucat create --no-w", ["--no-wait"]),
         ("%rucat create --no-wait --no-w", []),
-        ("%rucat create --conf a=b --con", ["--conf"]),
+        ("%rucat create --conf a=b --con", ["--conf", "--context"]),
         ("%rucat create \\\n --prof", ["--profile"]),
         ("%%rucat s", ["sql"]),
     ],

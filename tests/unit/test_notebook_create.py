@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from fakes.rest import FAILURE, FakeGateway, make_view
 from rucat_jupyter.errors import GatewayUnavailable
 from rucat_jupyter.notebook import asked as asked_module
 from rucat_jupyter.notebook import client, creating, identity
+from rucat_jupyter.notebook import kubeconfig as kubeconfig_module
 from rucat_jupyter.notebook.creating import create, differences, find_or_create
 from rucat_jupyter.notebook.failures import EngineFailed, StillWaiting, WaitInterrupted
 from rucat_jupyter.notebook.phase import SilentPhase
@@ -62,6 +64,73 @@ def test_an_engine_elsewhere_is_not_sent_this_machines_fields(gateway: FakeGatew
     assert "local" not in body
     assert "secret_env" not in body
     assert body["name"].startswith("k8s-small-")  # a script: with a suffix
+
+
+KUBECONFIG = """
+contexts:
+- {name: dev, context: {cluster: c, user: u, namespace: team-a}}
+- {name: prod, context: {cluster: c, user: u}}
+"""
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubeconfig of this process, beside one that is not there."""
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{file}")
+    return file
+
+
+def sent(gateway: FakeGateway) -> dict[str, Any]:
+    """The body of the create."""
+    body = next(asked for asked in gateway.asked if asked[0] == "POST")[2]
+    assert isinstance(body, dict)
+    return body
+
+
+def test_an_engine_on_kubernetes_is_sent_the_kernels_kubeconfig(gateway: FakeGateway, kubeconfig: Path) -> None:
+    """The gateway has an environment of its own: the kernel names its files, by kubectl's rules, and what was typed."""
+    spec = asked_module.from_flags(image="i", namespace="team-a", context="dev", executor_memory="2g", other=1)
+    find_or_create("etl", creating.request("k8s-small", None, 3, None, spec), phase=SilentPhase())
+    body = sent(gateway)
+    assert body["kubernetes"] == {"kubeconfig": str(kubeconfig), "context": "dev", "namespace": "team-a"}
+    assert (body["image"], body["executors"]) == ("i", {"memory": "2g", "instances": 3})
+    assert list(kubeconfig_module.contexts()) == [("dev", "team-a"), ("prod", "")]
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked"),
+    [
+        ({"kubernetes": {"kubeconfig": "/etc/theirs"}}, {}),
+        ({}, {"kubernetes": {"context": "in-cluster"}}),
+        ({}, {"kubernetes": {"kubeconfig": "/mine"}}),
+    ],
+)
+def test_a_kubeconfig_that_is_chosen_already_stays(
+    gateway: FakeGateway, kubeconfig: Path, profile: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """The profile's, the one that was given, and none at all in the gateway's own cluster."""
+    gateway.profiles[1]["spec"] = profile
+    create(profile="k8s-small", wait=False, **asked)
+    assert sent(gateway).get("kubernetes", {}) == asked.get("kubernetes", {})
+
+
+def test_a_kubeconfig_that_cannot_be_read_offers_nothing(kubeconfig: Path) -> None:
+    """Tab has no words for it; the verb will."""
+    for content in ("contexts: 3", "a: [", "\0"):
+        kubeconfig.write_text(content)
+        assert list(kubeconfig_module.contexts()) == []
+
+
+def test_another_place_is_no_matter_of_a_restart(gateway: FakeGateway) -> None:
+    """A restart takes an image, and moves no engine: the advice is what works."""
+    del gateway
+    view = make_view(platform="kubernetes", spec={"image": "a", "kubernetes": {"namespace": "x"}, "executors": {}})
+    assert "delete" in asked_module.remedy({"kubernetes": {"namespace": "y"}}, view)
+    assert asked_module.remedy({"image": "b"}, view) == "rucat_jupyter.get('etl').restart(image='b')"
+    found = asked_module.flags({"image": "b", "kubernetes": {"namespace": "y"}})
+    assert found == "--image b --namespace y"
 
 
 def test_a_running_engine_is_found_and_differences_are_named(gateway: FakeGateway) -> None:

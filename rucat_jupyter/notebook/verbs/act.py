@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from .. import flags, text
-from ..asked import changes
+from ..asked import changes, from_flags
 from ..asked import flags as shown_flags
 from ..context import Context
 from ..flags import Verb
@@ -29,7 +29,7 @@ def _restart_flags(parser: flags.Parser) -> None:
 def _restart(context: Context, asked: argparse.Namespace) -> Any:
     """Stop and start one engine; an attached session finds its next life by itself."""
     engine, phase = context.engine(asked.name), live_phase()
-    given = changes(dict(asked.conf), asked.executors, asked.driver_memory, {})
+    given = changes(dict(asked.conf), asked.executors, asked.driver_memory, from_flags(**vars(asked)))
     engine.restart(wait=False, **given)
     if asked.no_wait:
         say(text.phase_line(engine.view))

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from .. import flags, text
-from ..asked import request
+from ..asked import from_flags, request
 from ..context import Context
 from ..creating import Created, find_or_create
 from ..flags import Verb
@@ -30,7 +30,7 @@ def _create(context: Context, asked: argparse.Namespace) -> Any:
         create_form()
         return None
     phase = live_phase()
-    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
+    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, from_flags(**vars(asked)))
     name, wanted = with_saved(asked.name, wanted)
     made = find_or_create(name, wanted, phase=phase, timeout_s=asked.timeout)
     if asked.no_wait:

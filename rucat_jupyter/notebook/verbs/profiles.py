@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from .. import flags, text
-from ..asked import request
+from ..asked import from_flags, request
 from ..context import Context
 from ..flags import BadUsage, Verb, completed_by
 from ..phase import say
@@ -41,7 +41,7 @@ def _plan(context: Context, asked: argparse.Namespace) -> Any:
     from ..plan import planned
 
     del context
-    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, {})
+    wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, from_flags(**vars(asked)))
     found = planned(asked.name, wanted)
     say(repr(found))
     return found
