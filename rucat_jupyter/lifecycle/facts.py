@@ -34,12 +34,17 @@ class Observation:
     ``message`` is what it waits for, in the platform's own words. ``end`` says why it ended
     (presence ENDED), or, with presence ALIVE, that it can never come up.
     ``executors`` None: this platform has none to count, or could not see them this time; what is known stays.
+    ``blocked`` is what keeps this gateway from the engine's service although the platform answers ("the node's
+    kubelet does not answer"): for as long as it says something, the engine's silence says nothing.
+    ``waits_for`` is what a start that takes too long is called while it waits for this; None: StartTimeout.
     """
 
     presence: Presence
     message: str = ""
     end: End | None = None
     executors: Executors | None = None
+    blocked: str = ""
+    waits_for: Reason | None = None
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,8 @@ def _start_end(f: Facts) -> datetime | None:
 
 def _start_timeout(f: Facts) -> Failure:
     waited = f"the engine did not answer within {_start_timeout_s(f):.0f} s"
-    return f.failed(
-        Reason.START_TIMEOUT, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited
-    )
+    reason = f.seen.waits_for or Reason.START_TIMEOUT
+    return f.failed(reason, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited)
 
 
 def _start_timeout_s(f: Facts) -> float:
@@ -132,9 +131,9 @@ def _settle_ended(f: Facts) -> Settle:
 
 
 def _silence_end(f: Facts) -> datetime | None:
-    """When a silence has lasted too long."""
+    """When a silence has lasted too long; never while it may be the way to the engine that is broken."""
     silent = f.memory.health.silent_since
-    if silent is None or f.engine.state is not State.RUNNING or not f.engine.is_managed:
+    if silent is None or f.engine.state is not State.RUNNING or not f.engine.is_managed or f.seen.blocked:
         return None
     return max(silent, f.memory.since) + timedelta(seconds=f.timing.silence_grace_s)
 
@@ -174,9 +173,9 @@ def _is_unsaid(f: Facts) -> bool:
 
 
 def _words(f: Facts) -> str:
-    """What the engine waits for: the platform's words, or why an external one does not come up."""
+    """What the engine waits for: the platform's words, why it cannot be reached, or why an external one is not up."""
     is_awaited = f.engine.state is State.PENDING and not f.engine.is_managed
-    return f.seen.message or (f.memory.health.message if is_awaited else "")
+    return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "")
 
 
 def _given(value: T | None) -> T:
@@ -251,7 +250,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "running, and silent",
         lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
-        lambda f: Suspect(_given(f.memory.health.silent_since), f.memory.health.message),
+        lambda f: Suspect(_given(f.memory.health.silent_since), f.seen.blocked or f.memory.health.message),
     ),
     Rule(
         "running, and it answers again",

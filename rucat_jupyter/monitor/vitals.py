@@ -31,6 +31,8 @@ class _Life:
     touched_at: datetime | None = None
     revision: int = 0  # of the record at the last look
     unknown_since: datetime | None = None  # platform out of reach
+    deaf_since: datetime | None = None  # platform out of reach, or the way from here to the engine blocked
+    heard_since: datetime | None = None  # the end of the last such time: silence before it says nothing
 
 
 class Vitals:
@@ -57,6 +59,7 @@ class Vitals:
     async def look_after(self, engine: Engine, seen: Observation) -> None:
         """Bring memory and pulse of an engine to what has just been seen of it."""
         life = await self._life(engine)
+        self._listen(life, seen)
         if seen.presence is Presence.UNKNOWN:
             life.unknown_since = life.unknown_since or self._time.now()
         else:
@@ -68,12 +71,13 @@ class Vitals:
     def memory(self, engine: Engine) -> Memory:
         """What is remembered of the life, in the store's time.
 
-        After a gap in which nobody looked every grace, deadline and idle time counts from now.
+        After a gap in which nobody looked every grace, deadline and idle time counts from now. After a time in which
+        the engine could not be heard its silence counts from now, and a deadline is put off for as long.
         """
         awake_since = self._time.awake_since()
         life, to_store = self._lives[engine.id], self._time.to_store
         health = life.pulse.health if life.pulse else Health()
-        silent_since = life.silent_since and max(life.silent_since, awake_since)
+        silent_since = life.silent_since and max(life.silent_since, awake_since, life.heard_since or awake_since)
         return Memory(
             since=to_store(max(life.since, awake_since)),
             was_started=life.was_started,
@@ -125,6 +129,15 @@ class Vitals:
             life.state, life.since = engine.state, self._time.now()
         life.revision = engine.revision
         return life
+
+    def _listen(self, life: _Life, seen: Observation) -> None:
+        """Keep account of when the engine can be heard at all."""
+        now = self._time.now()
+        if seen.presence is Presence.UNKNOWN or seen.blocked:
+            life.deaf_since = life.deaf_since or now
+        elif life.deaf_since:
+            life.since += now - life.deaf_since
+            life.deaf_since, life.heard_since = None, now
 
     async def _open_pulse(self, engine: Engine, life: _Life) -> None:
         try:

@@ -32,6 +32,7 @@ class FakeLife:
     running: int = 0  # operations
     used_at: datetime | None = None
     executors: Executors | None = None
+    blocked: str = ""
 
 
 @dataclass
@@ -197,7 +198,7 @@ class FakePlatform:
             return Observation(Presence.ABSENT)
         if not life.is_alive:
             return Observation(Presence.ENDED, life.message, life.end)
-        return Observation(Presence.ALIVE, life.message, life.end, life.executors)
+        return Observation(Presence.ALIVE, life.message, life.end, life.executors, life.blocked)
 
     async def stop(self, engine: Engine) -> None:
         await self._io("stop", engine.run_name)

@@ -251,7 +251,8 @@ def all_engines() -> Iterator[Engine]:
 def all_seen() -> list[Observation]:
     ends = (None, End(None, "machine restarted"), End(Reason.OUT_OF_MEMORY, "no memory"))
     seen = [Observation(presence, message, end) for presence in Presence for message in ("", "y") for end in ends]
-    return [*seen, Observation(Presence.ALIVE, executors=Executors(wanted=2, running=1, pending=1))]
+    blocked = Observation(Presence.ALIVE, blocked="no way")
+    return [*seen, blocked, Observation(Presence.ALIVE, executors=Executors(wanted=2, running=1, pending=1))]
 
 
 def all_memories() -> list[Memory]:

@@ -541,6 +541,67 @@ async def test_frozen_is_unresponsive_at_once_and_failed_after_the_grace() -> No
 
 
 @in_virtual_time
+async def test_silence_while_the_platform_was_out_of_reach_says_nothing() -> None:
+    """An outage longer than the grace, through which probes went too, fails nobody; real silence after it does."""
+    world = World()
+    process = await world.process()
+    heals, stays = await running(world), await running(world)
+    for engine_id in (heals, stays):
+        world.machine.change(engine_id, is_frozen=True)
+    await asyncio.sleep(5)
+    process.platform.is_down = True
+    await asyncio.sleep(120)
+    process.platform.is_down = False
+    await asyncio.sleep(50)
+    assert await world.status(heals) is await world.status(stays) is Status.UNRESPONSIVE
+    world.machine.change(heals, is_frozen=False)
+    await world.until(heals, Status.RUNNING, within_s=0.5)
+    await world.until(stays, Status.FAILED, within_s=20)
+    world.harmed.add(stays)
+    await asyncio.sleep(60)
+    world.check()
+    await world.close()
+
+
+@in_virtual_time
+async def test_silence_on_a_blocked_way_says_nothing() -> None:
+    """While the way to an engine is broken it is Unresponsive for that reason, never failed; the grace begins after."""
+    world = World()
+    await world.process()
+    engine_id = await running(world)
+    world.machine.change(engine_id, is_frozen=True, blocked="the node's kubelet does not answer")
+    await world.until(engine_id, Status.UNRESPONSIVE, within_s=0.5)
+    assert (await engine_of(world, engine_id)).message == "the node's kubelet does not answer"
+    await asyncio.sleep(3600)
+    assert await world.status(engine_id) is Status.UNRESPONSIVE
+    world.machine.change(engine_id, blocked="")
+    await asyncio.sleep(55)
+    assert await world.status(engine_id) is Status.UNRESPONSIVE
+    await world.until(engine_id, Status.FAILED, within_s=10)
+    await world.close()
+
+
+@in_virtual_time
+async def test_a_start_is_given_the_time_of_an_outage_back() -> None:
+    """Its deadline is put off by as long as the platform was out of reach, and no longer."""
+    world = World()
+    process = await world.process()
+    process.platform.start_s = 5
+    engine_id = await world.create("e")
+    await asyncio.sleep(1)
+    world.machine.lives[engine_id, 1].answers = False
+    await asyncio.sleep(9)
+    process.platform.is_down = True
+    world.wake(engine_id)
+    await asyncio.sleep(300)
+    process.platform.is_down = False
+    await asyncio.sleep(100)
+    assert await world.status(engine_id) is Status.PENDING
+    await world.until(engine_id, Status.FAILED, within_s=40)
+    await world.close()
+
+
+@in_virtual_time
 async def test_no_verdict_from_a_gap() -> None:
     """After the machine slept, or this process stood still, every grace begins anew."""
     world = World()
