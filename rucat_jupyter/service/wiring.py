@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import secrets
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from .. import datadir
 from ..adapters.connect import ConnectProber
 from ..adapters.connect_pace import PACES
 from ..adapters.external import ExternalPlatform
+from ..adapters.kubernetes.platform import KubernetesPlatform
+from ..adapters.kubernetes.specs import rules_of
 from ..adapters.local import LocalPlatform
 from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
@@ -23,6 +26,7 @@ from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway import Gateway
+from ..host import machine
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
@@ -96,6 +100,14 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(store.close)
         await store.open()
         platforms = _platforms(directory, umask)
+        made: list[Gateway] = []
+        platforms["kubernetes"] = KubernetesPlatform(
+            directory,
+            engines=store.engines,
+            store=_store_mark(settings.store),
+            lifetime_s=_timing(settings).max_lifetime_s["kubernetes"],
+            rules=lambda: rules_of(made[0].profiles.limits),
+        )
         for platform in platforms.values():
             stack.push_async_callback(platform.close)
             await platform.open(store.installation)
@@ -117,6 +129,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             out_of_reach_s=lambda engine_id: watch[0].out_of_reach_s(engine_id),  # noqa: PLW0108
             wake=lambda engine_id: watch[0].wake(engine_id),  # noqa: PLW0108  # the monitor comes later
         )
+        made.append(gateway)
         monitor = Monitor(
             store,
             platforms,
@@ -159,6 +172,12 @@ def _gateway_id(directory: Path) -> str:
         gateway_id = secrets.token_hex(8)
         path.write_text(gateway_id, encoding="ascii")
     return gateway_id
+
+
+def _store_mark(url: str) -> str:
+    """What tells a store from a copy of it elsewhere: written to objects that outlive a gateway."""
+    where = "" if url.startswith("ws") else machine.machine_id()
+    return hashlib.sha256(f"{url}\0{where}".encode()).hexdigest()[:16]
 
 
 def _platforms(directory: Path, umask: int) -> dict[str, Platform]:

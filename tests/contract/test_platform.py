@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.local import until
-from support.platforms import External, Fake, Local, LocalSpark, Stage
+from support.platforms import External, Fake, Local, LocalSpark, PlayedKubernetes, Stage
 
 from rucat_jupyter.engine import Credential, Engine, State, Target
 from rucat_jupyter.errors import PlatformError
@@ -18,9 +18,10 @@ from rucat_jupyter.ports import Leftover, Platform
 MANAGED = [
     pytest.param(Fake, id="fake"),
     pytest.param(Local, id="local"),
+    pytest.param(PlayedKubernetes, id="kubernetes-played"),
     pytest.param(LocalSpark, id="local-with-spark", marks=pytest.mark.engine),
 ]
-EVERY = [*MANAGED[:2], pytest.param(External, id="external")]
+EVERY = [*MANAGED[:3], pytest.param(External, id="external")]
 TOKEN = Credential(token="canary-token")
 GONE = (Presence.ABSENT, Presence.ENDED)
 
@@ -29,6 +30,7 @@ GONE = (Presence.ABSENT, Presence.ENDED)
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
     """A place where engines are started and ended."""
     stage = request.param(tmp_path)
+    await stage.begin()
     yield stage
     await stage.end()
 
@@ -37,6 +39,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def any_stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
     """Any place, also where engines are only watched."""
     stage = request.param(tmp_path)
+    await stage.begin()
     yield stage
     await stage.end()
 
@@ -116,12 +119,12 @@ async def test_a_life_from_begin_to_end(stage):
     assert await platform.endpoint(engine) is None
     for _ in range(2):
         await platform.start(engine, TOKEN)
-        assert stage.drivers() == [engine.run_name]
+        assert await stage.drivers() == [engine.run_name]
         assert (await look(platform, engine)).presence is Presence.ALIVE
     assert (await platform.endpoint(engine)).url.startswith("sc://")
     for _ in range(2):
         await platform.stop(engine)
-        assert stage.drivers() == []
+        assert await stage.drivers() == []
         assert (await look(platform, engine)).presence is Presence.ENDED
     for _ in range(2):
         await platform.clean(engine)
@@ -133,7 +136,7 @@ async def test_starts_at_once_are_one_life(stage):
     platform = await stage.gateway()
     engine = await stage.engine(platform)
     await asyncio.gather(*(platform.start(engine, TOKEN) for _ in range(10)))
-    assert stage.drivers() == [engine.run_name]
+    assert await stage.drivers() == [engine.run_name]
 
 
 async def test_an_ended_life_never_begins_again(stage):
@@ -145,7 +148,7 @@ async def test_an_ended_life_never_begins_again(stage):
     for _ in range(2):
         with pytest.raises(PlatformError):
             await platform.start(engine, TOKEN)
-        assert stage.drivers() == []
+        assert await stage.drivers() == []
         await platform.clean(engine)
 
 
@@ -160,9 +163,9 @@ async def test_a_cancelled_start_can_be_started_again(stage):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await platform.start(engine, TOKEN)
-        assert stage.drivers() == [engine.run_name]
+        assert await stage.drivers() == [engine.run_name]
         await platform.stop(engine)
-        assert stage.drivers() == []
+        assert await stage.drivers() == []
 
 
 async def test_an_end_is_told_and_has_its_reason(stage):
@@ -179,7 +182,7 @@ async def test_an_end_is_told_and_has_its_reason(stage):
 
     heard = asyncio.create_task(hear())
     await asyncio.sleep(0)
-    stage.kill(engine)
+    await stage.kill(engine)
     assert await asyncio.wait_for(heard, 5) == engine.id
     seen = await look(platform, engine)
     assert seen.presence is Presence.ENDED
@@ -198,9 +201,9 @@ async def test_lives_outlive_a_gateway_and_are_adopted(stage):
     assert (await look(second, engine)).presence is Presence.ALIVE
     assert await second.endpoint(engine) == address
     await second.start(engine, TOKEN)
-    assert stage.drivers() == [engine.run_name]
+    assert await stage.drivers() == [engine.run_name]
     await second.stop(engine)
-    assert stage.drivers() == []
+    assert await stage.drivers() == []
 
 
 async def test_the_log_stays_until_the_record_goes(stage):
@@ -235,7 +238,7 @@ async def test_delete_takes_every_run(stage):
         await platform.stop(engine)
     await platform.clean(engine.model_copy(update={"target": Target.DELETED}))
     assert [(left.engine_id, left.run) for left in await platform.leftovers()] == [(other.id, 1)]
-    assert stage.drivers() == [other.run_name]
+    assert await stage.drivers() == [other.run_name]
 
 
 async def test_leftovers_are_all_that_is_there_and_can_be_removed(stage):
@@ -252,4 +255,4 @@ async def test_leftovers_are_all_that_is_there_and_can_be_removed(stage):
     for leftover in [*leftovers, *leftovers]:
         await other.remove(leftover)
     assert list(await other.leftovers()) == []
-    assert stage.drivers() == []
+    assert await stage.drivers() == []

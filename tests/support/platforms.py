@@ -10,9 +10,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from fakes.java import make_java
+from fakes.kube_api import KubeApi, exit_with
 from fakes.platform import FakeMachine, FakePlatform
 
 from rucat_jupyter.adapters.external import ExternalPlatform
+from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import find_engines
 from rucat_jupyter.engine import Engine, EngineSpec
@@ -67,11 +69,14 @@ class Stage(ABC):
     def spec(self) -> EngineSpec:
         """What an engine here may be."""
 
-    def drivers(self) -> list[str]:
+    async def begin(self) -> None:  # noqa: B027 - most places are there
+        """Make the place."""
+
+    async def drivers(self) -> list[str]:
         """Names of the lives whose driver is there, read past the platform."""
         return []
 
-    def kill(self, engine: Engine) -> None:
+    async def kill(self, engine: Engine) -> None:
         """The driver of an engine dies without a word."""
         raise NotImplementedError
 
@@ -89,10 +94,10 @@ class Fake(Stage):
     def spec(self) -> EngineSpec:
         return EngineSpec()
 
-    def drivers(self) -> list[str]:
+    async def drivers(self) -> list[str]:
         return [f"rucat-{engine_id}-{run}" for engine_id, run in self.machine.alive()]
 
-    def kill(self, engine: Engine) -> None:
+    async def kill(self, engine: Engine) -> None:
         self.machine.die(engine.id)
 
 
@@ -117,10 +122,10 @@ class Local(Stage):
             {"env": self.java, "driver": {"memory": "512m"}, "local": {"directory": str(self.folder)}}
         )
 
-    def drivers(self) -> list[str]:
+    async def drivers(self) -> list[str]:
         return list(find_engines(self.data.resolve() / "runs"))
 
-    def kill(self, engine: Engine) -> None:
+    async def kill(self, engine: Engine) -> None:
         os.kill(driver(self.data, engine).pid, signal.SIGKILL)
 
     async def end(self) -> None:
@@ -135,6 +140,35 @@ class LocalSpark(Local):
 
     def make_java(self) -> dict[str, str]:
         return {}
+
+
+class PlayedKubernetes(Stage):
+    """A cluster whose API server is the tests' own, on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.api = KubeApi()
+
+    async def begin(self) -> None:
+        await self.api.start()
+
+    def make(self) -> Platform:
+        return KubernetesPlatform(self.folder / "data", store="store", env={})
+
+    def spec(self) -> EngineSpec:
+        config = str(self.api.kubeconfig(self.folder))
+        return EngineSpec.model_validate({"spark_version": "4.3.0", "kubernetes": {"kubeconfig": config}})
+
+    async def drivers(self) -> list[str]:
+        return self.api.named("pods")
+
+    async def kill(self, engine: Engine) -> None:
+        await self.api.change("pods", engine.run_name, exit_with(1))
+
+    async def end(self) -> None:
+        await super().end()
+        await self.api.stop()
 
 
 class External(Stage):

@@ -1,0 +1,135 @@
+"""Say why a pod ended or is ending, and what a refused create means, from what the API knows.
+
+Pure. What the pod's own status does not say, the driver's exit code and last log lines do (:mod:`..ends`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ...engine import Reason
+from ...lifecycle import End
+from ..ends import Death, end_of
+from .names import CONTAINER
+from .phases import condition, is_node_silent
+
+Json = dict[str, Any]
+
+_DISRUPTED = {
+    "DeletionByTaintManager": Reason.NODE_LOST,
+    "DeletionByPodGC": Reason.NODE_LOST,
+    "EvictionByEvictionAPI": Reason.EVICTED,
+    "PreemptionByScheduler": Reason.EVICTED,
+    "TerminationByKubelet": Reason.EVICTED,
+}
+_STATUS = {
+    "Evicted": Reason.EVICTED,
+    "Preempting": Reason.EVICTED,
+    "PreemptContainer": Reason.EVICTED,
+    "NodeLost": Reason.NODE_LOST,
+    "NodeShutdown": Reason.NODE_LOST,
+    "Terminated": Reason.NODE_LOST,
+    "Shutdown": Reason.NODE_LOST,
+    "NodeAffinity": Reason.UNSCHEDULABLE,
+    "UnexpectedAdmissionError": Reason.UNSCHEDULABLE,
+}
+_REFUSED = (
+    (re.compile(r"exceeded quota|failed quota"), Reason.QUOTA_EXCEEDED),
+    (re.compile(r"violates PodSecurity|serviceaccount .* not found|is being terminated"), Reason.FORBIDDEN),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A driver's container that has ended: its code and what the runtime calls it."""
+
+    exit_code: int
+    reason: str
+    message: str
+
+
+def has_ended(pod: Json) -> bool:
+    """Whether no process of the pod's driver runs any more, and none will."""
+    status = pod.get("status") or {}
+    return status.get("phase") in {"Failed", "Succeeded"} or ended(pod) is not None
+
+
+def is_deleting(pod: Json) -> bool:
+    """Whether somebody has asked for the pod to go."""
+    return bool((pod.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def ended(pod: Json) -> Ended | None:
+    """How the container that runs Spark ended; None while it has not, or never began."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        found = (container.get("state") or {}).get("terminated")
+        if found and container.get("name") in {CONTAINER, None}:
+            return Ended(int(found.get("exitCode", 0)), found.get("reason", ""), found.get("message", ""))
+    return None
+
+
+def going(pod: Json) -> End | None:
+    """Why a pod that somebody has asked to go ends, or None where nobody has."""
+    disrupted = condition(pod, "DisruptionTarget")
+    if disrupted is not None and disrupted.get("status") == "True":
+        reason = _DISRUPTED.get(disrupted.get("reason", ""))
+        if reason is not None:
+            return End(reason, _line(disrupted.get("message") or disrupted.get("reason", "")) + _where(pod))
+    if not is_deleting(pod):
+        return None
+    if is_node_silent(pod):
+        return End(Reason.NODE_LOST, f"the pod's node does not report any more{_where(pod)}")
+    return End(Reason.DELETED, f"someone deleted pod {pod['metadata']['name']}")
+
+
+def end_of_pod(  # noqa: PLR0911 - first match
+    pod: Json, log: str, *, was_running: bool
+) -> End:
+    """Why a pod has ended that nobody of Rucat has ended; ``log`` is the end of its driver's log, or empty."""
+    status = pod.get("status") or {}
+    word, said = status.get("reason", ""), _line(status.get("message", ""))
+    if word == "DeadlineExceeded":
+        return End(None, "maximum lifetime reached")
+    if word in _STATUS:
+        return End(_STATUS[word], f"{said or word}{_where(pod)}")
+    if word.startswith("OutOf"):  # the kubelet had less room than the scheduler thought
+        return End(Reason.UNSCHEDULABLE, f"the node did not take the pod: {said or word}")
+    last = ended(pod)
+    if last is not None and last.reason == "OOMKilled":
+        text = f"the driver used all the memory of its pod{_limit(pod)}, and was killed for it (exit code 137)"
+        return End(Reason.OUT_OF_MEMORY, text)
+    gone = going(pod)
+    if gone is not None:
+        return gone
+    if last is None:
+        return End(Reason.LOST, f"the pod is {status.get('phase', 'gone')}: {said or 'nothing says why'}")
+    if last.reason in {"StartError", "ContainerCannotRun"}:
+        return End(Reason.CRASH_ON_START, f"the container could not be started: {_line(last.message)}")
+    return end_of(Death(last.exit_code, log, was_ready=was_running, was_watched=True))
+
+
+def refusal(status: int, message: str) -> Reason:
+    """What it is that a create was refused for."""
+    for pattern, reason in _REFUSED:
+        if pattern.search(message):
+            return reason
+    return Reason.FORBIDDEN if status == 403 else Reason.CONFIG_INVALID
+
+
+def _limit(pod: Json) -> str:
+    for container in (pod.get("spec") or {}).get("containers") or []:
+        if container.get("name") == CONTAINER:
+            limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+            return f" ({limit})" if limit else ""
+    return ""
+
+
+def _where(pod: Json) -> str:
+    node = (pod.get("spec") or {}).get("nodeName")
+    return f" (node {node})" if node else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:500]

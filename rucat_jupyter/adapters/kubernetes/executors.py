@@ -1,0 +1,87 @@
+"""Count an engine's executors, and say why some are not there.
+
+Pods tell of those that exist. One whose creation the API server refuses (quota, Pod Security, rights) is in no pod and
+no event: only the driver's log has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ...engine import EngineSpec
+from ...lifecycle import Executors
+from .ends import ended, has_ended, is_deleting
+from .phases import phase_of
+from .sizes import sizes
+
+Json = dict[str, Any]
+MOST_REASONS = 4
+_REFUSED = re.compile(
+    r"KubernetesClientException: .*?(?:Message: |message=)(?P<said>[^\n]+?)"
+    r"(?:, metadata=ListMeta|\. Received status: |$)",
+    re.MULTILINE,
+)
+_BEGUN = re.compile(r"Going to request (\d+) executors")
+
+
+def wanted(spec: EngineSpec) -> int:
+    """How many executors the engine shall have at the least."""
+    try:
+        return sizes(spec).first
+    except ValueError:
+        return spec.executors.instances or 0
+
+
+def count(  # noqa: PLR0917 - what is known of one engine
+    spec: EngineSpec,
+    pods: Iterable[Json],
+    events: Mapping[str, Sequence[Json]],
+    lost: Sequence[str],
+    refused: str,
+    now: datetime,
+) -> Executors:
+    """``lost`` has a line for each that has failed so far; ``refused`` is why no more are made, or empty."""
+    running = pending = 0
+    reasons: list[str] = []
+    for pod in pods:
+        if has_ended(pod) or is_deleting(pod):
+            continue
+        if (pod.get("status") or {}).get("phase") == "Running":
+            running += 1
+            continue
+        pending += 1
+        waits = phase_of(pod, events.get(pod["metadata"]["name"], ()), None, now)
+        if waits.reason is not None or waits.message.startswith("sandbox"):
+            reasons.append(waits.message)
+    if refused and running + pending < wanted(spec):
+        reasons.insert(0, refused)
+    reasons += reversed(lost)
+    unique = tuple(dict.fromkeys(reasons))[:MOST_REASONS]
+    return Executors(max(wanted(spec), running + pending), running, pending, len(lost), unique)
+
+
+def loss(pod: Json) -> str | None:
+    """Why an executor has failed, in one line; None where it has not, or was told to go."""
+    status = pod.get("status") or {}
+    name = pod["metadata"].get("labels", {}).get("spark-exec-id") or pod["metadata"]["name"]
+    if status.get("reason"):
+        said = " ".join(str(status.get("message") or "").split())[:200]
+        return f"executor {name}: {status['reason']}{f': {said}' if said else ''}"
+    last = ended(pod)
+    if last is None or (last.exit_code in {0, 143} and last.reason != "OOMKilled"):
+        return None
+    how = "out of memory" if last.reason == "OOMKilled" or last.exit_code == 52 else last.reason or "failed"
+    return f"executor {name}: {how} (exit code {last.exit_code})"
+
+
+def refusal(log: str) -> str:
+    """Why the API server refuses the driver's executors, by the end of its log; empty where it does not."""
+    found = list(_REFUSED.finditer(log))
+    if not found or "forbidden" not in found[-1]["said"].lower():
+        return ""
+    said = found[-1]["said"].removesuffix("..").strip()
+    said = re.sub(r'^pods "[^"]*" is forbidden', "executor pods are forbidden", said)
+    return " ".join(said.split())[:300]

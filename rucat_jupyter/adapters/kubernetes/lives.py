@@ -1,0 +1,219 @@
+"""Start, look at and end one life in its namespace, so that a crash between any two calls is mended by the next look.
+
+The root ConfigMap is made first and the driver's pod last; names carry engine and run. What of an ended life must
+outlast its objects is in the :class:`.logs.Archive`, written before anything is deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ...deadline import within
+from ...engine import Credential, Engine, Reason, State
+from ...errors import PlatformError, PlatformUnavailable
+from ...lifecycle import End, Observation, Presence, is_settled, is_wanted
+from . import manifests
+from .api import ApiFault
+from .ends import end_of_pod, going, has_ended, is_deleting, refusal
+from .logs import Archive, tail_of
+from .phases import is_node_silent
+from .sites import Site
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+GONE_S = 45.0
+"""How long a pod may take to go: its own grace, and time for the kubelet to say so."""
+LOG_S = 10.0
+STOPPED = End(None, "stopped")
+
+
+class Lives:
+    """What can be done to lives; ``context`` makes what manifests must know of a site."""
+
+    def __init__(self, archive: Archive, context: Callable[[Site], manifests.Context]) -> None:
+        self._archive = archive
+        self._context = context
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._absent: set[str] = set()  # settled lives of which nothing is there, nor will be
+
+    def lock(self, engine_id: str) -> asyncio.Lock:
+        """Held by whoever starts, ends or removes a life of this engine."""
+        return self._locks.setdefault(engine_id, asyncio.Lock())
+
+    # --- starting ---------------------------------------------------------------------------------------------
+
+    async def start(self, site: Site, engine: Engine, credential: Credential) -> None:
+        """Create what is not there of the life, the root first; adopt what is. The caller holds the lock."""
+        if self._archive.get(engine.run_name) is not None:
+            raise PlatformError(f"run {engine.state_run} has ended already", reason=Reason.LOST.value)
+        made = manifests.objects(engine, credential, self._context(site))
+        try:
+            root = await self._root(site, made.root)
+        except ApiFault as exc:
+            raise _refused(exc) from None
+        try:
+            await self._owned(site, manifests.owned_by(made, root["metadata"]["uid"]), root["metadata"]["uid"])
+        except ApiFault as exc:
+            await self._delete(site, engine.run_name)
+            raise _refused(exc) from None
+
+    async def _root(self, site: Site, wanted: Json) -> Json:
+        name = wanted["metadata"]["name"]
+        try:
+            return await site.api.create(site.at("configmaps"), wanted)
+        except ApiFault as exc:
+            if not exc.is_conflict:
+                raise
+        found = await site.api.find(site.at("configmaps", name))
+        if found is None or is_deleting(found):
+            raise PlatformUnavailable(f"ConfigMap {name} of this run is on its way out; will try again")
+        return found
+
+    async def _owned(self, site: Site, made: manifests.Objects, root_uid: str) -> None:
+        name = made.pod["metadata"]["name"]
+        for wanted in made.owned:
+            kind = f"{wanted['kind'].lower()}s"
+            try:
+                await site.api.create(site.at(kind), wanted)
+                continue
+            except ApiFault as exc:
+                if not exc.is_conflict:
+                    raise
+            pod = await site.pod(name)
+            if pod is not None and _owner(pod) == root_uid:
+                return  # all others were made before it
+            # Left by a start that broke off, perhaps of a root that is no more: made anew, Secrets cannot be read.
+            await site.api.delete(site.at(kind, wanted["metadata"]["name"]))
+            try:
+                await site.api.create(site.at(kind), wanted)
+            except ApiFault as exc:
+                if exc.is_conflict:
+                    raise PlatformUnavailable(f"{wanted['kind']} {name} is on its way out; will try again") from None
+                raise
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    async def look(self, site: Site, engine: Engine) -> Observation:
+        """What is there of a life, with a fresh copy at hand; nothing is called gone without a direct read."""
+        name = engine.run_name
+        kept = self._archive.get(name)
+        if self.is_over(engine):
+            return Observation(Presence.ABSENT)
+        pod = site.pods.items.get(name) or await site.pod(name)
+        if pod is not None:
+            return await self._look_at(site, engine, pod)
+        root = await site.api.find(site.at("configmaps", name))
+        if kept is not None:
+            return Observation(Presence.ENDED, end=kept.end)
+        last = site.last_seen(name)
+        if last is not None:
+            end = self._gone(engine, last)
+        elif root is None:
+            if is_settled(engine):
+                self._absent.add(name)
+            return Observation(Presence.ABSENT)
+        elif is_wanted(engine) and engine.state is State.PENDING and not is_deleting(root):
+            return Observation(Presence.ABSENT)  # a start that broke off: it goes on
+        elif is_wanted(engine):
+            end = End(Reason.DELETED, f"someone deleted pod {name}")
+        else:
+            end = End(None, "stopped before it started")
+        return Observation(Presence.ENDED, end=(await asyncio.to_thread(self._archive.put, name, end)).end)
+
+    def is_over(self, engine: Engine) -> bool:
+        """Whether it is known, without a look, that nothing of the life is in the cluster."""
+        kept = self._archive.get(engine.run_name)
+        return engine.state_run == 0 or (kept is not None and kept.is_cleaned) or engine.run_name in self._absent
+
+    async def _look_at(self, site: Site, engine: Engine, pod: Json) -> Observation:
+        if has_ended(pod):
+            kept = self._archive.get(engine.run_name)
+            if kept is None:
+                text = await self._keep_log(site, engine.run_name)
+                end = end_of_pod(pod, text, was_running=engine.state is State.RUNNING)
+                kept = await asyncio.to_thread(self._archive.put, engine.run_name, end)
+            return Observation(Presence.ENDED, end=kept.end)
+        counted = site.count(engine) if is_wanted(engine) and engine.state is State.RUNNING else None
+        leaving = going(pod)
+        if leaving is not None:
+            return Observation(Presence.ALIVE, end=leaving, executors=counted)
+        if engine.state is State.RUNNING:
+            node = (pod.get("spec") or {}).get("nodeName", "?")
+            words = f"node {node} does not report: the API says NotReady" if is_node_silent(pod) else ""
+            return Observation(Presence.ALIVE, words, executors=counted)
+        phase = site.phase(pod, engine.id)
+        return Observation(Presence.ALIVE, phase.message, phase.end, waits_for=phase.reason)
+
+    def _gone(self, engine: Engine, last: Json) -> End:
+        if has_ended(last):
+            return end_of_pod(last, "", was_running=engine.state is State.RUNNING)
+        return going(last) or End(Reason.DELETED, f"someone deleted pod {last['metadata']['name']}")
+
+    # --- ending -----------------------------------------------------------------------------------------------
+
+    async def end(self, site: Site, name: str) -> bool:
+        """Keep the log, delete everything of a run and see its pod gone; False where nothing is there.
+
+        The caller holds the lock. PlatformUnavailable where nobody knows.
+        """
+        pod = await site.pod(name)
+        if pod is None and await site.api.find(site.at("configmaps", name)) is None:
+            return False
+        if pod is not None:
+            await self._keep_log(site, name)
+        await asyncio.to_thread(self._archive.put, name, STOPPED)
+        await self._delete(site, name)
+        return True
+
+    async def clean(self, name: str) -> None:
+        """Note that nothing is left of an ended life."""
+        await asyncio.to_thread(self._archive.clean, name)
+
+    async def remove(self, name: str) -> None:
+        """Forget an ended life and its log."""
+        await asyncio.to_thread(self._archive.remove, name)
+        self._absent.discard(name)
+
+    def runs(self, engine_id: str) -> list[str]:
+        """Run names of this engine that something is kept of."""
+        return [name for name in self._archive.names() if name.startswith(f"rucat-{engine_id}-")]
+
+    async def _delete(self, site: Site, name: str) -> None:
+        """Delete root and pod, and wait until the pod is gone, if need be by force."""
+        pod = await site.pod(name)
+        uid = pod["metadata"]["uid"] if pod else None
+        try:
+            await site.api.delete(site.at("configmaps", name))
+            if pod is None or uid is None:
+                return
+            is_dead = has_ended(pod) or is_node_silent(pod)
+            await site.api.delete(site.at("pods", name), uid=uid, grace_s=0 if is_dead else None)
+            if not await site.gone(name, uid, GONE_S):
+                log.warning("%s: its pod did not go within %.0f s, deleting it by force", name, GONE_S)
+                await site.api.delete(site.at("pods", name), uid=uid, grace_s=0)
+        except ApiFault as exc:
+            raise PlatformUnavailable(f"cannot delete {name} in {site.way}: {exc.message}") from None
+
+    async def _keep_log(self, site: Site, name: str) -> str:
+        """The last lines of the driver's log, kept; what cannot be had in time is left."""
+        try:
+            text = await within(LOG_S, tail_of(site.api, site.way.namespace, name))
+        except asyncio.TimeoutError:
+            text = None
+        if text:
+            await asyncio.to_thread(self._archive.keep_log, name, text)
+        return text or ""
+
+
+def _owner(pod: Json) -> str:
+    owners = (pod.get("metadata") or {}).get("ownerReferences") or []
+    return str(owners[0]["uid"]) if owners else ""
+
+
+def _refused(exc: ApiFault) -> PlatformError:
+    """What the API server said no to, as a failure of the engine."""
+    return PlatformError(exc.message, reason=refusal(exc.status, exc.message).value)

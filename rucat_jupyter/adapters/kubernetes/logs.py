@@ -1,0 +1,171 @@
+"""Lines of pods' logs: from the API while the pod is there, afterwards from what the gateway has kept of them.
+
+What is kept of an ended life is a folder in the gateway's data directory: the last lines, and how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ...engine import Reason
+from ...errors import PlatformUnavailable
+from ...lifecycle import End
+from .. import logfile
+from ..runs import open_private
+from .api import Api, ApiFault, path
+from .names import CONTAINER
+
+KEPT_LINES = 5000
+KEPT_BYTES = 2_000_000
+SILENCE_S = 3600.0
+"""Of a followed log: an idle engine writes nothing for long."""
+AGAIN_S = 1.0
+_ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)$")
+"""Without it times compare as text, whether or not their last zeros are left out."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the gateway knows of an ended life; ``is_cleaned``: nothing of it is in the cluster any more."""
+
+    reason: str | None = None
+    message: str = "stopped"
+    is_cleaned: bool = False
+
+    @property
+    def end(self) -> End:
+        """Why it ended."""
+        return End(Reason(self.reason) if self.reason else None, self.message)
+
+
+class Archive:
+    """Ended lives of this data directory, a folder each; reads are remembered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Kept | None] = {}
+
+    def get(self, name: str) -> Kept | None:
+        """What is known of the life of that run name; None where it has not been seen to end."""
+        if name not in self._known:
+            try:
+                self._known[name] = Kept(**json.loads((self._folder / name / "end.json").read_text(encoding="utf-8")))
+            except (FileNotFoundError, ValueError, TypeError):  # torn by a crash: it is written again
+                self._known[name] = None
+        return self._known[name]
+
+    def put(self, name: str, end: End) -> Kept:
+        """Note that a life has ended; the first word stays."""
+        known = self.get(name)
+        if known is None:
+            known = Kept(end.reason.value if end.reason else None, end.message)
+            self._write(name, known)
+        return known
+
+    def clean(self, name: str) -> None:
+        """Note that nothing of an ended life is in the cluster any more."""
+        known = self.get(name)
+        if known is not None and not known.is_cleaned:
+            self._write(name, replace(known, is_cleaned=True))
+
+    def remove(self, name: str) -> None:
+        """Forget a life and its log."""
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+        self._known.pop(name, None)
+
+    def names(self) -> list[str]:
+        """Run names of all that is kept."""
+        try:
+            return sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def log(self, name: str) -> Path:
+        """The file with the last lines of a life, there or not."""
+        return self._folder / name / "engine.log"
+
+    def keep_log(self, name: str, text: str) -> None:
+        """Keep the last lines, unless more of them are kept already."""
+        log = self.log(name)
+        data = text.encode()[-KEPT_BYTES:]
+        if log.is_file() and log.stat().st_size >= len(data):
+            return
+        self._replace(log, data)
+
+    def _write(self, name: str, kept: Kept) -> None:
+        self._replace(self._folder / name / "end.json", json.dumps(asdict(kept)).encode())
+        self._known[name] = kept
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = target.with_name(target.name + ".new")
+        draft.unlink(missing_ok=True)
+        with open_private(draft, os.O_EXCL) as file:
+            file.write(data)
+        draft.replace(target)
+
+
+async def tail_of(api: Api, namespace: str, pod: str, lines: int = KEPT_LINES) -> str | None:
+    """The last lines of a pod's log, or None where nobody has them (any more)."""
+    at, found = path("pods", namespace, pod, tail="log"), list[str]()
+    try:
+        async for line in api.lines(at, 20.0, container=CONTAINER, tailLines=lines, limitBytes=KEPT_BYTES):
+            found.append(line)
+    except (ApiFault, PlatformUnavailable):
+        if not found:
+            return None  # no container yet, a node that does not answer, a pod that is gone
+    return "".join(f"{line}\n" for line in found)
+
+
+async def follow(
+    api: Api,
+    namespace: str,
+    pod: str,
+    tail: int | None,
+    is_alive: Callable[[], Awaitable[bool]],
+    *,
+    is_once: bool = False,
+) -> AsyncIterator[str]:
+    """Lines of a pod's log as they come, across broken connections, until its container has ended.
+
+    ``is_once``: those that there are, and no more.
+    """
+    at, since, seen = path("pods", namespace, pod, tail="log"), "", set[str]()
+    query: dict[str, object] = {} if tail is None else {"tailLines": tail}
+    while True:
+        try:
+            on = "false" if is_once else "true"
+            stream = api.lines(at, SILENCE_S, container=CONTAINER, follow=on, timestamps="true", **query)
+            async for stamped in stream:
+                stamp, _, line = stamped.partition(" ")
+                if _ZONE.sub("", stamp) < _ZONE.sub("", since) or stamped in seen:
+                    continue  # what comes again after a break: the API goes back to a whole second
+                if stamp != since:
+                    since, seen = stamp, set()
+                seen.add(stamped)
+                yield line
+        except PlatformUnavailable:
+            if is_once:
+                raise
+            # The API server is away: go on where it broke off.
+        except ApiFault as exc:
+            if exc.status not in {400, 404}:  # no container yet; gone
+                raise
+        if not await is_alive():
+            return
+        if since:
+            query = {"sinceTime": since}
+        await asyncio.sleep(AGAIN_S)
+
+
+async def kept_lines(archive: Archive, name: str, tail: int | None) -> AsyncIterator[str]:
+    """Lines of an ended life's log."""
+    async for line in logfile.lines(archive.log(name), tail):
+        yield line

@@ -1,0 +1,161 @@
+"""Say what a starting pod waits for, in the API's own words, and when waiting makes no sense any more.
+
+Pure. A pod's phase of Pending hides its reason in conditions, in the containers' waiting states, and, for mounts and
+sandboxes, in Events alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ...engine import Reason
+from ...lifecycle import End
+
+Json = dict[str, Any]
+
+PULL_GRACE = timedelta(seconds=60)
+"""How long a failing image pull is left to try again (a registry that is restarted, a limit of pulls)."""
+LONGEST = 500
+
+_PULL = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed", "ImageInspectError"}
+_PULL_NEVER = {"InvalidImageName", "ErrImageNeverPull"}
+_CONFIG = {"CreateContainerConfigError"}
+_CREATE = {"CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError", "StartError"}
+_MOUNT_EVENTS = {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "VolumeFailedDelete"}
+_SANDBOX_EVENTS = {"FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady", "FailedCreatePodContainer"}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a pod waits for; ``reason`` is what a failure for want of time is called; ``end`` where it cannot come up.
+
+    ``until`` is when ``end`` may come by time alone.
+    """
+
+    message: str = ""
+    reason: Reason | None = None
+    end: End | None = None
+    until: datetime | None = None
+
+
+def phase_of(  # noqa: PLR0911 - first match
+    pod: Json, events: Sequence[Json], failing_since: datetime | None, now: datetime
+) -> Phase:
+    """What a pod that has not ended waits for; ``events`` are its own, oldest first.
+
+    ``failing_since`` is since when its image is known not to be pulled, beside what the events say.
+    """
+    status = pod.get("status") or {}
+    waiting = next((w for w in _waiting(status)), None)
+    if waiting is None and (status.get("phase") == "Running" or is_ready(pod)):
+        return Phase() if is_ready(pod) else Phase("Spark is starting", None)
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled is None or scheduled.get("status") != "True":
+        return _unscheduled(pod, scheduled, events)
+    if waiting is not None:
+        word, said = waiting.get("reason", ""), _short(waiting.get("message", ""))
+        if word in _PULL_NEVER:
+            text = f"image pull: {word}: {said}"
+            return Phase(text, Reason.IMAGE_PULL, End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}"))
+        if word in _PULL:
+            return _pulling(word, said, events, failing_since, now)
+        if word in _CONFIG:
+            return Phase(f"configuration: {said or word}", Reason.MOUNT_FAILED)
+        if word in _CREATE:
+            return Phase(f"container: {word}: {said}", Reason.CRASH_ON_START)
+    return _creating(events)
+
+
+def pull_fails(pod: Json) -> bool:
+    """Whether its image cannot be pulled now."""
+    return any(waiting.get("reason") in _PULL for waiting in _waiting(pod.get("status") or {}))
+
+
+def condition(pod: Json, kind: str) -> Json | None:
+    """A condition of the pod by its type."""
+    found: list[Json] = (pod.get("status") or {}).get("conditions") or []
+    return next((c for c in found if c.get("type") == kind), None)
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether its readiness probe has passed."""
+    found = condition(pod, "Ready")
+    return found is not None and found.get("status") == "True"
+
+
+def is_node_silent(pod: Json) -> bool:
+    """Whether its node does not report: the API itself then says NotReady of a pod whose containers were ready."""
+    ready, inside = condition(pod, "Ready"), condition(pod, "ContainersReady")
+    if ready is None or inside is None or (pod.get("spec") or {}).get("readinessGates"):
+        return False
+    return ready.get("status") != "True" and inside.get("status") == "True"
+
+
+def time_of(text: str | None) -> datetime | None:
+    """A time as the API writes it."""
+    if not text:
+        return None
+    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+
+
+# --- private ----------------------------------------------------------------------------------------------
+
+
+def _waiting(status: Json) -> list[Json]:
+    every = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    found = [container["state"]["waiting"] for container in every if (container.get("state") or {}).get("waiting")]
+    return sorted(found, key=lambda w: w.get("reason") in {"ContainerCreating", "PodInitializing"})
+
+
+def _unscheduled(pod: Json, scheduled: Json | None, events: Sequence[Json]) -> Phase:
+    said = (scheduled or {}).get("message") or _last(events, {"FailedScheduling"})
+    if not said:
+        gates = (scheduled or {}).get("reason") == "SchedulingGated"
+        return Phase("scheduling: held by a scheduling gate" if gates else "scheduling", Reason.UNSCHEDULABLE)
+    is_volume = "persistentvolumeclaim" in said or "volume" in said.lower()
+    return Phase(f"scheduling: {_short(said)}", Reason.MOUNT_FAILED if is_volume else Reason.UNSCHEDULABLE)
+
+
+def _pulling(word: str, said: str, events: Sequence[Json], failing_since: datetime | None, now: datetime) -> Phase:
+    failed = [event for event in events if event.get("reason") == "Failed" and "pull" in event.get("message", "")]
+    told = next((event["message"] for event in reversed(failed)), "")
+    if word == "ImagePullBackOff" and told:  # "Back-off pulling image": why is in the event alone
+        said = _short(told)
+    times = [time_of(event.get("firstTimestamp") or event.get("eventTime")) for event in failed]
+    since = min([at for at in (*times, failing_since) if at], default=now)
+    until = since + PULL_GRACE
+    end = End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}") if now >= until else None
+    return Phase(f"image pull: {said or word}", Reason.IMAGE_PULL, end, None if end else until)
+
+
+def _creating(events: Sequence[Json]) -> Phase:
+    """Between scheduling and the container: only Events tell, and the last of them counts."""
+    for event in reversed(events):
+        word, said = event.get("reason", ""), _short(event.get("message", ""))
+        if word in _MOUNT_EVENTS:
+            return Phase(f"mount: {said}", Reason.MOUNT_FAILED)
+        if word in _SANDBOX_EVENTS:
+            return Phase(f"sandbox: {said}", None)
+        if word == "Pulling":
+            return Phase(f"pulling {_image(said)}", Reason.IMAGE_PULL)
+        if word in {"Pulled", "Created", "Started"}:
+            return Phase("the container is starting")
+    return Phase("the container is being created")
+
+
+def _image(said: str) -> str:
+    _, quote, rest = said.partition('"')
+    return rest.rpartition('"')[0] if quote else "the image"
+
+
+def _last(events: Sequence[Json], reasons: set[str]) -> str:
+    return next((event.get("message", "") for event in reversed(events) if event.get("reason") in reasons), "")
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

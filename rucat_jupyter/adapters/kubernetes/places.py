@@ -1,0 +1,169 @@
+"""Which namespaces this gateway can act on: known by their UID, found again after a restart, reached when needed.
+
+A site is known by an engine's record, by a create, or by the file that the gateway keeps for those that only have
+leftovers. Nothing of the library is loaded, and no kubeconfig read, before one of them is really needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from ...engine import Engine, EngineSpec
+from ...errors import InvalidRequest, PlatformError, PlatformUnavailable
+from . import access
+from .access import IN_CLUSTER, Way
+from .api import Api, ApiFault
+from .sites import Site, namespace_uid
+
+log = logging.getLogger(__name__)
+
+UID_S = 30.0
+"""How long a namespace's UID, once read, is not read again."""
+
+
+class Places:
+    """All sites that this gateway serves. ``ring`` hears of engines that may have changed."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], ring: Callable[[str], None]) -> None:
+        self._file = folder / "places.json"
+        self._temp = folder / "keys"
+        self._env, self._ring = env, ring
+        self._installation = ""
+        self._ways: dict[str, list[Way]] = {}  # by UID: as the records say, not yet tried or good
+        self._wrong: set[tuple[str, Way]] = set()
+        self._sites: dict[str, Site] = {}
+        self._uids: dict[Way, tuple[float, str]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def open(self, installation: str) -> None:
+        """Begin with the sites of the file."""
+        self._installation = installation
+        shutil.rmtree(self._temp, ignore_errors=True)  # keys that a killed gateway has left
+        self._temp.mkdir(mode=0o700, parents=True)
+        try:
+            known = json.loads(self._file.read_text(encoding="utf-8"))
+            for uid, ways in known.items():
+                self._ways[uid] = [Way(**way) for way in ways]
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, AttributeError) as exc:
+            log.warning("%s cannot be read, it is made anew: %s", self._file, exc)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await asyncio.gather(*(site.close() for site in self._sites.values()))
+        shutil.rmtree(self._temp, ignore_errors=True)
+
+    @property
+    def known(self) -> list[str]:
+        """UIDs of the sites that are served."""
+        return [uid for uid in {*self._ways, *self._sites} if self.serves(uid)]
+
+    def serves(self, uid: str) -> bool:
+        """Whether there is a way to the site that has not turned out wrong."""
+        return uid in self._sites or bool(self._candidates(uid))
+
+    def learn(self, engines: Iterable[Engine]) -> None:
+        """Take note of the sites of these engines."""
+        for engine in engines:
+            self._add(engine.site, self._way_of(engine.spec))
+
+    def find(self, spec: EngineSpec) -> Way:
+        """The way that a spec means, by files alone; InvalidRequest where it means none."""
+        asked = spec.kubernetes
+        return access.find(asked.kubeconfig, asked.context, asked.namespace, self._env)
+
+    async def uid_of(self, way: Way) -> str:
+        """The UID of a way's namespace, which is a site of ours from now on.
+
+        Raises InvalidRequest where there is no such namespace, PlatformError where it may not be read.
+        """
+        now = asyncio.get_running_loop().time()
+        read_at, uid = self._uids.get(way, (float("-inf"), ""))
+        if now - read_at < UID_S:
+            return uid
+        known = self._site_at(way)
+        api = known.api if known else Api(way, self._temp)
+        try:
+            uid = await namespace_uid(api)
+        except ApiFault as exc:
+            if exc.is_missing:
+                raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
+            raise PlatformError(f"cannot read {way}: {exc.message}", reason="Forbidden") from None
+        finally:
+            if known is None:
+                await api.close()
+        self._uids[way] = now, uid
+        self._add(uid, way)
+        await self.site(uid)
+        return uid
+
+    async def site(self, uid: str) -> Site:
+        """A site, connected and known to be the one; PlatformUnavailable where it cannot be reached now."""
+        async with self._locks.setdefault(uid, asyncio.Lock()):
+            if uid in self._sites:
+                return self._sites[uid]
+            problem = PlatformUnavailable(f"this gateway knows no way to namespace {uid}")
+            for way in self._candidates(uid):
+                site = Site(uid, way, self._temp, self._installation, self._ring)
+                try:
+                    if await self._is_it(site):
+                        self._sites[uid] = site
+                        site.begin()
+                        self._write()
+                        return site
+                except PlatformUnavailable as exc:
+                    problem = exc
+                await site.close()
+            raise problem
+
+    # --- private --------------------------------------------------------------------------------------------
+
+    async def _is_it(self, site: Site) -> bool:
+        """Whether the way leads to the namespace of that UID; one that does not is not tried again."""
+        try:
+            found = await namespace_uid(site.api)
+        except ApiFault as exc:
+            if not exc.is_missing:
+                raise PlatformUnavailable(f"cannot read {site.way}: {exc.message}") from None
+            found = ""
+        if found in {site.uid, ""}:  # a namespace that has gone: what was in it has, too
+            return True
+        log.info("%s is another one now: its engines of before are not ours to look after", site.way)
+        self._wrong.add((site.uid, site.way))
+        return False
+
+    def _candidates(self, uid: str) -> list[Way]:
+        ways = self._ways.get(uid, [])
+        return [way for way in ways if (uid, way) not in self._wrong and self._is_here(way)]
+
+    def _is_here(self, way: Way) -> bool:
+        return access.is_in_cluster(self._env) if way.is_in_cluster else access.has_files(way)
+
+    def _way_of(self, spec: EngineSpec) -> Way:
+        asked = spec.kubernetes
+        return Way(asked.kubeconfig or "", asked.context or IN_CLUSTER, asked.namespace or "default")
+
+    def _add(self, uid: str, way: Way) -> None:
+        ways = self._ways.setdefault(uid, [])
+        inside = Way("", IN_CLUSTER, way.namespace)  # a gateway in the cluster needs no kubeconfig of another's
+        for each in (way, inside):
+            if each not in ways and self._is_here(each):
+                ways.append(each)
+
+    def _site_at(self, way: Way) -> Site | None:
+        return next((site for site in self._sites.values() if site.way == way), None)
+
+    def _write(self) -> None:
+        text = json.dumps({uid: [asdict(site.way)] for uid, site in self._sites.items()})
+        draft = self._file.with_name(self._file.name + ".new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(self._file)

@@ -1,0 +1,301 @@
+"""Run engines as pods of a Kubernetes cluster: the platform ``kubernetes``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+from ...engine import Credential, Engine, EngineSpec, Target
+from ...errors import InvalidRequest, PlatformUnavailable, RucatError
+from ...lifecycle import Observation, Presence
+from ...ports import Endpoint, Leftover, Pinned, Problem
+from . import logs, manifests, names, specs
+from .api import ApiFault
+from .ends import has_ended
+from .lives import Lives
+from .logs import Archive
+from .places import Places
+from .policy import PodRules
+from .sites import Site
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+AT_ONCE = 32
+"""Calls of the API under way for one :meth:`KubernetesPlatform.observe`."""
+
+
+async def no_engines() -> Sequence[Engine]:
+    """Where no store tells of engines."""
+    return ()
+
+
+class KubernetesPlatform:
+    """Engines as pods; implements :class:`rucat_jupyter.ports.Platform`.
+
+    Parameters
+    ----------
+    data_dir
+        The gateway's data directory: what is kept of ended lives, and known of sites, is in its ``kubernetes`` folder.
+    engines
+        The engines of the store: their sites are served again after a restart.
+    store
+        What tells this store from a copy of it elsewhere; an annotation of every object.
+    lifetime_s
+        ``max_lifetime_s`` of engines whose spec names none; 0 for no end.
+    rules
+        What an administrator's limits say of pods, now.
+    env
+        The gateway's environment (default: the process's), for ``KUBECONFIG`` and where it runs.
+    """
+
+    name = "kubernetes"
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        engines: Callable[[], Awaitable[Sequence[Engine]]] = no_engines,
+        store: str = "",
+        lifetime_s: float = manifests.DEFAULT_LIFETIME_S,
+        rules: Callable[[], PodRules] = PodRules,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        folder = Path(os.path.realpath(data_dir)) / "kubernetes"
+        self._engines, self._store, self._lifetime_s, self._rules = engines, store, lifetime_s, rules
+        self._folder = folder
+        self._archive = Archive(folder / "runs")
+        self._places = Places(folder, os.environ if env is None else env, self._ring)
+        self._lives = Lives(self._archive, self._context)
+        self._installation = ""
+        self._listeners: set[asyncio.Queue[str | None]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._is_closed = False
+
+    async def open(self, installation: str) -> None:
+        """Know again the sites of the store's engines; none is asked for anything yet."""
+        self._installation = installation
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._places.open(installation)
+        await self._learn()
+
+    async def close(self) -> None:
+        """Let go of watches and connections; engines live on."""
+        self._is_closed = True
+        for queue in self._listeners:
+            queue.put_nowait(None)
+        await self._places.close()
+
+    # --- specs and sites --------------------------------------------------------------------------------------
+
+    async def check(self, spec: EngineSpec) -> list[Problem]:
+        """Everything that is wrong with a spec; whether the cluster takes it is seen when it starts."""
+        return await asyncio.to_thread(specs.problems, spec, self._rules())
+
+    async def pin(self, spec: EngineSpec) -> Pinned:
+        """Fill in kubeconfig, context and namespace, image, release and sizes."""
+        way = await asyncio.to_thread(self._places.find, spec)
+        pinned = specs.pin(spec, metadata.version("pyspark"), way.namespace)
+        at = {"kubeconfig": way.kubeconfig or None, "context": way.context}
+        asked = pinned.spec.kubernetes.model_copy(update=at)
+        return replace(pinned, spec=pinned.spec.model_copy(update={"kubernetes": asked}))
+
+    async def site(self, spec: EngineSpec) -> str:
+        """The UID of the spec's namespace."""
+        return await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
+
+    def serves(self, site: str) -> bool:
+        """Whether there is a way to that namespace."""
+        return self._places.serves(site)
+
+    def sites(self) -> Sequence[str]:
+        """All namespaces that there is a way to."""
+        return self._places.known
+
+    # --- lives ------------------------------------------------------------------------------------------------
+
+    async def start(self, engine: Engine, credential: Credential) -> None:
+        """Create the life's objects, or adopt what is there of them."""
+        async with self._lives.lock(engine.id):
+            await self._lives.start(await self._places.site(engine.site), engine, credential)
+
+    async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
+        """Look at lives: by a fresh copy of each namespace's pods, and directly at what is not in it."""
+        found = {engine.id: Observation(Presence.ABSENT) for engine in engines if self._lives.is_over(engine)}
+        rest = [engine for engine in engines if engine.id not in found]
+        by_site: dict[str, list[Engine]] = {}
+        for engine in rest:
+            by_site.setdefault(engine.site, []).append(engine)
+        for seen in await asyncio.gather(*(self._observe(uid, some) for uid, some in by_site.items())):
+            found.update(seen)
+        return found
+
+    async def _observe(self, uid: str, engines: Sequence[Engine]) -> Mapping[str, Observation]:
+        try:
+            site = await self._places.site(uid)
+            await site.fresh()
+        except PlatformUnavailable as exc:
+            return {engine.id: Observation(Presence.UNKNOWN, exc.message) for engine in engines}
+        seen = await asyncio.gather(*(self._look(site, engine) for engine in engines))
+        return {engine.id: observation for engine, observation in zip(engines, seen, strict=True)}
+
+    async def _look(self, site: Site, engine: Engine) -> Observation:
+        async with self._turns:
+            try:
+                return await self._lives.look(site, engine)
+            except (PlatformUnavailable, ApiFault) as exc:
+                return Observation(Presence.UNKNOWN, exc.message)
+
+    async def stop(self, engine: Engine) -> None:
+        """Keep the log, delete the life's objects; returns when its pod is gone."""
+        if self._lives.is_over(engine):
+            return
+        async with self._lives.lock(engine.id):
+            site = await self._places.site(engine.site)
+            await _told(self._lives.end(site, engine.run_name))
+
+    async def clean(self, engine: Engine) -> None:
+        """Delete what an ended life has left, and older runs; with target Deleted everything of every run."""
+        async with self._lives.lock(engine.id):
+            is_all = engine.target is Target.DELETED
+            if not self._lives.is_over(engine) or is_all:
+                await self._clean(engine, is_all=is_all)
+            for name in self._lives.runs(engine.id) if is_all else ():
+                await self._lives.remove(name)
+
+    async def _clean(self, engine: Engine, *, is_all: bool) -> None:
+        site = await self._places.site(engine.site)
+        runs = {engine.run_name}
+        if is_all or engine.state_run > 1:
+            roots = await _told(site.roots(self._installation, engine.id))
+            runs |= {root["name"] for root in roots if is_all or int(root["labels"][names.RUN]) < engine.state_run}
+        for name in sorted(runs):
+            await _told(self._lives.end(site, name))
+            await self._lives.clean(name)
+            site.forget(name)
+
+    # --- leftovers --------------------------------------------------------------------------------------------
+
+    async def leftovers(self) -> Sequence[Leftover]:
+        """Roots and drivers of this store in every known namespace, and what is kept of ended lives."""
+        await self._learn()
+        found: dict[tuple[str, int], Leftover] = {}
+        for name in await asyncio.to_thread(self._archive.names):
+            engine_id, run = _parsed(name)
+            found[engine_id, run] = Leftover(engine_id, run)
+        for uid in self._places.known:
+            for engine_id, run in await self._there(uid):
+                found[engine_id, run] = Leftover(engine_id, run, uid)
+        return list(found.values())
+
+    async def remove(self, leftover: Leftover) -> None:
+        """End and remove a run that no record speaks of."""
+        name = f"rucat-{leftover.engine_id}-{leftover.run}"
+        async with self._lives.lock(leftover.engine_id):
+            if leftover.where:
+                await _told(self._lives.end(await self._places.site(leftover.where), name))
+            await self._lives.remove(name)
+
+    async def _there(self, uid: str) -> set[tuple[str, int]]:
+        """Runs that a namespace has something of."""
+        try:
+            site = await self._places.site(uid)
+            await site.fresh()
+            roots = await site.roots(self._installation)
+        except (PlatformUnavailable, ApiFault) as exc:
+            log.warning("cannot look for leftovers in namespace %s, will try again: %s", uid, exc)
+            return set()
+        drivers = [pod["metadata"] for pod in site.drivers() if not has_ended(pod)]
+        ours = [what for what in [*roots, *drivers] if (what.get("annotations") or {}).get(names.STORE) == self._store]
+        return {(what["labels"][names.ENGINE], int(what["labels"][names.RUN])) for what in ours}
+
+    # --- reaching ---------------------------------------------------------------------------------------------
+
+    async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
+        """Lines of the driver's log: from the API, or what is kept of it."""
+        name = engine.run_name
+        if self._archive.get(name) is None:
+            site = await self._places.site(engine.site)
+            pod = await _told(site.pod(name))
+            if pod is not None:
+
+                async def is_alive() -> bool:
+                    if not follow:
+                        return False
+                    try:
+                        now = await site.pod(name)
+                    except PlatformUnavailable:
+                        return True  # nothing is known: go on when it is back
+                    return now is not None and not has_ended(now)
+
+                async for line in logs.follow(site.api, site.way.namespace, name, tail, is_alive, is_once=not follow):
+                    yield line
+                return
+        async for line in logs.kept_lines(self._archive, name, tail):
+            yield line
+
+    async def endpoint(self, engine: Engine) -> Endpoint | None:
+        """The pod's address, as soon as it has one."""
+        if self._archive.get(engine.run_name) is not None:
+            return None
+        site = await self._places.site(engine.site)
+        pod = site.pods.items.get(engine.run_name)
+        address = (pod or {}).get("status", {}).get("podIP")
+        if not address:
+            return None
+        host = f"[{address}]" if ":" in address else address
+        has_ui = engine.spec.conf.get("spark.ui.enabled", "true").lower() != "false"
+        return Endpoint(host, names.CONNECT_PORT, f"http://{host}:{names.UI_PORT}" if has_ui else None)
+
+    async def changes(self) -> AsyncIterator[str]:
+        """Ids of engines of whose pods or executors something has changed, as it happens."""
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        try:
+            while not self._is_closed and (engine_id := await queue.get()) is not None:
+                yield engine_id
+        finally:
+            self._listeners.discard(queue)
+
+    # --- private ----------------------------------------------------------------------------------------------
+
+    def _ring(self, engine_id: str) -> None:
+        for queue in self._listeners:
+            queue.put_nowait(engine_id)
+
+    def _context(self, site: Site) -> manifests.Context:
+        return manifests.Context(
+            namespace=site.way.namespace,
+            installation=self._installation,
+            store=self._store,
+            lifetime_s=self._lifetime_s,
+        )
+
+    async def _learn(self) -> None:
+        try:
+            engines = await self._engines()
+        except RucatError as exc:
+            log.warning("cannot read which namespaces the store's engines are in, will try again: %s", exc)
+            return
+        self._places.learn(engine for engine in engines if engine.platform == self.name)
+
+
+async def _told(call: Awaitable[T]) -> T:
+    """Await a call whose refusal says nothing of what is there."""
+    try:
+        return await call
+    except ApiFault as exc:
+        raise PlatformUnavailable(f"the API server refuses: {exc.message}") from None
+
+
+def _parsed(name: str) -> tuple[str, int]:
+    engine_id, _, run = name.removeprefix("rucat-").rpartition("-")
+    if not run.isdigit():
+        raise InvalidRequest(f"{name!r} is no run's name")
+    return engine_id, int(run)
