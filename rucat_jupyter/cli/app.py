@@ -143,8 +143,8 @@ def meant(word: str, known: Sequence[str]) -> str:
 
 def _usage(command: Any, ctx: Any, error: Any) -> str:
     """Click's complaint in our words."""
-    name = ctx.info_name if ctx.parent else ""
-    verb, rucat = name or "rucat", f"rucat {name}".strip()
+    rucat = ctx.command_path
+    verb = rucat.removeprefix("rucat ")
     flag = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption":
         known = [word for parameter in command.get_params(ctx) for word in parameter.opts if word.startswith("--")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import act, look, more, output, serve, shell
+from . import act, kubernetes, look, more, output, serve, shell
 from .app import EPILOG, Verb, Verbs
 
 ORDER = (
@@ -45,6 +45,7 @@ def build(gateway: Callable[[], None]) -> typer.Typer:
     for name, function, examples in sorted(found, key=lambda verb: ORDER.index(verb[0])):
         lines = "\n".join(f"  {example}" for example in examples)
         app.command(name, cls=Verb, epilog=f"\b\nExamples:\n{lines}")(function)
+    app.add_typer(kubernetes.build(), name="kubernetes")
     return app
 
 
