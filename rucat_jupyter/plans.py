@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from .credentials import masked
 from .drafts import Draft
 from .engine import Engine
-from .errors import PlatformError
+from .errors import PlatformError, PlatformUnavailable
 from .fields import dotted
 from .fragments import Origin, Path, leaves
-from .ports import Outline, Planner, Platform
+from .ports import Blueprint, Outline, Planner, Platform
 from .resolving import GIVEN, Value
 
 CHOSEN = "Rucat"
@@ -36,6 +36,7 @@ class Plan:
     values: list[Value]
     conf: list[Value]
     outline: Outline | None
+    blueprint: Blueprint | None
     exists: Engine | None
     warnings: list[str] = field(default_factory=list)
 
@@ -43,12 +44,14 @@ class Plan:
 async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None) -> Plan:
     """Turn a draft into what is said of it."""
     warnings = [f"{p.field}: {p.message}" if p.field else p.message for p in made.warnings]
-    outline = None
+    found: Outline | Blueprint | None = None
     if isinstance(platform, Planner):
         try:
-            outline = await platform.outline(made.pinned.spec, name)
-        except PlatformError as exc:
+            found = await platform.outline(made.pinned.spec, name)
+        except (PlatformError, PlatformUnavailable) as exc:
             warnings.append(exc.message)
+    blueprint = found if isinstance(found, Blueprint) else None
+    warnings += blueprint.obstacles if blueprint else ()
     shown = masked(made.pinned.spec.model_dump(exclude_defaults=True))
     return Plan(
         name=name,
@@ -59,14 +62,17 @@ async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None
         spark_version=made.pinned.spark_version,
         python_version=made.pinned.python_version,
         values=[_value(path, value, made.origins) for path, value in leaves(shown) if path[0] != "conf"],
-        conf=list(_confs(outline, shown, made.origins)),
-        outline=outline,
+        conf=list(_confs(found, shown, made.origins)),
+        outline=found if isinstance(found, Outline) else None,
+        blueprint=blueprint,
         exists=exists,
         warnings=list(dict.fromkeys(warnings)),
     )
 
 
-def _confs(outline: Outline | None, shown: Mapping[str, object], origins: Mapping[Path, Origin]) -> Iterator[Value]:
+def _confs(
+    outline: Outline | Blueprint | None, shown: Mapping[str, object], origins: Mapping[Path, Origin]
+) -> Iterator[Value]:
     given = shown.get("conf")
     known = given if isinstance(given, Mapping) else {}
     rows = outline.conf if outline else [(key, str(value), "") for key, value in known.items()]

@@ -70,8 +70,12 @@ class Plan:
         return "\n".join(lines)
 
     def _outline(self) -> list[str]:
+        if self.exists:
+            return []
+        if self.view.get("blueprint"):
+            return _blueprint(self.view["blueprint"])
         found = self.view["outline"]
-        if found is None or self.exists:
+        if found is None:
             return []
         fits = "fits" if found["needed_mb"] <= found["free_mb"] else "does not fit"
         memory = (
@@ -111,6 +115,20 @@ def planned(name: str | None, asked: Mapping[str, Any], api: Api | None = None) 
     api = api or default_api()
     view = api.call("POST", "engines", json=body_of(name, asked, api), params={"dry_run": "true"})
     return Plan(view, asked)
+
+
+def _blueprint(found: Mapping[str, Any]) -> list[str]:
+    """What would be created where, and what the place has room for."""
+    lines = [f"  In {text.plain(found['place'])}, {found['cores']} cores and {_gb(found['memory_mb'])} in all:"]
+    for each in found["objects"]:
+        count = f"{each['count']} × " if each["count"] != 1 else ""
+        size = f"  {text.plain(each['size'])}" if each["size"] else ""
+        lines.append(f"    {count}{text.plain(each['kind'])} {text.plain(each['name'])}{size}")
+    for row in found["headroom"]:
+        fits = "fits" if row["fits"] else "does not fit"
+        said = f"{row['limit']}: {row['resource']} {row['asked']} asked, {row['used']} of {row['hard']} used: it {fits}"
+        lines.append(f"  {text.plain(said)}")
+    return [*lines, *(f"  {text.plain(line)}" for line in found["checked"])]
 
 
 def _sent_by(value: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

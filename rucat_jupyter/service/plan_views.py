@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pydantic import Field
 
 from ..engine import Model
 from ..plans import Plan
-from ..ports import Outline
+from ..ports import Blueprint, Outline
 from ..resolving import Value
 from ..view import EngineView
 
@@ -40,6 +41,38 @@ class OutlineView(Model):
     cores_offered: int
 
 
+class PlannedObjectView(Model):
+    """One kind of thing that the platform would create."""
+
+    kind: str
+    name: str
+    size: str = Field(description="In words; empty where it takes nothing.")
+    count: int
+
+
+class HeadroomView(Model):
+    """One limit of the place, in its own units."""
+
+    limit: str = Field(description="Whose limit.")
+    resource: str
+    asked: str
+    used: str
+    hard: str
+    fits: bool
+
+
+class BlueprintView(Model):
+    """What the platform would create, and what the place says of it."""
+
+    place: str
+    objects: list[PlannedObjectView]
+    cores: str = Field(description="Cores that are asked of the scheduler, in all.")
+    memory_mb: int = Field(description="Memory that is asked of the scheduler, in all.")
+    headroom: list[HeadroomView] = Field(description="Limits of the place that this comes under.")
+    checked: list[str] = Field(description="What the place was asked.")
+    obstacles: list[str] = Field(description="What the place would refuse, and what mends it; in warnings, too.")
+
+
 class PlanView(Model):
     """What would be created and started; nothing of it is."""
 
@@ -52,7 +85,8 @@ class PlanView(Model):
     python_version: str | None
     values: list[ValueView] = Field(description="The fields of the spec.")
     conf: list[ValueView] = Field(description="Every Spark conf in effect, as far as the platform says.")
-    outline: OutlineView | None = Field(description="Null: the platform does not say.")
+    outline: OutlineView | None = Field(description="On this machine. Null: the platform does not say.")
+    blueprint: BlueprintView | None = Field(description="On a platform that creates objects. Null: it does not say.")
     exists: EngineView | None = Field(description="My engine that has the name: a create would be 409.")
     warnings: list[str] = Field(description="What may keep it from starting now.")
 
@@ -75,6 +109,7 @@ def plan_view(plan: Plan, exists: EngineView | None) -> PlanView:
         values=[value_view(value) for value in plan.values],
         conf=[value_view(value) for value in plan.conf],
         outline=_outline_view(plan.outline) if plan.outline else None,
+        blueprint=_blueprint_view(plan.blueprint) if plan.blueprint else None,
         exists=exists,
         warnings=plan.warnings,
     )
@@ -114,6 +149,18 @@ def _memory(text: str) -> str:
 def _part(spec: Mapping[str, object], name: str) -> Mapping[str, object]:
     part = spec.get(name)
     return part if isinstance(part, Mapping) else {}
+
+
+def _blueprint_view(found: Blueprint) -> BlueprintView:
+    return BlueprintView(
+        place=found.place,
+        objects=[PlannedObjectView(**asdict(each)) for each in found.objects],
+        cores=found.cores,
+        memory_mb=found.memory_mb,
+        headroom=[HeadroomView(**asdict(each)) for each in found.headroom],
+        checked=list(found.checked),
+        obstacles=list(found.obstacles),
+    )
 
 
 def _outline_view(outline: Outline) -> OutlineView:

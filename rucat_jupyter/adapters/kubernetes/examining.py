@@ -1,0 +1,91 @@
+"""Look at the namespaces that engines would be in, for ``doctor``: each finding with the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...deadline import within
+from ...engine import EngineSpec
+from ...errors import InvalidRequest, PlatformUnavailable
+from ...ports import Symptom
+from . import names, reviews
+from .access import Way
+from .api import Api, ApiFault, path
+from .places import Places
+
+LOOK_S = 1.8
+"""``doctor`` answers within three seconds: who does not answer by then is told as silent."""
+
+
+async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> list[Symptom]:
+    """What is found at each place that the specs mean, every place once; never raises."""
+    ways: dict[Way, str] = {}
+    found: list[Symptom] = []
+    for spec in specs:
+        try:
+            way = await asyncio.to_thread(places.find, spec)
+        except InvalidRequest as exc:
+            found += [Symptom("kubeconfig", _wrong(exc), FIX_KUBECONFIG)]
+        else:
+            ways.setdefault(way, spec.kubernetes.service_account or names.DEFAULT_SERVICE_ACCOUNT)
+    looks = await asyncio.gather(*(_look(way, account, temp) for way, account in ways.items()))
+    return list(dict.fromkeys([*found, *(symptom for look in looks for symptom in look)]))
+
+
+FIX_KUBECONFIG = "kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
+
+
+async def _look(way: Way, account: str, temp: Path) -> list[Symptom]:
+    api = Api(way, temp)
+    try:
+        return await within(LOOK_S, _ask(api, account))
+    except asyncio.TimeoutError:
+        return [Symptom(str(way), f"no answer within {LOOK_S:g} s", _reach(way))]
+    except PlatformUnavailable as exc:
+        return [Symptom(str(way), exc.message, _reach(way))]
+    finally:
+        await api.close()
+
+
+async def _ask(api: Api, account: str) -> list[Symptom]:
+    way = api.way
+    try:
+        await api.get(path("", way.namespace))
+    except ApiFault as exc:
+        if exc.is_missing:
+            kubectl = reviews.kubectl(way)
+            return [Symptom(str(way), "there is no such namespace", f"{kubectl} create namespace {way.namespace}")]
+        return [Symptom(str(way), f"it may not be read: {exc.message}", reviews.remedy(way))]
+    lacking, said = await asyncio.gather(reviews.missing(api, reviews.NEEDED), _account(api, account))
+    found = [Symptom(str(way), f"missing rights: {reviews.words(lacking)}", reviews.remedy(way))] if lacking else []
+    found += [Symptom(str(way), said, reviews.remedy(way))] if said else []
+    return found or [Symptom(str(way), "it answers, and Rucat has all rights that it needs there")]
+
+
+async def _account(api: Api, account: str) -> str:
+    """What is wrong with the drivers' service account: asked of the API server by a pod that is not stored."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "rucat-doctor"},
+        "spec": {"serviceAccountName": account, "containers": [{"name": "c", "image": "none"}]},
+    }
+    try:
+        await api.create(path("pods", api.way.namespace), pod, dry_run=True)
+    except ApiFault as exc:
+        return f"service account {account!r} is missing" if "serviceaccount" in exc.message else ""
+    return ""
+
+
+def _reach(way: Way) -> str:
+    if way.is_in_cluster:
+        return "look at the network policies between this pod and the API server"
+    return f"KUBECONFIG={way.kubeconfig} {reviews.kubectl(way)} get --raw /readyz, and read what it says"
+
+
+def _wrong(exc: InvalidRequest) -> str:
+    errors = exc.details.get("errors")
+    rows = errors if isinstance(errors, list) else []
+    return "; ".join(str(row["message"]) for row in rows) or exc.message

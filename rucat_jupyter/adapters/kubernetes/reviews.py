@@ -1,0 +1,75 @@
+"""Ask a cluster which rights are missing in a namespace, in words that say what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .access import Way
+from .api import Api
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+"""Every user who is known may create these: they say what oneself may do, and keep nothing."""
+
+
+class Right(NamedTuple):
+    """One verb on one resource (``pods/log`` is a part of one)."""
+
+    verb: str
+    resource: str
+    group: str = ""
+
+
+NEEDED = tuple(
+    Right(verb, resource)
+    for resource, verbs in {
+        "configmaps": "create get list delete",
+        "secrets": "create",
+        "services": "create",
+        "pods": "create get list watch delete",
+        "pods/log": "get",
+        "pods/portforward": "create get",
+        "events": "list watch",
+    }.items()
+    for verb in verbs.split()
+)
+"""What the gateway does in a namespace."""
+
+
+async def missing(api: Api, rights: Iterable[Right]) -> list[Right]:
+    """Those of the rights that the gateway does not have in the way's namespace; raises what the API does."""
+    wanted = list(rights)
+    allowed = await asyncio.gather(*(_is_allowed(api, right) for right in wanted))
+    return [right for right, is_allowed in zip(wanted, allowed, strict=True) if not is_allowed]
+
+
+def words(rights: Sequence[Right]) -> str:
+    """Rights by resource: ``pods (create, delete), pods/log (get)``."""
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right.resource, []).append(right.verb)
+    return ", ".join(f"{resource} ({', '.join(each)})" for resource, each in verbs.items())
+
+
+def remedy(way: Way) -> str:
+    """The command by which somebody who may gives Rucat its rights in a namespace."""
+    return f"rucat kubernetes manifests --namespace {way.namespace} | {kubectl(way)} apply -f -"
+
+
+def kubectl(way: Way) -> str:
+    """The words that begin a command for the way's cluster."""
+    return "kubectl" if way.is_in_cluster else f"kubectl --context {shlex.quote(way.context)}"
+
+
+async def _is_allowed(api: Api, right: Right) -> bool:
+    resource, _, part = right.resource.partition("/")
+    asked = {"namespace": api.way.namespace, "verb": right.verb, "group": right.group, "resource": resource}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {**asked, **({"subresource": part} if part else {})}},
+    }
+    answer = await api.create(REVIEWS, body)
+    return bool((answer.get("status") or {}).get("allowed"))
