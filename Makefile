@@ -4,9 +4,13 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PYTEST = $(PYTHON) -m pytest
+NUMBER ?= 0
+PORT ?= 6443
+BRIDGE ?= cni0
+CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
-.PHONY: help demo lab test check lint docs pictures bench clean
+.PHONY: help demo lab test check lint docs pictures bench cluster cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +21,8 @@ help:
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
 	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
 	@echo "make pictures  take the pictures of docs anew, in JupyterLab in Chromium"
+	@echo "make cluster   start a real Kubernetes cluster for the tests, as root (NUMBER=, CLUSTER=folder, PORT=, BRIDGE=)"
+	@echo "make cluster-down  end it and remove all of it"
 	@echo "make clean   remove the virtual environment, caches and built files"
 
 # One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
@@ -37,7 +43,7 @@ lint: $(VENV)/.ready-test
 	$(VENV)/bin/lint-imports
 
 check: lint
-	$(PYTEST) -m "not slow and not engine and not lab"
+	$(PYTEST) -m "not slow and not engine and not lab and not cluster"
 	$(PYTEST) tests/acceptance/test_rest_life.py
 
 test: lint
@@ -53,6 +59,12 @@ pictures: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)
+
+cluster: $(VENV)/.ready-test
+	@PYTHONPATH=tests $(PYTHON) -m cluster up $(CLUSTER) --number $(NUMBER) --port $(PORT) --bridge $(BRIDGE)
+
+cluster-down: $(VENV)/.ready-test
+	@PYTHONPATH=tests $(PYTHON) -m cluster down $(CLUSTER)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,38 @@
+"""Installs what a cluster needs of Debian: containerd, runc, CNI's plugins, nftables, debootstrap."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from . import cache
+
+NEEDED = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "nft": "nftables",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "nsenter": "util-linux",
+}
+
+
+def missing() -> str | None:
+    """Say in one line why they cannot be had here, or nothing."""
+    if _absent() and shutil.which("apt-get") is None:
+        return f"no apt-get here to install {' '.join(_absent())}"
+    return None
+
+
+def install() -> None:
+    """Install those that are absent."""
+    if absent := _absent():
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        cache.run("apt-get", "update", env=quiet)
+        cache.run("apt-get", "install", "--yes", "--no-install-recommends", *absent, env=quiet)
+
+
+def _absent() -> list[str]:
+    return [name for file, name in NEEDED.items() if shutil.which(file) is None and not Path(file).is_file()]

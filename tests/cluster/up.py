@@ -1,0 +1,104 @@
+"""Puts a cluster together, and takes it apart to nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from . import binaries, cache, control, network, node, packages, spaces, versions
+from . import layout as layouts
+from .layout import Layout
+
+
+class Cluster:
+    """One running cluster."""
+
+    def __init__(self, layout: Layout, pid: int, unshare: int | None = None) -> None:
+        self.layout = layout
+        self.pid = pid
+        self.unshare = unshare
+
+    @classmethod
+    def find(cls, folder: Path) -> Cluster:
+        """Find the cluster that runs in a folder."""
+        layout, kept = layouts.read(folder.resolve())
+        return cls(layout, int(str(kept["pid"])), int(str(kept["unshare"])))
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.layout.kubeconfig
+
+    def stop_api_server(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the API server; the rest goes on without it."""
+        spaces.stop_process(self.layout, "kube-apiserver", how)
+
+    def start_api_server(self, wait: bool = True) -> None:
+        """Start the API server again."""
+        control.start_api_server(self.layout)
+        if wait:
+            control.wait(self.layout)
+
+    def start_kwok(self) -> None:
+        """Start kwok where it does not run yet."""
+        if "kwok" not in self.running():
+            node.start_kwok(self.layout)
+
+    def running(self) -> dict[str, int]:
+        """Tell which processes run, by name; their pids are those of the cluster's own namespace."""
+        return spaces.order(self.layout, "list")["running"]  # type: ignore[return-value]
+
+    def down(self) -> None:
+        """End everything and remove the folder."""
+        spaces.end(self.layout, self.unshare)
+        network.drop(self.layout)
+        shutil.rmtree(self.layout.folder)
+
+
+def missing() -> str | None:
+    """Say in one line why no cluster can run here, or nothing."""
+    if os.geteuid() != 0:
+        return "only root can start a Kubernetes cluster of its own"
+    return binaries.missing() or packages.missing()
+
+
+def build(spark_versions: tuple[str, ...] = versions.SPARK) -> None:
+    """Build all that a cluster is made of, where it is not built yet."""
+    packages.install()
+    node.image.pause_layer()
+    for make in (binaries.kubernetes, binaries.etcd, node.image.base_layer):
+        make()
+    for version in spark_versions:
+        node.image.spark_layer(version)
+
+
+def start(layout: Layout, spark_versions: tuple[str, ...] = versions.SPARK, tied: bool = False) -> Cluster:
+    """Start a cluster in a new folder; when that fails nothing of it is left."""
+    build(spark_versions)
+    if Path("/sys/class/net", layout.link).exists():
+        raise cache.CannotBuild(
+            f"the link {layout.link} is there already: another cluster has the number {layout.number}"
+        )
+    layout.folder.mkdir(parents=True)
+    (layout.folder / "logs").mkdir()
+    cluster = Cluster(layout, 0)
+    try:
+        control.prepare(layout)
+        network.write_plugin(layout)
+        process, cluster.pid = spaces.start(layout, tied)
+        cluster.unshare = process.pid
+        layout.write_state(pid=cluster.pid, unshare=process.pid)
+        network.lay(layout, cluster.pid)
+        network.mount(layout, cluster.pid)
+        control.start(layout)
+        node.start_containerd(layout, cluster.pid)
+        node.load_images(cluster.pid, spark_versions)
+        control.wait(layout)
+        node.start(layout)
+        node.wait(layout)
+    except BaseException:
+        cluster.down()
+        raise
+    return cluster
