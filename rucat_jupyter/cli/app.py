@@ -135,7 +135,7 @@ def code_of(error: RucatError) -> int:
 def meant(word: str, known: Sequence[str]) -> str:
     """What was probably meant, as an addition to a sentence; empty where nothing is close."""
     parts = set(word.strip("-").split("-"))
-    close = difflib.get_close_matches(word, known, 1, 0.5) or [
+    close = difflib.get_close_matches(word, known, 1, 0.6) or [
         flag for flag in known if word.strip("-") and parts & set(flag.strip("-").split("-"))
     ]
     return f" (did you mean {close[0]}?)" if close else ""

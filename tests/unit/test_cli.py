@@ -30,6 +30,7 @@ def run(*words: str) -> int:
     [
         (("lits",), "there is no verb 'lits' (did you mean list?). Verbs: create, list, status, attach, "),
         (("create", "--memroy", "4g"), "create has no flag --memroy (did you mean --driver-memory?)"),
+        (("create", "--bogus"), "create has no flag --bogus. See: rucat create --help"),
         (("create", "a", "b c"), "create takes no further word 'b c': quote a name that has blanks"),
         (("create", "--timeout", "nan"), "'nan' is not a number of seconds, 0 or more"),
         (("create", "--timeout"), "requires an argument"),
