@@ -1,0 +1,216 @@
+"""One connection to one port of a pod: the API server's port-forward protocol on a WebSocket.
+
+The protocol is ``v4.channel.k8s.io``: one WebSocket a connection, each message begins with its channel (0: data,
+1: error), and the first two bytes of each channel repeat the port. Every API server and kubelet in use speaks it.
+
+Why not the newer one (``SPDY/3.1+portforward.k8s.io``, what kubectl does): SPDY's multiplexing has one slow client
+block all others, for its Go implementation has no flow control between streams; what it has more, the half-close, the
+container runtime ends after a second anyway. Why not ``kubernetes.stream.portforward``: two threads a connection, no
+bound on what it buffers, and ``select``, which fails beyond 1,024 descriptors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+
+from ...deadline import within
+from ...errors import PlatformUnavailable
+
+PROTOCOL = "v4.channel.k8s.io"
+DATA, ERROR = 0, 1
+PORT_BYTES = 2
+LARGEST_MESSAGE = 8 << 20
+LARGEST_FRAME = 128 << 10
+"""What is sent at once: the other end holds a whole message in memory, and is not to hold much."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+CLOSE_S = 1.0
+TRANSIENT = frozenset({408, 429})
+RIGHTS = frozenset({401, 403})
+
+
+@dataclass(frozen=True)
+class Pod:
+    """Where an engine's driver is."""
+
+    namespace: str
+    name: str
+
+
+class WireError(Exception):
+    """A connection that cannot be had, or has broken, in words."""
+
+
+class OutOfReach(WireError):
+    """Nobody said no: the API server, or what is behind it, does not answer; waiting makes sense."""
+
+    def __init__(self, words: str, *, is_cluster: bool) -> None:
+        super().__init__(words)
+        self.is_cluster = is_cluster
+
+
+class Refused(WireError):
+    """The API server said no. ``is_ours``: to this gateway, whatever the pod does."""
+
+    def __init__(self, words: str, *, is_ours: bool = False) -> None:
+        super().__init__(words)
+        self.is_ours = is_ours
+
+
+class Wire:
+    """An open connection; one task may send while another receives."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
+        self._socket = socket
+        self._to_skip = {DATA: PORT_BYTES, ERROR: PORT_BYTES}
+        self._sending = False
+        self._pinged_at: float | None = None
+        self._data_at = time.monotonic()
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long no data has come from the pod."""
+        return time.monotonic() - self._data_at
+
+    async def send(self, data: bytes) -> None:
+        """Send to the pod; waits while the way there is full. Raises WireError when the connection has broken."""
+        self._sending = True
+        try:
+            for start in range(0, len(data), LARGEST_FRAME):
+                await self._socket.send_bytes(b"\x00" + data[start : start + LARGEST_FRAME])
+        except (aiohttp.ClientError, ConnectionError) as exc:
+            raise WireError(f"the connection broke: {exc}") from exc
+        finally:
+            self._sending = False
+
+    async def receive(self) -> bytes:
+        """Wait for what the pod sends; empty when it has ended the connection. Raises WireError when it broke."""
+        while True:
+            message = await self._socket.receive()
+            self._pinged_at = None
+            if message.type is aiohttp.WSMsgType.BINARY:
+                self._data_at = time.monotonic()
+                if data := self._taken(message.data):
+                    return data
+            elif message.type is aiohttp.WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type is aiohttp.WSMsgType.CLOSE and message.data == aiohttp.WSCloseCode.OK:
+                return b""
+            elif message.type is not aiohttp.WSMsgType.PONG:
+                raise WireError(f"the connection broke ({message.type.name} {message.data or ''})".rstrip())
+
+    def _taken(self, message: bytes) -> bytes:
+        channel, skip = message[0] if message else DATA, 0
+        if channel in self._to_skip:
+            skip = min(self._to_skip[channel], len(message) - 1)
+            self._to_skip[channel] -= skip
+        data = message[1 + skip :]
+        if channel == ERROR and data:
+            raise WireError(" ".join(data.decode("utf-8", "replace").split())[:500])
+        return data if channel == DATA else b""
+
+    async def is_dead(self, dead_s: float, *, is_read: bool) -> bool:
+        """Ask the other end for a sign of life; True when it has owed one for ``dead_s``.
+
+        A full way is no silence: the other end answers nothing while the pod takes nothing, and while our client
+        takes nothing (``is_read`` False) nobody here would read the answer.
+        """
+        if self._sending or not is_read:
+            self._pinged_at = None
+        elif self._pinged_at is not None:
+            return time.monotonic() - self._pinged_at > dead_s
+        else:
+            self._pinged_at = time.monotonic()
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, asyncio.TimeoutError):  # receive() tells
+                await within(CLOSE_S, self._socket.ping())
+        return False
+
+    async def close(self) -> None:
+        """Say goodbye, briefly, and let go of the socket."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await within(CLOSE_S, self._socket.close())
+
+
+class Dialler:
+    """Opens wires; ``api`` gives the cluster's client of now, whose address, TLS, proxy and credentials are used."""
+
+    def __init__(self, api: Callable[[], Awaitable[ApiClient]], dial_s: float) -> None:
+        self._api = api
+        self._dial_s = dial_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def dial(self, pod: Pod, port: int) -> Wire:
+        """Open a connection, or raise OutOfReach or Refused."""
+        try:
+            api = await self._api()
+        except PlatformUnavailable as exc:
+            raise OutOfReach(exc.message, is_cluster=True) from exc
+        headers = {"User-Agent": api.user_agent}
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/portforward"
+        await api.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        rest, config = api.rest_client, api.configuration
+        try:
+            socket = await self._connections().ws_connect(
+                f"{config.host}{path}?ports={port}",
+                protocols=(PROTOCOL,),
+                headers=headers,
+                ssl=rest.ssl_context,
+                server_hostname=config.tls_server_name or None,
+                proxy=rest.proxy or _proxy_of_environment(config.host),
+                proxy_headers=rest.proxy_headers,
+                autoping=False,
+                max_msg_size=LARGEST_MESSAGE,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+        except aiohttp.WSServerHandshakeError as exc:
+            raise _said_no(exc, pod) from exc
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as exc:
+            words = str(exc) or f"no answer within {self._dial_s:.0f} s"
+            raise OutOfReach(f"the API server {config.host} does not answer: {words}", is_cluster=True) from exc
+        return Wire(socket)
+
+    async def close(self) -> None:
+        """Let go of the session; wires are closed by whoever has them."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _connections(self) -> aiohttp.ClientSession:
+        """A session apart from the client's own, whose pool open forwards would use up."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._dial_s),
+            )
+        return self._session
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    """The proxy that the environment names for an address, as for the library's own session; none for loopback.
+
+    aiohttp would look it up itself, with a thread for each connection.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in LOOPBACK or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod) -> WireError:
+    """What the API server means by refusing the upgrade."""
+    what = f"port-forward to pod {pod.namespace}/{pod.name}: the API server answered {exc.status}"
+    if exc.status in RIGHTS:
+        return Refused(f"{what}; the role needs get and create on pods/portforward", is_ours=True)
+    if exc.status >= 500 or exc.status in TRANSIENT:
+        return OutOfReach(what, is_cluster=exc.status in {429, 503})
+    return Refused(what)
