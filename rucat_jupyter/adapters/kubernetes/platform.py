@@ -14,8 +14,8 @@ from typing import TypeVar
 from ...engine import Credential, Engine, EngineSpec, Target
 from ...errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...lifecycle import Observation, Presence
-from ...ports import Endpoint, Leftover, Pinned, Problem
-from . import logs, manifests, names, specs
+from ...ports import Blueprint, Endpoint, Leftover, Pinned, Problem, Symptom
+from . import examining, logs, manifests, names, planning, specs
 from .api import ApiFault
 from .ends import has_ended
 from .lives import Lives
@@ -109,6 +109,16 @@ class KubernetesPlatform:
     async def site(self, spec: EngineSpec) -> str:
         """The UID of the spec's namespace."""
         return await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
+
+    async def outline(self, spec: EngineSpec, name: str) -> Blueprint:
+        """What would be created, and what the namespace says to it; nothing is."""
+        uid = await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
+        site = await self._places.site(uid)
+        return await planning.blueprint(site.api, spec, self._context(site), name)
+
+    async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Symptom]:
+        """Look whether the namespaces of these specs can be reached, and whether all rights are there."""
+        return await examining.examine(specs, self._places, self._folder / "keys")
 
     def serves(self, site: str) -> bool:
         """Whether there is a way to that namespace."""
