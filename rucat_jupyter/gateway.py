@@ -17,11 +17,12 @@ from . import lifecycle
 from .bell import Bell
 from .connection import Connection, remote_of
 from .drafts import draft, respec
-from .engine import ID_PATTERN, Engine, Event, Session, Status, Target, Verb
+from .engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
 from .errors import Conflict, EngineNotFound, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
+from .places import Found, examine
 from .plans import Plan, plan
 from .ports import Endpoint, Note, Platform, Store, Wake
 from .resolving import Profiles, Resolved
@@ -132,6 +133,10 @@ class Gateway:
         name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
         found = await self.engines(owner, name=name)
         return await plan(made, self.platforms[made.asked.platform], name, found[0] if found else None)
+
+    async def examine(self, owner: str, asked: KubernetesSpec) -> list[Found]:
+        """What is found at the places that the owner's engines are or would be in; ``asked`` is the owner's own."""
+        return await examine(self.platforms, self.profiles, await self._store.engines(owner), asked)
 
     async def get(self, owner: str, ref: str) -> Engine:
         """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""

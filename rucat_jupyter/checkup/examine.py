@@ -34,7 +34,7 @@ Check = Callable[[Surroundings], Iterable[Finding]]
 
 def checks() -> Sequence[tuple[str, Check]]:
     """Every check with its area, in the order in which they are shown."""
-    from . import gateway, jupyter, machine, network, places, python
+    from . import gateway, jupyter, kubernetes, machine, network, places, python
 
     return (
         ("python", python.interpreter),
@@ -46,6 +46,7 @@ def checks() -> Sequence[tuple[str, Check]]:
         ("gateway", gateway.process),
         ("store", gateway.store),
         ("engines", gateway.engines),
+        ("kubernetes", kubernetes.clusters),
         ("jupyter", jupyter.extension),
         ("ipykernel", jupyter.ipykernel),
         ("memory", machine.memory),

@@ -59,7 +59,7 @@ def store(place: Surroundings) -> Iterator[Finding]:
     named = without_secrets(url) if url.startswith(("ws://", "wss://")) else url.partition("://")[0] or str(folder)
     size = size_bytes(folder) if not url and folder.is_dir() else 0
     shown = f"{named}, {human(size)}" if size else named
-    address = _address(place.directory)
+    address = address_of(place.directory)
     if address is None:
         said = f"{shown}: not open now" if size or url else f"{shown}: will be made with the first engine"
         yield ok("store", said)
@@ -81,7 +81,7 @@ def engines(place: Surroundings) -> Iterator[Finding]:
     runs = place.directory / "runs"
     folders = _run_folders(runs)
     alive = _alive(runs)
-    address = _address(place.directory)
+    address = address_of(place.directory)
     if address is None:
         if alive:
             yield warn("engines", f"{len(alive)} run, and no gateway watches them", "rucat list (starts one)")
@@ -98,12 +98,12 @@ def engines(place: Surroundings) -> Iterator[Finding]:
         yield warn("engines", said, "wait a minute: the gateway removes them; else " + REPLACE)
 
 
-def ask(address: launch.Address, path: str) -> dict[str, Any]:
+def ask(address: launch.Address, path: str, limit_s: float = ANSWER_S) -> dict[str, Any]:
     """Ask the gateway that is there, and no other."""
-    connection = http.client.HTTPConnection("rucat", timeout=ANSWER_S)
+    connection = http.client.HTTPConnection("rucat", timeout=limit_s)
     connection.sock = socket.socket(socket.AF_UNIX)
     try:
-        connection.sock.settimeout(ANSWER_S)
+        connection.sock.settimeout(limit_s)
         connection.sock.connect(address.socket)
         connection.request("GET", f"/rucat/{path}", headers={"Connection": "close"})
         found: dict[str, Any] = json.loads(connection.getresponse().read())
@@ -126,7 +126,8 @@ def _none(directory: Path, record: datadir.Record | None) -> Finding:
     return warn("gateway", f"none runs; {file} is stale: process {record.pid} ended without a word", REPLACE)
 
 
-def _address(directory: Path) -> launch.Address | None:
+def address_of(directory: Path) -> launch.Address | None:
+    """Where the gateway of a data directory answers; None where none runs."""
     try:
         return launch.find(directory)
     except GatewayUnavailable:

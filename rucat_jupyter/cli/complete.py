@@ -25,14 +25,14 @@ def profiles(incomplete: str) -> list[tuple[str, str]]:
 
 def contexts(incomplete: str) -> list[tuple[str, str]]:
     """Contexts of the kubeconfig, each with its namespace."""
-    from ..notebook import kubeconfig
+    from ..host import kubeconfig
 
     return _matching([(name, namespace or "default") for name, namespace in kubeconfig.contexts()], incomplete)
 
 
 def namespaces(incomplete: str) -> list[tuple[str, str]]:
     """Namespaces that contexts and engines name: a cluster is not asked for Tab."""
-    from ..notebook import kubeconfig
+    from ..host import kubeconfig
 
     named = {namespace: name for name, namespace in kubeconfig.contexts() if namespace}
     for view in _ask("engines", "engines"):

@@ -53,6 +53,7 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (UI_PAGES, ("GET", "HEAD")),
     ("/rucat/profiles", ("GET",)),
     ("/rucat/health", ("GET",)),
+    ("/rucat/checkup", ("GET",)),
     (r"/rucat/openapi\.json", ("GET",)),
 )
 """The URL table: pattern and methods."""

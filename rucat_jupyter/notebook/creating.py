@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import EngineNotFound, NameTaken, NotPossible, RucatError
+from ..host.kubeconfig import fields as kubernetes_fields
 from . import text
 from .api import Api, View, engine_path
 from .asked import differences, remedy, request
 from .client import Engine, default_api
 from .failures import StillWaiting, WaitInterrupted, hows, words
 from .identity import caller, default_local_name, get_shell, local_fields, random_suffix
-from .kubeconfig import fields as kubernetes_fields
 from .phase import Phase, SilentPhase, live_phase, notice
 
 LOCAL = "local"

@@ -9,7 +9,8 @@ from typing import Any
 
 from .. import datadir
 from ..errors import RucatError
-from . import kubeconfig, spark_confs
+from ..host import kubeconfig
+from . import spark_confs
 from .api import View
 from .client import default_api
 from .spark_confs import Setting

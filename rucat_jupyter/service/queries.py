@@ -51,6 +51,17 @@ class NoQuery(Model):
     """No parameters."""
 
 
+Word = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class CheckupQuery(Model):
+    """Where the asker's engines on Kubernetes would be."""
+
+    kubeconfig: Word | None = Field(None, description="Path of the kubeconfig; default the gateway's own.")
+    context: Word | None = Field(None, description="Context of it; default its current one.")
+    namespace: Word | None = Field(None, description="Namespace; default the context's.")
+
+
 class ListQuery(Model):
     """Which engines, and how long to wait for a change of them."""
 

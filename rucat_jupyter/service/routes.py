@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from .. import __version__
 from ..adapters.ui_pages import UiPages
 from ..datadir import API
-from ..engine import Engine, EngineSpec, Verb
+from ..engine import Engine, EngineSpec, KubernetesSpec, Verb
 from ..errors import (
     BodyTooLarge,
     ConfDenied,
@@ -44,8 +44,9 @@ from .lines import Lines
 from .openapi import body, errors
 from .plan_views import PlanView, plan_view
 from .polls import Polls
-from .queries import CreateQuery, DeleteQuery, EngineQuery, ListQuery, LogsQuery, NoQuery
+from .queries import CheckupQuery, CreateQuery, DeleteQuery, EngineQuery, ListQuery, LogsQuery, NoQuery
 from .views import (
+    CheckupView,
     ConnectionView,
     EnginesView,
     HealthView,
@@ -54,6 +55,7 @@ from .views import (
     ProfilesView,
     SessionPut,
     answer,
+    checkup_view,
     history_view,
     part_view,
     profiles_view,
@@ -365,6 +367,14 @@ async def get_health(call: PlainCall) -> Response:
             profiles=profiles,
         )
     )
+
+
+@router.get("/checkup", response_model=CheckupView)
+async def get_checkup(call: AnyCall, query: Annotated[CheckupQuery, Query()]) -> Response:
+    """Look at the places that my engines are or would be in: reachable or not, which rights are missing."""
+    await call.service.refresh_profiles()
+    asked = KubernetesSpec(**query.model_dump(exclude_none=True))
+    return answer(checkup_view(await call.service.gateway.examine(call.owner, asked)))
 
 
 @router.get("/openapi.json")

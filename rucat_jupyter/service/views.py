@@ -15,6 +15,7 @@ from ..errors import RucatError, Unavailable
 from ..limits import Limits
 from ..monitor import Trouble
 from ..operations import OperationView
+from ..places import Found
 from ..resolving import Profile, Profiles
 from ..view import EngineView
 from .plan_views import ValueView, size_of, value_view, where_of
@@ -138,6 +139,22 @@ class HealthView(Model):
     profiles: PartView = Field(description="The files rucat.toml; engines that exist do not depend on them.")
 
 
+class SymptomView(Model):
+    """One thing that was found at a place of a platform."""
+
+    platform: str
+    place: str
+    found: str
+    fix: str = Field(description="The command that mends it; empty: all is well.")
+    used: bool = Field(description="Whether I have an engine on that platform.")
+
+
+class CheckupView(Model):
+    """What the platforms' places are like now."""
+
+    symptoms: list[SymptomView]
+
+
 def answer(view: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Render without validating again: the view was built from valid parts."""
     return Response(view.__pydantic_serializer__.to_json(view), status, headers, JSON)
@@ -188,6 +205,22 @@ def profile_view(profile: Profile, profiles: Profiles, platforms: Sequence[str])
         where=where_of(profile.platform, spec),
         size=size_of(spec),
         values=[value_view(value) for value in profiles.explain(profile)],
+    )
+
+
+def checkup_view(found: Sequence[Found]) -> CheckupView:
+    """Show what was found."""
+    return CheckupView(
+        symptoms=[
+            SymptomView(
+                platform=each.platform,
+                place=each.symptom.place,
+                found=each.symptom.found,
+                fix=each.symptom.fix,
+                used=each.is_used,
+            )
+            for each in found
+        ]
     )
 
 

@@ -32,6 +32,7 @@ ROUTES = [
     ("GET", "/rucat/engines/{id}/ui/{path}"),
     ("GET", "/rucat/profiles"),
     ("GET", "/rucat/health"),
+    ("GET", "/rucat/checkup"),
     ("GET", "/rucat/openapi.json"),
 ]
 """The URL table: what is promised, whatever the code says."""

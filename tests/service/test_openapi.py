@@ -58,7 +58,7 @@ async def test_a_parameter_is_never_null(client: httpx.AsyncClient) -> None:
     operations = [operation for methods in paths.values() for operation in methods.values()]
     parameters = [parameter for operation in operations for parameter in operation.get("parameters", [])]
     names = {"id", "key", "op", "path", "status", "name", "limit", "page", "since", "wait", "force", "tail", "follow"}
-    names |= {"dry_run", "session_id"}
+    names |= {"dry_run", "session_id", "kubeconfig", "context", "namespace"}
     assert {parameter["name"] for parameter in parameters} == names
     assert all(p["description"] for p in parameters)
     assert not [p for p in parameters if "anyOf" in p["schema"] or p["schema"].get("type") == "null"]

@@ -115,7 +115,7 @@ def test_doctor_is_well_here_and_quick(tmp_path: Path) -> None:
     assert [f for f in found.report.findings if f.level is Level.BAD] == []
     assert found.report.seconds < 3
     assert not (tmp_path / "none").exists()
-    assert len({f.area for f in found.report.findings}) == 19
+    assert len({f.area for f in found.report.findings}) == 20
     assert "<pre>" in found._repr_html_()
 
 

@@ -12,9 +12,9 @@ import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
 
 from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.host import kubeconfig as kubeconfig_module
 from rucat_jupyter.notebook import asked as asked_module
 from rucat_jupyter.notebook import client, creating, identity
-from rucat_jupyter.notebook import kubeconfig as kubeconfig_module
 from rucat_jupyter.notebook.creating import create, differences, find_or_create
 from rucat_jupyter.notebook.failures import EngineFailed, StillWaiting, WaitInterrupted
 from rucat_jupyter.notebook.phase import SilentPhase

@@ -100,7 +100,7 @@ def _confs(spec: EngineSpec, name: str, wanted: Sizes, context: Context) -> list
 
 
 async def _rights(api: Api, found: _Findings) -> None:
-    lacking = await reviews.missing(api, reviews.NEEDED)
+    lacking = await reviews.missing(api)
     if lacking:
         words = (
             f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}. To give them: {reviews.remedy(api.way)}"
@@ -115,18 +115,23 @@ async def _dry_run(api: Api, made: Objects, wanted: Sizes, found: _Findings) -> 
     bodies = [("", each) for each in (made.root, *made.owned)]
     if wanted.first or wanted.is_dynamic:
         bodies.append(("an executor: ", _executor(made, wanted)))
-    refusals = [said for said in await asyncio.gather(*(_try(api, who, body) for who, body in bodies)) if said]
+    made_name = made.root["metadata"]["name"]
+    refusals = [
+        said for said in await asyncio.gather(*(_try(api, made_name, who, body) for who, body in bodies)) if said
+    ]
     found.obstacles += dict.fromkeys(refusals)
     if not refusals:
         found.checked.append("Dry run: the API server would take all of it.")
 
 
-async def _try(api: Api, who: str, body: Json) -> str:
+async def _try(api: Api, made_name: str, who: str, body: Json) -> str:
     """Why the API server would refuse an object; empty where it would not."""
     try:
         await api.create(path(KINDS[body["kind"]], api.way.namespace), body, dry_run=True)
     except ApiFault as exc:
-        return f"{who}{exc.message}"
+        said = exc.message.replace(made_name, RUN)
+        fix = f" To make it: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
+        return f"{who}{said}.{fix}" if fix else f"{who}{said}"
     return ""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
+from ...rights import Right, needed
 from .access import Way
 from .api import Api
 
@@ -14,33 +14,9 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 """Every user who is known may create these: they say what oneself may do, and keep nothing."""
 
 
-class Right(NamedTuple):
-    """One verb on one resource (``pods/log`` is a part of one)."""
-
-    verb: str
-    resource: str
-    group: str = ""
-
-
-NEEDED = tuple(
-    Right(verb, resource)
-    for resource, verbs in {
-        "configmaps": "create get list delete",
-        "secrets": "create",
-        "services": "create",
-        "pods": "create get list watch delete",
-        "pods/log": "get",
-        "pods/portforward": "create get",
-        "events": "list watch",
-    }.items()
-    for verb in verbs.split()
-)
-"""What the gateway does in a namespace."""
-
-
-async def missing(api: Api, rights: Iterable[Right]) -> list[Right]:
-    """Those of the rights that the gateway does not have in the way's namespace; raises what the API does."""
-    wanted = list(rights)
+async def missing(api: Api) -> list[Right]:
+    """The rights that Rucat needs and the gateway does not have in the way's namespace; raises what the API does."""
+    wanted = list(needed(api.way.namespace))
     allowed = await asyncio.gather(*(_is_allowed(api, right) for right in wanted))
     return [right for right, is_allowed in zip(wanted, allowed, strict=True) if not is_allowed]
 
@@ -49,7 +25,8 @@ def words(rights: Sequence[Right]) -> str:
     """Rights by resource: ``pods (create, delete), pods/log (get)``."""
     verbs: dict[str, list[str]] = {}
     for right in rights:
-        verbs.setdefault(right.resource, []).append(right.verb)
+        part = f"/{right.subresource}" if right.subresource else ""
+        verbs.setdefault(f"{right.resource}{part}", []).append(right.verb)
     return ", ".join(f"{resource} ({', '.join(each)})" for resource, each in verbs.items())
 
 
@@ -64,12 +41,12 @@ def kubectl(way: Way) -> str:
 
 
 async def _is_allowed(api: Api, right: Right) -> bool:
-    resource, _, part = right.resource.partition("/")
-    asked = {"namespace": api.way.namespace, "verb": right.verb, "group": right.group, "resource": resource}
+    asked = {"namespace": api.way.namespace, "verb": right.verb, "group": "", "resource": right.resource}
+    more = {"subresource": right.subresource, "name": right.name}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {**asked, **({"subresource": part} if part else {})}},
+        "spec": {"resourceAttributes": {**asked, **{key: value for key, value in more.items() if value}}},
     }
     answer = await api.create(REVIEWS, body)
     return bool((answer.get("status") or {}).get("allowed"))

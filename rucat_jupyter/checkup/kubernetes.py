@@ -1,0 +1,49 @@
+"""Looks at Kubernetes through the gateway, which alone speaks with clusters: what answers, which rights are missing."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from ..host import kubeconfig
+from .examine import Surroundings
+from .findings import Finding, bad, ok, warn
+from .gateway import REPLACE, address_of, ask
+
+AREA = "kubernetes"
+ANSWER_S = 2.2
+"""A cluster that does not answer is told by the gateway before that."""
+
+
+def clusters(place: Surroundings) -> Iterator[Finding]:
+    """Say what the gateway finds at the places that engines are or would be in.
+
+    What is wrong there is bad for those who have engines on Kubernetes, and a warning for those who may want some.
+    """
+    files = kubeconfig.files(place.env)
+    address = address_of(place.directory)
+    known = ", ".join(name for name, _ in kubeconfig.contexts(place.env)) if files else ""
+    if address is None:
+        said = f"contexts {known}" if known else "no kubeconfig"
+        yield ok(AREA, f"{said}; no gateway runs that could look at a cluster (rucat doctor --start)")
+        return
+    query = f"?{urlencode({'kubeconfig': os.pathsep.join(files)})}" if files else ""
+    try:
+        found = ask(address, f"checkup{query}", ANSWER_S)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        yield warn(AREA, f"the gateway did not answer within {ANSWER_S:g} s ({type(error).__name__})", "run it again")
+        return
+    symptoms = found.get("symptoms")
+    if symptoms is None:  # an older gateway has no such route
+        yield warn(AREA, f"the gateway cannot look: {found.get('message', 'it is an older one')}", REPLACE)
+        return
+    for symptom in symptoms:
+        said = f"{symptom['place']}: {symptom['found']}"
+        if not symptom["fix"]:
+            yield ok(AREA, said)
+        elif symptom["used"] or files:
+            yield (bad if symptom["used"] else warn)(AREA, said, symptom["fix"])
+    if not symptoms or not (files or any(symptom["used"] or not symptom["fix"] for symptom in symptoms)):
+        yield ok(AREA, "no kubeconfig, and no engine there: nothing to look at")

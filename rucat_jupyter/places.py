@@ -1,0 +1,51 @@
+"""What ``doctor`` asks of the platforms whose places can be looked at: each place that engines are or would be in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .engine import Engine, EngineSpec, KubernetesSpec
+from .fragments import merge
+from .ports import Examiner, Platform, Symptom
+from .resolving import Profiles
+
+MOST = 5
+"""Places that are looked at: more would take too long, and say the same."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A symptom, its platform, and whether an engine of the asker's is on that platform."""
+
+    platform: str
+    symptom: Symptom
+    is_used: bool
+
+
+async def examine(
+    platforms: Mapping[str, Platform], profiles: Profiles, engines: Sequence[Engine], asked: KubernetesSpec
+) -> list[Found]:
+    """Look at the places of these engines, of profiles, and at what ``asked`` means where neither says otherwise."""
+    looks = [
+        _look(name, platform, profiles, [engine for engine in engines if engine.platform == name], asked)
+        for name, platform in platforms.items()
+        if isinstance(platform, Examiner)
+    ]
+    return [found for look in await asyncio.gather(*looks) for found in look]
+
+
+async def _look(
+    name: str, platform: Examiner, profiles: Profiles, engines: Sequence[Engine], asked: KubernetesSpec
+) -> list[Found]:
+    base: dict[str, object] = {name: asked.model_dump(exclude_defaults=True)}
+    own = [EngineSpec.model_validate(merge(base, found.spec)) for found in profiles.all() if found.platform == name]
+    places = {_key(spec): spec for spec in [*(engine.spec for engine in engines), EngineSpec(kubernetes=asked), *own]}
+    found = await platform.examine(list(places.values())[:MOST])
+    return [Found(name, symptom, bool(engines)) for symptom in found]
+
+
+def _key(spec: EngineSpec) -> tuple[str | None, ...]:
+    place = spec.kubernetes
+    return place.kubeconfig, place.context, place.namespace, place.service_account
