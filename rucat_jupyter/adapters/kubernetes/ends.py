@@ -17,6 +17,9 @@ from .phases import condition, is_node_silent
 
 Json = dict[str, Any]
 
+EXIT_EXECUTORS = 11
+"""Spark's ``SparkExitCode.EXCEED_MAX_EXECUTOR_FAILURES``."""
+
 _DISRUPTED = {
     "DeletionByTaintManager": Reason.NODE_LOST,
     "DeletionByPodGC": Reason.NODE_LOST,
@@ -35,6 +38,11 @@ _STATUS = {
     "NodeAffinity": Reason.UNSCHEDULABLE,
     "UnexpectedAdmissionError": Reason.UNSCHEDULABLE,
 }
+_CLIENT_REFUSED = re.compile(
+    r"KubernetesClientException: .*?(?:Message: |message=)(?P<said>[^\n]+?)"
+    r"(?:, metadata=ListMeta|\. Received status: |$)",
+    re.MULTILINE,
+)
 _REFUSED = (
     (re.compile(r"exceeded quota|failed quota"), Reason.QUOTA_EXCEEDED),
     (re.compile(r"violates PodSecurity|serviceaccount .* not found|is being terminated"), Reason.FORBIDDEN),
@@ -107,6 +115,9 @@ def end_of_pod(  # noqa: PLR0911 - first match
         return End(Reason.LOST, f"the pod is {status.get('phase', 'gone')}: {said or 'nothing says why'}")
     if last.reason in {"StartError", "ContainerCannotRun"}:
         return End(Reason.CRASH_ON_START, f"the container could not be started: {_line(last.message)}")
+    if last.exit_code == EXIT_EXECUTORS and "executor failures" in log:
+        text = "too many of its executors failed, so Spark ended the engine (exit code 11)"
+        return End(Reason.EXITED, text + (f"; the last refusal: {refused}" if (refused := refusal_in(log)) else ""))
     return end_of(Death(last.exit_code, log, was_ready=was_running, was_watched=True))
 
 
@@ -116,6 +127,15 @@ def refusal(status: int, message: str) -> Reason:
         if pattern.search(message):
             return reason
     return Reason.FORBIDDEN if status == 403 else Reason.CONFIG_INVALID
+
+
+def refusal_in(log: str) -> str:
+    """Why the API server refuses the driver's executors, by the end of its log; empty where it does not."""
+    found = list(_CLIENT_REFUSED.finditer(log))
+    if not found or "forbidden" not in found[-1]["said"].lower():
+        return ""
+    said = re.sub(r'^pods "[^"]*" is forbidden', "executor pods are forbidden", found[-1]["said"])
+    return _line(said.strip().rstrip("."))[:300]
 
 
 def _limit(pod: Json) -> str:

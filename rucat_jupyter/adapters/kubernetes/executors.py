@@ -6,7 +6,6 @@ no event: only the driver's log has it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,12 +18,6 @@ from .sizes import sizes
 
 Json = dict[str, Any]
 MOST_REASONS = 4
-_REFUSED = re.compile(
-    r"KubernetesClientException: .*?(?:Message: |message=)(?P<said>[^\n]+?)"
-    r"(?:, metadata=ListMeta|\. Received status: |$)",
-    re.MULTILINE,
-)
-_BEGUN = re.compile(r"Going to request (\d+) executors")
 
 
 def wanted(spec: EngineSpec) -> int:
@@ -63,8 +56,8 @@ def count(  # noqa: PLR0917 - what is known of one engine
     return Executors(max(wanted(spec), running + pending), running, pending, len(lost), unique)
 
 
-def loss(pod: Json) -> str | None:
-    """Why an executor has failed, in one line; None where it has not, or was told to go."""
+def loss(pod: Json, *, may_go: bool) -> str | None:
+    """Why an executor has failed, in one line; None where it has not, or where Spark lets them go (``may_go``)."""
     status = pod.get("status") or {}
     name = pod["metadata"].get("labels", {}).get("spark-exec-id") or pod["metadata"]["name"]
     if status.get("reason"):
@@ -72,16 +65,6 @@ def loss(pod: Json) -> str | None:
         return f"executor {name}: {status['reason']}{f': {said}' if said else ''}"
     last = ended(pod)
     if last is None or (last.exit_code in {0, 143} and last.reason != "OOMKilled"):
-        return None
+        return None if may_go or (last is not None and last.exit_code == 0) else f"executor {name}: its pod was deleted"
     how = "out of memory" if last.reason == "OOMKilled" or last.exit_code == 52 else last.reason or "failed"
     return f"executor {name}: {how} (exit code {last.exit_code})"
-
-
-def refusal(log: str) -> str:
-    """Why the API server refuses the driver's executors, by the end of its log; empty where it does not."""
-    found = list(_REFUSED.finditer(log))
-    if not found or "forbidden" not in found[-1]["said"].lower():
-        return ""
-    said = found[-1]["said"].removesuffix("..").strip()
-    said = re.sub(r'^pods "[^"]*" is forbidden', "executor pods are forbidden", said)
-    return " ".join(said.split())[:300]

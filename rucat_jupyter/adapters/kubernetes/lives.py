@@ -54,12 +54,12 @@ class Lives:
         try:
             root = await self._root(site, made.root)
         except ApiFault as exc:
-            raise _refused(exc) from None
+            raise _refused(exc, site.way.namespace) from None
         try:
             await self._owned(site, manifests.owned_by(made, root["metadata"]["uid"]), root["metadata"]["uid"])
         except ApiFault as exc:
             await self._delete(site, engine.run_name)
-            raise _refused(exc) from None
+            raise _refused(exc, site.way.namespace) from None
 
     async def _root(self, site: Site, wanted: Json) -> Json:
         name = wanted["metadata"]["name"]
@@ -138,15 +138,15 @@ class Lives:
                 kept = await asyncio.to_thread(self._archive.put, engine.run_name, end)
             return Observation(Presence.ENDED, end=kept.end)
         counted = site.count(engine) if is_wanted(engine) and engine.state is State.RUNNING else None
-        leaving = going(pod)
+        blocked, leaving = site.blocked(engine.id), going(pod)
         if leaving is not None:
-            return Observation(Presence.ALIVE, end=leaving, executors=counted)
+            return Observation(Presence.ALIVE, end=leaving, executors=counted, blocked=blocked)
         if engine.state is State.RUNNING:
             node = (pod.get("spec") or {}).get("nodeName", "?")
             words = f"node {node} does not report: the API says NotReady" if is_node_silent(pod) else ""
-            return Observation(Presence.ALIVE, words, executors=counted)
+            return Observation(Presence.ALIVE, words, executors=counted, blocked=blocked)
         phase = site.phase(pod, engine.id)
-        return Observation(Presence.ALIVE, phase.message, phase.end, waits_for=phase.reason)
+        return Observation(Presence.ALIVE, phase.message, phase.end, waits_for=phase.reason, blocked=blocked)
 
     def _gone(self, engine: Engine, last: Json) -> End:
         if has_ended(last):
@@ -214,6 +214,9 @@ def _owner(pod: Json) -> str:
     return str(owners[0]["uid"]) if owners else ""
 
 
-def _refused(exc: ApiFault) -> PlatformError:
+def _refused(exc: ApiFault, namespace: str) -> PlatformError:
     """What the API server said no to, as a failure of the engine."""
-    return PlatformError(exc.message, reason=refusal(exc.status, exc.message).value)
+    reason = refusal(exc.status, exc.message)
+    is_of_rights = "serviceaccount" in exc.message.lower() or "cannot create resource" in exc.message
+    make = f"; what Rucat needs is made by: rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
+    return PlatformError(exc.message + (make if is_of_rights else ""), reason=reason.value)

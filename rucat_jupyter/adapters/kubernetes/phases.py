@@ -6,6 +6,7 @@ sandboxes, in Events alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,9 @@ _CONFIG = {"CreateContainerConfigError"}
 _CREATE = {"CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError", "StartError"}
 _MOUNT_EVENTS = {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "VolumeFailedDelete"}
 _SANDBOX_EVENTS = {"FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady", "FailedCreatePodContainer"}
+
+
+_FAILED_TO = re.compile(r'^Failed to pull image "[^"]*": ')
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def phase_of(  # noqa: PLR0911 - first match
     status = pod.get("status") or {}
     waiting = next((w for w in _waiting(status)), None)
     if waiting is None and (status.get("phase") == "Running" or is_ready(pod)):
-        return Phase() if is_ready(pod) else Phase("Spark is starting", None)
+        return Phase("Spark is starting")
     scheduled = condition(pod, "PodScheduled")
     if scheduled is None or scheduled.get("status") != "True":
         return _unscheduled(pod, scheduled, events)
@@ -125,6 +129,7 @@ def _pulling(word: str, said: str, events: Sequence[Json], failing_since: dateti
     told = next((event["message"] for event in reversed(failed)), "")
     if word == "ImagePullBackOff" and told:  # "Back-off pulling image": why is in the event alone
         said = _short(told)
+    said = _FAILED_TO.sub("", said)  # kubelets say it in one state and leave it out in the next
     times = [time_of(event.get("firstTimestamp") or event.get("eventTime")) for event in failed]
     since = min([at for at in (*times, failing_since) if at], default=now)
     until = since + PULL_GRACE

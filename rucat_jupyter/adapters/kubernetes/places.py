@@ -124,6 +124,11 @@ class Places:
                 await site.close()
             raise problem
 
+    async def drop(self, engine_id: str) -> None:
+        """Let go of what leads to an engine that is no more."""
+        for site in self._sites.values():
+            await site.drop(engine_id)
+
     # --- private --------------------------------------------------------------------------------------------
 
     async def _is_it(self, site: Site) -> bool:

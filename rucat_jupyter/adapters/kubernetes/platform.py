@@ -178,6 +178,8 @@ class KubernetesPlatform:
                 await self._clean(engine, is_all=is_all)
             for name in self._lives.runs(engine.id) if is_all else ():
                 await self._lives.remove(name)
+            if is_all:
+                await self._places.drop(engine.id)
 
     async def _clean(self, engine: Engine, *, is_all: bool) -> None:
         site = await self._places.site(engine.site)
@@ -251,17 +253,12 @@ class KubernetesPlatform:
             yield line
 
     async def endpoint(self, engine: Engine) -> Endpoint | None:
-        """The pod's address, as soon as it has one."""
+        """In the cluster the pod's address, else a port of this machine that leads there; None before it has one."""
         if self._archive.get(engine.run_name) is not None:
             return None
         site = await self._places.site(engine.site)
-        pod = site.pods.items.get(engine.run_name)
-        address = (pod or {}).get("status", {}).get("podIP")
-        if not address:
-            return None
-        host = f"[{address}]" if ":" in address else address
-        has_ui = engine.spec.conf.get("spark.ui.enabled", "true").lower() != "false"
-        return Endpoint(host, names.CONNECT_PORT, f"http://{host}:{names.UI_PORT}" if has_ui else None)
+        has_ui = engine.spec.conf.get("spark.ui.enabled", "true").strip().lower() != "false"
+        return await site.endpoint(engine, names.UI_PORT if has_ui else None)
 
     async def changes(self) -> AsyncIterator[str]:
         """Ids of engines of whose pods or executors something has changed, as it happens."""

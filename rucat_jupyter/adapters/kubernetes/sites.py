@@ -6,22 +6,29 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ...deadline import within
-from ...engine import Engine
+from ...engine import Engine, State
 from ...lifecycle import Executors
+from ...ports import Endpoint
 from . import executors, names
 from .access import Way
 from .api import Api, ApiFault, path
-from .ends import has_ended
+from .ends import has_ended, refusal_in
 from .names import selector
-from .phases import Phase, phase_of, pull_fails
+from .phases import Phase, is_ready, phase_of, pull_fails
+from .sizes import is_dynamic
 from .watch import Mirror
+
+if TYPE_CHECKING:
+    from .forward import Forwards
 
 Json = dict[str, Any]
 REMEMBERED = 2000
 """Pods that have gone, and events, of which the last state is kept."""
+REMEMBERED_OF_ONE = 200
 LOOK_INTO_LOG_S = 8.0
 LOOK_AGAIN_S = 2.0
 
@@ -39,10 +46,11 @@ class Site:
         self._executors: dict[str, set[str]] = {}  # by run name
         self._told: dict[str, list[Json]] = {}  # events by pod
         self._last: dict[str, Json] = {}  # final states of drivers' pods, by name
-        self._lost: dict[str, dict[str, str]] = {}  # executors that failed, by run name and pod
+        self._ended: dict[str, dict[str, Json]] = {}  # last states of executors, by run name and pod
         self._failing: dict[str, datetime] = {}  # since when a pod's image cannot be pulled, by the pod's uid
         self._refused: dict[str, str] = {}  # why the API server refuses executors, by run name
         self._asked: dict[str, float] = {}  # when the driver's log was last looked into, by run name
+        self._forwards: Forwards | None = None
         self._leaving: dict[str, asyncio.Event] = {}  # set when a pod's end is told
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +62,8 @@ class Site:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._forwards is not None:
+            await self._forwards.close()
         await self.pods.close()
         await self._events.close()
         await self.api.close()
@@ -70,6 +80,34 @@ class Site:
     def at(self, kind: str, name: str = "", tail: str = "") -> str:
         """The API's path of something in this namespace."""
         return path(kind, self.way.namespace, name, tail=tail)
+
+    # --- the way to an engine --------------------------------------------------------------------------------
+
+    async def endpoint(self, engine: Engine, ui_port: int | None) -> Endpoint | None:
+        """Where this gateway's clients reach an engine; None before its pod has an address, which it then keeps."""
+        pod = self.pods.items.get(engine.run_name)
+        address = ((pod or {}).get("status") or {}).get("podIP")
+        if not address:
+            return None
+        forward = await asyncio.to_thread(_forward)
+        if self.way.is_in_cluster:
+            inside: Endpoint = forward.direct(address, names.CONNECT_PORT, ui_port)
+            return inside
+        if engine.state is State.PENDING and pod is not None and not is_ready(pod):
+            return None  # nobody listens: each try would be a WebSocket through the API server
+        if self._forwards is None:
+            self._forwards = forward.Forwards(self.api.client)
+        at = forward.Pod(self.way.namespace, engine.run_name)
+        return await self._forwards.endpoint(engine.id, at, names.CONNECT_PORT, ui_port)
+
+    def blocked(self, engine_id: str) -> str:
+        """What stands between this gateway and an engine's pod, as far as it is known; else empty."""
+        return self._forwards.trouble(engine_id) if self._forwards else ""
+
+    async def drop(self, engine_id: str) -> None:
+        """Let go of the way to an engine that is no more."""
+        if self._forwards is not None:
+            await self._forwards.drop(engine_id)
 
     # --- drivers ----------------------------------------------------------------------------------------------
 
@@ -113,7 +151,9 @@ class Site:
         """The executors of the engine's present life, by the copy."""
         run = engine.run_name
         pods = [self.pods.items[name] for name in sorted(self._executors.get(run, ())) if name in self.pods.items]
-        lost = list(self._lost.get(run, {}).values())
+        may_go = is_dynamic(engine.spec)
+        losses = (executors.loss(pod, may_go=may_go) for pod in self._ended.get(run, {}).values())
+        lost = [why for why in losses if why is not None]
         found = executors.count(
             engine.spec, pods, self._told, lost, self._refused.get(run, ""), datetime.now(timezone.utc)
         )
@@ -138,7 +178,7 @@ class Site:
 
         await asyncio.sleep(2.0)  # Spark asks for executors a second after it has begun
         text = await tail_of(self.api, self.way.namespace, run, 300)
-        refused = executors.refusal(text or "")
+        refused = refusal_in(text or "")
         if refused != self._refused.get(run, ""):
             self._refused[run] = refused
         self._ring_at(LOOK_INTO_LOG_S, engine_id)
@@ -161,7 +201,7 @@ class Site:
         """Forget a life that is over."""
         self._last.pop(run, None)
         self._told.pop(run, None)
-        self._lost.pop(run, None)
+        self._ended.pop(run, None)
         self._refused.pop(run, None)
         self._asked.pop(run, None)
         self._executors.pop(run, None)
@@ -191,10 +231,10 @@ class Site:
             self._executors.get(run, set()).discard(name)
         else:
             self._executors.setdefault(run, set()).add(name)
-        why = executors.loss(pod) if has_ended(pod) else None
-        if why is not None:
-            self._lost.setdefault(run, {})[name] = why
-            _bound(self._lost)
+        if is_gone or has_ended(pod):
+            self._ended.setdefault(run, {})[name] = pod
+            _bound(self._ended[run], REMEMBERED_OF_ONE)
+            _bound(self._ended)
 
     def _event_changed(self, old: Json | None, new: Json | None) -> None:
         if new is None:
@@ -218,6 +258,13 @@ class Site:
     def _alarm(self, engine_id: str) -> None:
         self._alarms.pop(engine_id, None)
         self._ring(engine_id)
+
+
+def _forward() -> ModuleType:
+    """The forwards, whose library takes a while to load."""
+    from . import forward
+
+    return forward
 
 
 def _trim_pod(pod: Json) -> Json:
@@ -249,8 +296,8 @@ def _event_time(event: Json) -> str:
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
-def _bound(memory: dict[str, Any]) -> None:
-    while len(memory) > REMEMBERED:
+def _bound(memory: dict[str, Any], most: int = REMEMBERED) -> None:
+    while len(memory) > most:
         del memory[next(iter(memory))]
 
 
