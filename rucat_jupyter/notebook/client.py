@@ -364,7 +364,7 @@ def _let_go(engine_id: str) -> None:
 def _reason(events: Sequence[dict[str, Any]]) -> str:
     """Why the last life ended, where somebody said so."""
     for event in reversed(events):
-        if event.get("kind") in ("create", "restart"):
+        if event.get("kind") in ("create", "restart", "starting", "running"):
             break
         if event.get("reason") not in (None, "", "stopped"):
             return str(event["reason"])

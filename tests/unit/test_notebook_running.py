@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -105,6 +105,18 @@ def test_an_engine_lists_and_cancels() -> None:
             engine.cancel(given)
     path = "/rucat/engines/0123456789abcdef/operations"
     assert asked == [("GET", path), ("POST", f"{path}/{found['id']}/cancel"), ("POST", f"{path}/a%2Fb%3Fc/cancel")]
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [((("stop", ""),), ""), ((("stop", "idle for 1 h"), ("stopped", "stopped")), "idle for 1 h"), ((), "")],
+)
+def test_a_stop_is_explained_by_what_came_after_the_start(ends: Sequence[tuple[str, str]], reason: str) -> None:
+    """Never by the start itself: its line in history says which run began."""
+    lines = [("restart", ""), ("starting", "run 3"), ("running", ""), *ends]
+    events = [{"kind": kind, "reason": why} for kind, why in lines]
+    engine = Engine(make_view(status="Stopping"), answering(lambda _: httpx.Response(200, json={"events": events})))
+    assert engine.explained()["message"] == reason
 
 
 # --- the Spark UI -------------------------------------------------------------------------------------------
