@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
-from rucat_jupyter import datadir
+from rucat_jupyter import datadir, launch
 from rucat_jupyter.checkup import (
     Finding,
     Level,
@@ -24,6 +25,7 @@ from rucat_jupyter.checkup import (
     examine,
     gateway,
     jupyter,
+    kubernetes,
     machine,
     network,
     places,
@@ -208,6 +210,73 @@ def test_a_network_mount_is_seen(tmp_path: Path) -> None:
     assert places.file_system(Path("/home dirs/x"), mounts) == "nfs4"
     assert places.file_system(Path("/usr"), mounts) == "ext4"
     assert places.file_system(Path("/usr"), tmp_path / "none") == ""
+
+
+# --- kubernetes -------------------------------------------------------------------------------------------
+
+
+class Looked:
+    """A gateway that answers a check-up so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object] | Exception) -> None:
+        self.asked = ""
+        self._answer = answer
+        address = launch.Address(Path(), "socket", 1, "0", 1)
+        monkeypatch.setattr(kubernetes, "address_of", lambda directory: address)
+        monkeypatch.setattr(kubernetes, "ask", self._ask)
+
+    def _ask(self, address: object, path: str, limit_s: float) -> dict[str, object]:
+        self.asked = path
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def symptom(found: str, fix: str = "", *, used: bool = False) -> dict[str, object]:
+    return {"platform": "kubernetes", "place": "team-a", "found": found, "fix": fix, "used": used}
+
+
+def test_clusters_are_looked_at_by_the_gateway_with_my_kubeconfig(
+    place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing is bad for those who have engines there, else a warning; what is well is told."""
+    file = tmp_path / "my config"
+    file.write_text("contexts: [{name: dev, context: {}}]")
+    here = replace(place, env={"KUBECONFIG": str(file)})
+    looked = Looked(monkeypatch, {"symptoms": [symptom("no rights", "apply", used=True), symptom("well")]})
+    found = list(kubernetes.clusters(here))
+    assert [(f.level, f.found, f.fix) for f in found] == [
+        (Level.BAD, "team-a: no rights", "apply"),
+        (Level.OK, "team-a: well", ""),
+    ]
+    assert looked.asked == f"checkup?{urlencode({'kubeconfig': str(file)})}"
+    Looked(monkeypatch, {"symptoms": [symptom("no rights", "apply")]})
+    assert only(kubernetes.clusters(here), Level.WARN).fix == "apply"
+
+
+def test_who_has_nothing_to_do_with_kubernetes_is_not_bothered(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a kubeconfig nor an engine there: no finding but that."""
+    none = replace(place, env={"KUBECONFIG": "/none"})
+    Looked(monkeypatch, {"symptoms": [symptom("there is none", "export KUBECONFIG")]})
+    assert [f.level for f in kubernetes.clusters(none)] == [Level.OK]
+    Looked(monkeypatch, {"symptoms": []})
+    assert "nothing to look at" in only(kubernetes.clusters(none), Level.OK).found
+
+
+@pytest.mark.parametrize("answer", [OSError("slow"), {"code": "no_such_route", "message": "Rucat has no such path"}])
+def test_a_gateway_that_does_not_look_is_told(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object] | Exception
+) -> None:
+    """One that is older, or too slow."""
+    Looked(monkeypatch, answer)
+    assert only(kubernetes.clusters(replace(place, env={"KUBECONFIG": "/none"})), Level.WARN).fix
+
+
+def test_without_a_gateway_only_files_are_looked_at(place: Surroundings) -> None:
+    """No cluster is asked by the check-up itself."""
+    assert "no gateway runs" in only(kubernetes.clusters(place), Level.OK).found
 
 
 # --- gateway ----------------------------------------------------------------------------------------------

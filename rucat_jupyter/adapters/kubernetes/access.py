@@ -128,8 +128,11 @@ def _load_library() -> None:
 
 
 async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
-    from kubernetes.aio.config import load_kube_config
+    from kubernetes.aio.config import kube_config, load_kube_config
 
+    written = kube_config._temp_files  # by content, for the whole process: also those that somebody has removed since
+    for content in [content for content, file in written.items() if not Path(file).is_file()]:
+        del written[content]
     loader = await load_kube_config(  # type: ignore[no-untyped-call]
         way.kubeconfig,
         context=way.context,
