@@ -10,7 +10,7 @@ BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
-.PHONY: help demo lab test check lint docs pictures bench cluster cluster-down clean
+.PHONY: help demo lab test check lint docs pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
@@ -59,6 +59,9 @@ pictures: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)
+
+cluster-build: $(VENV)/.ready-test
+	@PYTHONPATH=tests $(PYTHON) -m cluster build
 
 cluster: $(VENV)/.ready-test
 	@PYTHONPATH=tests $(PYTHON) -m cluster up $(CLUSTER) --number $(NUMBER) --port $(PORT) --bridge $(BRIDGE)

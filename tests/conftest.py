@@ -19,6 +19,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cluster import (  # noqa: F401  (fixtures for every test)
+    api_server,
+    cluster,
+    kwok_node,
+    namespace,
+    new_namespace,
+    own_cluster,
+    real_surreal,
+    restricted_namespace,
+    surreal_url,
+)
 
 from tools.leftovers import describe_and_kill, left_processes
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cache, image, up, versions
+from . import binaries, cache, image, surreal, up, versions
 from .layout import Layout
 
 
@@ -35,6 +35,10 @@ def _do(given: argparse.Namespace) -> int:
         raise cache.CannotBuild(reason)
     if given.verb == "build":
         up.build()
+        binaries.kwok()
+        if reason := surreal.missing():
+            raise cache.CannotBuild(reason)
+        surreal.server()
     elif given.verb == "up":
         layout = Layout(given.folder.resolve(), given.number, given.port, given.bridge)
         cluster = up.start(layout)

@@ -8,7 +8,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,6 +20,29 @@ BUILD_LIMIT_S = 3600
 
 class CannotBuild(Exception):
     """A recipe cannot be followed here; its text is one line that says why."""
+
+
+class NotBuilt(Exception):
+    """It has to be built first; its text names it."""
+
+
+_looking = ContextVar("looking", default=False)
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Within this nothing is built: what is not there raises `NotBuilt`."""
+    token = _looking.set(True)
+    try:
+        yield
+    finally:
+        _looking.reset(token)
+
+
+def refuse_when_looking(name: str) -> None:
+    """Raise `NotBuilt` where nothing may be built."""
+    if _looking.get():
+        raise NotBuilt(name)
 
 
 def folder() -> Path:
@@ -46,6 +71,7 @@ def built(name: str, parts: Iterable[str], build: Callable[[Path], None]) -> Pat
     done = place(name, *parts)
     if done.is_dir():
         return done
+    refuse_when_looking(name)
     done.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(done.with_name(done.name + ".lock")):
         if done.is_dir():

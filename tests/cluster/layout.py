@@ -34,6 +34,11 @@ class Layout:
         return f"rucat{self.number}"
 
     @property
+    def is_taken(self) -> bool:
+        """Whether a cluster of this number runs on this machine."""
+        return Path("/sys/class/net", self.link).exists() or any(group.exists() for group in self.groups)
+
+    @property
     def outside(self) -> str:
         """The machine's address on that cable: pods reach what listens on it."""
         return f"10.243.{self.number}.1"

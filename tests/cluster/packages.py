@@ -29,6 +29,7 @@ def missing() -> str | None:
 def install() -> None:
     """Install those that are absent."""
     if absent := _absent():
+        cache.refuse_when_looking(" ".join(absent))
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         cache.run("apt-get", "update", env=quiet)
         cache.run("apt-get", "install", "--yes", "--no-install-recommends", *absent, env=quiet)

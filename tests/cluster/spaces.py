@@ -23,11 +23,22 @@ END_LIMIT_S = 30.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class NumberTaken(CannotBuild):
+    """Another cluster has the number."""
+
+
+def claim(layout: Layout) -> None:
+    """Make the control groups: whoever makes them has the number."""
+    for group in layout.groups:
+        try:
+            group.mkdir()
+        except FileExistsError as exc:
+            raise NumberTaken(f"another cluster on this machine has the number {layout.number} ({group})") from exc
+        _inherit(group)
+
+
 def start(layout: Layout, tied: bool) -> tuple[subprocess.Popen[bytes], int]:
     """Start process 1; tied: it ends all when this process dies. Gives `unshare` and the pid as the machine sees it."""
-    for group in layout.groups:
-        group.mkdir()
-        _inherit(group)
     command = [
         *UNSHARE,
         sys.executable,
@@ -123,6 +134,14 @@ def end(layout: Layout, unshare: int | None) -> None:
     for group in layout.groups:
         for folder, _, _ in os.walk(group, topdown=False):
             Path(folder).rmdir()
+
+
+def forget(process: subprocess.Popen[bytes] | None) -> None:
+    """Close the pipe to a process that has ended, and take its exit code."""
+    if process:
+        if process.stdin:
+            process.stdin.close()
+        process.wait()
 
 
 def _lives(pid: int, layout: Layout) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
-from . import binaries, cache, control, network, node, packages, spaces, versions
+from . import binaries, cache, control, network, node, packages, spaces, store, versions
 from . import layout as layouts
 from .layout import Layout
 
@@ -19,6 +20,7 @@ class Cluster:
         self.layout = layout
         self.pid = pid
         self.unshare = unshare
+        self.process: subprocess.Popen[bytes] | None = None  # of `unshare`, where we started it
 
     @classmethod
     def find(cls, folder: Path) -> Cluster:
@@ -53,6 +55,7 @@ class Cluster:
     def down(self) -> None:
         """End everything and remove the folder."""
         spaces.end(self.layout, self.unshare)
+        spaces.forget(self.process)
         network.drop(self.layout)
         shutil.rmtree(self.layout.folder)
 
@@ -67,34 +70,44 @@ def missing() -> str | None:
 def build(spark_versions: tuple[str, ...] = versions.SPARK) -> None:
     """Build all that a cluster is made of, where it is not built yet."""
     packages.install()
-    node.image.pause_layer()
-    for make in (binaries.kubernetes, binaries.etcd, node.image.base_layer):
-        make()
-    for version in spark_versions:
-        node.image.spark_layer(version)
+    binaries.kubernetes()
+    binaries.etcd()
+    store.prepared(spark_versions)
+
+
+def not_built() -> str | None:
+    """Say in one line what has to be built first, or nothing."""
+    try:
+        with cache.looking():
+            build()
+            binaries.kwok()
+    except cache.NotBuilt as exc:
+        return f"{exc} is not built yet (make cluster-build)"
+    return None
 
 
 def start(layout: Layout, spark_versions: tuple[str, ...] = versions.SPARK, tied: bool = False) -> Cluster:
     """Start a cluster in a new folder; when that fails nothing of it is left."""
     build(spark_versions)
-    if Path("/sys/class/net", layout.link).exists():
-        raise cache.CannotBuild(
-            f"the link {layout.link} is there already: another cluster has the number {layout.number}"
-        )
     layout.folder.mkdir(parents=True)
+    try:
+        spaces.claim(layout)
+    except BaseException:
+        layout.folder.rmdir()
+        raise
     (layout.folder / "logs").mkdir()
     cluster = Cluster(layout, 0)
     try:
         control.prepare(layout)
         network.write_plugin(layout)
-        process, cluster.pid = spaces.start(layout, tied)
-        cluster.unshare = process.pid
-        layout.write_state(pid=cluster.pid, unshare=process.pid)
+        cluster.process, cluster.pid = spaces.start(layout, tied)
+        cluster.unshare = cluster.process.pid
+        layout.write_state(pid=cluster.pid, unshare=cluster.unshare)
         network.lay(layout, cluster.pid)
         network.mount(layout, cluster.pid)
         control.start(layout)
+        store.give(layout, spark_versions)
         node.start_containerd(layout, cluster.pid)
-        node.load_images(cluster.pid, spark_versions)
         control.wait(layout)
         node.start(layout)
         node.wait(layout)
