@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -68,8 +69,9 @@ class Refused(WireError):
 class Wire:
     """An open connection; one task may send while another receives."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
-        self._socket = socket
+    def __init__(self, opened: aiohttp.ClientWebSocketResponse[bool]) -> None:
+        self._socket = opened
+        self._raw = opened.get_extra_info("socket")
         self._to_skip = {DATA: PORT_BYTES, ERROR: PORT_BYTES}
         self._sending = False
         self._pinged_at: float | None = None
@@ -135,8 +137,17 @@ class Wire:
 
     async def close(self) -> None:
         """Say goodbye, briefly, and let go of the socket."""
+        raw = self._raw
         with contextlib.suppress(asyncio.TimeoutError):
             await within(CLOSE_S, self._socket.close())
+        if raw is None:
+            return
+        with contextlib.suppress(OSError):  # else TLS waits for the other end's goodbye, for up to 30 s
+            raw.shutdown(socket.SHUT_RDWR)
+        for _ in range(100):
+            if raw.fileno() == -1:
+                return
+            await asyncio.sleep(CLOSE_S / 100)
 
 
 class Dialler:
@@ -158,7 +169,7 @@ class Dialler:
         await api.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
         rest, config = api.rest_client, api.configuration
         try:
-            socket = await self._connections().ws_connect(
+            opened = await self._connections().ws_connect(
                 f"{config.host}{path}?ports={port}",
                 protocols=(PROTOCOL,),
                 headers=headers,
@@ -175,7 +186,7 @@ class Dialler:
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as exc:
             words = str(exc) or f"no answer within {self._dial_s:.0f} s"
             raise OutOfReach(f"the API server {config.host} does not answer: {words}", is_cluster=True) from exc
-        return Wire(socket)
+        return Wire(opened)
 
     async def close(self) -> None:
         """Let go of the session; wires are closed by whoever has them."""
