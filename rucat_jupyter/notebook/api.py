@@ -148,7 +148,9 @@ class Api:
 
 
 def engine_path(ref: str, *more: str) -> str:
-    """The path of an engine below ``/rucat/``, whatever characters its name has."""
+    """The path of an engine below ``/rucat/``; raises EngineNotFound for what no path can carry, nor any engine be."""
+    if not ref or "/" in ref or set(ref) == {"."}:
+        raise EngineNotFound(f"you have no engine {ref!r}")
     return "/".join(["engines", quote(ref, safe=""), *more])
 
 

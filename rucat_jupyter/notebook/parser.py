@@ -51,11 +51,18 @@ def _parse_with_text(verb: Verb, after: str, *, is_cell: bool) -> argparse.Names
     words, rest = leading_flags(parser, after)
     found = _parsed(verb.name, parser, words)
     if is_cell and rest.strip():
-        raise BadUsage(
-            f"the line of %%rucat {verb.name} has flags only, not {rest.split()[0]!r}: the text goes below it"
-        )
+        word = rest.split()[0]
+        if words and (known := _choices(parser, words[-1])):
+            raise BadUsage(f"{verb.name}: {words[-1]}: {word!r} is none of {', '.join(known)}")
+        raise BadUsage(f"the line of %%rucat {verb.name} has flags only, not {word!r}: the text goes below it")
     found.verb, found.rest = verb.name, rest
     return found
+
+
+def _choices(parser: Parser, flag: str) -> list[str]:
+    """The values of a flag that may also stand alone."""
+    found = (action.choices for action in parser._actions if flag in action.option_strings and action.nargs == "?")
+    return [str(value) for choices in found for value in choices or ()]
 
 
 def _parsed(verb: str, parser: Parser, words: Sequence[str]) -> argparse.Namespace:

@@ -199,9 +199,10 @@ def test_verbs_without_a_name_mean_the_attached_engine(gateway: FakeGateway, run
 
 
 def test_an_unknown_name_lists_the_known_ones(gateway: FakeGateway, run: Any) -> None:
-    """One line."""
-    with pytest.raises(EngineNotFound, match=r"there is no engine 'x'. Yours: etl"):
-        run("stop x")
+    """One line, also for what no path of REST can carry."""
+    for name in ("x", "a/b", "..", "http://x"):
+        with pytest.raises(EngineNotFound, match=rf"there is no engine '{name}'. Yours: etl"):
+            run(f"stop {name}")
 
 
 def test_stop_and_restart_say_what_came_of_it(gateway: FakeGateway, run: Any) -> None:

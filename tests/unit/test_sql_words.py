@@ -69,6 +69,9 @@ def test_the_line_of_a_cell_has_flags_only() -> None:
     assert parse("sql --limit 3", is_cell=True).limit == 3
     with pytest.raises(BadUsage, match=r"the line of %%rucat sql has flags only, not 'select'"):
         parse("sql select 1", is_cell=True)
+    for flag, known in (("--chart", "auto, bar, line, scatter, hist"), ("--explain", "simple, extended, codegen")):
+        with pytest.raises(BadUsage, match=rf"sql: {flag}: 'pie' is none of {known}"):
+            parse(f"sql {flag} pie", is_cell=True)
 
 
 @pytest.mark.parametrize(
