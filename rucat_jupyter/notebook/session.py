@@ -34,10 +34,14 @@ EXIT_S = 0.5  # pending releases of finished queries may take this long at exit
 MAX_BACKOFF_MS = 1000
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 20_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
-"""gRPC waits up to two minutes between tries of a broken connection; a notebook should see it heal."""
+"""gRPC waits up to two minutes between tries of a broken connection; a notebook should see it heal.
+
+The least is no pause: it is how long one try may take until the server says its first word, on a slow way to a cluster
+or while the gateway holds it until the API server is back.
+"""
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
 REMOTE = "SPARK_REMOTE"
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 from fakes.port_forward import PlayedApi
 from kubernetes.aio.client import ApiClient
@@ -19,6 +21,7 @@ from support.forwards import ENGINE, PORT, PROMISES, Place, descriptors, is_rese
 from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod, direct
 from rucat_jupyter.adapters.kubernetes.forward_way import Pace
 from rucat_jupyter.errors import PlatformUnavailable
+from rucat_jupyter.notebook.session import CHANNEL_OPTIONS
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "pod_program.py"
 PACE = Pace(patience_s=8.0, ping_s=0.3, dead_s=0.4, linger_s=1.0)
@@ -196,6 +199,35 @@ async def test_a_client_that_cannot_be_had_is_waited_for(api: PlayedApi) -> None
     assert await asyncio.wait_for(reader.readline(), 2) == b"one\n"
     await place.close()
     await client.close()
+
+
+async def test_a_notebooks_channel_waits_for_the_api_server(api: PlayedApi) -> None:
+    """A call that begins while the API server is away ends well when it is back, at its first attempt."""
+    server = grpc.server(ThreadPoolExecutor(1, "grpc"))
+    server.add_generic_rpc_handlers((Answers(),))
+    api.pods["one"][PORT] = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    place, client = await make_place(api)
+    port = await place.port()
+    await api.stop()
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS) as channel:
+        call = asyncio.get_running_loop().run_in_executor(
+            None, lambda: channel.unary_unary("/engine/Ask")(b"", timeout=20)
+        )
+        await asyncio.sleep(2.5)
+        assert not call.done()
+        await api.start()
+        assert await asyncio.wait_for(call, 3) == b"answer"
+    server.stop(None).wait()
+    await place.close()
+    await client.close()
+
+
+class Answers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers every call."""
+
+    def service(self, handler_call_details: object) -> object:
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"answer")
 
 
 async def test_a_dropped_engine_leaves_nothing(place: Place) -> None:
