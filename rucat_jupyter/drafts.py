@@ -16,6 +16,8 @@ from .resolving import Profiles, Resolved
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""
+CHOSEN = {"local": "chosen for this machine"}
+"""The source of what a platform has filled in."""
 _FIXED = ("name", "platform", "profile")
 
 
@@ -53,7 +55,8 @@ async def draft(
     _refuse_wrong(problems)
     spec, credential = split(asked.spec, new_token)
     pinned, places = await _pin(profiles, platform, asked.platform, spec)
-    chosen = {path: Origin("chosen for this machine") for path in _set(pinned.spec) if path not in asked.origins}
+    whose = Origin(CHOSEN.get(asked.platform, "chosen by the platform"))
+    chosen = {path: whose for path in _set(pinned.spec) if path not in asked.origins}
     origins = chosen | dict(asked.origins) | {tuple(key.split(".")): Origin(place) for key, place in places.items()}
     site = await platform.site(pinned.spec)
     return Draft(asked, pinned, credential, site, [p for p in problems if not p.is_wrong], origins)

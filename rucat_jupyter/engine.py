@@ -91,10 +91,10 @@ class Reason(str, Enum):
 
 HINTS: dict[Reason, str] = {
     Reason.OUT_OF_MEMORY: "Give the driver more memory (driver.memory), or bring less data to it; then restart.",
-    Reason.IMAGE_PULL: "Check the image name and the pull secret; then restart.",
-    Reason.UNSCHEDULABLE: "Ask for less (cores, memory), or wait until the cluster has room; then restart.",
-    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace or ask for less; then restart.",
-    Reason.FORBIDDEN: "Ask an administrator for the rights that the message names.",
+    Reason.IMAGE_PULL: "Check the image's name, and kubernetes.image_pull_secrets where it is private; then restart.",
+    Reason.UNSCHEDULABLE: "Ask for less (cores, memory, node labels), or wait until the cluster has room; restart.",
+    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace or ask for less (plan shows what is left); restart.",
+    Reason.FORBIDDEN: "Have an administrator give what the message names (doctor has the command); then restart.",
     Reason.DELETED: "Someone deleted what the engine ran in; restart brings it back.",
     Reason.EVICTED: "The node was short of memory or disk; ask for what the engine needs, then restart.",
     Reason.NODE_LOST: "The node went away; restart brings the engine back on another one.",

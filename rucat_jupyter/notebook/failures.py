@@ -94,6 +94,9 @@ def hows(name: str) -> dict[str, str]:
             "logs": f"{got}.logs(tail=50)",
             "create": f"rucat_jupyter.create({name!r})",
             "change": f"{got}.restart(driver_memory='{text.SIZE}')",
+            "image": f"{got}.restart(image='IMAGE')",
+            "less": f"{got}.restart(executors=1)",
+            "doctor": "rucat doctor",
             "wait": f"{got}.wait()",
             "attach": f"{got}.connect()",
         }
@@ -104,6 +107,9 @@ def hows(name: str) -> dict[str, str]:
         "logs": f"{rucat} logs {quoted} --tail 50",
         "create": f"{rucat} create {quoted}",
         "change": f"{rucat} restart {quoted} --driver-memory {text.SIZE}",
+        "image": f"{rucat} restart {quoted} --image IMAGE",
+        "less": f"{rucat} restart {quoted} --executors 1",
+        "doctor": f"{rucat} doctor",
         "wait": f"{rucat} create {quoted}",
         "attach": f"{rucat} attach {quoted}",
     }

@@ -29,6 +29,13 @@ SIZE = "SIZE"
 """Stands for a memory size in words that say how to change it."""
 MEMORY_REASONS = (OUT_OF_MEMORY, "NoMemory")
 """Where a restart, which keeps the stored settings, may not be the remedy."""
+REMEDIES = {
+    "ImagePull": ("Another image", "image"),
+    "Unschedulable": ("Ask for less", "less"),
+    "QuotaExceeded": ("Ask for less", "less"),
+    "Forbidden": ("What is missing", "doctor"),
+}
+"""What else helps, by the reason of a failure: in words, and the key of the words that work where the reader is."""
 LIVE = ("Running", "Unresponsive")
 LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a megabyte
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -226,8 +233,8 @@ def short_line(view: View) -> str:
 def failure(view: View, how: Mapping[str, str]) -> str:
     """What, why, what to do: three lines of an engine that failed, or was stopped or deleted by someone.
 
-    ``how`` has the words for ``restart``, ``create``, ``change`` (with :data:`SIZE`) and ``logs`` that work where the
-    reader is.
+    ``how`` has the words for ``restart``, ``create``, ``change`` (with :data:`SIZE`), ``logs`` and those of
+    :data:`REMEDIES` that work where the reader is.
     """
     name = plain(view["name"])
     if found := view.get("failure"):
@@ -235,6 +242,8 @@ def failure(view: View, how: Mapping[str, str]) -> str:
         change = (
             f"   {_other_memory(view, found['reason'], how['change'])}" if found["reason"] in MEMORY_REASONS else ""
         )
+        if remedy := REMEDIES.get(found["reason"]):
+            change = f"   {remedy[0]}: {how[remedy[1]]}"
         todo = f"{plain(found['hint'])}  Restart: {how['restart']}{change}   Last lines: {how['logs']}"
         return f"✕ {name} failed: {plain(found['reason'])}\n  {plain(found['message'], 500)}{at}\n  {todo}"
     if view["status"] in ("Deleting", "Gone"):

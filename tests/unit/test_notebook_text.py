@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from fakes.rest import FAILURE, TIME, make_view
 
+from rucat_jupyter.engine import HINTS, Reason
 from rucat_jupyter.notebook import tables, text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -37,6 +38,27 @@ def test_a_failure_has_three_parts() -> None:
     assert "%rucat logs etl --tail 50" in lines[2]
     assert "Give it more: %rucat restart etl --driver-memory 2g" in lines[2]
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ImagePull", "Another image: %rucat restart etl --image IMAGE"),
+        ("QuotaExceeded", "Ask for less: %rucat restart etl --executors 1"),
+        ("Unschedulable", "Ask for less: %rucat restart etl --executors 1"),
+        ("Forbidden", "What is missing: %rucat doctor"),
+    ],
+)
+def test_a_failure_on_kubernetes_names_its_own_remedy(reason: str, words: str) -> None:
+    """Where a restart alone fails again, the line that helps stands beside it."""
+    how = {
+        **HOW,
+        "image": "%rucat restart etl --image IMAGE",
+        "less": "%rucat restart etl --executors 1",
+        "doctor": "%rucat doctor",
+    }
+    view = make_view(status="Failed", failure={**FAILURE, "reason": reason, "hint": HINTS[Reason(reason)]})
+    assert words in text.failure(view, how).splitlines()[2]
 
 
 def test_a_stop_names_its_reason_and_the_way_back() -> None:

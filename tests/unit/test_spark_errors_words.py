@@ -94,3 +94,22 @@ def test_the_place_where_a_column_was_made_is_read() -> None:
     """The form is that of pyspark in IPython."""
     assert call_site("line 3 in cell [8]") == (8, 3)
     assert call_site("/home/ann/x.py:12") is None
+
+
+@pytest.mark.parametrize(
+    ("raised", "module"),
+    [
+        ("ModuleNotFoundError: No module named 'pyarrow'", "pyarrow"),
+        ("ModuleNotFoundError: No module named 'sklearn.linear_model'", "sklearn"),
+        (
+            "pyspark.errors.exceptions.base.PySparkImportError: [PACKAGE_NOT_INSTALLED] PyArrow >= 18.0.0 must be "
+            "installed; however, it was not found.",
+            "pyarrow",
+        ),
+    ],
+)
+def test_a_module_that_the_engine_lacks_is_told_with_where_it_belongs(raised: str, module: str) -> None:
+    """A function runs on the engine: Spark's own images lack pyarrow, so the image is what to change."""
+    frame = '  File "/opt/spark/python/lib/pyspark.zip/pyspark/worker.py", line 1, in main'
+    said = words(f"Traceback (most recent call last):\n{frame}\n{raised}\n", None, "PythonException")
+    assert said.hint.startswith(f"The Python of the engine has no {module}: on Kubernetes take an image that has it")

@@ -130,9 +130,7 @@ def _load_library() -> None:
 async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
     from kubernetes.aio.config import kube_config, load_kube_config
 
-    written = kube_config._temp_files  # by content, for the whole process: also those that somebody has removed since
-    for content in [content for content, file in written.items() if not Path(file).is_file()]:
-        del written[content]
+    _forget_removed(kube_config._temp_files)
     loader = await load_kube_config(  # type: ignore[no-untyped-call]
         way.kubeconfig,
         context=way.context,
@@ -153,6 +151,12 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
 
     if hasattr(loader, "exec_plugin_expiry"):
         configuration.refresh_api_key_hook = refresh
+
+
+def _forget_removed(written: dict[str, str]) -> None:
+    """The library remembers key files by content for the whole process, also those that have been removed since."""
+    for content in [content for content, file in written.items() if not Path(file).is_file()]:
+        del written[content]
 
 
 def _default_files(env: Mapping[str, str]) -> list[str]:

@@ -48,6 +48,13 @@ DOES: tuple[str, ...] = (
 )
 DOES += ("To ", "You can", "Try ", "Visit ", "Consult ", "Check ", "Either ", "Provide ", "Drop ", "Remove ", "See ")
 
+NOT_INSTALLED = re.compile(r"No module named '([\w.]+)'|PACKAGE_NOT_INSTALLED\] (\w+)")
+MISSING = (
+    "The Python of the engine has no {}: on Kubernetes take an image that has it (--image IMAGE), on this machine "
+    "install it beside the engine's Python."
+)
+"""Functions run on the engine: what the notebook has installed is not there. Spark's own images lack pyarrow."""
+
 _CLASS = re.compile(r"^\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
 _REASON = re.compile(r"^\(([\w.$]+)\)\s+")
 _JAVA = re.compile(r"^(?:[a-z][\w]*\.)+([A-Z][\w$]*)(?::\s*|$)")
@@ -237,4 +244,6 @@ def _of_python(said: str) -> Words:
         cause = rest
         if inner := _CLASS.match(rest):
             label, cause = inner[1], rest[inner.end() :]
-    return Words(_line(label, cause), python=frames)
+    lacks = NOT_INSTALLED.search(raised)
+    hint = MISSING.format((lacks[1] or lacks[2]).split(".")[0].lower()) if lacks else ""
+    return Words(_line(label, cause), hint, python=frames)
