@@ -12,6 +12,8 @@ PODS = "10.244.0.0/16"
 NODE = "rucat-node"
 GROUPS = Path("/sys/fs/cgroup")
 CONTAINERD = "/run/containerd/containerd.sock"  # /run is the cluster's own
+KUBELET = "/run/kubelet"  # the folder's `kubelet`, under a name that is short enough for sockets
+LONGEST_FOLDER = 90
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Layout:
         """Refuse numbers that make no address."""
         if not 0 <= self.number < 250:
             raise ValueError(f"the cluster's number is {self.number}: choose 0 to 249")
+        if len(str(self.folder).encode()) > LONGEST_FOLDER:
+            raise ValueError(f"the cluster's folder is longer than {LONGEST_FOLDER} bytes, too long for a socket in it")
 
     @property
     def link(self) -> str:

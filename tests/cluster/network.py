@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from . import cache, spaces
-from .layout import PODS, Layout
+from .layout import KUBELET, PODS, Layout
 
 COVERED = ("/var/lib", "/var/log")  # where CNI and kubelet write, whatever they are told
 RULES = """
@@ -39,6 +39,9 @@ def lay(layout: Layout, pid: int) -> None:
 def mount(layout: Layout, pid: int) -> None:
     """Hide /run, and let what is written below /var/lib and /var/log go into the cluster's folder."""
     spaces.inside(pid, "mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    (layout.folder / "kubelet").mkdir()
+    spaces.inside(pid, "mkdir", KUBELET)
+    spaces.inside(pid, "mount", "--bind", layout.folder / "kubelet", KUBELET)
     for covered in COVERED:
         if layout.folder.is_relative_to(covered):
             raise cache.CannotBuild(f"the cluster's folder {layout.folder} is below {covered}: choose another")

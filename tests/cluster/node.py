@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from . import binaries, cache, control, image, spaces
-from .layout import CONTAINERD, NODE, PODS, Layout
+from .layout import CONTAINERD, KUBELET, NODE, PODS, Layout
 
 CTR = ("ctr", "--address", CONTAINERD, "--namespace", "k8s.io")
 START_LIMIT_S = 30.0
@@ -69,7 +69,7 @@ def start(layout: Layout) -> None:
     kubelet = (
         f"--config={folder / 'kubelet.json'}",
         f"--kubeconfig={layout.kubeconfig}",
-        f"--root-dir={folder / 'kubelet'}",
+        f"--root-dir={KUBELET}",
         f"--cert-dir={folder / 'kubelet-keys'}",
         f"--hostname-override={NODE}",
         f"--node-ip={layout.inside}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -40,14 +41,15 @@ def end_of(cluster: TestCluster, namespace: str, name: str) -> str:
     return f"{ended}: {cluster.core.read_namespaced_pod_log(name, namespace, _request_timeout=10)}"
 
 
-def what_the_machine_has() -> dict[str, set[str]]:
-    """All that a cluster could leave behind."""
+def what_the_machine_has(layout: Layout) -> dict[str, set[str]]:
+    """All that a cluster could leave behind; what belongs to others on this machine by its number is not looked at."""
     listed = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     links = {path.name for path in Path("/sys/class/net").iterdir()}
+    groups = {path for path, _, _ in os.walk(GROUPS)}
     return {
         "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
-        "links": {name for name in links if not name.startswith("rucat") or name == "rucat0"},
-        "groups": {path for path, _, _ in os.walk(GROUPS) if "rucat-cluster-0" not in path},
+        "links": {name for name in links if not name.startswith("rucat") or name == layout.link},
+        "groups": {path for path in groups if "/rucat-cluster-" not in path or path.endswith(f"/{layout.group}")},
         "rules": set(listed.splitlines()),
     }
 
@@ -151,13 +153,13 @@ def test_two_run_side_by_side_and_the_end_of_one_leaves_the_other_and_nothing_el
     """A second cluster runs a pod beside the first; after its end the machine is as it was, and the first goes on."""
     if cluster.own is None:
         pytest.skip("the named cluster is not on this machine")
-    before = what_the_machine_has()
-    number = next(n for n in range(200, 249) if not Layout(tmp_path, n).is_taken)
     folder = tmp_path / "second"
+    layout = next(each for n in range(200, 249) if not (each := Layout(folder, n)).is_taken)
+    before = what_the_machine_has(layout)
     command = [sys.executable, "-m", "cluster"]
     env = {**os.environ, "PYTHONPATH": str(TESTS)}
     done = subprocess.run(
-        [*command, "up", folder, "--number", str(number)], env=env, capture_output=True, text=True, check=False
+        [*command, "up", folder, "--number", str(layout.number)], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     second = TestCluster(folder / "kubeconfig", cluster.image, None, up.Cluster.find(folder), tmp_path)
@@ -174,7 +176,7 @@ def test_two_run_side_by_side_and_the_end_of_one_leaves_the_other_and_nothing_el
     assert time.monotonic() - began < DOWN_LIMIT_S
     assert not folder.exists()
     assert processes_of(folder) == []
-    assert what_the_machine_has() == before
+    assert what_the_machine_has(layout) == before
     cluster.core.create_namespaced_pod(namespace, pod("here", cluster.image, "echo", "first"))
     assert end_of(cluster, namespace, "here") == "Succeeded: first\n"
 
@@ -183,12 +185,12 @@ def test_a_cluster_ends_with_the_run_that_started_it_even_by_kill_9(tmp_path: Pa
     """When the tests are killed, their cluster's processes, mounts, links and control groups go by themselves."""
     if reason := up.missing() or up.not_built():
         pytest.skip(f"no Kubernetes cluster of our own: {reason}")
-    before = what_the_machine_has()
-    number = next(n for n in range(200, 249) if not Layout(tmp_path, n).is_taken)
     folder = tmp_path / "tied"
+    layout = next(each for n in range(200, 249) if not (each := Layout(folder, n)).is_taken)
+    before = what_the_machine_has(layout)
     script = (
         "import sys, time; from pathlib import Path; from cluster import up; from cluster.layout import Layout;"
-        f"up.start(Layout(Path({str(folder)!r}), {number}), tied=True); print('up', flush=True); time.sleep(600)"
+        f"up.start(Layout(Path({str(folder)!r}), {layout.number}), tied=True); print('up', flush=True); time.sleep(600)"
     )
     env = {**os.environ, "PYTHONPATH": str(TESTS)}
     with subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True) as run:
@@ -196,9 +198,10 @@ def test_a_cluster_ends_with_the_run_that_started_it_even_by_kill_9(tmp_path: Pa
         assert run.stdout.readline() == "up\n"
         run.kill()
     until = time.monotonic() + DOWN_LIMIT_S
-    while processes_of(folder) or what_the_machine_has() != before:
+    while processes_of(folder) or what_the_machine_has(layout) != before:
         assert time.monotonic() < until, processes_of(folder)
         time.sleep(0.1)
+    shutil.rmtree(folder)
 
 
 def test_a_number_that_is_taken_is_refused_in_one_line(cluster: TestCluster, tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ class Cluster:
         """The administrator's kubeconfig."""
         return self.layout.kubeconfig
 
-    def stop_api_server(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the API server; the rest goes on without it."""
+    def stop_api_server(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End the API server, as a crash does; the rest goes on without it. In good order it takes up to a minute."""
         spaces.stop_process(self.layout, "kube-apiserver", how)
 
     def start_api_server(self, wait: bool = True) -> None:
