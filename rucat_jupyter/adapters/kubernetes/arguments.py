@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...engine import Credential, Engine, EngineSpec
+from ...fields import dotted
 from .. import spark, spark_defaults
 from . import names
 from .sizes import Sizes
@@ -75,7 +76,11 @@ class Arguments:
 
 
 class TooLarge(ValueError):
-    """A conf does not fit into a Secret."""
+    """A conf, or all else together, does not fit into a Secret; ``field`` is where the spec says it."""
+
+    def __init__(self, field: str, size: int) -> None:
+        super().__init__(f"{field}: its {size:,} bytes are more than a Kubernetes Secret holds, {SECRET_BYTES:,}")
+        self.field = field
 
 
 def spark_home(spec: EngineSpec) -> str:
@@ -91,6 +96,8 @@ def arguments(
     java = spark.argfile(_java_words(engine, sizes))
     main = spark.argfile([*_class_path(engine.spec, conf), *_main_words(engine, conf)])
     room = SECRET_BYTES - reserved - len(java) - len(main)
+    if room < 0:
+        raise TooLarge("env", SECRET_BYTES - room)
     parts = list(_parts(conf, room))
     files = [{f"conf-{number}.args": part} for number, part in enumerate(parts)]
     files[0] |= {JAVA_ARGS: java, MAIN_ARGS: main}
@@ -214,7 +221,7 @@ def _parts(conf: Mapping[str, str], room: int) -> Iterator[bytes]:
     for key, value in conf.items():
         line = spark.argfile([f"-D{key}={value}"])
         if len(line) > SECRET_BYTES:
-            raise TooLarge(f"{key}: its value is {len(line):,} bytes, and a Kubernetes Secret holds {SECRET_BYTES:,}")
+            raise TooLarge(dotted(["conf", key]), len(line))
         if size + len(line) > room:
             yield b"".join(lines)
             lines, size, room = [], 0, SECRET_BYTES

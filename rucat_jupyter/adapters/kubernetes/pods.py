@@ -63,12 +63,6 @@ def driver_pod(
             {"name": "blockmanager", "containerPort": names.BLOCK_MANAGER_PORT},
         ],
         "resources": resources,
-        "readinessProbe": {
-            "tcpSocket": {"port": names.CONNECT_PORT},
-            "periodSeconds": 1,
-            "timeoutSeconds": 2,
-            "failureThreshold": 3,
-        },
     }
     mounts: list[Json] = [
         {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": True},

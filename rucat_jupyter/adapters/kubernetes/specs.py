@@ -17,6 +17,7 @@ from ...limits import Limits
 from ...ports import Pinned, Problem
 from .. import spark
 from . import confs, names
+from .arguments import TooLarge
 from .manifests import Context, Objects, image_of, objects
 from .patches import patched
 from .pods import CONTAINER_SECURITY
@@ -205,7 +206,8 @@ def _of_objects(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
     try:
         made = sample(named.model_copy(update={"kubernetes": bare}), context)
     except PlatformError as exc:
-        yield Problem("conf", exc.message)
+        field = exc.__cause__.field if isinstance(exc.__cause__, TooLarge) else ""
+        yield Problem(field, str(exc.__cause__).removeprefix(f"{field}: "))
         return
     wrong = dict.fromkeys(
         Problem(field, text)
