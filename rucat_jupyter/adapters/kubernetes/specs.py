@@ -22,6 +22,7 @@ from .manifests import Context, Objects, image_of, objects
 from .patches import patched
 from .pods import CONTAINER_SECURITY
 from .policy import PodRules, hardened, violations, wrong_patch
+from .shapes import wrong_shapes
 from .size_checks import size_problems
 from .sizes import sizes
 
@@ -63,6 +64,7 @@ def problems(spec: EngineSpec, rules: PodRules) -> list[Problem]:
         *_names(spec),
         *_labels(spec),
         *_env(spec),
+        *(Problem(field, text) for field, text in wrong_shapes(spec.kubernetes)),
         *(Problem("java_options", text) for text in spark.check_java_options(spec.java_options)),
         *(Problem(dotted(["conf", key]), text) for key, text in confs.refused(spec.conf)),
         *_unsafe_confs(spec, rules),
