@@ -6,6 +6,7 @@ It passes the same contract suite as the real one; a test may let it refuse, fal
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import re
@@ -183,7 +184,7 @@ class KubeApi:
             gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
             await response.write(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
             return response
-        while True:
+        while not (request.transport is None or request.transport.is_closing()):
             async with self._changed:
                 while self._version <= seen:
                     await self._changed.wait()
@@ -191,7 +192,9 @@ class KubeApi:
                 seen = self._version
             for _, what, of_kind, item in news:
                 if of_kind == kind and _has(item, wanted):
-                    await response.write(json.dumps({"type": what, "object": item}).encode() + b"\n")
+                    with contextlib.suppress(ConnectionError):  # a client that was killed
+                        await response.write(json.dumps({"type": what, "object": item}).encode() + b"\n")
+        return response
 
     async def _log(self, request: web.Request, name: str) -> web.StreamResponse:
         if ("pods", name) not in self.objects:

@@ -121,7 +121,9 @@ class Places:
                         return site
                 except PlatformUnavailable as exc:
                     problem = exc
-                await site.close()
+                finally:
+                    if self._sites.get(uid) is not site:
+                        await site.close()
             raise problem
 
     async def drop(self, engine_id: str) -> None:

@@ -1,0 +1,237 @@
+"""What can go wrong with an engine on Kubernetes is told in the API's own words, by its own reason, soon (F6, F9).
+
+By REST on a real gateway that has the rights that Rucat ships, in a namespace that enforces restricted Pod Security.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support import gateways
+from support.cluster import RESTRICTED, TestCluster
+from support.kube_place import give_rights
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+SOON_S = 5.0  # after the API server knows
+START_S = 300.0
+QUERY = """
+import sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).create()
+print(eval(sys.argv[2]))
+"""
+SECRET = {"volumes": [{"name": "v", "secret": {"secretName": "nowhere"}}]}
+CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "nowhere"}}]}
+MOUNT = {"volume_mounts": [{"name": "v", "mountPath": "/v"}]}
+
+
+class Rest:
+    """A gateway's REST, and engines of one namespace."""
+
+    def __init__(self, http: httpx.Client, cluster: TestCluster, namespace: str, kubeconfig: Path) -> None:
+        self.http, self.cluster, self.namespace, self._kubeconfig = http, cluster, namespace, kubeconfig
+
+    def create(self, name: str, **spec: Any) -> str:
+        """Ask for a small engine; its id."""
+        at = {"kubeconfig": str(self._kubeconfig), "namespace": self.namespace, **spec.pop("kubernetes", {})}
+        body = {"name": name, "profile": "k8s-small", "image": self.cluster.image, "kubernetes": at, **spec}
+        answer = self.http.post("/rucat/engines", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def until(self, name: str, asked: Callable[[dict[str, Any]], bool], within_s: float) -> dict[str, Any]:
+        """Look until the engine's view is as asked."""
+        end = time.monotonic() + within_s
+        while not asked(view := self.http.get(f"/rucat/engines/{name}").json()):
+            assert time.monotonic() < end, f"not within {within_s} s: {view}"
+            time.sleep(0.1)
+        return view
+
+    def failed(self, name: str, within_s: float) -> dict[str, Any]:
+        """Wait until its failure is told; the failure."""
+        failure: dict[str, Any] = self.until(name, lambda view: view["failure"] is not None, within_s)["failure"]
+        assert failure["hint"]
+        self.until(name, lambda view: view["status"] == "Failed", 60)
+        return failure
+
+    def running(self, name: str, **spec: Any) -> str:
+        """Make an engine that runs, with both executors; its id."""
+        engine_id = self.create(name, **spec)
+        self.until(name, lambda view: view["status"] == "Running", START_S)
+        self.until(name, lambda view: view["executors"]["running"] == 2, 120)
+        return engine_id
+
+    def query(self, name: str, expression: str) -> subprocess.Popen[str]:
+        """Run a query beside the test."""
+        remote = self.http.get(f"/rucat/engines/{name}/connection").json()["remote"]
+        command = [sys.executable, "-c", QUERY, remote, expression]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def delete(self, name: str) -> None:
+        """Delete an engine and wait until it is gone."""
+        self.http.delete(f"/rucat/engines/{name}")
+        end = time.monotonic() + 60
+        while self.http.get(f"/rucat/engines/{name}").status_code != 404:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def rest(
+    cluster: TestCluster, new_namespace: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rest]:
+    """One gateway and one namespace for all."""
+    folder = tmp_path_factory.mktemp("failures")
+    namespace = new_namespace(**RESTRICTED)
+    kubeconfig = give_rights(cluster, namespace, folder)
+    with gateways.gateways(folder / "data"), gateways.raw(gateways.start(folder / "data")) as http:
+        yield Rest(http, cluster, namespace, kubeconfig)
+
+
+@pytest.fixture
+def named(rest: Rest, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of the test's engine, which is deleted after it; then nothing of it is left in the namespace."""
+    name = f"e-{abs(hash(request.node.name)) % 10**8}"
+    yield name
+    rest.delete(name)
+
+    def is_empty() -> bool:
+        return not [line for line in rest.cluster.inventory(rest.namespace) if "rucat-" in line and "-1" in line]
+
+    rest.cluster.wait(is_empty, "nothing is left")
+
+
+def test_a_wrong_image_name_fails_at_once(rest: Rest, named: str) -> None:
+    """What can be no image is ImagePull as soon as the kubelet says so."""
+    rest.create(named, image="example.org/No/Such:4.3.0")
+    failure = rest.failed(named, SOON_S + 5)
+    assert failure["reason"] == "ImagePull"
+    assert "invalid reference format" in failure["message"]
+
+
+def test_an_image_that_cannot_be_pulled_fails_after_its_grace(rest: Rest, named: str) -> None:
+    """The pull's own words are shown while it is tried again, and a minute after the first failure it is ImagePull."""
+    rest.create(named, image="127.0.0.1:9/none:4.3.0")
+    shown = rest.until(named, lambda view: "image pull" in view["message"], 30)
+    assert "127.0.0.1:9" in shown["message"]
+    begun = time.monotonic()
+    failure = rest.failed(named, 90)
+    assert 50 < time.monotonic() - begun < 75
+    assert failure["reason"] == "ImagePull"
+    assert "127.0.0.1:9" in failure["message"]
+
+
+def test_a_full_quota_fails_at_once(rest: Rest, named: str) -> None:
+    """QuotaExceeded, with the quota's numbers."""
+    quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
+    rest.cluster.core.create_namespaced_resource_quota(rest.namespace, quota)
+
+    def is_counted() -> bool:
+        return bool(rest.cluster.core.read_namespaced_resource_quota("full", rest.namespace).status.hard)
+
+    try:
+        rest.cluster.wait(is_counted, "the quota is counted")
+        rest.create(named)
+        failure = rest.failed(named, SOON_S)
+        assert failure["reason"] == "QuotaExceeded"
+        assert "exceeded quota: full" in failure["message"]
+    finally:
+        rest.cluster.core.delete_namespaced_resource_quota("full", rest.namespace)
+
+
+def test_a_missing_service_account_fails_at_once(rest: Rest, named: str) -> None:
+    """Forbidden, with the account's name and how to make it."""
+    rest.create(named, kubernetes={"service_account": "nobody"})
+    failure = rest.failed(named, SOON_S)
+    assert failure["reason"] == "Forbidden"
+    assert 'serviceaccount "nobody" not found' in failure["message"]
+    assert "rucat kubernetes manifests" in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "spec"),
+    [
+        pytest.param("Unschedulable", "Insufficient cpu", {"driver": {"request_cores": "500"}}, id="no room"),
+        pytest.param("MountFailed", 'secret "nowhere" not found', {"kubernetes": {**SECRET, **MOUNT}}, id="no secret"),
+        pytest.param("MountFailed", '"nowhere" not found', {"kubernetes": {**CLAIM, **MOUNT}}, id="no claim"),
+    ],
+)
+def test_what_may_heal_is_shown_and_waited_for(
+    rest: Rest, named: str, reason: str, words: str, spec: dict[str, Any]
+) -> None:
+    """In the message within seconds; when the start's deadline ends the engine is Failed by that very reason."""
+    rest.create(named, start_timeout_s=12, **spec)
+    shown = rest.until(named, lambda view: words in view["message"], SOON_S + 2)
+    assert shown["status"] == "Pending"
+    failure = rest.failed(named, 20)
+    assert failure["reason"] == reason
+    assert words in failure["message"]
+
+
+def test_a_deleted_driver_is_told(rest: Rest, named: str) -> None:
+    """Deleted by someone, in seconds; the log is still there, and restart brings the engine back."""
+    engine_id = rest.running(named)
+    rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-1", rest.namespace)
+    failure = rest.failed(named, SOON_S)
+    assert failure["reason"] == "Deleted"
+    assert "Running Spark version" in rest.http.get(f"/rucat/engines/{named}/logs").text
+    assert rest.http.post(f"/rucat/engines/{named}/restart").status_code == 202
+    rest.until(named, lambda view: view["status"] == "Running" and view["run"] == 2, START_S)
+
+
+def test_an_executor_that_is_killed_in_a_query_is_told_and_replaced(rest: Rest, named: str) -> None:
+    """The query returns the right answer; the loss is shown within seconds, and so is the one in its place."""
+    engine_id = rest.running(named)
+    query = rest.query(
+        named, "spark.range(0, 1_000_000_000, 1, 32).selectExpr('sum(sqrt(id) * 0 + 1)').collect()[0][0]"
+    )
+    time.sleep(8)
+    rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-1-exec-1", rest.namespace, grace_period_seconds=0)
+    seen = rest.until(named, lambda view: view["executors"]["failed"] == 1, SOON_S)
+    assert seen["executors"]["running"] == 1
+    assert seen["executors"]["reasons"] == ["executor 1: its pod was deleted"]
+    rest.until(named, lambda view: view["executors"]["running"] == 2, 120)
+    answer = query.communicate(timeout=300)[0]
+    assert answer.split()[-1] == "1000000000.0", answer
+
+
+def test_a_driver_out_of_memory_is_told(rest: Rest, named: str) -> None:
+    """A driver that needs more than its pod may have is OutOfMemory, with the limit."""
+    rest.running(named, driver={"cores": 1, "memory": "1g", "memory_overhead": "1m", "request_cores": "250m"})
+    query = rest.query(named, "spark.range(20_000_000).hint('broadcast').join(spark.range(20_000_000), 'id').count()")
+    failure = rest.failed(named, 120)
+    assert failure["reason"] == "OutOfMemory"
+    query.communicate(timeout=120)
+
+
+def test_what_pod_security_refuses_fails_at_once(
+    cluster: TestCluster, new_namespace: Callable[..., str], tmp_path: Path
+) -> None:
+    """Forbidden, with the rule's own words: a patch that an administrator allows, and the namespace does not."""
+    namespace = new_namespace(**RESTRICTED)
+    kubeconfig = give_rights(cluster, namespace, tmp_path)
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "rucat.toml").write_text('[limits]\nallowed_unsafe_pod_fields = ["spec.hostNetwork"]\n')
+    before = os.environ["JUPYTER_CONFIG_DIR"]
+    os.environ["JUPYTER_CONFIG_DIR"] = str(config)
+    try:
+        with gateways.gateways(tmp_path / "data"), gateways.raw(gateways.start(tmp_path / "data")) as http:
+            rest = Rest(http, cluster, namespace, kubeconfig)
+            rest.create("e", kubernetes={"driver_pod_patch": {"spec": {"hostNetwork": True}}})
+            failure = rest.failed("e", SOON_S)
+            assert failure["reason"] == "Forbidden"
+            assert "violates PodSecurity" in failure["message"]
+            assert "host namespaces" in failure["message"]
+            rest.delete("e")
+    finally:
+        os.environ["JUPYTER_CONFIG_DIR"] = before
