@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes.store_flavours import NAMED_SERVER, Fake, Flavour, InFolder, InMemory, on_bridge, on_named_server
+from cluster import surreal, versions
+from fakes.store_flavours import (
+    NAMED_SERVER,
+    Fake,
+    Flavour,
+    InFolder,
+    InMemory,
+    OnServer,
+    on_bridge,
+    on_named_server,
+)
 from fakes.surreal_server import CannotInstall, SurrealServer, install
 
 from rucat_jupyter.adapters import surreal_link
 from rucat_jupyter.ports import Store
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
+REAL_SERVER = f"ws-server-{versions.SURREAL}"
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +45,16 @@ def surreal_server(surreal_modules: Path) -> Iterator[SurrealServer]:
     server.kill()
 
 
-@pytest.fixture(params=["fake", "mem", "surrealkv", SERVER])
+@pytest.fixture(scope="session")
+def real_surreal_url(real_surreal: Callable[..., surreal.Server]) -> Iterator[str]:
+    """One real server, in memory, for all tests that leave it running."""
+    server = real_surreal()
+    server.start()
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture(params=["fake", "mem", "surrealkv", SERVER, pytest.param(REAL_SERVER, marks=pytest.mark.cluster)])
 async def flavour(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Flavour]:
     """Each kind of store in turn, on a fresh database."""
     if request.param == "fake":
@@ -43,6 +63,8 @@ async def flavour(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield InMemory()
     elif request.param == "surrealkv":
         yield InFolder(tmp_path / "db")
+    elif request.param == REAL_SERVER:
+        yield OnServer(request.getfixturevalue("real_surreal_url"))
     elif named := on_named_server():
         yield named
         await named.remove()
