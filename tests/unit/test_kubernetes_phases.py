@@ -1,0 +1,219 @@
+"""What pods wait for and why they ended, by what the API says of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from fakes.kube_api import conditions, exit_with, run_at_once
+
+from rucat_jupyter.adapters.kubernetes import executors
+from rucat_jupyter.adapters.kubernetes.ends import end_of_pod, going, has_ended, refusal, refusal_in
+from rucat_jupyter.adapters.kubernetes.phases import is_node_silent, phase_of
+from rucat_jupyter.engine import EngineSpec, Reason
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+SCHEDULED = conditions(PodScheduled="True")
+BEGUN = {"phase": "Pending", "conditions": SCHEDULED}
+REFUSED_LOG = (
+    "WARN ExecutorPodsSnapshotsStoreImpl: Exception when notifying snapshot subscriber.\n"
+    "io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: POST at: https://10.96.0.1/api/v1/x. "
+    'Message: pods "rucat-a-1-exec-3" is forbidden: exceeded quota: full, requested: pods=1, used: pods=2, limited: '
+    "pods=2. Received status: Status(apiVersion=v1, code=403, details=null)\n\tat io.fabric8\n"
+)
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p", "labels": {}, **metadata}, "spec": {"nodeName": "n1"}, "status": status}
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return pod({**BEGUN, "containerStatuses": [{"name": "spark", "state": state}]})
+
+
+def event(reason: str, message: str, at: str = "2026-01-01T11:59:30Z") -> dict[str, Any]:
+    return {"reason": reason, "message": message, "firstTimestamp": at}
+
+
+def unscheduled(message: str) -> dict[str, Any]:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return pod({"phase": "Pending", "conditions": [condition]})
+
+
+@pytest.mark.parametrize(
+    ("seen", "events", "message", "reason"),
+    [
+        (pod({"phase": "Pending"}), [], "scheduling", Reason.UNSCHEDULABLE),
+        (unscheduled("0/3 nodes: low cpu"), [], "scheduling: 0/3 nodes: low cpu", Reason.UNSCHEDULABLE),
+        (
+            unscheduled('persistentvolumeclaim "x" not found'),
+            [],
+            'scheduling: persistentvolumeclaim "x" not found',
+            Reason.MOUNT_FAILED,
+        ),
+        (waiting("ContainerCreating"), [], "the container is being created", None),
+        (waiting("ContainerCreating"), [event("Pulling", 'Pulling image "a:b"')], "pulling a:b", Reason.IMAGE_PULL),
+        (
+            waiting("ContainerCreating"),
+            [event("Scheduled", "ok"), event("FailedMount", 'secret "x"\nnot found')],
+            'mount: secret "x" not found',
+            Reason.MOUNT_FAILED,
+        ),
+        (waiting("ContainerCreating"), [event("FailedCreatePodSandBox", "no IP")], "sandbox: no IP", None),
+        (
+            waiting("CreateContainerConfigError", 'secret "x" not found'),
+            [],
+            'configuration: secret "x" not found',
+            Reason.MOUNT_FAILED,
+        ),
+        (pod({"phase": "Running", "conditions": SCHEDULED}), [], "Spark is starting", None),
+    ],
+)
+def test_a_start_says_what_it_waits_for(seen, events, message, reason):
+    """In the API's own words on one line, with the reason that it has when it takes too long."""
+    phase = phase_of(seen, events, None, NOW)
+    assert (phase.message, phase.reason, phase.end) == (message, reason, None)
+
+
+@pytest.mark.parametrize("word", ["InvalidImageName", "ErrImageNeverPull"])
+def test_an_image_that_can_never_be_pulled_ends_the_start(word):
+    """At once."""
+    end = phase_of(waiting(word, "bad name"), [], None, NOW).end
+    assert end is not None
+    assert (end.reason, "bad name" in end.message) == (Reason.IMAGE_PULL, True)
+
+
+def test_a_failing_pull_has_its_grace():
+    """A minute from its first failure, by the event or by when it was seen; the event says why it backs off."""
+    seen, failed = waiting("ImagePullBackOff", "Back-off"), event("Failed", 'Failed to pull image "a": no such host')
+    phase = phase_of(seen, [failed], None, NOW)
+    assert phase.message == "image pull: no such host"
+    assert (phase.end, phase.until) == (None, NOW + timedelta(seconds=30))
+    late = phase_of(seen, [failed], None, NOW + timedelta(seconds=30))
+    assert late.end is not None
+    assert late.end.reason is Reason.IMAGE_PULL
+    assert phase_of(seen, [], NOW - timedelta(seconds=61), NOW).end is not None
+    assert phase_of(seen, [], None, NOW).end is None
+
+
+def ended(change, **status: Any) -> dict[str, Any]:
+    found = pod({})
+    run_at_once(found)
+    change(found)
+    found["status"] |= status
+    return found
+
+
+def disrupted(word: str) -> dict[str, Any]:
+    target = {"type": "DisruptionTarget", "status": "True", "reason": word, "message": "it says so"}
+    return pod({"phase": "Running", "conditions": [target]}, deletionTimestamp="2026-01-01T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (ended(exit_with(137, "OOMKilled")), Reason.OUT_OF_MEMORY),
+        (ended(exit_with(52)), Reason.OUT_OF_MEMORY),
+        (ended(exit_with(3)), Reason.OUT_OF_MEMORY),
+        (ended(exit_with(1)), Reason.EXITED),
+        (ended(exit_with(128, "StartError")), Reason.CRASH_ON_START),
+        (ended(exit_with(137), reason="Evicted", message="low on memory"), Reason.EVICTED),
+        (ended(exit_with(0), reason="Terminated", message="node shutdown"), Reason.NODE_LOST),
+        (pod({"phase": "Failed", "reason": "OutOfcpu"}), Reason.UNSCHEDULABLE),
+        (pod({"phase": "Failed", "reason": "DeadlineExceeded"}), None),
+        (pod({"phase": "Failed"}), Reason.LOST),
+    ],
+)
+def test_an_end_has_its_reason(seen, reason):
+    """By the pod's own status, and else by the exit code; the end of its lifetime is no failure."""
+    assert has_ended(seen)
+    end = end_of_pod(seen, "", was_running=True)
+    assert end.reason is reason
+    assert end.message
+
+
+def test_a_spark_that_gave_up_names_what_refused_its_executors():
+    """Exit code 11 alone says nothing to anybody."""
+    log = REFUSED_LOG + "ERROR: Max number of executor failures (4) reached\n"
+    end = end_of_pod(ended(exit_with(11)), log, was_running=True)
+    assert end.reason is Reason.EXITED
+    assert "too many of its executors failed" in end.message
+    assert "exceeded quota: full" in end.message
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("DeletionByTaintManager", Reason.NODE_LOST),
+        ("DeletionByPodGC", Reason.NODE_LOST),
+        ("EvictionByEvictionAPI", Reason.EVICTED),
+        ("PreemptionByScheduler", Reason.EVICTED),
+        ("SomethingNew", Reason.DELETED),
+    ],
+)
+def test_a_pod_that_is_made_to_go_says_by_whom(word, reason):
+    """While it still is there, by its condition."""
+    found = going(disrupted(word))
+    assert found is not None
+    assert found.reason is reason
+
+
+def test_a_node_that_does_not_report_is_known_by_its_pods():
+    """Then the API says NotReady of a pod whose containers were ready."""
+    seen = pod({"phase": "Running", "conditions": conditions(Ready="False", ContainersReady="True")})
+    assert is_node_silent(seen)
+    assert going(seen) is None
+    seen["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    found = going(seen)
+    assert found is not None
+    assert found.reason is Reason.NODE_LOST
+    assert not is_node_silent(pod({"conditions": conditions(Ready="False", ContainersReady="False")}))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (403, 'pods "x" is forbidden: exceeded quota: q', Reason.QUOTA_EXCEEDED),
+        (403, 'pods "x" is forbidden: failed quota: q: must specify limits.cpu', Reason.QUOTA_EXCEEDED),
+        (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Reason.FORBIDDEN),
+        (403, 'configmaps is forbidden: User "u" cannot create resource', Reason.FORBIDDEN),
+        (422, 'Pod "x" is invalid: spec.containers[0]', Reason.CONFIG_INVALID),
+        (404, 'namespaces "x" not found', Reason.CONFIG_INVALID),
+    ],
+)
+def test_a_refused_create_has_its_reason(status, message, reason):
+    """By the API server's own words."""
+    assert refusal(status, message) is reason
+
+
+def test_refused_executors_are_found_in_the_drivers_log():
+    """They are in no pod and no event."""
+    assert refusal_in(REFUSED_LOG) == (
+        "executor pods are forbidden: exceeded quota: full, requested: pods=1, used: pods=2, limited: pods=2"
+    )
+    assert refusal_in("KubernetesClientException: Operation: [get] Message: timeout\n") == ""
+    assert refusal_in("") == ""
+
+
+def test_executors_are_counted_with_reasons():
+    """Those that run, wait and have failed, and why."""
+    spec = EngineSpec.model_validate({"executors": {"instances": 4}})
+    ready = pod({"phase": "Running"}) | {"metadata": {"name": "e1", "labels": {}}}
+    stuck = unscheduled("0/1 nodes") | {"metadata": {"name": "e2", "labels": {}}}
+    found = executors.count(spec, [ready, stuck, ended(exit_with(1))], {}, ["executor 3: out of memory"], "no", NOW)
+    assert (found.wanted, found.running, found.pending, found.failed) == (4, 1, 1, 1)
+    assert found.reasons == ("no", "scheduling: 0/1 nodes", "executor 3: out of memory")
+
+
+def test_a_lost_executor_says_why():
+    """Out of memory, evicted, deleted; one that Spark let go is not lost."""
+    assert (
+        executors.loss(ended(exit_with(137, "OOMKilled")), may_go=False) == "executor p: out of memory (exit code 137)"
+    )
+    evicted = ended(exit_with(137), reason="Evicted", message="low disk")
+    assert executors.loss(evicted, may_go=True) == "executor p: Evicted: low disk"
+    assert executors.loss(ended(exit_with(0)), may_go=False) is None
+    assert executors.loss(ended(exit_with(143)), may_go=True) is None
+    assert executors.loss(pod({"phase": "Running"}), may_go=False) == "executor p: its pod was deleted"
