@@ -201,7 +201,9 @@ def note(view: View) -> str:
         return f"{failure['reason']}: {failure['message']}"
     if view.get("message"):
         return str(view["message"])
-    if (short := missing_executors(view)) and view["status"] in LIVE:
+    counted = view.get("executors") or {}
+    is_short = counted.get("running", 0) < counted.get("wanted", 0)
+    if is_short and view["status"] in LIVE and (short := missing_executors(view)):
         return f"{executors(view).partition(' × ')[0]}: {short}"
     sessions = len(view.get("sessions") or [])
     return count(sessions, "notebook") if sessions and view["status"] in LIVE else ""

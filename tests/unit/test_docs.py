@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -99,3 +100,11 @@ def test_every_document_is_in_the_index() -> None:
         page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md" and f"]({page.name})" not in index
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("notebook", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_kept_without_outputs(notebook: Path) -> None:
+    """They are in the repository without outputs and counts, in nbformat's own layout."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    found = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert [([], None)] * len(found) == [(cell["outputs"], cell["execution_count"]) for cell in found]

@@ -162,6 +162,8 @@ def test_executors_are_counted_and_what_keeps_them_away_is_told() -> None:
     well = make_view(spec=spec, executors={"wanted": 2, "running": 2, "reasons": []}, sessions=[{}])
     assert text.missing_executors(well) == ""
     assert text.note(well) == "1 notebook"
+    again = make_view(spec=spec, executors={"wanted": 2, "running": 2, "failed": 1, "reasons": ["x"]}, sessions=[{}])
+    assert text.note(again) == "1 notebook"  # another one has taken its place
     assert text.executors(make_view()) == ""
     many = make_view(spec={**spec, "executors": {"min": 1, "max": 8, "cores": 2, "memory": "4g"}})
     assert text.resources(many) == "driver 1 core 1 GB, 1-8 executors × 2 cores 4 GB"
