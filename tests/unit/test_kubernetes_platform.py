@@ -1,0 +1,252 @@
+"""The platform ``kubernetes`` against an API server that refuses, falls silent, forgets, or holds what others made."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from subprocess import run
+
+import pytest
+from fakes.kube_api import KubeApi, Refusal, pending
+from support.local import until
+from support.platforms import PlayedKubernetes
+
+from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
+from rucat_jupyter.engine import Credential, Engine, EngineSpec, State, Target
+from rucat_jupyter.errors import InvalidRequest, PlatformError, PlatformUnavailable
+from rucat_jupyter.lifecycle import Observation, Presence
+from rucat_jupyter.ports import Leftover, Platform
+
+TOKEN = Credential(token="canary-token")
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[PlayedKubernetes]:
+    """A cluster that is the tests' own."""
+    stage = PlayedKubernetes(tmp_path)
+    await stage.begin()
+    yield stage
+    await stage.end()
+
+
+@pytest.fixture
+async def platform(stage: PlayedKubernetes) -> Platform:
+    """A gateway's view of it."""
+    return await stage.gateway()
+
+
+@pytest.fixture
+def api(stage: PlayedKubernetes) -> KubeApi:
+    """The API server."""
+    return stage.api
+
+
+async def look(platform: Platform, engine: Engine) -> Observation:
+    return (await platform.observe([engine]))[engine.id]
+
+
+async def started(stage: PlayedKubernetes, platform: Platform) -> Engine:
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).presence is Presence.ALIVE
+    return engine
+
+
+def refuse(verb: str, kind: str, refusal: Refusal, times: int = 1000):
+    """Let the API server refuse some calls."""
+    left = [times]
+
+    def check(asked: str, of: str, body: object) -> None:
+        if (asked, of) == (verb, kind) and left[0]:
+            left[0] -= 1
+            raise refusal
+
+    return check
+
+
+def test_a_gateway_without_kubernetes_does_not_load_its_library():
+    """Neither by importing the wiring nor by opening the platform without a site."""
+    code = """
+import asyncio, sys, tempfile, pathlib
+import rucat_jupyter.service.wiring
+from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
+async def main():
+    platform = KubernetesPlatform(pathlib.Path(tempfile.mkdtemp()), env={})
+    await platform.open("0" * 16)
+    assert list(await platform.leftovers()) == [] == list(platform.sites())
+    await platform.close()
+asyncio.run(main())
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"kubernetes", "yaml"}))
+"""
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"kubeconfig": "/nowhere/config"}, "kubernetes.kubeconfig"),
+        ({"context": "other"}, "kubernetes.context"),
+        ({"context": "in-cluster", "kubeconfig": None}, "kubernetes.context"),
+        ({"namespace": "team-b"}, "kubernetes.namespace"),
+    ],
+)
+async def test_a_place_that_is_none_is_named(stage, platform, asked, field):
+    """A kubeconfig, context or namespace that is not there is the request's fault."""
+    whole = stage.spec().kubernetes.model_dump(exclude_defaults=True) | asked
+    spec = EngineSpec.model_validate({"spark_version": "4.3.0", "kubernetes": whole})
+    with pytest.raises(InvalidRequest) as caught:
+        await platform.site((await platform.pin(spec)).spec)
+    assert [error["field"] for error in caught.value.details["errors"]] == [field]
+
+
+async def test_a_refused_pod_takes_back_what_was_made(stage, platform, api):
+    """The failure has the API's own words and reason, and nothing is left."""
+    engine = await stage.engine(platform)
+    api.refuse = refuse("POST", "pods", Refusal(403, "Forbidden", 'pods "x" is forbidden: exceeded quota: q'))
+    with pytest.raises(PlatformError, match="exceeded quota: q") as caught:
+        await platform.start(engine, TOKEN)
+    assert caught.value.details["reason"] == "QuotaExceeded"
+    assert api.objects == {}
+
+
+async def test_a_start_that_broke_off_goes_on(stage, platform, api):
+    """What is there is adopted, a Secret of a root that is no more is made anew."""
+    engine = await stage.engine(platform)
+    api.refuse = refuse("POST", "pods", Refusal(500, "InternalError", "etcd is slow"), 1)
+    with pytest.raises(PlatformUnavailable):
+        await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).presence is Presence.ABSENT  # it may still begin
+    owner = api.objects["configmaps", engine.run_name]["metadata"]["uid"]
+    await api.change(
+        "secrets", engine.run_name, lambda item: item["metadata"]["ownerReferences"][0].update(uid="of-another")
+    )
+    await platform.start(engine, TOKEN)
+    assert await stage.drivers() == [engine.run_name]
+    owners = {items[0]["uid"] for kind in ("secrets", "services", "pods") for items in [_owners(api, kind, engine)]}
+    assert owners == {owner}
+
+
+def _owners(api: KubeApi, kind: str, engine: Engine) -> list[dict[str, str]]:
+    return api.objects[kind, engine.run_name]["metadata"]["ownerReferences"]
+
+
+async def test_too_many_requests_are_asked_again_when_the_server_says(stage, platform, api):
+    """A Retry-After is obeyed within the call."""
+    engine = await stage.engine(platform)
+    api.refuse = refuse("POST", "configmaps", Refusal(429, "TooManyRequests", "busy", {"Retry-After": "1"}), 1)
+    begun = asyncio.get_running_loop().time()
+    await platform.start(engine, TOKEN)
+    assert asyncio.get_running_loop().time() - begun >= 1
+
+
+async def test_a_server_that_is_away_says_nothing_of_engines(stage, platform, api):
+    """Unknown while it is away, alive when it is back, and nothing was doubled."""
+    engine = await started(stage, platform)
+    await api.stop()
+    await until("it is seen", lambda: _is(platform, engine, Presence.UNKNOWN), 20)
+    assert "does not answer" in (await look(platform, engine)).message
+    with pytest.raises(PlatformUnavailable):
+        await platform.stop(engine)
+    await api.start()
+    await until("it is back", lambda: _is(platform, engine, Presence.ALIVE), 10)
+    assert await stage.drivers() == [engine.run_name]
+
+
+async def _is(platform: Platform, engine: Engine, presence: Presence) -> bool:
+    return (await look(platform, engine)).presence is presence
+
+
+async def test_a_forgotten_version_is_listed_anew(stage, platform, api):
+    """After a 410 the copy is right again."""
+    engine = await started(stage, platform)
+    api.oldest = 10**6
+    await api.stop()
+    await api.start()
+    other = await stage.engine(platform)
+    await platform.start(other, TOKEN)
+    await until("both are seen", lambda: _both(platform, engine, other), 10)
+    await api.drop("pods", engine.run_name)
+    await until("the end is seen", lambda: _is(platform, engine, Presence.ENDED), 15)
+
+
+async def _both(platform: Platform, *engines: Engine) -> bool:
+    seen = await platform.observe(engines)
+    return all(observation.presence is Presence.ALIVE for observation in seen.values())
+
+
+async def test_a_pod_that_vanished_is_confirmed_and_its_reason_stays(stage, platform, api):
+    """Deleted by someone; another gateway of the data directory knows it as well."""
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    await api.drop("pods", engine.run_name)
+    await until("the end is seen", lambda: _is(platform, engine, Presence.ENDED), 15)
+    seen = await look(platform, engine)
+    assert seen.end is not None
+    assert (seen.end.reason, seen.end.message) == ("Deleted", f"someone deleted pod {engine.run_name}")
+    await platform.close()
+    assert (await look(await stage.gateway(), engine)).end == seen.end
+
+
+async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
+    """And an event that comes later is told."""
+    api.play = pending
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).message == "scheduling"
+    about = {"kind": "Pod", "name": engine.run_name}
+    told = {"metadata": {"name": "e1"}, "involvedObject": about, "reason": "FailedScheduling", "message": "no room"}
+    await api.put("events", told)
+
+    async def is_told() -> bool:
+        return (await look(platform, engine)).message == "scheduling: no room"
+
+    await until("it is told", is_told, 10)
+    assert await platform.endpoint(engine) is None
+
+
+async def test_what_others_made_is_never_touched(stage, platform, api):
+    """Of another installation, or of a copy of this store elsewhere."""
+    engine = await started(stage, platform)
+    elsewhere = KubernetesPlatform(stage.folder / "data", store="a copy", env={})
+    await elsewhere.open("0123456789abcdef")
+    stranger = KubernetesPlatform(stage.folder / "data", store="store", env={})
+    await stranger.open("fedcba9876543210")
+    for other in (elsewhere, stranger):
+        assert list(await other.leftovers()) == []
+        await other.close()
+    assert list(await platform.leftovers()) == [Leftover(engine.id, 1, api.uid)]
+
+
+async def test_nothing_is_asked_for_what_is_long_settled(stage, platform, api):
+    """A stopped engine costs the API server nothing."""
+    engine = await started(stage, platform)
+    engine = engine.model_copy(update={"target": Target.STOPPED, "state": State.STOPPED})
+    await platform.stop(engine)
+    await platform.clean(engine)
+    api.calls.clear()
+    assert (await look(platform, engine)).presence is Presence.ABSENT
+    assert not [call for call in api.calls if engine.run_name in call]
+
+
+async def test_credentials_are_read_anew_when_they_are_refused(stage, platform, api):
+    """A token that was rotated in the kubeconfig is taken up."""
+    engine = await stage.engine(platform)
+    config = stage.folder / "kubeconfig"
+    good = config.read_text()
+    config.write_text(good.replace("canary-of-the-kubeconfig", "old"))
+    await platform.close()
+    other = await stage.gateway()
+    assert (await look(other, engine)).presence is Presence.UNKNOWN
+    assert "credentials" in (await look(other, engine)).message
+    config.write_text(good)
+    assert (await look(other, engine)).presence is Presence.ABSENT
+
+
+async def test_no_secret_is_in_any_object_but_the_secret(stage, platform, api):
+    """The token is in the Secret alone."""
+    engine = await started(stage, platform)
+    shown = str([item for (kind, _), item in api.objects.items() if kind != "secrets"])
+    assert "canary" not in shown
+    assert ("secrets", engine.run_name) in api.objects
