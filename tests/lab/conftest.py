@@ -1,4 +1,8 @@
-"""One JupyterLab and one browser for all tests of what people see; without a browser the tests skip."""
+"""One JupyterLab and one browser for each module of tests of what people see; without a browser the tests skip.
+
+They live no longer than their module: while Playwright's synchronous API is open, asyncio takes the main thread for
+that of a running loop, and every asynchronous test fails.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ driver.memory = "1g"
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real browser."""
     executable = find_browser()
@@ -32,7 +36,7 @@ def browser() -> Iterator[Any]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A private home; its end ends every process in it."""
     with place_in(tmp_path_factory.mktemp("lab")) as place:
@@ -40,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Any, place: Place) -> JupyterServer:
     """A Jupyter server with JupyterLab."""
     return place.jupyter(**{"LabApp.expose_app_in_browser": "True", "LabApp.news_url": ""})
