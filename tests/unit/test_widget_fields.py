@@ -26,6 +26,8 @@ def test_common_fields_come_first_and_every_other_follows() -> None:
     assert {"driver.cores", "conf", "java_options", "restart_policy", "local.directory"} <= set(paths)
     assert not [path for path in paths if path.startswith(("kubernetes", "external", "secret_env"))]
     assert {"kubernetes.namespace", "kubernetes.tolerations"} <= set(by_path("kubernetes"))
+    assert list(by_path("kubernetes"))[:6] == [*widget_fields.COMMON_KUBERNETES, "idle_timeout_s"]
+    assert by_path("kubernetes")["kubernetes.namespace"].label == "Namespace"
     assert by_path("external")["external.token"].is_secret
 
 

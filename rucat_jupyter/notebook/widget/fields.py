@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 COMMON = ("driver.memory", "executors.instances", "idle_timeout_s")
-"""What most people set, in this order; with the address it takes to make an external engine."""
+"""What most people set, in this order; on Kubernetes also where, and with the address for an external engine."""
+COMMON_KUBERNETES = ("kubernetes.namespace", "driver.memory", "executors.instances", "executors.memory", "image")
 COMMON_EXTERNAL = ("external.url", "external.token")
 LABELS = {
     "driver.memory": "Driver memory",
     "executors.instances": "Executors",
+    "executors.memory": "Executor memory",
+    "image": "Image",
+    "kubernetes.namespace": "Namespace",
+    "kubernetes.context": "Context",
+    "kubernetes.kubeconfig": "Kubeconfig",
     "idle_timeout_s": "Idle stop, seconds",
     "external.url": "Address",
     "external.token": "Token",
@@ -46,7 +52,8 @@ class WrongValue(ValueError):
 
 def fields_of(schema: Mapping[str, Any], platform: str) -> list[Field]:
     """The fields that an engine on the platform may have, the common ones first."""
-    common = COMMON_EXTERNAL if platform == "external" else COMMON
+    others = {"external": COMMON_EXTERNAL, "kubernetes": (*COMMON_KUBERNETES, "idle_timeout_s")}
+    common = others.get(platform, COMMON)
     found = {field.path: field for field in _walk(schema, schema, "", platform, common)}
     first = [found.pop(path) for path in common if path in found]
     return [*first, *found.values()]
