@@ -110,8 +110,9 @@ class Api:
             raise
 
     async def create(self, at: str, body: Json, *, dry_run: bool = False) -> Json:
-        """Create an object; the server's copy of it."""
-        return await self.call("POST", at, {"dryRun": "All"} if dry_run else {}, body)
+        """Create an object; the server's copy of it. A field that it does not know is an error, not ignored."""
+        query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        return await self.call("POST", at, query, body)
 
     async def delete(self, at: str, *, uid: str | None = None, grace_s: int | None = None) -> bool:
         """Ask for an object to go, in the background all that it owns too; False where it is not there (any more)."""
