@@ -64,6 +64,8 @@ class ServerLink(Link):
             raise self._unavailable("the connection was lost") from exc
         if _is_about_rights(answer):  # the sign-in has run out, or the server has forgotten it
             self._drop(db)
+            if not self._user:  # a new connection would be refused too
+                raise self._turned_away(" ".join(filter(None, _words(answer)))[:300])
         return self._results(answer)
 
     def _on_timeout(self, task: asyncio.Task[Any]) -> None:
@@ -101,13 +103,16 @@ class ServerLink(Link):
             raise self._unavailable(str(exc) or type(exc).__name__) from exc
         except SurrealError as exc:
             db.abort()
-            who = f"user {self._user!r}" if self._user else "a caller without a user"
-            raise self._unavailable(f"it refused {who} ({exc}); check user and password") from exc
+            raise self._turned_away(str(exc)) from exc
         except BaseException:
             db.abort()
             raise
         _log.info("connected to the store %s", self._shown)
         return db
+
+    def _turned_away(self, words: str) -> StoreUnavailable:
+        who = f"user {self._user!r}" if self._user else "a caller without a user"
+        return self._unavailable(f"it refused {who} ({words}); check user and password")
 
     async def _use(self, db: _Connection) -> None:
         """Choose the database. A server makes one that is new, in a transaction: of many at once all but one lose."""
@@ -183,7 +188,12 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _is_about_rights(answer: dict[str, Any]) -> bool:
-    words = [str(answer.get("error", ""))] + [str(r["result"]) for r in answer.get("result", ()) if r["status"] != "OK"]
-    return any(
-        sign in word for word in words for sign in ("IAM error", "session has expired", "Not enough permissions")
-    )
+    signs = ("IAM error", "session has expired", "Not enough permissions")
+    return any(sign in word for word in _words(answer) for sign in signs)
+
+
+def _words(answer: dict[str, Any]) -> list[str]:
+    """All that an answer says of errors: its own, an object from servers, first."""
+    error = answer.get("error", "")
+    said = str(error.get("message", error) if isinstance(error, dict) else error)
+    return [said, *(str(result["result"]) for result in answer.get("result", ()) if result["status"] != "OK")]

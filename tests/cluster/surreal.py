@@ -69,16 +69,16 @@ class Server:
     Parameters
     ----------
     storage
-        ``memory``, or ``surrealkv://<folder>`` for what must outlive the process.
+        ``mem://``, or ``surrealkv://<folder>`` for what must outlive the process.
     address
         Where it listens; a cluster's pods reach what listens on the machine's end of their cable.
     needs_sign_in
         Whether callers must sign in as :data:`USER` with :data:`PASSWORD` first.
     """
 
-    def __init__(self, storage: str = "memory", *, address: str = "127.0.0.1", needs_sign_in: bool = False) -> None:
+    def __init__(self, storage: str = "mem://", *, address: str = "127.0.0.1", needs_sign_in: bool = False) -> None:
         self._program = server()
-        self._storage = storage
+        self._storage = "memory" if storage == "mem://" else storage
         self._address = address
         self._access = ("--username", USER, "--password", PASSWORD) if needs_sign_in else ("--unauthenticated",)
         self._port = 0

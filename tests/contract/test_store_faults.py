@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
+from cluster import surreal
 from fakes.surreal_server import PASSWORD, USER, SurrealServer
 
 from rucat_jupyter.adapters import surreal_server
@@ -21,6 +23,7 @@ from rucat_jupyter.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.errors import Conflict, StoreUnavailable
 from rucat_jupyter.ports import Note
 
+AnyServer = SurrealServer | surreal.Server
 TESTS = Path(__file__).parent.parent
 WRITER = [sys.executable, "-m", "fakes.busy_writer"]
 QUICKLY_S = 2.0
@@ -131,17 +134,25 @@ async def test_database_folder_is_private(tmp_path: Path) -> None:
 # --- a server ---------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["npm-engine-behind-a-bridge", pytest.param("real", marks=pytest.mark.cluster)])
+def new_server(request: pytest.FixtureRequest) -> Callable[..., AnyServer]:
+    """Makes servers of each kind, not yet started; who makes one ends it."""
+    if request.param == "real":
+        return request.getfixturevalue("real_surreal")  # type: ignore[no-any-return]
+    return partial(SurrealServer, request.getfixturevalue("surreal_modules"))
+
+
 @pytest.fixture
-def server(surreal_modules: Path, tmp_path: Path) -> Iterator[SurrealServer]:
+def server(new_server: Callable[..., AnyServer], tmp_path: Path) -> Iterator[AnyServer]:
     """Start a server of this test's own, on a disk, for the npm engine behind a bridge."""
-    server = SurrealServer(surreal_modules, f"surrealkv://{tmp_path / 'server'}")
+    server = new_server(f"surrealkv://{tmp_path / 'server'}")
     server.start()
     yield server
     server.kill()
 
 
 @pytest.fixture
-async def store(server: SurrealServer) -> AsyncIterator[SurrealStore]:
+async def store(server: AnyServer) -> AsyncIterator[SurrealStore]:
     """Open a store on that server."""
     store = SurrealStore(server.url, time_limit_s=5)
     await store.open()
@@ -149,7 +160,7 @@ async def store(server: SurrealServer) -> AsyncIterator[SurrealStore]:
     await store.close()
 
 
-async def test_server_killed_and_restarted_loses_nothing(server: SurrealServer, store: SurrealStore) -> None:
+async def test_server_killed_and_restarted_loses_nothing(server: AnyServer, store: SurrealStore) -> None:
     """Writers go on through a kill -9: every acknowledged write is there, a lost one is told, none is doubled."""
     acknowledged: list[Engine] = []
     told = 0
@@ -198,7 +209,7 @@ async def _says_unavailable(call: Callable[[], Awaitable[object]]) -> None:
 
 
 async def test_every_call_says_unavailable_quickly_while_the_server_is_down(
-    server: SurrealServer, store: SurrealStore
+    server: AnyServer, store: SurrealStore
 ) -> None:
     """No call hangs or shows an error of the database's library; the first call after a restart works."""
     engine = await create(store, "one")
@@ -214,9 +225,7 @@ async def test_every_call_says_unavailable_quickly_while_the_server_is_down(
     assert await store.engines() == [engine]
 
 
-async def test_server_that_went_away_while_nobody_called_is_found_again(
-    server: SurrealServer, store: SurrealStore
-) -> None:
+async def test_server_that_went_away_while_nobody_called_is_found_again(server: AnyServer, store: SurrealStore) -> None:
     """An idle store notices nothing of a server's restart."""
     engine = await create(store, "one")
     server.kill()
@@ -225,7 +234,7 @@ async def test_server_that_went_away_while_nobody_called_is_found_again(
     assert await store.get(engine.id) == engine
 
 
-async def test_frozen_server_is_unavailable_within_the_time_limit(server: SurrealServer) -> None:
+async def test_frozen_server_is_unavailable_within_the_time_limit(server: AnyServer) -> None:
     """A server that says nothing costs a call its time limit and no more; once it speaks again all is well."""
     store = SurrealStore(server.url, time_limit_s=0.5)
     await store.open()
@@ -245,9 +254,9 @@ async def test_frozen_server_is_unavailable_within_the_time_limit(server: Surrea
         await store.close()
 
 
-async def test_a_new_connection_is_signed_in_again(surreal_modules: Path, tmp_path: Path) -> None:
+async def test_a_new_connection_is_signed_in_again(new_server: Callable[..., AnyServer], tmp_path: Path) -> None:
     """User and password go with every connection, not only with the first."""
-    server = SurrealServer(surreal_modules, f"surrealkv://{tmp_path / 'server'}", needs_sign_in=True)
+    server = new_server(f"surrealkv://{tmp_path / 'server'}", needs_sign_in=True)
     server.start()
     store = SurrealStore(server.url, user=USER, password=PASSWORD)
     try:
@@ -264,10 +273,10 @@ async def test_a_new_connection_is_signed_in_again(surreal_modules: Path, tmp_pa
 
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("nobody", PASSWORD), (None, None)])
 async def test_refused_sign_in_says_so_without_the_password(
-    surreal_modules: Path, user: str | None, password: str | None
+    new_server: Callable[..., AnyServer], user: str | None, password: str | None
 ) -> None:
     """A wrong user, password or none at all is one line that says what to check."""
-    server = SurrealServer(surreal_modules, needs_sign_in=True)
+    server = new_server(needs_sign_in=True)
     server.start()
     store = SurrealStore(server.url, user=user, password=password)
     try:
@@ -280,9 +289,9 @@ async def test_refused_sign_in_says_so_without_the_password(
         server.kill()
 
 
-async def test_server_that_is_not_there_yet_can_be_opened_later(surreal_modules: Path) -> None:
+async def test_server_that_is_not_there_yet_can_be_opened_later(new_server: Callable[..., AnyServer]) -> None:
     """Opening fails in one line while the server is down, and succeeds once it is up."""
-    server = SurrealServer(surreal_modules)
+    server = new_server()
     server.start()
     server.kill()
     store = SurrealStore(server.url)
@@ -310,7 +319,7 @@ async def test_callers_of_a_server_that_says_nothing_share_one_attempt(monkeypat
 
 
 async def test_proxies_of_the_environment_are_not_used_on_this_machine(
-    server: SurrealServer, monkeypatch: pytest.MonkeyPatch
+    server: AnyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy that is set, and cannot be reached, is in nobody's way."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "WS_PROXY", "ws_proxy"):
@@ -322,9 +331,9 @@ async def test_proxies_of_the_environment_are_not_used_on_this_machine(
     await store.close()
 
 
-async def test_credentials_in_the_url_work_and_are_never_shown(surreal_modules: Path) -> None:
+async def test_credentials_in_the_url_work_and_are_never_shown(new_server: Callable[..., AnyServer]) -> None:
     """``ws://user:password@host`` signs in; no message has the password."""
-    server = SurrealServer(surreal_modules, needs_sign_in=True)
+    server = new_server(needs_sign_in=True)
     server.start()
     url = server.url.replace("ws://", f"ws://{USER}:{PASSWORD.replace(' ', '%20')}@")
     store = SurrealStore(url)
