@@ -45,6 +45,9 @@ DENIED_ENV: Mapping[str, str] = {
 }
 """Environment variables that would undo a denied conf (Java reads options from the last three)."""
 
+EXECUTOR_ENV = "spark.executorEnv."
+"""Prefix of confs that are environment variables of executors."""
+
 
 class Globs:
     """A set of globs (``*`` is any text), matched without regard to case in one pass."""
@@ -75,10 +78,11 @@ def check_denied(
     for why, globs in denied.items():
         found |= {key: why for key in spec.conf if globs.match(key) and not allowed.match(key)}
     found |= {key: DENIED_CONFS[glob] for key in spec.conf if (glob := _denied.match(key))}
-    variables = [*spec.env, *spec.secret_env]
+    variables = {key: key for key in [*spec.env, *spec.secret_env]}
+    variables |= {key: key.removeprefix(EXECUTOR_ENV) for key in spec.conf if key.startswith(EXECUTOR_ENV)}
     for why, globs in denied_env.items():
-        found |= {key: why for key in variables if globs.match(key)}
-    found |= {key: DENIED_ENV[key] for key in variables if key in DENIED_ENV}
+        found |= {key: why for key, name in variables.items() if globs.match(name)}
+    found |= {key: DENIED_ENV[name] for key, name in variables.items() if name in DENIED_ENV}
     if found:
         listed = "; ".join(f"{dotted([key])}: {why}" for key, why in found.items())
         raise ConfDenied(f"these may not be set: {listed}", keys=[dotted([key]) for key in found])

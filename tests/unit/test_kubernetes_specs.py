@@ -82,6 +82,7 @@ def test_an_empty_spec_is_fine():
             "allowed_unsafe_pod_fields",
         ),
         ({"conf": {"spark.executorEnv.API_TOKEN": "x"}}, "conf.spark.executorEnv.API_TOKEN", "use secret_env"),
+        ({"conf": {"spark.executorEnv.LD_PRELOAD": "x"}}, "conf.spark.executorEnv.LD_PRELOAD", "refuses it"),
         ({"conf": {"spark.ssl.rpc.keyPassword": "x"}}, "conf.spark.ssl.rpc.keyPassword", "executors' pods"),
         (
             {"conf": {"spark.kubernetes.allocation.pods.allocator": "statefulset"}},

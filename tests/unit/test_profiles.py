@@ -620,6 +620,10 @@ def test_an_administrator_denies_variables() -> None:
     """By globs, with the file."""
     with pytest.raises(ConfDenied, match=r"HADOOP_CONF_DIR: limits.denied_env in admin.toml denies it"):
         resolve({"secret_env": {"HADOOP_CONF_DIR": "/x"}}, limits(denied_env=["HADOOP_*"]))
+    with pytest.raises(ConfDenied, match=r"spark.executorEnv.HADOOP_X: limits.denied_env in admin.toml denies it"):
+        resolve({"conf": {"spark.executorEnv.HADOOP_X": "/x"}}, limits(denied_env=["HADOOP_*"]))
+    with pytest.raises(ConfDenied, match=r"spark.executorEnv.JAVA_TOOL_OPTIONS: use java_options"):
+        resolve({"conf": {"spark.executorEnv.JAVA_TOOL_OPTIONS": "-javaagent:x"}})
 
 
 def test_of_two_administrators_the_machines_limit_wins() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from ...confs import Globs
+from ...confs import EXECUTOR_ENV, Globs
 from ...engine import is_secret
 
 _DRIVER = "Rucat makes the driver's pod"
@@ -56,7 +56,7 @@ UNSAFE_VOLUMES = Globs([f"spark.kubernetes.executor.volumes.{kind}.*" for kind i
 """Volumes outside the restricted Pod Security Standard, by their conf: they are judged as those of a pod."""
 
 SHOWN_BY_SPARK = (
-    "spark.executorEnv.",
+    EXECUTOR_ENV,
     "spark.kubernetes.executor.label.",
     "spark.kubernetes.executor.annotation.",
     "spark.auth",
@@ -79,7 +79,7 @@ def refused(conf: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if glob is not None and value.strip().lower() not in HARMLESS.get(glob, ()):
             yield key, REFUSED[glob]
         elif is_secret(key) and key.startswith(SHOWN_BY_SPARK):
-            is_env = key.startswith("spark.executorEnv.")
+            is_env = key.startswith(EXECUTOR_ENV)
             fix = "use secret_env" if is_env else "give it by a file that is mounted from a Secret (kubernetes.volumes)"
             yield key, f"Spark would write this secret into the executors' pods; {fix}"
         elif key == ALLOCATOR and value.strip().lower() != "direct":

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
+from ...confs import EXECUTOR_ENV
 from ...credentials import split
 from ...engine import Engine, EngineSpec
 from ...errors import PlatformError
@@ -176,12 +177,16 @@ def _env(spec: EngineSpec) -> Iterator[Problem]:
     for part in ("env", "secret_env"):
         for key, value in getattr(spec, part).items():
             field = dotted([part, key])
-            if key.startswith(OWN_ENV_PREFIXES) or key in OWN_ENV:
+            if _is_own(key):
                 yield Problem(field, "Rucat sets it, or refuses it")
             elif not _VARIABLE.fullmatch(key):
                 yield Problem(field, "a variable on Kubernetes has letters, digits, '_', '-' and '.', no digit first")
             elif len(key) + 1 + len(value.encode()) > MOST_ENV_BYTES:
                 yield Problem(field, "is longer than the 128 KiB that Linux takes")
+
+    for key in spec.conf:
+        if key.startswith(EXECUTOR_ENV) and _is_own(key.removeprefix(EXECUTOR_ENV)):
+            yield Problem(dotted(["conf", key]), "Rucat or Spark sets it, or refuses it")
 
 
 def _unsafe_confs(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
@@ -246,7 +251,7 @@ def _wrong_env(pod: Mapping[str, object], before: Mapping[str, object], field: s
     """Variables that a patch gives to Spark's container and that only Rucat sets."""
     was = _variables(before)
     for name, value in _variables(pod).items():
-        if was.get(name) != value and (name in was or name.startswith(OWN_ENV_PREFIXES) or name in OWN_ENV):
+        if was.get(name) != value and (name in was or _is_own(name)):
             yield field, f"env {name}: Rucat sets it, or refuses it; use env or secret_env for the engine's own"
     for name in was.keys() - _variables(pod).keys():
         yield field, f"env {name}: Rucat sets it"
@@ -265,3 +270,7 @@ def _variables(pod: Mapping[str, object]) -> dict[str, object]:
 
 def _unsafe(path: str, message: str) -> str:
     return f"{path}: {message}; an administrator can allow it by limits.allowed_unsafe_pod_fields"
+
+
+def _is_own(variable: str) -> bool:
+    return variable.startswith(OWN_ENV_PREFIXES) or variable in OWN_ENV
