@@ -79,19 +79,29 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
     lines = [said.cause]
     places = where.asked(error.__traceback__, shell) or where.running(shell)
     if said.python:
-        if (line := where.raised(said.python, shell)) is not None:
-            lines.append(f"  in your function: {line}")
-        places = [p for p in places[:1] if p != line]
-    lines += [f"  {' → '.join(map(str, places))}"] if places else []
+        if (failed := where.raised(said.python, shell)) is not None:
+            lines.append(f"  in your function: {failed}")
+        places = [p for p in places[:1] if p != failed]
+    told = filter(None, [" → ".join(map(str, places)), getattr(error, "rucat_place", "")])
+    lines += [f"  {line}"] if (line := ", ".join(told)) else []
     lines += _origin(error, places, shell)
     marked = [f"  {line}" for line in said.mark.lines()] if said.mark else []
-    last = [f"  {said.hint}"] if said.hint else []
+    hint = getattr(error, "rucat_hint", "") or said.hint
+    last = [f"  {hint}"] if hint else []
     lines += marked
     if len(lines) + len(last) + 1 > MOST_LINES:
-        last = [f"  {said.hint}   {_everything(shell)}" if said.hint else f"  {_everything(shell)}"]
+        last = [f"  {hint}   {_everything(shell)}" if hint else f"  {_everything(shell)}"]
     else:
         last.append(f"  {_everything(shell)}")
     return [*lines[: MOST_LINES - len(last)], *last]
+
+
+def amend(error: BaseException, *, place: str = "", hint: str = "") -> bool:
+    """Have the few lines of an error of Spark say where in the cell it was, what to do; False where there are none."""
+    if mode() == FULL or not is_of_spark(error):
+        return False
+    error.rucat_place, error.rucat_hint = place, hint  # type: ignore[attr-defined]
+    return True
 
 
 def full(error: BaseException) -> str:

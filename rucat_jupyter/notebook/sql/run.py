@@ -16,6 +16,7 @@ from ..client import Text
 from ..context import Context
 from ..flags import BadUsage
 from ..phase import notice
+from ..spark_errors import brief
 from . import args as sql_args
 from . import convert as sql_convert
 from .fetch import fetch
@@ -190,12 +191,12 @@ class _Job:
         try:
             yield
         except (Exception, KeyboardInterrupt) as error:
-            if self._count > 1:
+            which = f"statement {number} of {self._count}, line {statement.line}" if self._count > 1 else ""
+            unbound = _UNBOUND.search(str(error))
+            hint = f"Give it its value: --arg {unbound[1]}=VALUE" if unbound else ""
+            if not brief.amend(error, place=which, hint=hint) and which:
                 how = "was interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
-                what = text.plain(statement.text, LONGEST)
-                notice(f"sql: statement {number} of {self._count}, line {statement.line}, {how}: {what}")
-            if unbound := _UNBOUND.search(str(error)):
-                notice(f"sql: give it its value: --arg {unbound[1]}=VALUE")
+                notice(f"sql: {which}, {how}: {text.plain(statement.text, LONGEST)}")
             raise
 
 
