@@ -375,6 +375,8 @@ def _still(view: View, after: str) -> str:
     name, how = text.plain(view["name"]), hows(view["name"])
     doing = {"Pending": "still starting", "Deleting": "still being deleted"}.get(view["status"], view["status"])
     head = " ".join(filter(None, [f"{name} is {doing}", after]))
+    if view["status"] == "Stopping":
+        return f"{head}. Wait again: {how['stop']}   Start it again: {how['create']}"
     return f"{head}. Wait again: {how['wait']}   Stop it: {how['stop']}"
 
 

@@ -214,6 +214,19 @@ def test_stop_and_restart_say_what_came_of_it(gateway: FakeGateway, run: Any) ->
     assert "restarted (run 2)" in said
 
 
+def test_ctrl_c_while_it_stops_does_not_propose_to_start_it(gateway: FakeGateway, run: Any) -> None:
+    """As the way to go on waiting, that is: starting it again is named as such."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    gateway.on_poll = [interrupt]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run("stop etl")
+    expected = "etl is Stopping. Wait again: %rucat stop etl   Start it again: %rucat create etl"
+    assert str(caught.value) == expected
+
+
 def test_delete_asks_where_it_can_and_names_the_command_where_not(
     gateway: FakeGateway, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
