@@ -213,6 +213,29 @@ def test_a_driver_out_of_memory_is_told(rest: Rest, named: str) -> None:
     query.communicate(timeout=120)
 
 
+@pytest.mark.parametrize("way", ["out of service", "deleted"])
+def test_a_lost_node_is_told(rest: Rest, named: str, kwok_node: str, way: str) -> None:
+    """NodeLost as soon as the API server says so of the pod, whether the node is given up or removed."""
+    toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
+    at = {"node_selector": {"kubernetes.io/hostname": kwok_node}, "tolerations": [toleration]}
+    engine_id = rest.create(named, kubernetes=at)
+    rest.until(named, lambda view: view["message"] == "Spark is starting", 30)
+    if way == "deleted":
+        rest.cluster.core.delete_node(kwok_node)
+    else:
+        taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+        taints = [*rest.cluster.core.read_node(kwok_node).spec.taints, taint]
+        rest.cluster.core.patch_node(kwok_node, {"spec": {"taints": taints}})
+    pods = rest.cluster.core.list_namespaced_pod
+
+    def is_known() -> bool:
+        found = [pod for pod in pods(rest.namespace).items if pod.metadata.name == f"rucat-{engine_id}-1"]
+        return not found or found[0].metadata.deletion_timestamp is not None
+
+    rest.cluster.wait(is_known, "the API server knows", 150)
+    assert rest.failed(named, SOON_S)["reason"] == "NodeLost"
+
+
 def test_what_pod_security_refuses_fails_at_once(
     cluster: TestCluster, new_namespace: Callable[..., str], tmp_path: Path
 ) -> None:
