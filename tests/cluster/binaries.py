@@ -78,7 +78,7 @@ def _simple(name: str, path: str, version: str) -> Path:
 
 def _compile(work: Path, source: str, name: str, values: dict[str, str]) -> None:
     (work / "main.go").write_text(source)
-    env = {"CGO_ENABLED": "0", "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()}
+    env = {"CGO_ENABLED": "0", "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw -buildvcs=false".strip()}
     cache.run("go", "mod", "tidy", cwd=work, env=env)
     linked = " ".join(["-s", "-w", *(f"-X {key}={value}" for key, value in values.items())])
     cache.run("go", "build", "-trimpath", "-ldflags", linked, "-o", name, ".", cwd=work, env=env)

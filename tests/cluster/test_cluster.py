@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from support.cluster import ApiServer, TestCluster, delete_node
+from support.inside import client_pod
 
-from cluster import cache, spaces, surreal, up
+from cluster import cache, spaces, surreal, up, versions
 from cluster.layout import GROUPS, Layout
 
 pytestmark = pytest.mark.cluster
@@ -202,6 +203,18 @@ def test_a_cluster_ends_with_the_run_that_started_it_even_by_kill_9(tmp_path: Pa
         assert time.monotonic() < until, processes_of(folder)
         time.sleep(0.1)
     shutil.rmtree(folder)
+
+
+def test_this_checkout_runs_in_a_pod_and_knows_that_it_is_inside(cluster: TestCluster, namespace: str) -> None:
+    """A pod with the checkout mounted imports Rucat and pyspark, and finds the cluster by its service account."""
+    if cluster.own is None:
+        pytest.skip("the named cluster does not see this machine's folders")
+    script = (
+        "import pyspark.sql.connect.session, rucat_jupyter; from kubernetes import client, config;"
+        "config.load_incluster_config(); print(client.VersionApi().get_code().git_version)"
+    )
+    cluster.core.create_namespaced_pod(namespace, client_pod(cluster, "inside", "-c", script))
+    assert end_of(cluster, namespace, "inside") == f"Succeeded: {versions.KUBERNETES}\n"
 
 
 def test_a_number_that_is_taken_is_refused_in_one_line(cluster: TestCluster, tmp_path: Path) -> None:
