@@ -282,6 +282,19 @@ def test_class_path_begins_with_sparks_jars():
     )
 
 
+def test_a_library_path_is_the_loaders():
+    """spark.driver.extraLibraryPath, which only launcher scripts read, is where libraries are looked for."""
+    found = made(conf={"spark.driver.extraLibraryPath": "/native"}, env={"LD_LIBRARY_PATH": "/own"})
+    env = {row["name"]: row.get("value") for row in spark_container(found.pod)["env"]}
+    assert env["LD_LIBRARY_PATH"] == "/native:/own"
+
+
+def test_a_selector_finds_what_the_labels_say():
+    """The selector of an installation's pods names labels that they have."""
+    wanted = dict(pair.split("=") for pair in manifests.selector("f" * 16, names.DRIVER).split(","))
+    assert wanted.items() <= made().pod["metadata"]["labels"].items()
+
+
 def test_the_java_flags_are_those_of_the_installed_spark():
     """The flags for pods have all that the installed Spark wants of a JVM."""
     installed = spark.module_flags(Path(pyspark.__file__).parent / "jars", None)

@@ -61,6 +61,33 @@ def test_an_empty_spec_is_fine():
         ({"executors": {"max": 2, "instances": 3}}, "executors.instances", "more than executors.max"),
         ({"driver": {"request_cores": "2", "limit_cores": "1500m"}}, "driver.limit_cores", "is less than"),
         ({"conf": {"spark.executor.memory": "lots"}}, "conf.spark.executor.memory", "not a memory size"),
+        ({"conf": {"spark.driver.cores": "0"}}, "driver.cores", "at least 1"),
+        (
+            {"conf": {"spark.executor.memoryOverheadFactor": "x"}},
+            "conf.spark.executor.memoryOverheadFactor",
+            "a number",
+        ),
+        ({"conf": {"spark.kubernetes.memoryOverheadFactor": "-1"}}, "conf.spark.kubernetes.memoryOverheadFactor", "0"),
+        (
+            {"conf": {"spark.kubernetes.executor.request.cores": "lots"}},
+            "conf.spark.kubernetes.executor.request.cores",
+            "not a quantity",
+        ),
+        (
+            {"conf": {"spark.kubernetes.driver.request.cores": "2"}, "driver": {"request_cores": "1"}},
+            "conf.spark.kubernetes.driver.request.cores",
+            "contradicts driver.request_cores, 1",
+        ),
+        (
+            {"conf": {"spark.executor.instances": "2"}, "executors": {"instances": 3}},
+            "conf.spark.executor.instances",
+            "contradicts executors.instances, 3",
+        ),
+        (
+            {"conf": {"spark.dynamicAllocation.enabled": "false"}, "executors": {"max": 3}},
+            "conf.spark.dynamicAllocation.enabled",
+            "contradicts executors.min and max",
+        ),
         ({"conf": {"spark.executor.cores": "x"}}, "conf.spark.executor.cores", "not a whole number"),
         ({"conf": {"spark.executor.memory": "2g"}, "executors": {"memory": "1g"}}, "conf.spark.executor.memory", "set"),
         ({"conf": {"spark.kubernetes.container.image": "x"}}, "conf.spark.kubernetes.container.image", "use image"),
@@ -151,6 +178,10 @@ BEYOND: list[tuple[dict[str, object], str]] = [
     ({"spec": None}, "may not be changed"),
     ({"spec": {"$patch": "replace"}}, "may not be changed"),
     ({"spec": {"$setElementOrder/containers": []}}, "of the directives"),
+    ({"spec": {"$patch": "keep"}}, "must be 'replace', 'delete' or 'merge'"),
+    ({"spec": {"$retainKeys": "name"}}, "must be a list of keys"),
+    ({"spec": {"securityContext": {"seLinuxOptions": {"type": "spc_t"}}}}, "seLinuxOptions"),
+    ({"spec": {"securityContext": {"windowsOptions": {"hostProcess": True}}}}, "windowsOptions"),
     ({"spec": {"containers": [{"image": "x"}]}}, "needs its 'name'"),
     ({"spec": {"containers": [{"name": "spark", "$patch": "delete"}]}}, "may not be changed"),
     ({"spec": {"ephemeralContainers": [{"name": "x"}]}}, "spec.ephemeralContainers"),
@@ -217,6 +248,14 @@ def test_a_patch_cannot_reach_beyond_the_pod(which, patch, text):
 def test_a_patch_may_do_the_rest(patch):
     """What stays within the pod may be patched."""
     assert problems(kubernetes={"pod_patch": patch}) == {}
+
+
+def test_conf_and_field_that_agree_are_fine():
+    """The same said twice is no contradiction, in whatever unit."""
+    conf = {"spark.executor.memory": "1024m", "spark.kubernetes.executor.request.cores": "0.25"}
+    assert problems(conf=conf, executors={"memory": "1g", "request_cores": "250m"}) == {}
+    assert problems(conf={"spark.dynamicAllocation.enabled": "true"}) == {}
+    assert problems(conf={"spark.shuffle.service.enabled": "false"}) == {}
 
 
 def test_an_administrator_allows_what_is_unsafe():

@@ -1,0 +1,109 @@
+"""Two gateways, one real SurrealDB server, one cluster: each engine starts once, and either gateway can go (F1)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster import surreal
+from support.cluster import TestCluster
+from support.kube_place import ENGINE, give_rights, view_of, wait_for
+from support.place import Place, place_in, wait_until
+
+pytestmark = pytest.mark.cluster
+
+NAMES = ("e0", "e1", "e2")
+LOCAL = 'import rucat_jupyter; print(rucat_jupyter.create("mine", driver_memory="1g").id)'
+QUERY = "import sys, rucat_jupyter; print(rucat_jupyter.get(sys.argv[1]).connect().range(1000).count())"
+TAKEN_OVER_S = 20.0
+
+
+@pytest.fixture
+def places(
+    cluster: TestCluster, restricted_namespace: str, real_surreal: Callable[..., surreal.Server], tmp_path: Path
+) -> Iterator[tuple[Place, Place]]:
+    """Two homes of one user, each with a gateway of its own, on one store."""
+    server = real_surreal(needs_sign_in=True)
+    server.start()
+    kubeconfig = give_rights(cluster, restricted_namespace, tmp_path)
+    env = {
+        "KUBECONFIG": str(kubeconfig),
+        "RUCAT_STORE_URL": server.url,
+        "RUCAT_STORE_USER": surreal.USER,
+        "RUCAT_STORE_PASSWORD": surreal.PASSWORD,
+    }
+    try:
+        with place_in(tmp_path / "1", **env) as first, place_in(tmp_path / "2", **env) as second:
+            yield first, second
+    finally:
+        server.kill()
+
+
+def drivers(cluster: TestCluster, namespace: str) -> dict[str, int]:
+    """How many drivers each engine has."""
+    wanted = "app.kubernetes.io/component=driver"
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector=wanted, _request_timeout=10).items
+    found: dict[str, int] = {}
+    for pod in pods:
+        engine_id = pod.metadata.labels["rucat.io/engine"]
+        found[engine_id] = found.get(engine_id, 0) + 1
+    return found
+
+
+def ok(place: Place, code: str, *args: str) -> str:
+    """What a script prints."""
+    done = place.run_python(code, *args, timeout_s=280)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.engine
+def test_one_gateway_goes_on_when_the_other_is_killed(
+    cluster: TestCluster, restricted_namespace: str, places: tuple[Place, Place]
+) -> None:
+    """Within 20 s the other looks after all three engines; what ran on the killed one's machine is not its business."""
+    first, second = places
+    ids: dict[str, str] = {}
+    for number, name in enumerate(NAMES):
+        fields: dict[str, Any] = {"executors": 1, "image": cluster.image, "namespace": restricted_namespace}
+        ids[name] = ok(places[number % 2], ENGINE.format(name=name, wait=True, **fields)).split()[-1]
+    mine = ok(first, LOCAL).split()[-1]
+    counted = drivers(cluster, restricted_namespace)
+    assert counted == dict.fromkeys(ids.values(), 1)
+    assert {ok(place, QUERY, "e0") for place in places} == {"1000"}
+    pid = first.gateway_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    for name in NAMES:
+        cluster.core.delete_namespaced_pod(
+            f"rucat-{ids[name]}-1", restricted_namespace, grace_period_seconds=0, _request_timeout=10
+        )
+
+    def all_failed() -> bool:
+        return all(view_of(second, name)["status"] == "Failed" for name in NAMES)
+
+    wait_until("the other gateway has seen all three ends", all_failed, TAKEN_OVER_S + 10, pause_s=0.2)
+    seen_s = time.monotonic() - killed
+    print(f"all three ends were seen {seen_s:.1f} s after the kill")
+    assert seen_s < TAKEN_OVER_S + 2
+    assert {view_of(second, name)["failure"]["reason"] for name in NAMES} == {"Deleted"}
+    local = view_of(second, mine)
+    assert (local["state"], local["failure"]) == ("Running", None)
+    assert "gateway" in local["message"], local
+    restarted = second.rucat("restart", "e1", timeout_s=240)
+    assert restarted.returncode == 0, restarted.stderr
+    wait_for(second, "e1", "Running", 60)
+    assert ok(second, QUERY, "e1") == "1000"
+    back = view_of(first, mine)  # which starts its gateway again
+    assert back["failure"] is None
+    assert wait_for(first, mine, "Running", 15)["run"] == 1
+    assert drivers(cluster, restricted_namespace) == {ids["e1"]: 1}
+    for name in NAMES:
+        deleted = second.rucat("delete", name, "--yes", timeout_s=90)
+        assert deleted.returncode == 0, deleted.stderr

@@ -1,0 +1,64 @@
+"""A private home whose engines run on a cluster, with the rights that Rucat ships and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rucat_jupyter import rights
+
+from .cluster import TestCluster
+from .notebook import Kernel
+from .place import Place, wait_until
+
+ENGINE = """
+import rucat_jupyter
+engine = rucat_jupyter.create({name!r}, profile="k8s-small", executors={executors}, image={image!r}, wait={wait},
+                              kubernetes={{"namespace": {namespace!r}}}, timeout_s=240)
+print(engine.id)
+"""
+
+
+def give_rights(cluster: TestCluster, namespace: str, folder: Path) -> Path:
+    """Apply what ``rucat kubernetes manifests`` prints; a kubeconfig of the account that it is for."""
+    from kubernetes import utils
+
+    for made in rights.manifests(namespace):
+        utils.create_from_dict(cluster.client, made, namespace=namespace)
+    body = {"spec": {"expirationSeconds": 3600}}
+    create = cluster.core.create_namespaced_service_account_token
+    token = create(rights.RUCAT, namespace, body, _request_timeout=10).status.token
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"] = [{"name": "admin", "user": {"token": token}}]
+    config["contexts"][0]["context"]["namespace"] = namespace
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def create(kernel: Kernel, cluster: TestCluster, namespace: str, name: str, *, executors: int = 1, wait: bool) -> str:
+    """Create an engine from a notebook; its id."""
+    code = ENGINE.format(name=name, executors=executors, image=cluster.image, wait=wait, namespace=namespace)
+    return kernel.run(code, timeout_s=300).stdout.split()[-1]
+
+
+def view_of(place: Place, ref: str) -> dict[str, Any]:
+    """An engine as the command line shows it."""
+    done = place.rucat("status", ref, "--json")
+    assert done.returncode == 0, done.stderr
+    view: dict[str, Any] = json.loads(done.stdout)
+    return view
+
+
+def wait_for(place: Place, ref: str, status: str, deadline_s: float) -> dict[str, Any]:
+    """Wait until an engine has that status; Failed is waited for in vain."""
+
+    def look() -> dict[str, Any] | None:
+        view = view_of(place, ref)
+        assert view["status"] in {status, "Pending", "Running", "Unresponsive", "Stopping"}, view
+        return view if view["status"] == status else None
+
+    found = wait_until(f"{ref} is {status}", look, deadline_s, pause_s=0.5)
+    assert found is not None
+    return found
