@@ -12,6 +12,8 @@ from .layout import CONTAINERD, KUBELET, NODE, PODS, Layout
 
 CTR = ("ctr", "--address", CONTAINERD, "--namespace", "k8s.io")
 START_LIMIT_S = 30.0
+STAGES = Path(__file__).with_name("pretended.yaml")
+ADDRESS = "pretended.rucat.test/address"
 CONFIG = """version = 2
 root = "{folder}/containerd"
 state = "/run/containerd"
@@ -85,10 +87,13 @@ def wait(layout: Layout) -> None:
 
 
 def start_kwok(layout: Layout) -> None:
-    """Start kwok: it takes every node with the annotation ``kwok.x-k8s.io/node: fake``, and the pods on it."""
+    """Start kwok: it takes every node with the annotation ``kwok.x-k8s.io/node: fake``, and the pods on it.
+
+    A pod with the annotation :data:`ADDRESS` has that address, on which something may really listen.
+    """
     managed = ("--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
     access = (f"--kubeconfig={layout.kubeconfig}", "--node-lease-duration-seconds=40")
-    spaces.start_process(layout, "kwok", [binaries.kwok(), *access, *managed])
+    spaces.start_process(layout, "kwok", [binaries.kwok(), *access, *managed, f"--config={STAGES}"])
 
 
 def _is_ready(node: dict) -> bool:

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,17 +128,35 @@ def _start() -> up.Cluster:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
     """One cluster for the whole run."""
-    temp = tmp_path_factory.mktemp("kubernetes")
+    if reason := why_none():
+        pytest.skip(reason)
+    with a_cluster(tmp_path_factory.mktemp("kubernetes")) as found:
+        yield found
+
+
+def why_none() -> str | None:
+    """Say in one line why there can be no cluster here, or nothing."""
+    if os.environ.get("RUCAT_TEST_KUBECONFIG") and os.environ.get("RUCAT_TEST_IMAGE"):
+        return None
+    reason = up.missing() or up.not_built()
+    return f"no Kubernetes cluster: {reason}; or set RUCAT_TEST_KUBECONFIG and RUCAT_TEST_IMAGE" if reason else None
+
+
+@contextmanager
+def a_cluster(temp: Path) -> Iterator[TestCluster]:
+    """The cluster that the user names, which goes on, or one of our own, which ends."""
     if named := _named(temp):
-        yield named
-        named.client.close()
+        try:
+            yield named
+        finally:
+            named.client.close()
         return
-    if reason := up.missing() or up.not_built():
-        pytest.skip(f"no Kubernetes cluster: {reason}; or set RUCAT_TEST_KUBECONFIG and RUCAT_TEST_IMAGE")
-    yield from _run(temp)
+    with _own_cluster(temp) as own:
+        yield own
 
 
-def _run(temp: Path) -> Iterator[TestCluster]:
+@contextmanager
+def _own_cluster(temp: Path) -> Iterator[TestCluster]:
     own = _start()
     try:
         newest, older = (image.tag(version) for version in versions.SPARK)
@@ -216,7 +235,8 @@ def own_cluster(tmp_path: Path) -> Iterator[TestCluster]:
     """A cluster for one test alone, for what would disturb the others; it takes about half a minute."""
     if reason := up.missing() or up.not_built():
         pytest.skip(f"no Kubernetes cluster of our own: {reason}")
-    yield from _run(tmp_path)
+    with _own_cluster(tmp_path) as own:
+        yield own
 
 
 @pytest.fixture
@@ -227,7 +247,14 @@ def kwok_node(cluster: TestCluster) -> Iterator[str]:
     """
     if cluster.own is None:
         pytest.skip("pretended nodes need a cluster of ours (RUCAT_TEST_CLUSTER names its folder)")
-    cluster.own.start_kwok()
+    with pretended_node(cluster, cluster.own) as name:
+        yield name
+
+
+@contextmanager
+def pretended_node(cluster: TestCluster, own: up.Cluster) -> Iterator[str]:
+    """Add a node that kwok pretends; it and its pods are removed at the end."""
+    own.start_kwok()
     name = f"kwok-{secrets.token_hex(4)}"
     metadata = {"name": name, "annotations": NODE_ANNOTATION, "labels": {"kubernetes.io/hostname": name}}
     taint = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
@@ -239,9 +266,11 @@ def kwok_node(cluster: TestCluster) -> Iterator[str]:
         conditions = cluster.core.read_node(name, _request_timeout=10).status.conditions or []
         return any(each.type == "Ready" and each.status == "True" for each in conditions)
 
-    cluster.wait(is_ready, f"node {name} is ready")
-    yield name
-    delete_node(cluster, name)
+    try:
+        cluster.wait(is_ready, f"node {name} is ready")
+        yield name
+    finally:
+        delete_node(cluster, name)
 
 
 def delete_node(cluster: TestCluster, name: str) -> None:
