@@ -8,6 +8,7 @@ from ..errors import RucatError
 from . import text
 from .client import Engine
 from .phase import notice
+from .told import Used, told
 
 if TYPE_CHECKING:
     from .session import Attachment
@@ -34,6 +35,7 @@ class Binding:
         self._bound.pop(variable, None)  # the last one bound is the current one
         self._bound[variable], self._sessions[variable] = attachment, session
         self._shell.user_ns[variable] = attachment.spark
+        self._tell()
         return lines
 
     def bound(self) -> list[Attachment]:
@@ -60,6 +62,7 @@ class Binding:
             if self._shell.user_ns.get(variable) is attachment.spark:
                 del self._shell.user_ns[variable]
         sessions.detach(attachment)
+        self._tell()
         return variables
 
     def renew_stopped(self, *_: object) -> None:
@@ -74,7 +77,16 @@ class Binding:
                     notice(f"● {variable} was stopped: it is a new session on {name}, without temp views and conf.")
             except RucatError as error:
                 del self._bound[variable]
+                self._tell()
                 notice(f"{variable} was stopped and is not attached any more: {str(error).splitlines()[0]}")
+
+    def _tell(self) -> None:
+        """Have panel and toolbar know."""
+        named: dict[str, list[str]] = {}
+        for variable, attachment in self._bound.items():
+            engine_id = attachment.engine.id
+            named[engine_id] = [*named.pop(engine_id, ()), variable]  # the last one bound is last
+        told.bound([Used(id=engine_id, variables=variables) for engine_id, variables in named.items()])
 
     def _forget(self, attachment: Attachment, variable: str) -> None:
         """Close a session whose only variable is taken by another."""

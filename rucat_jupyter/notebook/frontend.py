@@ -1,4 +1,4 @@
-"""Whether the front end of this kernel may draw widgets, and that their clicks arrive while a cell runs."""
+"""What the front end of this kernel may draw, and that its messages are answered while a cell runs."""
 
 from __future__ import annotations
 
@@ -21,25 +21,34 @@ def shows_widgets() -> bool:
     Not in nbconvert, papermill and scripts (nobody looks on), terminals, and VS Code (text is what it shows best);
     nor with ``RUCAT_WIDGETS=off`` in the kernel's environment. Loads nothing.
     """
+    if os.environ.get(SWITCH, "").strip().lower() in OFF:
+        return False
+    return shows_panels() and importlib.util.find_spec("ipywidgets") is not None
+
+
+def shows_panels() -> bool:
+    """Whether what runs now belongs to a notebook in JupyterLab or Notebook, where our panel and toolbar are."""
     shell = get_shell()
-    if not in_kernel(shell) or os.environ.get(SWITCH, "").strip().lower() in OFF:
+    if not in_kernel(shell) or VSCODE_VARIABLE in shell.user_ns or not can_ask(shell):
         return False
-    if VSCODE_VARIABLE in shell.user_ns or not can_ask(shell):
-        return False
-    return _has_jupyter_server() and importlib.util.find_spec("ipywidgets") is not None
+    return _has_jupyter_server()
 
 
 def guard_comm(widget: Any) -> None:
-    """Let messages to a widget, and to those inside it, be handled at once while a cell runs, in ipykernel 7.4.0 too.
+    """Let messages to a widget, and to those inside it, be handled at once while a cell runs."""
+    answer_at_once(getattr(widget, "comm", None))
+    for child in getattr(widget, "children", ()):
+        guard_comm(child)
+
+
+def answer_at_once(comm: Any) -> None:
+    """Let messages to a comm be handled at once while a cell runs, in ipykernel 7.4.0 too.
 
     There a comm remembers the subshell that published it and answers there: after the running cell. The hook is
     looked for, so other releases are left alone.
     """
-    comm = getattr(widget, "comm", None)
     if comm is not None and hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, default: default
-    for child in getattr(widget, "children", ()):
-        guard_comm(child)
 
 
 def _has_jupyter_server() -> bool:

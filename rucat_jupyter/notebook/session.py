@@ -21,6 +21,7 @@ from .client import Engine
 from .identity import Caller, caller, get_shell
 from .phase import notice
 from .spark_errors import brief as spark_errors
+from .told import told
 from .versions import mismatches, must_have_client
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ _lock = threading.RLock()
 
 def connect(engine: Engine, session: str | None = None) -> SparkSession:
     """Wait until the engine is Running and return this notebook's session on it (the same object each time)."""
-    return attach(engine, session).spark  # type: ignore[no-any-return]
+    spark = attach(engine, session).spark
+    told.connected(engine.id)
+    return spark  # type: ignore[no-any-return]
 
 
 def attach(engine: Engine, session: str | None = None) -> Attachment:
