@@ -49,6 +49,11 @@ export class Api {
     return this.json('GET', 'engines');
   }
 
+  /** What stands for the whole list: equal as long as nothing in it changes. */
+  async token(): Promise<string> {
+    return ((await this.json('GET', 'engines?limit=1')) as IEnginesAnswer).token;
+  }
+
   get(ref: string): Promise<IEngine> {
     return this.json('GET', this.engine(ref));
   }
