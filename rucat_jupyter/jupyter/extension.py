@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool
 
+from . import ui
 from .follow import SCHEMA, SCHEMA_ID, Followers
 from .forward import Forwarder, handlers
 
@@ -48,7 +49,8 @@ class RucatExtension(ExtensionApp):
             self.log.error("Rucat runs on Linux and macOS; on Windows use it inside WSL")
             return
         assert self._forwarder is not None  # noqa: S101  # settings come before handlers
-        self.handlers.extend(handlers(self._forwarder))
+        bases, ticketed = ui.handlers(self._forwarder)
+        self.handlers.extend([*ticketed, *handlers(self._forwarder, bases)])
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Begin to follow the gateway, once the server's loop runs."""

@@ -6,7 +6,7 @@ import asyncio
 import http
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote, unquote_plus
 
@@ -33,8 +33,6 @@ from .upstream import Upstream
 logger = logging.getLogger(__name__)
 
 RESOURCE = "rucat"
-BASE_HEADER = "X-Rucat-Base"
-"""This server's base URL, for the links of the Spark UI."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 ENGINE = "/rucat/engines/[^/]+"
 UI_PAGES = f"{ENGINE}/ui/.*"
@@ -63,10 +61,6 @@ START_S = 10.0  # how long a call waits for a gateway that starts
 ANSWER_S = 30.0  # how long an answer that waits for nothing may take
 MARGIN_S = 15.0  # how much later than asked for a long poll may come back
 _SENT = ("Accept", "Content-Type")  # of a request's headers; so neither Cookie, Authorization nor X-XSRFToken
-_SENT_TO_UI = (
-    *(*_SENT, "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma"),
-    *("If-Modified-Since", "If-None-Match", "If-Range", "Range"),
-)
 _NOT_RETURNED = frozenset(
     (
         *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),  # hop by hop, RFC 9110 7.6.1
@@ -148,7 +142,7 @@ class RucatHandler(APIHandler):
         self._type = headers.get("Content-Type", "")
         for name, value in headers.get_all():
             if name == "Location" and value.startswith("/rucat/"):
-                self.set_header(name, self.base_url.rstrip("/") + value)
+                self.set_header(name, self._links_base() + value[1:])
             elif name not in _NOT_RETURNED:
                 self.set_header(name, value)
 
@@ -167,9 +161,17 @@ class RucatHandler(APIHandler):
     def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in self.sent if name in self.request.headers}
         if self.forwarder.has_owners:
-            headers[OWNER_HEADER] = owner = quote(self.current_user.username, safe=" !#$&'*+-.^_`|~@:/=()")
+            headers[OWNER_HEADER] = owner = quote(self._owner(), safe=" !#$&'*+-.^_`|~@:/=()")
             self.forwarder.followers.follow(owner)
         return headers
+
+    def _owner(self) -> str:
+        """Whose engines these are, where engines have owners."""
+        return str(self.current_user.username)
+
+    def _links_base(self) -> str:
+        """What stands before ``rucat/`` in links that the gateway makes."""
+        return str(self.base_url)
 
     def _read_s(self) -> float | None:
         if self.get_query_argument("follow", "") not in ("", "0", "false", "False"):
@@ -207,22 +209,21 @@ class RucatHandler(APIHandler):
             super().log_exception(typ, value, tb)
 
 
-class UiHandler(RucatHandler):
-    """Pages of the Spark UI: the gateway has to know under which base URL their links must be."""
+def handlers(
+    forwarder: Forwarder, bases: Mapping[str, type[RucatHandler]]
+) -> list[tuple[str, type[RucatHandler], dict[str, Forwarder]]]:
+    """Make the handlers of :data:`ROUTES`, and one for everything else under ``/rucat/``.
 
-    sent = _SENT_TO_UI
-
-    def _sent_headers(self) -> dict[str, str]:
-        return {**super()._sent_headers(), BASE_HEADER: self.base_url}
-
-
-def handlers(forwarder: Forwarder) -> list[tuple[str, type[RucatHandler], dict[str, Forwarder]]]:
-    """Make the handlers of :data:`ROUTES`, and one for everything else under ``/rucat/``."""
-    table = [(pattern, _handler(pattern, methods)) for pattern, methods in (*ROUTES, ("/rucat(?:/.*)?", ()))]
+    ``bases``: classes of the routes that are more than forwarded, by pattern.
+    """
+    table = [
+        (pattern, _handler(pattern, methods, bases.get(pattern, RucatHandler)))
+        for pattern, methods in (*ROUTES, ("/rucat(?:/.*)?", ()))
+    ]
     return [(pattern, cls, {"forwarder": forwarder}) for pattern, cls in table]
 
 
-def _handler(pattern: str, methods: tuple[str, ...]) -> type[RucatHandler]:
+def _handler(pattern: str, methods: tuple[str, ...], base: type[RucatHandler]) -> type[RucatHandler]:
     """Make a handler class that forwards these methods and refuses the others, whoever asks."""
 
     async def refuse(handler: RucatHandler) -> None:
@@ -231,8 +232,10 @@ def _handler(pattern: str, methods: tuple[str, ...]) -> type[RucatHandler]:
             raise NoSuchRoute(f"there is no {request.path}")
         raise WrongMethod(f"{request.method} {request.path}: only {', '.join(methods)}", allowed=list(methods))
 
-    verbs = {method.lower(): _guarded(RucatHandler.forward if method in methods else refuse) for method in METHODS}
-    base = UiHandler if pattern == UI_PAGES else RucatHandler
+    async def forward(handler: RucatHandler) -> None:
+        await handler.forward()
+
+    verbs = {method.lower(): _guarded(forward if method in methods else refuse) for method in METHODS}
     return type(f"RucatHandler<{pattern}>", (base,), verbs)
 
 

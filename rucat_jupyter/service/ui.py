@@ -59,6 +59,12 @@ _OWN_POLICY = (
     "frame-ancestors 'self'"
 )
 """For a Spark that says none (before 4.3): what its pages need, and nothing from or to elsewhere."""
+_APART = (
+    "sandbox allow-scripts allow-forms allow-downloads allow-popups allow-popups-to-escape-sandbox; "
+    "object-src 'none'; frame-ancestors 'self'"
+)
+"""A policy beside the page's own: a page of an engine has not the origin of whoever shows it, so that its scripts can
+do nothing there. Links that leave the UI open as pages of their own."""
 
 router = make_router()
 UiPath = Annotated[str, Path(description="A page of the Spark UI, such as 'jobs/'; empty: its first page.")]
@@ -153,8 +159,13 @@ def _returned(page: UiPage, ui_url: str, context: str, root: str) -> dict[str, s
     location = headers.pop("location", None)
     if location is not None and (ours := _our_location(location, ui_url, context, root)) is not None:
         headers["location"] = ours
-    headers.setdefault("content-security-policy", _OWN_POLICY)
-    return {**headers, "x-content-type-options": "nosniff"}
+    policy = headers.get("content-security-policy", _OWN_POLICY)
+    return {
+        **headers,
+        "content-security-policy": f"{policy}, {_APART}",
+        "referrer-policy": "no-referrer",  # nor does the address of a page, which may carry a ticket, go anywhere
+        "x-content-type-options": "nosniff",
+    }
 
 
 def _our_location(location: str, ui_url: str, context: str, root: str) -> str | None:

@@ -260,7 +260,7 @@ async def test_a_look_ends_nothing(client: httpx.AsyncClient, engine: Engine, ui
 
 
 async def test_only_a_pages_headers_come_back(client: httpx.AsyncClient, engine: Engine, ui: UiServer) -> None:
-    """No cookie of the engine, nothing hop by hop; its own policy stays, and one is made where it has none."""
+    """No cookie of the engine, nothing hop by hop; its own policy stays, beside ours, which keeps the page apart."""
     ui.answer = http(
         "200 OK",
         *("Content-Type: text/html", "Set-Cookie: a=b", "Connection: close, x-odd", "X-Odd: 1", "Keep-Alive: 5"),
@@ -268,10 +268,13 @@ async def test_only_a_pages_headers_come_back(client: httpx.AsyncClient, engine:
         body="page",
     )
     answer = await client.get(f"/rucat/engines/{engine.id}/ui/")
+    policy = answer.headers.pop("content-security-policy")
+    assert policy.startswith("default-src 'none', sandbox allow-scripts ")
+    assert "allow-same-origin" not in policy
     assert dict(answer.headers) == {
         "content-type": "text/html",
         "content-length": "4",
-        "content-security-policy": "default-src 'none'",
+        "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
     }
     ui.answer = http("404 Not Found", body="no")

@@ -1,0 +1,152 @@
+"""Pages of the Spark UI under Jupyter's base URL: for who may see them, and kept apart from Jupyter itself.
+
+A browser's look at a page, which Jupyter authenticates as any call, leads to the same page below a ticket
+(:mod:`.tickets`). From there on the page is sandboxed and has no cookie; the ticket says what it may load.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from typing import Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado.httputil import HTTPHeaders
+
+from ..errors import Forbidden
+from .forward import UI_PAGES, Forwarder, RucatHandler
+from .tickets import Ticket, Tickets
+
+BASE_HEADER = "X-Rucat-Base"
+"""What stands before ``/rucat/engines/`` in the links of the Spark UI."""
+TICKETED = "/rucat/ui/([^/]+)(/rucat/engines/([^/]+)/ui/.*)"
+"""The path of a page below a ticket: its word, the page's own path, the engine's id."""
+_ID = re.compile(r"[0-9a-f]{16}")  # as engine.ID_PATTERN, whose module loads more than a Jupyter server needs
+_SENT_TO_UI = (
+    *("Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma"),
+    *("If-Modified-Since", "If-None-Match", "If-Range", "Range"),
+)
+_FIRST_SCRIPT = re.compile(r"/static/jquery(-[0-9.]+)?\.min\.js$")
+_MEMORY = b"""(() => {
+  try { window.localStorage.length; return; } catch (refused) {}
+  const memory = () => { const kept = new Map(); return {
+    getItem: key => kept.has(String(key)) ? kept.get(String(key)) : null,
+    setItem: (key, value) => { kept.set(String(key), String(value)); },
+    removeItem: key => { kept.delete(String(key)); },
+    clear: () => kept.clear(),
+    key: index => [...kept.keys()][index] ?? null,
+    get length() { return kept.size; } }; };
+  for (const name of ['localStorage', 'sessionStorage'])
+    Object.defineProperty(window, name, { value: memory(), configurable: true });
+})();
+"""
+"""A sandboxed page has no storage, and Spark's scripts break off where they find none: they get one for the page."""
+
+
+class UiHandler(RucatHandler):
+    """Pages of the Spark UI as Jupyter authenticates them: for programs as they are, for browsers below a ticket."""
+
+    sent = _SENT_TO_UI
+    tickets: Tickets
+
+    async def forward(self) -> None:
+        """Forward, or lead a browser to the page below a ticket."""
+        page = self._target()
+        engine_id = page.split("/")[3]
+        if "text/html" not in self.request.headers.get("Accept", "") or not _ID.fullmatch(engine_id):
+            await super().forward()
+            return
+        word = self.tickets.of(engine_id, self.current_user.username, _browser(self))
+        self.set_status(303)
+        self.set_header("Location", f"{self.base_url}rucat/ui/{word}{page}")
+        self.set_header("Cache-Control", "no-store")
+        self.finish()
+
+    def _sent_headers(self) -> dict[str, str]:
+        return {**super()._sent_headers(), BASE_HEADER: self.base_url}
+
+
+class TicketHandler(RucatHandler):
+    """Pages of the Spark UI below a ticket: sandboxed, and open to the page's own scripts alone."""
+
+    sent = _SENT_TO_UI
+    tickets: Tickets
+    _ticket: Ticket
+    _word = ""
+    _needs_memory = False
+
+    @allow_unauthenticated  # the ticket is what says who may
+    async def get(self, word: str, page: str, engine_id: str) -> None:
+        """Show the page."""
+        await self._show(word, page, engine_id)
+
+    @allow_unauthenticated
+    async def head(self, word: str, page: str, engine_id: str) -> None:
+        """Say what the page would be."""
+        await self._show(word, page, engine_id)
+
+    @allow_unauthenticated
+    def options(self, *_: str) -> None:
+        """Allow what jQuery adds to its requests; only looking is allowed anyway."""
+        self._open_to_page()
+        self.set_header("Access-Control-Allow-Methods", "GET, HEAD")
+        self.set_header("Access-Control-Allow-Headers", "X-Requested-With")
+        self.set_status(204)
+        self.finish(set_content_type="text/plain")
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """A sandboxed page has no origin ("null"); who asks is told by the ticket."""
+        return self.request.headers.get("Origin", "null") == "null" or super().check_origin(origin_to_satisfy_tornado)
+
+    def begin(self, status: int, headers: HTTPHeaders) -> None:
+        """Take status and headers; a script that more is put before has another length."""
+        super().begin(status, headers)
+        self._open_to_page()
+        self._needs_memory = status == 200 and bool(_FIRST_SCRIPT.search(self.request.path))
+
+    def take(self, piece: bytes) -> Awaitable[None] | None:
+        """Take a piece of the page, the first one of Spark's first script with what it needs."""
+        if self._needs_memory and piece:
+            self._needs_memory = False
+            piece = _MEMORY + piece
+        return super().take(piece)
+
+    async def _show(self, word: str, page: str, engine_id: str) -> None:
+        ticket = self.tickets.find(word, engine_id, _browser(self))
+        # the address bar's own request, or a new tab's, has the cookie: so the address alone opens nothing
+        is_own_tab = self.request.headers.get("Sec-Fetch-Dest") == "document"
+        if ticket is None or (is_own_tab and not self.current_user):
+            raise Forbidden("this view of the Spark UI has ended: open it again from Jupyter")
+        self._ticket, self._word = ticket, word
+        await self.forward()
+
+    def _target(self) -> str:
+        return super()._target().partition(f"/rucat/ui/{self._word}")[2]
+
+    def _sent_headers(self) -> dict[str, str]:
+        sent = {**super()._sent_headers(), BASE_HEADER: self._links_base()}
+        if _FIRST_SCRIPT.search(self.request.path):
+            for name in ("Accept-Encoding", "Range", "If-Range"):
+                sent.pop(name, None)
+        return sent
+
+    def _owner(self) -> str:
+        return self._ticket.username
+
+    def _links_base(self) -> str:
+        return f"{self.base_url}rucat/ui/{self._word}/"
+
+    def _open_to_page(self) -> None:
+        self.set_header("Access-Control-Allow-Origin", "null")
+
+
+def handlers(forwarder: Forwarder) -> tuple[dict[str, type[RucatHandler]], list[tuple[str, type[RucatHandler], Any]]]:
+    """Make the class of the authenticated pages, by its pattern, and the handlers of those below a ticket."""
+    own = {"tickets": Tickets()}
+    pages = {UI_PAGES: type("UiHandler", (UiHandler,), own)}
+    return pages, [(TICKETED, type("TicketHandler", (TicketHandler,), own), {"forwarder": forwarder})]
+
+
+def _browser(handler: RucatHandler) -> str:
+    """What tells one browser from another, as far as it can be told."""
+    return str(handler.request.headers.get("User-Agent", ""))
