@@ -1,0 +1,146 @@
+/**
+ * What a notebook's kernel says of the engines that it uses (rucat_jupyter/notebook/told.py): heard as it happens.
+ *
+ * The kernel opens one comm and tells each change on it. A page that is loaded later asks for it, which a busy kernel
+ * answers when its cell ends; until then nothing is known.
+ */
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel } from '@jupyterlab/services';
+import { CommsOverSubshells } from '@jupyterlab/services';
+import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+/** As in told.py. */
+export const TARGET = 'rucat_jupyter.engines';
+
+/** An engine that a kernel uses, and the variables that hold its session. */
+export interface IUsed {
+  id: string;
+  variables: string[];
+}
+
+/** The engines of the kernel of one notebook, whichever that is. */
+export class KernelEngines implements IDisposable {
+  constructor(private readonly context: ISessionContext) {
+    context.kernelChanged.connect(this.meet, this);
+    context.statusChanged.connect(this.onStatus, this);
+    this.meet();
+  }
+
+  /** The engines, the current one last; null: not known (yet). */
+  get used(): ReadonlyArray<IUsed> | null {
+    return this._used;
+  }
+
+  /** Whether the kernel is at work while nothing is known: the answer comes when it is done. */
+  get isBusyUnknown(): boolean {
+    return this._used === null && this.kernel?.status === 'busy';
+  }
+
+  /** What is used, or known of it, has changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this.leave();
+    Signal.clearData(this);
+  }
+
+  private meet(): void {
+    this.leave();
+    const kernel = this.context.session?.kernel ?? null;
+    this.kernel = kernel;
+    this.set(kernel ? null : []);
+    if (kernel) {
+      kernel.registerCommTarget(TARGET, this.onOpen);
+      void this.ask(kernel);
+    }
+  }
+
+  private leave(): void {
+    if (this.kernel && !this.kernel.isDisposed) {
+      this.kernel.removeCommTarget(TARGET, this.onOpen);
+    }
+    this.kernel = null;
+  }
+
+  /** Find the comm that was opened before this page was there, and ask on it. */
+  private async ask(kernel: Kernel.IKernelConnection): Promise<void> {
+    try {
+      if ((await kernel.info).language_info.name !== 'python' || !kernel.handleComms) {
+        return; // another connection of this page has the comms of the kernel
+      }
+      const reply = await kernel.requestCommInfo({ target_name: TARGET });
+      if (this.kernel !== kernel || reply.content.status !== 'ok') {
+        return;
+      }
+      const ids = Object.keys(reply.content.comms).filter(id => !kernel.hasComm(id));
+      ids.forEach(id => this.askOn(kernel.createComm(TARGET, id)));
+      if (Object.keys(reply.content.comms).length === 0) {
+        this.set([]);
+      }
+    } catch {
+      // the kernel went or restarted, and the question with it: nothing is known, as before
+    }
+  }
+
+  private askOn(comm: Kernel.IComm): void {
+    this.listen(comm);
+    comm.send({});
+  }
+
+  private readonly onOpen: Parameters<Kernel.IKernelConnection['registerCommTarget']>[1] = (
+    comm,
+    message
+  ) => {
+    this.listen(comm);
+    this.hear(message.content.data);
+  };
+
+  private listen(comm: Kernel.IComm): void {
+    comm.commsOverSubshells = CommsOverSubshells.Disabled; // nothing is sent that could not wait for a cell
+    comm.onMsg = message => this.hear(message.content.data);
+  }
+
+  private hear(data: unknown): void {
+    const engines = (data as { engines?: unknown }).engines;
+    if (Array.isArray(engines) && engines.every(isUsed)) {
+      this.set(engines);
+    }
+  }
+
+  private onStatus(_: ISessionContext, status: Kernel.Status): void {
+    if (['restarting', 'autorestarting', 'dead', 'terminating'].includes(status)) {
+      this.set([]);
+    } else if (this._used === null) {
+      this._changed.emit();
+    }
+  }
+
+  private set(used: IUsed[] | null): void {
+    if (JSON.stringify(used) !== JSON.stringify(this._used)) {
+      this._used = used;
+      this._changed.emit();
+    }
+  }
+
+  private kernel: Kernel.IKernelConnection | null = null;
+  private _used: IUsed[] | null = null;
+  private _isDisposed = false;
+  private readonly _changed = new Signal<this, void>(this);
+}
+
+function isUsed(item: unknown): item is IUsed {
+  const used = item as Partial<IUsed> | null;
+  return typeof used?.id === 'string' && Array.isArray(used.variables);
+}
