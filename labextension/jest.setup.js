@@ -12,6 +12,7 @@ global.ResizeObserver ??= class {
   unobserve() {}
   disconnect() {}
 };
+global.requestIdleCallback ??= call => setTimeout(call, 0);
 global.IntersectionObserver ??= global.ResizeObserver;
 if (!('DragEvent' in global)) {
   global.DragEvent = class extends MouseEvent {};

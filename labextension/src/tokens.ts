@@ -173,6 +173,8 @@ export interface IPlan {
   outline: Json | null;
   blueprint: Json | null;
   exists: IEngine | null;
+  /** What may keep it from starting now. */
+  warnings: string[];
 }
 
 /** What a create sends: a name, a profile, and any field of the spec. */

@@ -1,0 +1,192 @@
+import { PromiseDelegate } from '@lumino/coreutils';
+
+import { NO_ANSWER, RucatError } from '../../api';
+import type { ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
+import { CreateModel, PLAN_AFTER_MS } from '../model';
+import { plan, profile, profiles, trans } from './samples';
+
+const ETL = { id: '1', name: 'etl' } as IEngine;
+
+/** A gateway whose answers the test gives. */
+class Gateway {
+  profiles = jest.fn(() => Promise.resolve<IProfiles>(profiles()));
+  plan = jest.fn((_: ICreate, __?: AbortSignal) => Promise.resolve<IPlan>(plan()));
+  create = jest.fn((_: ICreate) => Promise.resolve(ETL));
+}
+
+let gateway: Gateway;
+let model: CreateModel;
+let lost: string[];
+
+function makeModel(wanted = ''): CreateModel {
+  return new CreateModel({
+    manager: gateway,
+    api: gateway,
+    trans,
+    wanted,
+    lost: said => lost.push(said)
+  });
+}
+
+/** Let answers that are there arrive, and the time for typing pass. */
+const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  lost = [];
+  gateway = new Gateway();
+  model = makeModel();
+});
+
+afterEach(() => {
+  model.dispose();
+  jest.useRealTimers();
+});
+
+describe('profiles', () => {
+  it('are read; the one wanted is chosen, else the default, else one that can be had', async () => {
+    await model.load();
+    expect(model.profile?.name).toBe('local');
+    const wanted = makeModel('k8s-small');
+    await wanted.load();
+    expect(wanted.profile?.name).toBe('k8s-small');
+    const without = [profile('local', 'local', { available: false }), profile('x', 'x')];
+    gateway.profiles.mockResolvedValue(profiles({ profiles: without }));
+    await wanted.load();
+    expect(wanted.profile?.name).toBe('x');
+  });
+
+  it('that cannot be read say why, and can be asked for again', async () => {
+    gateway.profiles.mockRejectedValueOnce(
+      new RucatError('no gateway', 'gateway_unavailable', 503)
+    );
+    await model.load();
+    expect(model.loading).toEqual({ kind: 'failed', message: 'no gateway' });
+    await model.load();
+    expect(model.loading.kind).toBe('ready');
+  });
+
+  it('change the fields, and keep what was typed', async () => {
+    await model.load();
+    model.type('driver.memory', '2g');
+    model.type('name', 'etl');
+    model.choose('theirs');
+    model.choose('k8s-small');
+    await model.submit();
+    expect(gateway.create).toHaveBeenCalledWith({
+      profile: 'k8s-small',
+      name: 'etl',
+      driver: { memory: '2g' }
+    });
+  });
+});
+
+describe('the plan', () => {
+  it('is asked for at once with a profile, and when nothing was typed for a while', async () => {
+    await model.load();
+    await pass();
+    expect(model.planned.kind).toBe('plan');
+    expect(gateway.plan).toHaveBeenCalledTimes(1);
+    model.type('driver.memory', '2');
+    await pass(PLAN_AFTER_MS - 1);
+    model.type('driver.memory', '2g');
+    expect(model.planned.kind).toBe('asking');
+    await pass(PLAN_AFTER_MS - 1);
+    expect(gateway.plan).toHaveBeenCalledTimes(1);
+    await pass(1);
+    expect(gateway.plan).toHaveBeenCalledTimes(2);
+    expect(gateway.plan.mock.lastCall![0]).toEqual({ profile: 'local', driver: { memory: '2g' } });
+  });
+
+  it('that is outdated is aborted, and its answer dropped', async () => {
+    await model.load();
+    await pass();
+    const slow = new PromiseDelegate<IPlan>();
+    gateway.plan.mockReturnValueOnce(slow.promise);
+    model.type('name', 'a');
+    await pass(PLAN_AFTER_MS);
+    const signal = gateway.plan.mock.lastCall![1]!;
+    model.type('name', 'b');
+    expect(signal.aborted).toBe(true);
+    slow.resolve(plan({ name: 'a' }));
+    await pass();
+    expect(model.planned.kind).toBe('asking');
+    gateway.plan.mockResolvedValueOnce(plan({ name: 'b' }));
+    await pass(PLAN_AFTER_MS);
+    expect(model.planned).toEqual({ kind: 'plan', plan: plan({ name: 'b' }) });
+  });
+
+  it('is not asked for what is wrong already, nor of a dialog that is gone', async () => {
+    await model.load();
+    await pass();
+    model.type('driver.memory', 'much');
+    await pass(PLAN_AFTER_MS);
+    expect(model.planned.kind).toBe('wrong');
+    model.type('driver.memory', '1g');
+    model.dispose();
+    await pass(PLAN_AFTER_MS);
+    expect(gateway.plan).toHaveBeenCalledTimes(1);
+  });
+
+  it('that is refused is said by the line, and at a field that was left', async () => {
+    const errors = [{ field: 'driver.memory', message: 'the limit is 8g' }];
+    await model.load();
+    gateway.plan.mockRejectedValue(new RucatError('…', 'forbidden', 403, { errors }));
+    model.type('driver.memory', '9g');
+    await pass(PLAN_AFTER_MS);
+    expect(model.planned).toEqual({ kind: 'wrong', said: ['Driver memory: the limit is 8g'] });
+    expect(model.wrong).toEqual({});
+    model.leave('driver.memory');
+    expect(model.wrong).toEqual({ 'driver.memory': 'the limit is 8g' });
+    model.type('driver.memory', '8g');
+    expect(model.wrong).toEqual({});
+  });
+});
+
+describe('a create', () => {
+  it('is asked for once, however often the button is pressed', async () => {
+    await model.load();
+    const made = new PromiseDelegate<IEngine>();
+    gateway.create.mockReturnValue(made.promise);
+    const [first, second] = [model.submit(), model.submit()];
+    expect(model.isBusy).toBe(true);
+    made.resolve(ETL);
+    expect([await first, await second]).toEqual([ETL, null]);
+    expect(gateway.create).toHaveBeenCalledTimes(1);
+    expect(model.isBusy).toBe(false);
+  });
+
+  it('is not asked for with a wrong value; folded fields that have one unfold', async () => {
+    await model.load();
+    model.type('spark_version', 'four');
+    expect(await model.submit()).toBeNull();
+    expect(gateway.create).not.toHaveBeenCalled();
+    expect(Object.keys(model.wrong)).toEqual(['spark_version']);
+    expect([model.refusals, model.isUnfolded]).toEqual([1, true]);
+  });
+
+  it('that is refused loses nothing, and can be tried again', async () => {
+    await model.load();
+    model.type('name', 'etl');
+    gateway.create.mockRejectedValueOnce(new RucatError('taken', 'name_taken', 409));
+    expect(await model.submit()).toBeNull();
+    expect(model.wrong).toEqual({ name: 'taken' });
+    gateway.create.mockRejectedValueOnce(new RucatError('Failed to fetch', NO_ANSWER, 0));
+    expect(await model.submit()).toBeNull();
+    expect(model.problems[0]).toContain('Nothing is lost');
+    expect(model.typed).toEqual({ name: 'etl' });
+    expect(await model.submit()).toBe(ETL);
+    expect(model.problems).toEqual([]);
+  });
+
+  it('that is refused when the dialog was closed is told all the same', async () => {
+    await model.load();
+    const answer = new PromiseDelegate<IEngine>();
+    gateway.create.mockReturnValue(answer.promise);
+    const asked = model.submit();
+    model.dispose();
+    answer.reject(new RucatError('the quota is full', 'forbidden', 403));
+    expect(await asked).toBeNull();
+    expect(lost).toEqual(['the quota is full']);
+  });
+});

@@ -1,0 +1,134 @@
+/**
+ * The inside of the create dialog, in each of its states.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { VDomRenderer } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { IEngine } from '../tokens';
+import { ProfileCards } from './cards';
+import { Fields } from './form';
+import type { CreateModel } from './model';
+import { planWords } from './planline';
+import { PROFILE } from './refusals';
+
+/** The body of the dialog; its value is the engine that was made. */
+export class CreateBody extends VDomRenderer<CreateModel> {
+  constructor(model: CreateModel) {
+    super(model);
+    this.addClass('jp-Rucat-create');
+  }
+
+  /** The engine that was made. */
+  engine: IEngine | null = null;
+
+  getValue(): IEngine {
+    return this.engine!;
+  }
+
+  protected override render(): JSX.Element {
+    return <Body model={this.model} />;
+  }
+}
+
+function Body({ model }: { model: CreateModel }): JSX.Element {
+  const { loading, trans } = model;
+  switch (loading.kind) {
+    case 'loading':
+      return (
+        <div className="jp-Rucat-loading" role="status">
+          <span className="jp-Rucat-spinner" aria-hidden="true" />
+          {trans.__('Reading the profiles…')}
+        </div>
+      );
+    case 'failed':
+      return <Failed message={loading.message} model={model} />;
+    case 'ready':
+      return <Ready model={model} />;
+  }
+}
+
+function Failed({ message, model }: { message: string; model: CreateModel }): JSX.Element {
+  const { trans } = model;
+  return (
+    <div className="jp-Rucat-failed">
+      <div role="alert">
+        <strong>{trans.__('The profiles cannot be read.')}</strong>
+        <p>{message}</p>
+      </div>
+      <button type="button" className="jp-mod-styled" onClick={() => void model.load()}>
+        {trans.__('Try again')}
+      </button>
+    </div>
+  );
+}
+
+function Ready({ model }: { model: CreateModel }): JSX.Element {
+  const { trans, profiles, profile } = model;
+  const area = React.useRef<HTMLDivElement>(null);
+  const { refusals } = model;
+  React.useEffect(() => {
+    area.current?.querySelector<HTMLElement>('input[type="radio"]:checked')?.focus();
+  }, []);
+  React.useEffect(() => {
+    if (refusals > 0) {
+      area.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+    }
+  }, [refusals]);
+  return (
+    <>
+      <div className="jp-Rucat-scroll" ref={area}>
+        <ProfileCards
+          profiles={profiles!}
+          chosen={profile?.name ?? ''}
+          wrong={model.wrong[PROFILE] ?? ''}
+          choose={name => model.choose(name)}
+          trans={trans}
+        />
+        {profile ? (
+          <Fields model={model} />
+        ) : (
+          <p role="alert">
+            {trans.__('No profile can be used here. Mend the files, and try again.')}
+          </p>
+        )}
+      </div>
+      <div role="alert" className="jp-Rucat-problems">
+        {model.problems.map(problem => (
+          <div key={problem} className="jp-Rucat-error">
+            {problem}
+          </div>
+        ))}
+      </div>
+      <PlanLine planned={model.planned} trans={trans} />
+    </>
+  );
+}
+
+/** What will be asked of the platform; it keeps its place whatever it says. */
+function PlanLine(props: {
+  planned: CreateModel['planned'];
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { planned, trans } = props;
+  const words =
+    planned.kind === 'plan'
+      ? planWords(planned.plan, trans)
+      : { line: '', warnings: planned.kind === 'wrong' ? planned.said : [] };
+  return (
+    <div className="jp-Rucat-plan" role="status" data-kind={planned.kind}>
+      {planned.kind === 'asking' && (
+        <div className="jp-Rucat-planLine">{trans.__('Asking what this takes…')}</div>
+      )}
+      {planned.kind === 'wrong' && (
+        <div className="jp-Rucat-planLine">{trans.__('Not possible as it is:')}</div>
+      )}
+      {words.line && <div className="jp-Rucat-planLine">{words.line}</div>}
+      {words.warnings.map(warning => (
+        <div key={warning} className="jp-Rucat-warning">
+          {warning}
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,227 @@
+/**
+ * Reads the JSON Schema of a spec into the fields of the form: which there are on a platform, in which order.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Json } from '../tokens';
+
+/** How a field is typed: each kind has an input of its own. */
+export type Kind =
+  | 'text'
+  | 'password'
+  | 'integer'
+  /** Seconds, typed as a number or as "2 h". */
+  | 'seconds'
+  | 'choice'
+  /** A list of texts, one a line. */
+  | 'lines'
+  /** Keys and values, in rows. */
+  | 'pairs'
+  /** As `pairs`, with values that are not shown. */
+  | 'secrets'
+  /** Anything else, as JSON. */
+  | 'json';
+
+/** One field of the form. */
+export interface IField {
+  /** As REST names it: `driver.memory`. */
+  path: string;
+  /** The path in a form that is safe in ids and in lodash's paths: `driver-memory`. */
+  key: string;
+  label: string;
+  help: string;
+  kind: Kind;
+  choices: string[];
+  isCommon: boolean;
+  /** The part of the form that it belongs to. */
+  group: string;
+  /** JSON Schema of its value. */
+  schema: Json;
+}
+
+/** The path of the name, which is no part of a spec. */
+export const NAME = 'name';
+
+/** What most people set, in this order. */
+const COMMON: Record<string, string[]> = {
+  local: ['driver.memory', 'driver.cores', 'idle_timeout_s'],
+  kubernetes: [
+    'kubernetes.namespace',
+    'image',
+    'driver.memory',
+    'executors.instances',
+    'executors.memory',
+    'idle_timeout_s'
+  ],
+  external: ['external.url', 'external.token']
+};
+const COMMON_ELSEWHERE = ['driver.memory', 'driver.cores', 'executors.instances', 'idle_timeout_s'];
+
+/** Fields, with all below them, that a platform refuses (FOREIGN_FIELDS and their like in its adapter). */
+const REFUSED: Record<string, string[]> = {
+  local: [
+    'image',
+    'executors',
+    'driver.request_cores',
+    'driver.limit_cores',
+    'driver.memory_overhead'
+  ]
+};
+/** All that an engine can have which someone else runs. */
+const EXTERNAL_ONLY = 'external';
+/** Objects of a spec that only the platform of that name has. */
+const PLATFORM_OBJECTS = ['local', 'external', 'kubernetes'];
+const PASSWORDS = ['external.token'];
+const SECRETS = ['secret_env'];
+
+/** The fields that an engine on `platform` can have, the common ones first; without the name. */
+export function fieldsOf(schema: Json, platform: string, trans: TranslationBundle): IField[] {
+  const common = COMMON[platform] ?? COMMON_ELSEWHERE;
+  const found = walk(schema, schema, '', trans).filter(field => takes(platform, field.path));
+  const rank = (field: IField) => {
+    const at = common.indexOf(field.path);
+    return at < 0 ? common.length : at;
+  };
+  return found
+    .map(field => ({ ...field, isCommon: common.includes(field.path) }))
+    .sort((one, other) => rank(one) - rank(other));
+}
+
+/** The field of the engine's name. */
+export function nameField(trans: TranslationBundle): IField {
+  return {
+    path: NAME,
+    key: NAME,
+    label: trans.__('Name'),
+    help: trans.__('1 to 63 letters, digits, . _ - and inner blanks'),
+    kind: 'text',
+    choices: [],
+    isCommon: true,
+    group: '',
+    schema: { type: 'string', maxLength: 63 }
+  };
+}
+
+function takes(platform: string, path: string): boolean {
+  const [top] = path.split('.');
+  if (platform === EXTERNAL_ONLY) {
+    return top === EXTERNAL_ONLY;
+  }
+  if (PLATFORM_OBJECTS.includes(top) && top !== platform) {
+    return false;
+  }
+  return !(REFUSED[platform] ?? []).some(name => path === name || path.startsWith(`${name}.`));
+}
+
+function walk(part: Json, whole: Json, prefix: string, trans: TranslationBundle): IField[] {
+  return Object.entries<Json>(part.properties ?? {}).flatMap(([name, raw]) => {
+    const path = prefix + name;
+    const schema = resolved(raw, whole);
+    if (schema.type === 'object' && schema.properties) {
+      return walk(schema, whole, `${path}.`, trans);
+    }
+    return [field(path, schema, raw.description ?? schema.description ?? '', trans)];
+  });
+}
+
+function field(path: string, schema: Json, help: string, trans: TranslationBundle): IField {
+  return {
+    path,
+    key: path.replace(/\./g, '-'),
+    label: labels(trans)[path] ?? plainLabel(path),
+    help,
+    kind: kindOf(path, schema),
+    choices: (schema.enum ?? []).map(String),
+    isCommon: false,
+    group: groupOf(path, trans),
+    schema
+  };
+}
+
+/** The schema behind references, and of alternatives the one that is not null. */
+function resolved(raw: Json, whole: Json): Json {
+  const options: Json[] = (raw.anyOf ?? raw.allOf ?? []).filter((one: Json) => one.type !== 'null');
+  if (options.length === 1) {
+    return resolved(options[0], whole);
+  }
+  if (typeof raw.$ref === 'string') {
+    return resolved(whole.$defs?.[raw.$ref.split('/').pop()!] ?? {}, whole);
+  }
+  return raw;
+}
+
+function kindOf(path: string, schema: Json): Kind {
+  if (PASSWORDS.includes(path)) {
+    return 'password';
+  }
+  if (schema.enum) {
+    return 'choice';
+  }
+  switch (schema.type) {
+    case 'string':
+      return 'text';
+    case 'integer':
+      return path.endsWith('_s') ? 'seconds' : 'integer';
+    case 'boolean':
+      return 'choice';
+    case 'array':
+      return schema.items?.type === 'string' ? 'lines' : 'json';
+    case 'object':
+      return pairsOf(path, schema);
+    default:
+      return 'json';
+  }
+}
+
+function pairsOf(path: string, schema: Json): Kind {
+  if (schema.additionalProperties?.type !== 'string') {
+    return 'json';
+  }
+  return SECRETS.includes(path) ? 'secrets' : 'pairs';
+}
+
+function plainLabel(path: string): string {
+  const words = path.replace(/^kubernetes\.|^local\.|^external\./, '').replace(/[._]/g, ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function labels(trans: TranslationBundle): Record<string, string> {
+  return {
+    conf: trans.__('Spark conf'),
+    env: trans.__('Environment variables'),
+    secret_env: trans.__('Secret environment variables'),
+    image: trans.__('Image'),
+    idle_timeout_s: trans.__('Idle stop'),
+    max_lifetime_s: trans.__('Longest life'),
+    start_timeout_s: trans.__('Start timeout'),
+    'driver.memory': trans.__('Driver memory'),
+    'driver.cores': trans.__('Driver cores'),
+    'executors.instances': trans.__('Executors'),
+    'executors.memory': trans.__('Executor memory'),
+    'executors.cores': trans.__('Executor cores'),
+    'executors.min': trans.__('Fewest executors'),
+    'executors.max': trans.__('Most executors'),
+    'external.url': trans.__('Address'),
+    'external.token': trans.__('Token'),
+    'kubernetes.python': trans.__('Python in the image'),
+    'local.directory': trans.__('Working directory')
+  };
+}
+
+function groupOf(path: string, trans: TranslationBundle): string {
+  const [top] = path.split('.');
+  const named: Record<string, string> = {
+    driver: trans.__('Driver'),
+    executors: trans.__('Executors'),
+    kubernetes: trans.__('Kubernetes'),
+    local: trans.__('This machine'),
+    external: trans.__('External engine'),
+    env: trans.__('Environment'),
+    secret_env: trans.__('Environment'),
+    start_timeout_s: trans.__('Times'),
+    idle_timeout_s: trans.__('Times'),
+    max_lifetime_s: trans.__('Times'),
+    restart_policy: trans.__('Times')
+  };
+  return named[top] ?? trans.__('Spark');
+}

@@ -1,0 +1,222 @@
+/**
+ * The inputs of the form, one for each kind of field; all hold text, so that nothing that was typed is lost.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { FieldProps, WidgetProps } from '@rjsf/utils';
+import * as React from 'react';
+
+import type { IField } from './fields';
+import type { IRow } from './values';
+
+/** What the inputs know of the form that they are in; plain values and functions that never change. */
+export interface IFormContext {
+  trans: TranslationBundle;
+  /** What is wrong, by the key of the field. */
+  wrong: Record<string, string>;
+  /** The value that holds where nothing is typed, by the key of the field. */
+  placeholders: Record<string, string>;
+  /** What is said below the input, by the key of the field. */
+  hints: Record<string, string[]>;
+  fields: Record<string, IField>;
+  /** Keys of the further settings that are to be seen. */
+  shown: string[];
+  isUnfolded: boolean;
+  query: string;
+  unfold: (isUnfolded: boolean) => void;
+  search: (query: string) => void;
+}
+
+/** Ids of what is said of an input. */
+export const hintId = (id: string): string => `${id}__hint`;
+export const errorId = (id: string): string => `${id}__error`;
+export const labelId = (id: string): string => `${id}__label`;
+
+/** One line of text. */
+export function TextInput(props: WidgetProps): JSX.Element {
+  const kind = fieldOf(props).kind;
+  return (
+    <input
+      {...common(props)}
+      {...typing(props)}
+      type={kind === 'password' ? 'password' : 'text'}
+      inputMode={kind === 'integer' ? 'numeric' : 'text'}
+      autoComplete={kind === 'password' ? 'new-password' : 'off'}
+    />
+  );
+}
+
+/** Lines of text. */
+export function LinesInput(props: WidgetProps): JSX.Element {
+  return <textarea {...common(props)} {...typing(props)} rows={3} />;
+}
+
+/** One of a few values, or what the profile says. */
+export function ChoiceInput(props: WidgetProps): JSX.Element {
+  const { trans, placeholders } = contextOf(props);
+  const field = fieldOf(props);
+  const said = placeholders[field.key];
+  const values = field.choices.length ? field.choices : ['true', 'false'];
+  return (
+    <select {...common(props)}>
+      <option value="">
+        {said ? trans.__('as the profile says (%1)', said) : trans.__('as the profile says')}
+      </option>
+      {values.map(value => (
+        <option key={value} value={value}>
+          {value}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Keys and values in rows. */
+export function PairsInput(props: FieldProps): JSX.Element {
+  const { trans, placeholders } = contextOf(props);
+  const field = fieldOf(props);
+  const id = props.idSchema.$id;
+  const rows: IRow[] = props.formData?.length ? props.formData : [{ key: '', value: '' }];
+  const list = React.useRef<HTMLDivElement>(null);
+  const change = (at: number, part: Partial<IRow>) =>
+    props.onChange(rows.map((row, index) => (index === at ? { ...row, ...part } : row)));
+  const add = () => {
+    props.onChange([...rows, { key: '', value: '' }]);
+    requestAnimationFrame(() => lastKey(list.current)?.focus());
+  };
+  const remove = (at: number) => {
+    props.onChange(rows.filter((_, index) => index !== at));
+    requestAnimationFrame(() => lastKey(list.current)?.focus());
+  };
+  return (
+    <div
+      ref={list}
+      className="jp-Rucat-pairs"
+      role="group"
+      aria-labelledby={labelId(id)}
+      aria-describedby={`${hintId(id)} ${errorId(id)}`}
+      onBlur={() => props.onBlur(id, rows)}
+    >
+      {placeholders[field.key] && (
+        <div className="jp-Rucat-hint">
+          {trans.__('The profile sets %1', placeholders[field.key])}
+        </div>
+      )}
+      {rows.map((row, at) => (
+        <Pair
+          key={at}
+          id={at === 0 ? id : `${id}_${at}`}
+          row={row}
+          field={field}
+          isWrong={isWrongRow(row, at, props)}
+          trans={trans}
+          change={part => change(at, part)}
+          remove={() => remove(at)}
+        />
+      ))}
+      <button type="button" className="jp-mod-styled jp-Rucat-add" onClick={add}>
+        {trans.__('Add')}
+      </button>
+    </div>
+  );
+}
+
+interface IPairProps {
+  id: string;
+  row: IRow;
+  field: IField;
+  isWrong: boolean;
+  trans: TranslationBundle;
+  change: (part: Partial<IRow>) => void;
+  remove: () => void;
+}
+
+function Pair({ id, row, field, isWrong, trans, change, remove }: IPairProps): JSX.Element {
+  const shared = {
+    className: 'jp-mod-styled',
+    'aria-invalid': isWrong,
+    autoComplete: 'off',
+    spellCheck: false
+  };
+  const name = row.key || trans.__('this row');
+  return (
+    <div className="jp-Rucat-pair">
+      <input
+        {...shared}
+        id={id}
+        type="text"
+        data-part="key"
+        value={row.key}
+        placeholder={field.path === 'conf' ? 'spark.sql.shuffle.partitions' : trans.__('key')}
+        aria-label={trans.__('%1: key', field.label)}
+        onChange={event => change({ key: event.target.value })}
+      />
+      <input
+        {...shared}
+        type={field.kind === 'secrets' ? 'password' : 'text'}
+        value={row.value}
+        placeholder={trans.__('value')}
+        aria-label={trans.__('%1: value of %2', field.label, name)}
+        onChange={event => change({ value: event.target.value })}
+      />
+      <button
+        type="button"
+        className="jp-mod-styled jp-Rucat-drop"
+        aria-label={trans.__('Remove %1', name)}
+        title={trans.__('Remove %1', name)}
+        onClick={remove}
+      >
+        ✕
+      </button>
+    </div>
+  );
+}
+
+/** The row that an error names; one that names no row is said at the first. */
+function isWrongRow(row: IRow, at: number, props: FieldProps): boolean {
+  const wrong = contextOf(props).wrong[fieldOf(props).key];
+  if (!wrong) {
+    return false;
+  }
+  const names = (one: IRow) => {
+    const key = one.key.trim();
+    return (
+      Boolean(key) &&
+      wrong.split('\n').some(line => line.startsWith(`${key}: `) || line.startsWith(`${key} `))
+    );
+  };
+  const rows: IRow[] = props.formData ?? [];
+  return rows.some(names) ? names(row) : at === 0;
+}
+
+function common(props: WidgetProps) {
+  const { wrong } = contextOf(props);
+  const { key } = fieldOf(props);
+  return {
+    id: props.id,
+    className: 'jp-mod-styled',
+    value: props.value ?? '',
+    'aria-invalid': key in wrong,
+    'aria-describedby':
+      key in wrong ? `${errorId(props.id)} ${hintId(props.id)}` : hintId(props.id),
+    onBlur: () => props.onBlur(props.id, props.value),
+    onChange: (
+      event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement>
+    ) => props.onChange(event.target.value)
+  };
+}
+
+function typing(props: WidgetProps) {
+  return { placeholder: contextOf(props).placeholders[fieldOf(props).key], spellCheck: false };
+}
+
+function contextOf(props: { formContext?: any }): IFormContext {
+  return props.formContext as IFormContext;
+}
+
+function fieldOf(props: { formContext?: any; name: string }): IField {
+  return contextOf(props).fields[props.name];
+}
+
+function lastKey(list: HTMLElement | null): HTMLInputElement | undefined {
+  return Array.from(list?.querySelectorAll<HTMLInputElement>('input[data-part="key"]') ?? []).pop();
+}

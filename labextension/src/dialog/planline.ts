@@ -1,0 +1,91 @@
+/**
+ * Says in one line what a create would ask of the platform, and what stands in its way.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IPlan, Json } from '../tokens';
+
+/** The line of a plan, and its warnings. */
+export interface IPlanWords {
+  line: string;
+  warnings: string[];
+}
+
+/** A plan in words. */
+export function planWords(plan: IPlan, trans: TranslationBundle): IPlanWords {
+  const warnings = [...existing(plan, trans), ...plan.warnings];
+  if (plan.blueprint) {
+    return { line: ofBlueprint(plan.blueprint, plan, trans), warnings };
+  }
+  if (plan.outline) {
+    return { line: ofOutline(plan.outline, trans), warnings };
+  }
+  return { line: ofSpec(plan, trans), warnings };
+}
+
+function ofBlueprint(found: Json, plan: IPlan, trans: TranslationBundle): string {
+  const pods = (found.objects as Json[])
+    .filter(each => each.kind === 'Pod')
+    .reduce((sum, each) => sum + each.count, 0);
+  const asked = [
+    trans._n('%1 pod', '%1 pods', pods),
+    trans.__('%1 cores', found.cores),
+    gb(found.memory_mb)
+  ].join(', ');
+  const place = plan.spec.kubernetes?.namespace ?? found.place;
+  const line = trans.__('%1 in %2', asked, place);
+  const left = leftOf(found.headroom, trans);
+  return left ? `${line}; ${left}` : line;
+}
+
+/** What quotas leave of memory and cores before this engine. */
+function leftOf(rows: Json[], trans: TranslationBundle): string {
+  const left = (names: string[]) => {
+    const rest = rows
+      .filter(row => names.includes(row.resource))
+      .map(row => Math.max(0, parseFloat(row.hard) - parseFloat(row.used)));
+    return rest.length ? Math.min(...rest) : null;
+  };
+  const memory = left(['requests.memory', 'limits.memory', 'memory']);
+  const cores = left(['requests.cpu', 'cpu']);
+  const parts = [
+    ...(cores === null ? [] : [trans.__('%1 cores', number(cores))]),
+    ...(memory === null ? [] : [`${number(memory)} GB`])
+  ];
+  return parts.length ? trans.__('quota leaves %1', parts.join(', ')) : '';
+}
+
+function ofOutline(found: Json, trans: TranslationBundle): string {
+  return trans.__(
+    '%1 of %2, %3 of %4 free on this machine',
+    found.cores,
+    trans._n('%1 core', '%1 cores', found.cores_offered),
+    gb(found.needed_mb),
+    gb(found.free_mb)
+  );
+}
+
+function ofSpec(plan: IPlan, trans: TranslationBundle): string {
+  if (plan.platform === 'external') {
+    const where = String(plan.spec.external?.url ?? '');
+    return trans.__('Nothing is started: %1 is someone else’s, and is watched.', where);
+  }
+  return trans.__('One engine on %1', plan.platform);
+}
+
+function existing(plan: IPlan, trans: TranslationBundle): string[] {
+  if (!plan.exists) {
+    return [];
+  }
+  const { name, status } = plan.exists;
+  return [trans.__('%1 exists already (%2). Attach that one, or take another name.', name, status)];
+}
+
+function gb(mb: number): string {
+  return `${number(mb / 1024)} GB`;
+}
+
+/** One digit after the point, none where it is whole. */
+function number(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

@@ -1,0 +1,91 @@
+/**
+ * Sorts what the server says no to by the field that it belongs to.
+ */
+import type { RucatError } from '../api';
+import { NO_ANSWER, NO_EXTENSION } from '../api';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { NAME } from './fields';
+import type { Wrong } from './values';
+
+/** What is wrong at which field, and what belongs to none. */
+export interface IRefusal {
+  at: Wrong;
+  rest: string[];
+}
+
+/** The field that shows what is wrong with profile or platform: the choice of the profile. */
+export const PROFILE = 'profile';
+
+const PLACES = ['conf', 'env', 'secret_env'];
+
+/** What the server's answer says of the fields at these paths. */
+export function refusalOf(
+  error: RucatError,
+  paths: ReadonlyArray<string>,
+  trans: TranslationBundle
+): IRefusal {
+  if (error.code === 'name_taken') {
+    return { at: { [NAME]: error.message }, rest: [] };
+  }
+  if (error.code === 'conf_denied' && Array.isArray(error.details.keys)) {
+    return sorted(denied(error, paths), paths);
+  }
+  if (Array.isArray(error.details.errors)) {
+    const found = error.details.errors.flatMap(({ field, message }: any) => split(field, message));
+    return sorted(found, paths);
+  }
+  return { at: {}, rest: [plain(error, trans)] };
+}
+
+/** An error that no field can mend, in one line. */
+export function plain(error: RucatError, trans: TranslationBundle): string {
+  if (error.code === NO_EXTENSION) {
+    return trans.__('This Jupyter server has no Rucat extension.');
+  }
+  if (error.code === NO_ANSWER) {
+    return trans.__('The server does not answer (%1). Nothing is lost: try again.', error.message);
+  }
+  return error.message;
+}
+
+/** A limit on two fields together is said at each. */
+function split(field: unknown, message: unknown): [string, string][] {
+  return String(field ?? '')
+    .split(', ')
+    .map(name => [name, String(message ?? '')]);
+}
+
+/** Denied keys by their place; the message has the reason of each. */
+function denied(error: RucatError, paths: ReadonlyArray<string>): [string, string][] {
+  const listed = error.message.replace(/^[^:]*: /, '').split('; ');
+  return error.details.keys.map((key: string) => {
+    const said = listed.find(line => line.startsWith(`${key}: `)) ?? `${key}: ${error.message}`;
+    const place = key.startsWith('spark.') ? 'conf' : PLACES.slice(1).find(p => paths.includes(p));
+    return [`${place ?? 'conf'}.${key}`, said.slice(key.length + 2)];
+  });
+}
+
+function sorted(found: [string, string][], paths: ReadonlyArray<string>): IRefusal {
+  const refusal: IRefusal = { at: {}, rest: [] };
+  for (const [field, message] of found) {
+    const owner = ownerOf(field, paths);
+    if (owner === undefined) {
+      refusal.rest.push(field ? `${field}: ${message}` : message);
+      continue;
+    }
+    const inside = owner === PROFILE ? '' : field.slice(owner.length + 1);
+    const line = inside ? `${inside}: ${message}` : message;
+    refusal.at[owner] = refusal.at[owner] ? `${refusal.at[owner]}\n${line}` : line;
+  }
+  return refusal;
+}
+
+/** The longest path that the field is, or lies below. */
+function ownerOf(field: string, paths: ReadonlyArray<string>): string | undefined {
+  if (field === 'platform' || field === PROFILE) {
+    return PROFILE;
+  }
+  return [...paths]
+    .sort((one, other) => other.length - one.length)
+    .find(path => field === path || field.startsWith(`${path}.`));
+}
