@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import tables, text
 from ..api import View
@@ -33,7 +33,8 @@ def show_engine(view: View, plain: str, *, fold: str = "") -> Card:
         card = card_of(view)
         card.on_status = lambda seen: _update_twin(card, seen)
         now = text.utc_now()
-        _put(card, card.box, plain, widget_words.twin(view, now), widget_words.moved(view, now))
+        twin = Twin(plain, widget_words.twin(view, now), widget_words.brief(view, now))
+        _put(card, card.box, twin, widget_words.moved(view, now), widget_words.brief(view, now, is_moved=True))
     widget_operations.watch()
     if fold:
         card.fold_out(fold)
@@ -48,7 +49,7 @@ def show_table(engines: list[View]) -> None:
         now = text.utc_now()
         plain = tables.engines_table(engines, now)
         twin = widget_words.static(f"<pre>{html.escape(plain)}</pre>as of {widget_words.hour(now)} · %rucat list")
-        _put(table, table.box, plain, twin, widget_words.static("The table of engines is in a later cell."))
+        _put(table, table.box, Twin(plain, twin), widget_words.static("The table of engines is in a later cell."))
 
 
 def show_form() -> None:
@@ -94,18 +95,27 @@ class CardPhase(DisplayPhase):
 
     def _say(self, line: str) -> None:
         if self._card is not None and (place := _places.get(id(self._card))) is not None:
-            place.update(line, widget_words.twin(self._card.view, text.utc_now()))
+            view, now = self._card.view, text.utc_now()
+            place.update(line, widget_words.twin(view, now), widget_words.brief(view, now))
 
 
-def _put(shown: object, box: Any, plain: str, twin: str, moved: str) -> None:
+class Twin(NamedTuple):
+    """What stays where no widget can be: as text, as HTML, and of an engine as data."""
+
+    plain: str
+    html: str
+    engine: dict[str, Any] | None = None
+
+
+def _put(shown: object, box: Any, twin: Twin, moved: str, moved_engine: dict[str, Any] | None = None) -> None:
     """Show the widget in the running cell, where it is not there already, and no longer where it was."""
     place = _places.get(id(shown))
     if place is not None and place.is_here:
-        place.update(plain, twin)
+        place.update(*twin)
         return
     if place is not None:
-        place.leave(moved)
-    _places[id(shown)] = Place(box, plain, twin)
+        place.leave(moved, moved_engine)
+    _places[id(shown)] = Place(box, *twin)
 
 
 def _update_twin(card: Card, view: View) -> None:
@@ -117,7 +127,7 @@ def _update_twin(card: Card, view: View) -> None:
         line = f"{text.short_line(view)} as of {widget_words.hour(now)}"
         if view["status"] == "Running":
             line = text.running_line(view, f"as of {widget_words.hour(now)}")
-        place.update(line, widget_words.twin(view, now))
+        place.update(line, widget_words.twin(view, now), widget_words.brief(view, now))
 
 
 def mimebundle(view: View) -> dict[str, Any]:

@@ -225,6 +225,12 @@ def moved(view: View, now: datetime) -> str:
     return static(said)
 
 
+def brief(view: View, now: datetime, *, is_moved: bool = False) -> dict[str, object]:
+    """What the twin is of, as data: JupyterLab's extension asks REST for the rest; nothing secret."""
+    found = {"id": view["id"], "name": view["name"], "status": view["status"]}
+    return {**found, "as_of": now.isoformat(timespec="seconds"), "is_moved": is_moved}
+
+
 def static(shown: str) -> str:
     """HTML that is hidden while the widget before it lives."""
     return f'<style>{TWIN_STYLE}</style><div class="rucat-static">{shown}</div>'

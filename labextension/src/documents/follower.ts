@@ -1,0 +1,307 @@
+/**
+ * Follows the log of one engine from life to life: reads it while there is a life, goes on where it was after an outage,
+ * and tells how it stands.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+
+import type { Api } from '../api';
+import { RucatError } from '../api';
+import type { IEngine, IEngineManager } from '../tokens';
+import { clock, LIVE, plain, SETTLED } from '../words';
+import { LineReader } from './lines';
+import { Overlap, READ_AGAIN } from './overlap';
+import type { Ring } from './ring';
+
+/** So many lines are read at first. */
+export const FIRST_LINES = 5000;
+/** Pauses between tries; the last one stays. */
+export const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
+/** How long the begin of a log that is read again may take to come whole. */
+const AGAIN_MS = 400;
+
+/** How following stands. */
+export type Standing =
+  | { kind: 'connecting' }
+  | { kind: 'following' }
+  /** Nobody looks, or the person wants no more lines. */
+  | { kind: 'paused' }
+  /** The life has ended; the next one is waited for. */
+  | { kind: 'ended'; status: string }
+  /** The server or the gateway does not answer, or refuses; tried again by itself. */
+  | { kind: 'away'; since: Date; message: string; retryAt: Date }
+  | { kind: 'deleted' };
+
+/** What a follower is made of. */
+export interface IFollowerOptions {
+  id: string;
+  api: Pick<Api, 'follow'>;
+  manager: Pick<IEngineManager, 'find' | 'changed' | 'connection' | 'ready'>;
+  ring: Ring;
+  trans: TranslationBundle;
+  firstLines?: number;
+  againMs?: number;
+}
+
+/** Follows one log into a ring. */
+export class Follower {
+  constructor(private readonly _options: IFollowerOptions) {
+    this._options.manager.changed.connect(this._onEngines, this);
+  }
+
+  /** Lines have come. */
+  readonly grown = new Signal<this, void>(this);
+  readonly standingChanged = new Signal<this, Standing>(this);
+
+  get standing(): Standing {
+    return this._standing;
+  }
+
+  /** Read, and go on reading; does nothing where it does so already. */
+  start(): void {
+    if (!this._isWanted && this._standing.kind !== 'deleted') {
+      this._isWanted = true;
+      this._tries = 0;
+      void this._read();
+    }
+  }
+
+  /** Close the stream; `start` goes on where it was. */
+  pause(): void {
+    this._isWanted = false;
+    this._close();
+    if (this._standing.kind !== 'deleted') {
+      this._stand({ kind: 'paused' });
+    }
+  }
+
+  /** Try now what waits for its next try. */
+  retry(): void {
+    if (this._isWanted && this._standing.kind === 'away') {
+      this._close();
+      void this._read();
+    }
+  }
+
+  dispose(): void {
+    this._isWanted = false;
+    this._close();
+    Signal.clearData(this);
+  }
+
+  // --- reading --------------------------------------------------------------------------------------------
+
+  private async _read(): Promise<void> {
+    const abort = new AbortController();
+    this._abort = abort;
+    if (this._standing.kind !== 'away') {
+      this._stand({ kind: 'connecting' });
+    }
+    const began = this._engine?.run;
+    try {
+      await this._options.manager.ready;
+      await this._take(abort.signal);
+      if (!abort.signal.aborted) {
+        this._onEnd(began);
+      }
+    } catch (error) {
+      if (!abort.signal.aborted) {
+        this._onError(error);
+      }
+    }
+  }
+
+  private async _take(signal: AbortSignal): Promise<void> {
+    const { id, api, trans, firstLines = FIRST_LINES } = this._options;
+    this._beginRun();
+    const again = this._overlap.isEmpty ? null : new Again(this._options.againMs ?? AGAIN_MS);
+    const reader = new LineReader(trans);
+    const tail = again ? READ_AGAIN : firstLines;
+    again?.done.connect((_, lines) => this._goOn(lines, signal));
+    for await (const piece of api.follow(id, tail, signal)) {
+      if (signal.aborted) {
+        break;
+      }
+      this._stand({ kind: 'following' });
+      this._tries = 0;
+      this._give(reader.read(piece), again);
+    }
+    if (!signal.aborted) {
+      this._give(reader.rest(), again);
+      again?.finish();
+    }
+    again?.dispose();
+  }
+
+  private _give(lines: string[], again: Again | null): void {
+    if (again && !again.isDone) {
+      again.add(lines);
+    } else if (lines.length) {
+      this._add(lines);
+    }
+  }
+
+  /** The begin of a log that was read before. */
+  private _goOn(lines: string[], signal: AbortSignal): void {
+    if (signal.aborted) {
+      return;
+    }
+    const known = this._overlap.count(lines);
+    if (!known && lines.length >= READ_AGAIN) {
+      this._note(this._options.trans.__('Lines are missing here: more came than are read again.'));
+    }
+    this._add(lines.slice(known));
+  }
+
+  private _add(lines: string[]): void {
+    for (const line of lines) {
+      this._options.ring.push(line);
+      this._overlap.add(line);
+    }
+    this.grown.emit();
+  }
+
+  /** Where another life than the last one is read, say so, and read it from its begin. */
+  private _beginRun(): void {
+    const run = this._engine?.run ?? this._run;
+    if (this._run !== null && run !== null && run !== this._run) {
+      this._overlap.forget();
+      this._note(
+        this._options.trans.__('Run %1, seen at %2', String(run), clock(new Date(), Date.now()))
+      );
+    }
+    this._run = run;
+  }
+
+  private _note(text: string): void {
+    this._options.ring.push(text, true);
+    this.grown.emit();
+  }
+
+  // --- how it stands --------------------------------------------------------------------------------------
+
+  /** The stream has ended by itself. */
+  private _onEnd(began: number | undefined): void {
+    const engine = this._engine;
+    if (engine && engine.run === began && SETTLED.includes(engine.status)) {
+      this._stand({ kind: 'ended', status: engine.status });
+    } else if (!engine && this._options.manager.connection.kind === 'ok') {
+      this._stand({ kind: 'deleted' });
+    } else {
+      // it has not begun, it ends just now, or the gateway let go of the stream
+      this._again();
+    }
+  }
+
+  private _onError(error: unknown): void {
+    if (error instanceof RucatError && error.code === 'not_found') {
+      this._stand({ kind: 'deleted' });
+      return;
+    }
+    const message = plain(error instanceof Error ? error.message : error, 300);
+    const since = this._standing.kind === 'away' ? this._standing.since : new Date();
+    const retryAt = new Date(Date.now() + this._again());
+    this._stand({ kind: 'away', since, message, retryAt });
+  }
+
+  /** Read again after a pause; returns its length. */
+  private _again(): number {
+    const pause = RETRY_MS[Math.min(this._tries, RETRY_MS.length - 1)];
+    this._tries += 1;
+    clearTimeout(this._timer);
+    this._timer = window.setTimeout(() => void this._read(), pause);
+    return pause;
+  }
+
+  private _onEngines(): void {
+    const { connection } = this._options.manager;
+    if (!this._isWanted || connection.kind !== 'ok') {
+      return;
+    }
+    const engine = this._engine;
+    const { kind } = this._standing;
+    if (!engine) {
+      this._leave();
+    } else if (kind === 'ended' && (engine.run !== this._run || !SETTLED.includes(engine.status))) {
+      void this._read();
+    } else if (kind === 'away') {
+      this.retry();
+    } else if (kind === 'following' && engine.run !== this._run && LIVE.includes(engine.status)) {
+      // the last words of the life before have been read by now: the platform ended it first
+      this._close();
+      void this._read();
+    }
+  }
+
+  private _leave(): void {
+    this._close();
+    this._stand({ kind: 'deleted' });
+  }
+
+  private get _engine(): IEngine | undefined {
+    return this._options.manager.find(this._options.id);
+  }
+
+  private _close(): void {
+    clearTimeout(this._timer);
+    this._abort?.abort();
+    this._abort = null;
+  }
+
+  private _stand(standing: Standing): void {
+    const isNews = standing.kind !== this._standing.kind || standing.kind === 'away';
+    this._standing = standing;
+    if (isNews) {
+      this.standingChanged.emit(standing);
+    }
+  }
+
+  private readonly _overlap = new Overlap();
+  private _standing: Standing = { kind: 'paused' };
+  private _isWanted = false;
+  private _abort: AbortController | null = null;
+  private _timer: number | undefined;
+  private _tries = 0;
+  /** The life whose lines are read. */
+  private _run: number | null = null;
+}
+
+/** Gathers the lines that come again, until they are there or no more come. */
+class Again {
+  constructor(private readonly _waitMs: number) {}
+
+  /** The lines; once. */
+  readonly done = new Signal<this, string[]>(this);
+
+  get isDone(): boolean {
+    return this._isDone;
+  }
+
+  add(lines: string[]): void {
+    this._lines.push(...lines);
+    if (this._lines.length >= READ_AGAIN) {
+      this.finish();
+    } else {
+      this._timer ??= window.setTimeout(() => this.finish(), this._waitMs);
+    }
+  }
+
+  finish(): void {
+    clearTimeout(this._timer);
+    if (!this._isDone) {
+      this._isDone = true;
+      this.done.emit(this._lines);
+      this._lines = [];
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this._timer);
+    this._isDone = true;
+    Signal.clearData(this);
+  }
+
+  private _lines: string[] = [];
+  private _isDone = false;
+  private _timer: number | undefined;
+}

@@ -1,0 +1,284 @@
+/**
+ * Draws the lines of a ring that can be seen, whatever their number, and keeps the place where the person reads.
+ */
+import type { ILine, Ring } from './ring';
+import type { Search } from './search';
+
+/** Lines beyond the edges that are drawn too, so that a scroll shows no gaps. */
+const MARGIN_ROWS = 12;
+/** Nearer to the end than that is at the end. */
+const NEAR_PX = 8;
+/** What two columns of a fixed-width font show as one. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\ud800-\udbff][\udc00-\udfff]/g;
+
+/** The scrolled part of a log. */
+export class Viewport {
+  constructor(
+    private readonly _ring: Ring,
+    private readonly _search: Search,
+    label: string
+  ) {
+    this.node.className = 'jp-Rucat-log';
+    this.node.tabIndex = 0;
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', label);
+    this._space.className = 'jp-Rucat-log-space';
+    this._rows.className = 'jp-Rucat-log-rows';
+    this._probe.className = 'jp-Rucat-log-line jp-Rucat-log-probe';
+    this._probe.textContent = '0'.repeat(100);
+    this._probe.setAttribute('aria-hidden', 'true');
+    this._space.append(this._rows);
+    this.node.append(this._probe, this._space);
+    this.node.addEventListener('scroll', this._onScroll, { passive: true });
+    this._resizes.observe(this.node);
+  }
+
+  readonly node = document.createElement('div');
+  /** Called when the person has scrolled away from the end, or back to it. */
+  onAtEnd: (isAtEnd: boolean) => void = () => undefined;
+
+  get isWrapped(): boolean {
+    return this._isWrapped;
+  }
+
+  set isWrapped(value: boolean) {
+    const top = this.topLine;
+    this._isWrapped = value;
+    this.node.classList.toggle('jp-mod-wrapped', value);
+    this.redraw();
+    if (!this._sticks) {
+      this.show(top, 0);
+    }
+  }
+
+  /** Whether it stays at the end while lines come. */
+  get sticks(): boolean {
+    return this._sticks;
+  }
+
+  set sticks(value: boolean) {
+    this._sticks = value;
+    this.draw();
+  }
+
+  /** Number of the first line that can be seen. */
+  get topLine(): number {
+    return this._lineAt(Math.floor(this.node.scrollTop / this._rowPx()));
+  }
+
+  /** Scroll so that the line is seen, `share` of the height from the top. */
+  show(line: number, share = 0.3): void {
+    this._measure();
+    const top = this._topOf(line) * this._rowPx() - share * this.node.clientHeight;
+    this.node.scrollTop = Math.max(0, top);
+    this.draw();
+  }
+
+  /** Draw soon: many calls, one drawing a frame. */
+  update(): void {
+    this._frame ||= requestAnimationFrame(() => {
+      this._frame = 0;
+      this.draw();
+    });
+  }
+
+  /** Draw all anew: marks, wrapping or fonts have changed. */
+  redraw(): void {
+    this._rows.replaceChildren();
+    this._drawn.clear();
+    this._tops = [];
+    this._columns = 0;
+    this._widest = 0;
+    this._space.style.minWidth = '';
+    this.draw();
+  }
+
+  /** Draw what has changed. */
+  draw(): void {
+    if (!this.node.isConnected) {
+      return;
+    }
+    this._measure();
+    const rowPx = this._rowPx();
+    this._space.style.height = `${this._total() * rowPx}px`;
+    if (this._sticks) {
+      this.node.scrollTop = this.node.scrollHeight;
+    } else {
+      this._keepPlace(rowPx);
+    }
+    const top = Math.floor(this.node.scrollTop / rowPx) - MARGIN_ROWS;
+    const bottom = top + Math.ceil(this.node.clientHeight / rowPx) + 2 * MARGIN_ROWS;
+    this._fill(this._lineAt(top), this._lineAt(bottom) + 1);
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this._frame);
+    this._resizes.disconnect();
+    this.node.removeEventListener('scroll', this._onScroll);
+  }
+
+  // --- drawing --------------------------------------------------------------------------------------------
+
+  private _fill(from: number, to: number): void {
+    const end = Math.min(to, this._ring.end);
+    for (const [number, row] of this._drawn) {
+      if (number < from || number >= end) {
+        row.remove();
+        this._drawn.delete(number);
+      }
+    }
+    let next: ChildNode | null = this._rows.firstChild;
+    for (let number = from; number < end; number++) {
+      const there = this._drawn.get(number);
+      if (there) {
+        next = there.nextSibling;
+        continue;
+      }
+      const row = this._row(number);
+      this._rows.insertBefore(row, next);
+      this._drawn.set(number, row);
+    }
+    if (!this._isWrapped && this._rows.scrollWidth > this._widest) {
+      this._widest = this._rows.scrollWidth; // kept, so that nothing moves sideways as lines come and go
+      this._space.style.minWidth = `${this._widest}px`;
+    }
+    this._rows.style.transform = `translateY(${this._topOf(from) * this._rowPx()}px)`;
+  }
+
+  private _row(number: number): HTMLElement {
+    const line = this._ring.at(number);
+    const row = document.createElement('div');
+    row.className = line.isNote ? 'jp-Rucat-log-line jp-mod-note' : 'jp-Rucat-log-line';
+    row.append(...this._pieces(number, line));
+    return row;
+  }
+
+  /** The line as text and marked places. */
+  private _pieces(number: number, { text }: ILine): Node[] {
+    const { query, matches, current } = this._search;
+    const places = query ? this._search.places(text) : [];
+    const pieces: Node[] = [];
+    let from = 0;
+    for (const at of places) {
+      const mark = document.createElement('mark');
+      mark.textContent = text.slice(at, at + query.length);
+      const here = matches[current];
+      mark.classList.toggle('jp-mod-current', here?.line === number && here.at === at);
+      pieces.push(document.createTextNode(text.slice(from, at)), mark);
+      from = at + query.length;
+    }
+    // an empty line has a height all the same
+    pieces.push(document.createTextNode(text.slice(from) || (from ? '' : '\u200b')));
+    return pieces;
+  }
+
+  // --- places ---------------------------------------------------------------------------------------------
+
+  /** Rows above a line that is there. */
+  private _topOf(line: number): number {
+    const index = Math.max(0, Math.min(line, this._ring.end) - this._ring.first);
+    return this._isWrapped ? this._sums()[index] : index;
+  }
+
+  private _total(): number {
+    return this._topOf(this._ring.end);
+  }
+
+  private _lineAt(row: number): number {
+    const { first, end } = this._ring;
+    if (!this._isWrapped) {
+      return Math.max(first, Math.min(first + row, end - 1));
+    }
+    const sums = this._sums();
+    let [low, high] = [0, Math.max(0, end - first - 1)];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      [low, high] = sums[middle] <= row ? [middle, high] : [low, middle - 1];
+    }
+    return first + low;
+  }
+
+  /** Rows above each line, and above the end; made anew when lines have come or gone. */
+  private _sums(): number[] {
+    const { first, end } = this._ring;
+    if (this._tops.length === end - first + 1 && this._topsFirst === first) {
+      return this._tops;
+    }
+    const kept = this._topsFirst <= first ? this._tops.slice(first - this._topsFirst) : [];
+    const gone = kept[0] ?? 0;
+    const sums = kept.length ? kept.map(sum => sum - gone) : [0];
+    for (let line = first + sums.length - 1; line < end; line++) {
+      sums.push(sums[sums.length - 1] + this._rowsOf(this._ring.at(line).text));
+    }
+    this._tops = sums;
+    this._topsFirst = first;
+    return sums;
+  }
+
+  private _rowsOf(text: string): number {
+    const wide = text.match(WIDE)?.length ?? 0;
+    return Math.max(1, Math.ceil((text.length + wide) / Math.max(1, this._columns)));
+  }
+
+  /** Lines that went at the begin move what is read: move with it. */
+  private _keepPlace(rowPx: number): void {
+    const { first } = this._ring;
+    if (first > this._placeFirst && this.node.scrollTop > 0) {
+      this.node.scrollTop -= this._goneRows(first) * rowPx;
+    }
+    this._placeFirst = first;
+    this._placeTops = this._isWrapped ? this._sums() : [];
+  }
+
+  private _goneRows(first: number): number {
+    const gone = first - this._placeFirst;
+    return this._isWrapped ? (this._placeTops[gone] ?? 0) : gone;
+  }
+
+  private _measure(): void {
+    const columns = Math.floor(
+      (this._rows.clientWidth - 2 * PAD_PX) / (this._probe.getBoundingClientRect().width / 100 || 8)
+    );
+    if (columns !== this._columns) {
+      this._columns = columns;
+      this._tops = [];
+    }
+  }
+
+  private _rowPx(): number {
+    return this._probe.getBoundingClientRect().height || 17;
+  }
+
+  private _onScroll = (): void => {
+    const { scrollTop, clientHeight, scrollHeight } = this.node;
+    const isAtEnd = scrollTop + clientHeight >= scrollHeight - NEAR_PX;
+    const isUp = scrollTop < this._lastTop;
+    this._lastTop = scrollTop;
+    if (isAtEnd !== this._sticks && (isAtEnd || isUp)) {
+      this._sticks = isAtEnd;
+      this._placeFirst = this._ring.first;
+      this.onAtEnd(isAtEnd);
+    }
+    this.update();
+  };
+
+  private readonly _space = document.createElement('div');
+  private readonly _rows = document.createElement('div');
+  private readonly _probe = document.createElement('div');
+  private readonly _drawn = new Map<number, HTMLElement>();
+  private readonly _resizes = new ResizeObserver(() => this.update());
+  private _isWrapped = false;
+  private _sticks = true;
+  private _frame = 0;
+  private _lastTop = 0;
+  private _columns = 0;
+  private _widest = 0;
+  private _tops: number[] = [];
+  private _topsFirst = 0;
+  private _placeFirst = 0;
+  private _placeTops: number[] = [];
+}
+
+/** Left and right of a line (style/documents.css). */
+const PAD_PX = 8;
