@@ -68,13 +68,24 @@ export class Attacher {
     }
     if (!isBound) {
       throw new NotDone(
-        trans.__('The session on %1 is one that your own code asked for: spark.stop() closes it.', engine.name)
+        trans.__(
+          'The session on %1 is one that your own code asked for: spark.stop() closes it.',
+          engine.name
+        )
       );
     }
-    await this.during(panel, { verb: 'detach', name: engine.name, phase: 'running' }, async tell => {
-      const said = await this.execute(panel.sessionContext, `detach ${quoted(engine.name)}`, tell);
-      Notification.info(said, { autoClose: 6000 });
-    });
+    await this.during(
+      panel,
+      { verb: 'detach', name: engine.name, phase: 'running' },
+      async tell => {
+        const said = await this.execute(
+          panel.sessionContext,
+          `detach ${quoted(engine.name)}`,
+          tell
+        );
+        Notification.info(said, { autoClose: 6000 });
+      }
+    );
   }
 
   private async engine(ref: string): Promise<IEngine> {

@@ -25,7 +25,8 @@ export interface ICellText {
 export function changeFor(cells: ReadonlyArray<ICellText>, name: string): Change {
   const parsed = cells.map(cell => (cell.isCode ? parseCell(cell.source) : null));
   const same = lastIndex(parsed, cell => cell?.name === name);
-  const index = same >= 0 ? same : lastIndex(parsed, cell => cell?.verb === 'attach' && cell.isPlain);
+  const index =
+    same >= 0 ? same : lastIndex(parsed, cell => cell?.verb === 'attach' && cell.isPlain);
   if (index < 0) {
     return { kind: 'insert', index: placeIn(cells), source: attachSource(name) };
   }
@@ -51,7 +52,10 @@ export function apply(notebook: ISharedNotebook, change: Change): number {
 
 /** The cells of a notebook. */
 export function cellsOf(notebook: ISharedNotebook): ICellText[] {
-  return notebook.cells.map(cell => ({ isCode: cell.cell_type === 'code', source: cell.getSource() }));
+  return notebook.cells.map(cell => ({
+    isCode: cell.cell_type === 'code',
+    source: cell.getSource()
+  }));
 }
 
 /** Where a new cell goes: below the last that attaches, else before the first code. */

@@ -81,12 +81,14 @@ function split(text: string): string[] {
 }
 
 function unquoted(word: string): string {
-  return word.replace(/;$/, '').replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
-    if (single !== undefined) {
-      return single;
-    }
-    return double !== undefined ? double.replace(/\\(["\\$`])/g, '$1') : escaped;
-  });
+  return word
+    .replace(/;$/, '')
+    .replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => {
+      if (single !== undefined) {
+        return single;
+      }
+      return double !== undefined ? double.replace(/\\(["\\$`])/g, '$1') : escaped;
+    });
 }
 
 /** Whether a word names an engine: no flag, no variable (`$x`, `{x}`), no address. */

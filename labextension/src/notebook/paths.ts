@@ -17,9 +17,7 @@ export function isNotebook(sessionPath: string, contentsPath: string, root: stri
   }
   const before = sessionPath.slice(0, -tail.length);
   const known = root.replace(/\/+$/, '');
-  return known.startsWith('~')
-    ? before.endsWith(known.slice(1))
-    : known === '' || known === before;
+  return known.startsWith('~') ? before.endsWith(known.slice(1)) : known === '' || known === before;
 }
 
 /** The engines on which a notebook has a session, the latest session first. */

@@ -68,7 +68,11 @@ export async function needKernel(
   if (language.toLowerCase() !== 'python') {
     const named = spec?.display_name ?? kernel.name;
     throw new NotDone(
-      trans.__('Engines are attached to Python notebooks; the kernel here is %1 (%2).', named, language)
+      trans.__(
+        'Engines are attached to Python notebooks; the kernel here is %1 (%2).',
+        named,
+        language
+      )
     );
   }
   return true;

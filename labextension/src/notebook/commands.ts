@@ -1,0 +1,130 @@
+/**
+ * The commands that attach and detach, with what they take, for menus, palette, shortcuts and other extensions.
+ */
+import { InputDialog, Notification } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
+import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import { engineIcon } from '../icons';
+import type { IEngine, IEngineManager } from '../tokens';
+import { CommandIDs } from '../tokens';
+import { plain } from '../words';
+import type { Attacher } from './attach';
+import type { Links } from './links';
+import { lineOf } from './words';
+
+/** What the commands work with. */
+export interface IParts {
+  commands: CommandRegistry;
+  manager: IEngineManager;
+  links: Links;
+  attacher: Attacher;
+  trans: TranslationBundle;
+  /** The engine of the panel's row whose context menu is open. */
+  pointedAt: () => string | undefined;
+}
+
+/** Register them. */
+export function addCommands(parts: IParts): void {
+  const { commands, attacher, links, trans } = parts;
+  commands.addCommand(CommandIDs.attach, {
+    label: args => attachLabel(parts, args),
+    caption: trans.__('Run the cell of the notebook that attaches this engine'),
+    icon: args => (args['isMenu'] || args['isPalette'] ? undefined : engineIcon),
+    describedBy: { args: attachArguments(trans) },
+    execute: args =>
+      told(async () => {
+        const engine = text(args['engine']) ?? parts.pointedAt() ?? (await choose(parts));
+        if (engine !== undefined) {
+          await attacher.attach(engine, {
+            path: text(args['path']),
+            insertOnly: args['insertOnly'] === true
+          });
+        }
+      })
+  });
+  commands.addCommand(CommandIDs.detach, {
+    label: args => {
+      const name = text(args['name']);
+      return name
+        ? trans.__('Detach from %1', plain(name))
+        : trans.__('Detach Notebook from Its Engine');
+    },
+    caption: trans.__('Unbind spark; engine and session live on'),
+    isEnabled: args => typeof args['path'] === 'string' || links.engine !== undefined,
+    describedBy: { args: detachArguments(trans) },
+    execute: args => told(() => attacher.detach({ path: text(args['path']) }))
+  });
+}
+
+function attachLabel({ manager, trans }: IParts, args: ReadonlyPartialJSONObject): string {
+  const engine = manager.find(text(args['engine']) ?? '');
+  if (engine && args['isMenu']) {
+    return lineOf(engine, trans);
+  }
+  return args['insertOnly'] ? trans.__('Insert Attach Cell') : trans.__('Attach to Notebook');
+}
+
+/** Have the user choose an engine; undefined: they did not. */
+async function choose({ manager, commands, trans }: IParts): Promise<string | undefined> {
+  await manager.refresh();
+  const engines = manager.engines.filter(engine => engine.status !== 'Deleting');
+  if (engines.length === 0) {
+    await commands.execute(CommandIDs.create);
+    return undefined;
+  }
+  const items = engines.map(engine => lineOf(engine, trans));
+  const { button, value } = await InputDialog.getItem({
+    title: trans.__('Attach an engine'),
+    label: trans.__('Engine'),
+    items,
+    okLabel: trans.__('Attach')
+  });
+  const chosen: IEngine | undefined = engines[items.indexOf(value ?? '')];
+  return button.accept ? chosen?.id : undefined;
+}
+
+/** Do it, and have people read why where it cannot be done. */
+async function told(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    Notification.error(error instanceof Error ? error.message : String(error), {
+      autoClose: false
+    });
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value ? value : undefined;
+}
+
+function attachArguments(trans: TranslationBundle): ReadonlyJSONObject {
+  return {
+    type: 'object',
+    properties: {
+      engine: {
+        type: 'string',
+        description: trans.__('Id or name of the engine; without it people choose one')
+      },
+      path: notebookArgument(trans),
+      insertOnly: {
+        type: 'boolean',
+        description: trans.__('Put the cell in without running it'),
+        default: false
+      }
+    }
+  };
+}
+
+function detachArguments(trans: TranslationBundle): ReadonlyJSONObject {
+  return { type: 'object', properties: { path: notebookArgument(trans) } };
+}
+
+function notebookArgument(trans: TranslationBundle): ReadonlyJSONObject {
+  return {
+    type: 'string',
+    description: trans.__("Path of the notebook below the server's root; default: the one in front")
+  };
+}
