@@ -2,10 +2,18 @@
  * Plugins of the side panel and of what it rests on: wiring only.
  */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from '../api';
+import { addCommands } from '../commands';
 import { EngineManager } from '../manager/manager';
-import { IEngineManager, NAMESPACE } from '../tokens';
+import { CommandIDs, IEngineManager, IFrontNotebook, NAMESPACE } from '../tokens';
+import { EnginePanel, PANEL_ID } from './widget';
+
+/** Among the left side bar's tabs: after the file browser, what runs, and the table of contents. */
+const RANK = 450;
 
 const manager: JupyterFrontEndPlugin<IEngineManager> = {
   id: `${NAMESPACE}:manager`,
@@ -24,4 +32,72 @@ const manager: JupyterFrontEndPlugin<IEngineManager> = {
   }
 };
 
-export const plugins: JupyterFrontEndPlugin<any>[] = [manager];
+const commands: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:commands`,
+  description: 'Commands to stop, restart and delete engines, and to copy how to attach them.',
+  autoStart: true,
+  requires: [IEngineManager],
+  optional: [IFrontNotebook, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    engines: IEngineManager,
+    front: IFrontNotebook | null,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load(NAMESPACE);
+    addCommands(app.commands, { manager: engines, front, trans });
+  }
+};
+
+const panel: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:panel`,
+  description: 'The side panel that lists, watches and manages engines.',
+  autoStart: true,
+  requires: [IEngineManager],
+  optional: [IFrontNotebook, ILayoutRestorer, IStateDB, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    engines: IEngineManager,
+    front: IFrontNotebook | null,
+    restorer: ILayoutRestorer | null,
+    state: IStateDB | null,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load(NAMESPACE);
+    const api = new Api(app.serviceManager.serverSettings);
+    const widget = new EnginePanel({
+      api,
+      commands: app.commands,
+      front,
+      manager: engines,
+      state,
+      trans
+    });
+    app.shell.add(widget, 'left', { rank: RANK, type: 'Rucat' });
+    restorer?.add(widget, PANEL_ID);
+    app.commands.addCommand(CommandIDs.openPanel, {
+      label: trans.__('Show Engines'),
+      caption: trans.__('Show the side panel of engines'),
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            engine: {
+              type: 'string',
+              description: 'Id or name of an engine whose details are opened'
+            }
+          }
+        }
+      },
+      execute: ({ engine: ref }) => {
+        const engine = typeof ref === 'string' ? engines.find(ref) : undefined;
+        if (engine) {
+          widget.open(engine.id);
+        }
+        app.shell.activateById(PANEL_ID);
+      }
+    });
+  }
+};
+
+export const plugins: JupyterFrontEndPlugin<any>[] = [manager, commands, panel];

@@ -1,0 +1,185 @@
+/**
+ * Everything about one engine, in place: why, where, what it has, who uses it, what runs, what happened.
+ */
+import * as React from 'react';
+
+import type { IEngine, IEvent, IProfile } from '../tokens';
+import {
+  clock,
+  idleStop,
+  lifetimeEnd,
+  LIVE,
+  missingExecutors,
+  plain,
+  resources,
+  where
+} from '../words';
+import { usePanel, useNow } from './context';
+import { differences } from './differences';
+import { Operations } from './operations';
+
+const EVENTS = 5;
+
+/** The details of an engine. */
+export function Details({ engine }: { engine: IEngine }): JSX.Element {
+  const { trans } = usePanel();
+  return (
+    <div
+      className="jp-Rucat-details"
+      role="region"
+      aria-label={trans.__('Details of %1', plain(engine.name))}
+    >
+      <Why engine={engine} />
+      {engine.status === 'Running' && <Operations engine={engine} />}
+      <Facts engine={engine} />
+      <Sessions engine={engine} />
+      <Events engine={engine} />
+    </div>
+  );
+}
+
+/** What failed and what to do, or what is waited for, in full. */
+function Why({ engine }: { engine: IEngine }): JSX.Element | null {
+  const { failure, message } = engine;
+  if (failure) {
+    return (
+      <div className="jp-Rucat-why" data-alert>
+        <b>{plain(failure.reason)}</b>: {plain(failure.message)} ({clock(failure.at)})
+        <div>{plain(failure.hint)}</div>
+      </div>
+    );
+  }
+  return message ? <div className="jp-Rucat-why">{plain(message)}</div> : null;
+}
+
+function Facts({ engine }: { engine: IEngine }): JSX.Element {
+  const { trans } = usePanel();
+  const now = useNow(false);
+  const { spec } = engine;
+  const python = engine.python_version ? `, Python ${plain(engine.python_version)}` : '';
+  const isLive = LIVE.includes(engine.status);
+  const facts: [string, React.ReactNode][] = [
+    [trans.__('Where'), where(trans, engine)],
+    ['Spark', engine.spark_version && plain(engine.spark_version) + python],
+    [trans.__('Has'), resources(trans, engine)],
+    [trans.__('Executors'), <ExecutorFacts key="executors" engine={engine} />],
+    [trans.__('Profile'), <ProfileFacts key="profile" engine={engine} />],
+    [trans.__('Image'), plain(spec.image ?? '')],
+    [trans.__('Folder'), plain(spec.local?.directory ?? '')],
+    [trans.__('Address'), isLive ? plain(engine.endpoint?.url ?? '') : ''],
+    [
+      trans.__('Ends'),
+      [idleStop(trans, engine, now), lifetimeEnd(trans, engine, now)].filter(Boolean).join(', ')
+    ],
+    [trans.__('Id'), trans.__('%1, run %2', engine.id, engine.run)]
+  ];
+  return (
+    <dl className="jp-Rucat-facts">
+      {facts.map(
+        ([word, fact]) =>
+          fact && (
+            <div key={word}>
+              <dt>{word}</dt>
+              <dd>{fact}</dd>
+            </div>
+          )
+      )}
+    </dl>
+  );
+}
+
+function ExecutorFacts({ engine }: { engine: IEngine }): JSX.Element {
+  const { trans } = usePanel();
+  const { running, wanted } = engine.executors;
+  const missing = missingExecutors(trans, engine);
+  return (
+    <>
+      {wanted
+        ? trans.__('%1 of %2 running', running, wanted)
+        : trans.__('none: the driver works alone')}
+      {missing && <div className="jp-Rucat-why">{missing}</div>}
+    </>
+  );
+}
+
+/** The profile, and what differs from it. */
+function ProfileFacts({ engine }: { engine: IEngine }): JSX.Element {
+  const { api, trans } = usePanel();
+  const [profile, setProfile] = React.useState<IProfile | null>(null);
+  React.useEffect(() => {
+    let isWanted = true;
+    api.profiles().then(
+      ({ profiles }) =>
+        isWanted && setProfile(profiles.find(p => p.name === engine.profile) ?? null),
+      () => isWanted && setProfile(null) // without it nothing is said of differences
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [api, engine.profile]);
+  const found = profile ? differences(profile.spec, engine.spec) : [];
+  return (
+    <>
+      {engine.profile ? plain(engine.profile) : trans.__('none')}
+      {found.map(({ field, value }) => (
+        <div key={field} className="jp-Rucat-code">
+          {`${plain(field)} = ${plain(value, 200)}`}
+        </div>
+      ))}
+    </>
+  );
+}
+
+function Sessions({ engine }: { engine: IEngine }): JSX.Element | null {
+  const { trans } = usePanel();
+  if (!engine.sessions.length) {
+    return null;
+  }
+  return (
+    <section>
+      <h4>{trans.__('Notebooks')}</h4>
+      <ul className="jp-Rucat-plainList">
+        {engine.sessions.map(({ key, path }) => (
+          <li key={key} title={plain(path)}>
+            <bdi>{plain(path.split('/').pop() || path || trans.__('a script'))}</bdi>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** What happened last, the latest first. */
+function Events({ engine }: { engine: IEngine }): JSX.Element | null {
+  const { api, trans } = usePanel();
+  const [events, setEvents] = React.useState<IEvent[]>([]);
+  React.useEffect(() => {
+    let isWanted = true;
+    api.history(engine.id).then(
+      found => isWanted && setEvents(found.slice(-EVENTS).reverse()),
+      () => undefined // the list says that nothing answers; what was read stays
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [api, engine.id, engine.revision]);
+  if (!events.length) {
+    return null;
+  }
+  return (
+    <section>
+      <h4>{trans.__('Last events')}</h4>
+      <ol className="jp-Rucat-plainList">
+        {events.map((event, index) => (
+          <li key={`${event.revision} ${event.at} ${index}`}>
+            <span className="jp-Rucat-age">{clock(event.at)}</span>{' '}
+            {[event.status, event.reason || event.kind]
+              .filter(Boolean)
+              .map(t => plain(t, 200))
+              .join(' · ')}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,50 @@
+/**
+ * Small parts: shape, name, age, button.
+ */
+import * as React from 'react';
+
+import type { IEngine } from '../tokens';
+import { age, plain, since, symbol } from '../words';
+import type { IAction } from './actions';
+import { usePanel, useNowSince } from './context';
+
+/** The shape of a status; the word stands beside it. */
+export function Shape({ engine }: { engine: IEngine }): JSX.Element {
+  return (
+    <span className="jp-Rucat-shape" data-status={engine.status} aria-hidden="true">
+      {symbol(engine)}
+    </span>
+  );
+}
+
+/** A name, as text in its own direction. */
+export function Name({ engine }: { engine: IEngine }): JSX.Element {
+  const name = plain(engine.name);
+  return (
+    <bdi className="jp-Rucat-name" title={name}>
+      {name}
+    </bdi>
+  );
+}
+
+/** How long an engine has been what it is. */
+export function Age({ engine }: { engine: IEngine }): JSX.Element {
+  const now = useNowSince(since(engine));
+  return <span className="jp-Rucat-age">{age(engine, now)}</span>;
+}
+
+/** A button for a command on an engine. */
+export function ActionButton(props: { action: IAction; tabIndex?: number }): JSX.Element {
+  const { run } = usePanel();
+  const { args, command, label, tip } = props.action;
+  return (
+    <button
+      className="jp-Rucat-button"
+      title={tip}
+      tabIndex={props.tabIndex}
+      onClick={() => run(command, args)}
+    >
+      {label}
+    </button>
+  );
+}
