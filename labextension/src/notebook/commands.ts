@@ -1,12 +1,13 @@
 /**
  * The commands that attach and detach, with what they take, for menus, palette, shortcuts and other extensions.
  */
-import { InputDialog, Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { chooseEngine } from '../choose';
 import { engineIcon } from '../icons';
+import { report } from '../report';
 import type { IEngine, IEngineManager } from '../tokens';
 import { CommandIDs } from '../tokens';
 import { plain } from '../words';
@@ -21,8 +22,6 @@ export interface IParts {
   links: Links;
   attacher: Attacher;
   trans: TranslationBundle;
-  /** The engine of the panel's row whose context menu is open. */
-  pointedAt: () => string | undefined;
 }
 
 /** Register them. */
@@ -34,8 +33,8 @@ export function addCommands(parts: IParts): void {
     icon: args => (args['isMenu'] || args['isPalette'] ? undefined : engineIcon),
     describedBy: { args: attachArguments(trans) },
     execute: args =>
-      told(async () => {
-        const engine = text(args['engine']) ?? parts.pointedAt() ?? (await choose(parts));
+      reported(trans, trans.__('Attach'), async () => {
+        const engine = await engineFor(parts, text(args['engine']));
         if (engine !== undefined) {
           await attacher.attach(engine, {
             path: text(args['path']),
@@ -54,7 +53,8 @@ export function addCommands(parts: IParts): void {
     caption: trans.__('Unbind spark; engine and session live on'),
     isEnabled: args => typeof args['path'] === 'string' || links.engine !== undefined,
     describedBy: { args: detachArguments(trans) },
-    execute: args => told(() => attacher.detach({ path: text(args['path']) }))
+    execute: args =>
+      reported(trans, trans.__('Detach'), () => attacher.detach({ path: text(args['path']) }))
   });
 }
 
@@ -66,33 +66,34 @@ function attachLabel({ manager, trans }: IParts, args: ReadonlyPartialJSONObject
   return args['insertOnly'] ? trans.__('Insert Attach Cell') : trans.__('Attach to Notebook');
 }
 
-/** Have the user choose an engine; undefined: they did not. */
-async function choose({ manager, commands, trans }: IParts): Promise<string | undefined> {
+/** The engine that is named or chosen; undefined: none was chosen. Without any engine one is created. */
+async function engineFor(
+  { manager, commands, links, trans }: IParts,
+  ref: string | undefined
+): Promise<string | undefined> {
+  if (ref !== undefined) {
+    return ref;
+  }
   await manager.refresh();
-  const engines = manager.engines.filter(engine => engine.status !== 'Deleting');
-  if (engines.length === 0) {
+  const isThere = (engine: IEngine): boolean => engine.status !== 'Deleting';
+  if (!manager.engines.some(isThere)) {
     await commands.execute(CommandIDs.create);
     return undefined;
   }
-  const items = engines.map(engine => lineOf(engine, trans));
-  const { button, value } = await InputDialog.getItem({
-    title: trans.__('Attach an engine'),
-    label: trans.__('Engine'),
-    items,
-    okLabel: trans.__('Attach')
-  });
-  const chosen: IEngine | undefined = engines[items.indexOf(value ?? '')];
-  return button.accept ? chosen?.id : undefined;
+  const chooser = { manager, front: links, trans };
+  return (await chooseEngine(chooser, undefined, trans.__('Attach an engine'), isThere))?.id;
 }
 
 /** Do it, and have people read why where it cannot be done. */
-async function told(act: () => Promise<void>): Promise<void> {
+async function reported(
+  trans: TranslationBundle,
+  asked: string,
+  act: () => Promise<void>
+): Promise<void> {
   try {
     await act();
   } catch (error) {
-    Notification.error(error instanceof Error ? error.message : String(error), {
-      autoClose: false
-    });
+    report(trans, asked, error);
   }
 }
 

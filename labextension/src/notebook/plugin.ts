@@ -70,9 +70,7 @@ const notebook: JupyterFrontEndPlugin<void> = {
         }),
       show: panel => shell.activateById(panel.id)
     });
-    const pointedAt = (): string | undefined =>
-      app.contextMenuHitTest(node => Boolean(node.dataset.engineId))?.dataset.engineId;
-    addCommands({ commands, manager, links, attacher, trans, pointedAt });
+    addCommands({ commands, manager, links, attacher, trans });
     toolbars?.addFactory<NotebookPanel>(
       'Notebook',
       ITEM,

@@ -3,6 +3,7 @@
  */
 import * as React from 'react';
 
+import { startEngineDrag } from '../notebook/drag';
 import type { IEngine } from '../tokens';
 import { note, plain, where } from '../words';
 import { primary } from './actions';
@@ -68,6 +69,7 @@ function Head({ engine, isActive, isFront, isOpen, onActivate, onToggle }: IRowP
       onFocus={() => onActivate(engine.id)}
       onClick={event => event.detail < 2 && onToggle(engine.id)}
       onDoubleClick={() => run('rucat:attach', { engine: engine.id })}
+      onMouseDown={event => startEngineDrag(event.nativeEvent, engine)}
     >
       <span className="jp-Rucat-line">
         <Shape engine={engine} />
