@@ -1,7 +1,6 @@
 /**
  * The inside of the create dialog, in each of its states.
  */
-import type { TranslationBundle } from '@jupyterlab/translation';
 import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
@@ -9,7 +8,7 @@ import type { IEngine } from '../tokens';
 import { ProfileCards } from './cards';
 import { Fields } from './form';
 import type { CreateModel } from './model';
-import { planWords } from './planline';
+import { plannedWords } from './planline';
 import { PROFILE } from './refusals';
 
 /** The body of the dialog; its value is the engine that was made. */
@@ -100,30 +99,18 @@ function Ready({ model }: { model: CreateModel }): JSX.Element {
           </div>
         ))}
       </div>
-      <PlanLine planned={model.planned} trans={trans} />
+      <PlanLine model={model} />
     </>
   );
 }
 
-/** What will be asked of the platform; it keeps its place whatever it says. */
-function PlanLine(props: {
-  planned: CreateModel['planned'];
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { planned, trans } = props;
-  const words =
-    planned.kind === 'plan'
-      ? planWords(planned.plan, trans)
-      : { line: '', warnings: planned.kind === 'wrong' ? planned.said : [] };
+/** What will be asked of the platform. */
+function PlanLine({ model }: { model: CreateModel }): JSX.Element {
+  const { planned, wrong, trans } = model;
+  const words = plannedWords(planned, wrong, path => model.label(path), trans);
   return (
     <div className="jp-Rucat-plan" role="status" data-kind={planned.kind}>
-      {planned.kind === 'asking' && (
-        <div className="jp-Rucat-planLine">{trans.__('Asking what this takes…')}</div>
-      )}
-      {planned.kind === 'wrong' && (
-        <div className="jp-Rucat-planLine">{trans.__('Not possible as it is:')}</div>
-      )}
-      {words.line && <div className="jp-Rucat-planLine">{words.line}</div>}
+      <div className="jp-Rucat-planLine">{words.line}</div>
       {words.warnings.map(warning => (
         <div key={warning} className="jp-Rucat-warning">
           {warning}

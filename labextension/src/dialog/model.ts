@@ -26,7 +26,7 @@ export type Planned =
   /** It is the plan of what is typed now. */
   | { kind: 'plan'; plan: IPlan }
   /** What is typed cannot be created as it is. */
-  | { kind: 'wrong'; said: string[] };
+  | { kind: 'wrong'; at: Wrong; rest: string[] };
 
 /** The one part of the server that a form needs beside the manager. */
 export type IPlanner = Pick<Api, 'profiles' | 'plan'>;
@@ -60,6 +60,11 @@ export class CreateModel extends VDomModel {
   /** What was typed, by path; it outlives a change of the profile. */
   get typed(): Readonly<AllTyped> {
     return this._typed;
+  }
+
+  /** What a field is called. */
+  label(path: string): string {
+    return this.fields.find(field => field.path === path)?.label ?? this.trans.__('Profile');
   }
 
   /** What is wrong at fields that somebody has left, or tried to send. */
@@ -165,7 +170,8 @@ export class CreateModel extends VDomModel {
   /** The fields that have something wrong or to be seen are unfolded. */
   private _refuse(at: Wrong, problems: string[]): void {
     if (this.isDisposed) {
-      this._options.lost([...this._labelled(at), ...problems].join('\n'));
+      const said = Object.entries(at).map(([path, line]) => `${this.label(path)}: ${line}`);
+      this._options.lost([...said, ...problems].join('\n'));
       return;
     }
     const isFolded = this.fields.some(field => !field.isCommon && field.path in at);
@@ -195,7 +201,7 @@ export class CreateModel extends VDomModel {
     }
     const request = this._check();
     if (Object.keys(this._wrong).length) {
-      this._set({ planned: { kind: 'wrong', said: this._labelled(this._wrong) } });
+      this._set({ planned: { kind: 'wrong', at: this._wrong, rest: [] } });
       return;
     }
     const asked = (this._asked = new AbortController());
@@ -215,14 +221,7 @@ export class CreateModel extends VDomModel {
   private _tellRefused(error: RucatError): void {
     const { at, rest } = refusalOf(error, this._paths, this.trans);
     this._refused = at;
-    this._set({ planned: { kind: 'wrong', said: [...this._labelled(at), ...rest] } });
-  }
-
-  private _labelled(wrong: Wrong): string[] {
-    const labels = new Map(this.fields.map(field => [field.path, field.label]));
-    return Object.entries(wrong).map(
-      ([path, said]) => `${labels.get(path) ?? this.trans.__('Profile')}: ${said}`
-    );
+    this._set({ planned: { kind: 'wrong', at, rest } });
   }
 
   private _planNow(): void {

@@ -4,11 +4,35 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IPlan, Json } from '../tokens';
+import type { Planned } from './model';
+import type { Wrong } from './values';
 
 /** The line of a plan, and its warnings. */
 export interface IPlanWords {
   line: string;
   warnings: string[];
+}
+
+/** What is known of a plan in words; `seen` is what its fields say already, and is not said again. */
+export function plannedWords(
+  planned: Planned,
+  seen: Wrong,
+  label: (path: string) => string,
+  trans: TranslationBundle
+): IPlanWords {
+  if (planned.kind === 'plan') {
+    return planWords(planned.plan, trans);
+  }
+  if (planned.kind === 'asking') {
+    return { line: trans.__('Asking what this takes…'), warnings: [] };
+  }
+  const paths = Object.keys(planned.at);
+  const [told, untold] = [true, false].map(is => paths.filter(path => path in seen === is));
+  const line = trans.__('Not possible as it is');
+  return {
+    line: told.length ? `${line}: ${told.map(label).join(', ')}` : line,
+    warnings: [...untold.map(path => `${label(path)}: ${planned.at[path]}`), ...planned.rest]
+  };
 }
 
 /** A plan in words. */

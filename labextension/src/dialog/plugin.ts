@@ -51,7 +51,8 @@ const create: JupyterFrontEndPlugin<void> = {
         wanted: profile,
         lost: said => void Notification.error(said)
       });
-      const canAttach = Boolean(notebooks?.currentWidget?.isVisible);
+      const isNotebookInFront = Boolean(notebooks?.currentWidget?.isVisible);
+      const canAttach = isNotebookInFront && app.commands.hasCommand(CommandIDs.attach);
       const made = await showCreateDialog(model, { canAttach });
       if (made?.attach) {
         await app.commands.execute(CommandIDs.attach, { engine: made.engine.id });

@@ -31,7 +31,9 @@ export function refusalOf(
     return sorted(denied(error, paths), paths);
   }
   if (Array.isArray(error.details.errors)) {
-    const found = error.details.errors.flatMap(({ field, message }: any) => split(field, message));
+    const found = error.details.errors.flatMap(({ field, message }: any) =>
+      split(String(field ?? ''), String(message ?? ''), paths)
+    );
     return sorted(found, paths);
   }
   return { at: {}, rest: [plain(error, trans)] };
@@ -48,11 +50,11 @@ export function plain(error: RucatError, trans: TranslationBundle): string {
   return error.message;
 }
 
-/** A limit on two fields together is said at each. */
-function split(field: unknown, message: unknown): [string, string][] {
-  return String(field ?? '')
-    .split(', ')
-    .map(name => [name, String(message ?? '')]);
+/** A limit on two fields together is said at each that there is. */
+function split(field: string, message: string, paths: ReadonlyArray<string>): [string, string][] {
+  const names = field.split(', ');
+  const known = names.filter(name => ownerOf(name, paths) !== undefined);
+  return (known.length ? known : [field]).map(name => [name, message]);
 }
 
 /** Denied keys by their place; the message has the reason of each. */

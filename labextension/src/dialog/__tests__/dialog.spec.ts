@@ -40,8 +40,10 @@ const type = (label: string, value: string) =>
 beforeEach(() => {
   gateway = {
     profiles: jest.fn(() => Promise.resolve(profiles())),
-    plan: jest.fn((_: ICreate) => Promise.resolve(plan())),
-    create: jest.fn((_: ICreate) => Promise.resolve({ id: '1', name: 'etl' } as IEngine))
+    plan: jest.fn<Promise<IPlan>, [ICreate]>(() => Promise.resolve(plan())),
+    create: jest.fn<Promise<IEngine>, [ICreate]>(() =>
+      Promise.resolve({ id: '1', name: 'etl' } as IEngine)
+    )
   };
 });
 

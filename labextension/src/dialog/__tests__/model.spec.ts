@@ -10,8 +10,8 @@ const ETL = { id: '1', name: 'etl' } as IEngine;
 /** A gateway whose answers the test gives. */
 class Gateway {
   profiles = jest.fn(() => Promise.resolve<IProfiles>(profiles()));
-  plan = jest.fn((_: ICreate, __?: AbortSignal) => Promise.resolve<IPlan>(plan()));
-  create = jest.fn((_: ICreate) => Promise.resolve(ETL));
+  plan = jest.fn<Promise<IPlan>, [ICreate, AbortSignal?]>(() => Promise.resolve(plan()));
+  create = jest.fn<Promise<IEngine>, [ICreate]>(() => Promise.resolve(ETL));
 }
 
 let gateway: Gateway;
@@ -134,7 +134,11 @@ describe('the plan', () => {
     gateway.plan.mockRejectedValue(new RucatError('…', 'forbidden', 403, { errors }));
     model.type('driver.memory', '9g');
     await pass(PLAN_AFTER_MS);
-    expect(model.planned).toEqual({ kind: 'wrong', said: ['Driver memory: the limit is 8g'] });
+    expect(model.planned).toEqual({
+      kind: 'wrong',
+      at: { 'driver.memory': 'the limit is 8g' },
+      rest: []
+    });
     expect(model.wrong).toEqual({});
     model.leave('driver.memory');
     expect(model.wrong).toEqual({ 'driver.memory': 'the limit is 8g' });

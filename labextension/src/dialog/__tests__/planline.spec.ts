@@ -1,5 +1,5 @@
 import type { IEngine } from '../../tokens';
-import { planWords } from '../planline';
+import { plannedWords, planWords } from '../planline';
 import { plan, trans } from './samples';
 
 const pod = (count: number) => ({ kind: 'Pod', name: 'p', size: '', count });
@@ -69,5 +69,16 @@ describe('the line of a plan', () => {
       'etl exists already (Running). Attach that one, or take another name.',
       'the quota is full'
     ]);
+  });
+});
+
+describe('what cannot be created', () => {
+  const wrong = { kind: 'wrong' as const, at: { a: 'is bad', b: 'is worse' }, rest: ['no store'] };
+
+  it('is said in full where no field says it yet, else by the name of the field', () => {
+    expect(plannedWords(wrong, { a: 'is bad' }, path => path.toUpperCase(), trans)).toEqual({
+      line: 'Not possible as it is: A',
+      warnings: ['B: is worse', 'no store']
+    });
   });
 });

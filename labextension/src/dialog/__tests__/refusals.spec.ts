@@ -46,6 +46,15 @@ describe('what the server refuses is said', () => {
     });
   });
 
+  it('at that one of the fields of a limit which the platform has', () => {
+    const errors = [{ field: 'driver.memory, executors.memory', message: 'together 9g' }];
+    const error = new RucatError('…', 'forbidden', 403, { errors });
+    expect(refusalOf(error, Object.keys(byPath('local')), trans)).toEqual({
+      at: { 'driver.memory': 'together 9g' },
+      rest: []
+    });
+  });
+
   it('at conf and environment for what is denied, each with its own reason', () => {
     const message =
       'these may not be set: spark.master: the platform decides; JAVA_TOOL_OPTIONS: use java_options';
