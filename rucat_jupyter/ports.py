@@ -117,6 +117,10 @@ class Store(Protocol):
         """All engines (of one owner), oldest first."""
         ...
 
+    async def some(self, engine_ids: Sequence[str]) -> list[Engine]:
+        """Those of these engines that there are, in any order."""
+        ...
+
     async def update(
         self, engine: Engine, changes: Changes, note: Note | None, credential: Credential | None = None
     ) -> Engine:

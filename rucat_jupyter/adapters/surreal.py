@@ -144,6 +144,14 @@ class SurrealStore:
                 return sorted(found, key=lambda engine: engine.created_at)
             after = BoundExcluded(page[-1]["id"].id)
 
+    async def some(self, engine_ids: Sequence[str]) -> list[Engine]:
+        """Those of these engines that there are."""
+        found: list[Engine] = []
+        wanted = [_engine(engine_id) for engine_id in dict.fromkeys(engine_ids)]
+        for begin in range(0, len(wanted), _PAGE):
+            found += map(rows.engine_of, await self._link.read("SELECT * FROM $ids", ids=wanted[begin : begin + _PAGE]))
+        return found
+
     async def update(
         self, engine: Engine, changes: Changes, note: Note | None, credential: Credential | None = None
     ) -> Engine:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -101,7 +102,7 @@ def engine_of(row: Row) -> Engine:
         {
             **_known(Engine, row),
             "id": row["id"].id,
-            "spec": _spec_of(json.loads(row["spec"])),
+            "spec": _spec_of(row["spec"]),
             "failure": Failure.model_validate(_known(Failure, failure)) if failure else None,
             "executors": _executors_of(json.loads(executors)) if executors else None,
         }
@@ -159,8 +160,10 @@ def _json(value: object) -> str:
     return text(json.dumps(value, ensure_ascii=False))  # which writes NUL as \\u0000
 
 
-def _spec_of(row: Row) -> EngineSpec:
-    values = _known(EngineSpec, row)
+@lru_cache(maxsize=4096)
+def _spec_of(text: str) -> EngineSpec:
+    """The spec of a stored text: nothing changes one, and each engine's is read again and again."""
+    values = _known(EngineSpec, json.loads(text))
     for name in values.keys() & _PARTS.keys():
         values[name] = _known(_PARTS[name], values[name])
     return EngineSpec.model_validate(values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
 from ..engine import Engine
 from ..errors import Conflict, EngineNotFound, RucatError
@@ -22,10 +23,10 @@ from .vitals import Vitals
 
 log = logging.getLogger(__name__)
 EVENTS = "events"
+AT_HAND = timedelta(seconds=1)
+"""So long a record that was read for a look need not be read again; what is done on it is compare-and-set anyway."""
 OUTSIDE = (Start, Stop, Clean, Remove, Ask)
 """Steps that, when they change nothing, are repeated ever more seldom."""
-MANY = 20
-"""From so many due engines on, one listing of the store is cheaper than reading each."""
 
 
 class Lane:
@@ -60,12 +61,16 @@ class Lane:
         self._failures = Attempts(pace.retry_s)
         self._repeats = Attempts(pace.repeat_s)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._just_read: dict[str, tuple[datetime, Engine]] = {}
 
     # --- loop ---------------------------------------------------------------------------------------------
 
-    def wake(self, engine_id: str) -> None:
-        """Look at an engine now, or again if it is being looked at."""
-        self._agenda.put(engine_id, self._time.now())
+    def wake(self, engine_id: str, just_read: Engine | None = None) -> None:
+        """Look at an engine now, or again if it is being looked at; its record may be at hand."""
+        now = self._time.now()
+        if just_read is not None:
+            self._just_read[engine_id] = now, just_read
+        self._agenda.put(engine_id, now)
         self._woken.set()
 
     async def run(self) -> None:
@@ -133,21 +138,20 @@ class Lane:
 
     async def _read(self, due: Sequence[str]) -> list[Engine]:
         """The records of the engines that are ours to look after; the others are forgotten."""
-        listed = {e.id: e for e in await self._acts.from_store(self._store.engines())} if len(due) >= MANY else None
+        old, just_read = self._time.now() - AT_HAND, self._just_read
+        found = {engine_id: engine for engine_id, (at, engine) in just_read.items() if at > old}
+        self._just_read = {}
+        rest = [engine_id for engine_id in due if engine_id not in found]
+        if rest:
+            found |= {engine.id: engine for engine in await self._acts.from_store(self._store.some(rest))}
         engines = []
         for engine_id in due:
-            engine = listed.get(engine_id) if listed is not None else await self._get(engine_id)
+            engine = found.get(engine_id)
             if engine and self.is_mine(engine):
                 engines.append(engine)
             else:
                 await self._forget(engine_id)
         return engines
-
-    async def _get(self, engine_id: str) -> Engine | None:
-        try:
-            return await self._acts.from_store(self._store.get(engine_id))
-        except EngineNotFound:
-            return None
 
     async def _forget(self, engine_id: str) -> None:
         await self.vitals.forget(engine_id)

@@ -187,7 +187,7 @@ class Monitor:
         for lane in self._lanes.values():
             for engine in engines.values():
                 if lane.is_mine(engine) and (is_full or lane.vitals.is_news(engine)):
-                    lane.wake(engine.id)
+                    lane.wake(engine.id, just_read=engine)
             for engine_id in lane.vitals.known:
                 if engine_id not in engines or not lane.is_mine(engines[engine_id]):
                     lane.wake(engine_id)

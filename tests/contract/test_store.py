@@ -290,6 +290,17 @@ async def test_listing_of_many_engines_is_complete(store: Store) -> None:
     assert [e.created_at for e in listed] == sorted(e.created_at for e in created)
 
 
+async def test_some_engines_are_read_by_their_ids(store: Store) -> None:
+    """Those that there are, once each, of more than two pages; none for no id, an unknown or an odd one."""
+    created = {engine.id: engine for engine in await asyncio.gather(*(create(store) for _ in range(210)))}
+    wanted = [*created, *list(created)[:3], "f" * 16, "x'; DELETE engine", "\0", ""]
+    found = await store.some(wanted)
+    assert len(found) == 210
+    assert {engine.id: engine for engine in found} == created
+    assert await store.some([]) == []
+    assert await store.some(["f" * 16]) == []
+
+
 # --- update -----------------------------------------------------------------------------------------------
 
 

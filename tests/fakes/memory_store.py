@@ -108,6 +108,10 @@ class MemoryStore:
         found = [engine for engine in self._db.engines.values() if owner is None or engine.owner == owner]
         return sorted(found, key=lambda engine: engine.created_at)
 
+    async def some(self, engine_ids: Sequence[str]) -> list[Engine]:
+        await self._read()
+        return [self._db.engines[engine_id] for engine_id in dict.fromkeys(engine_ids) if engine_id in self._db.engines]
+
     async def update(
         self, engine: Engine, changes: Mapping[str, object], note: Note | None, credential: Credential | None = None
     ) -> Engine:

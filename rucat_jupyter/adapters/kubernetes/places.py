@@ -40,6 +40,7 @@ class Places:
         self._wrong: set[tuple[str, Way]] = set()
         self._sites: dict[str, Site] = {}
         self._uids: dict[Way, tuple[float, str]] = {}
+        self._reading: dict[Way, asyncio.Lock] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     def open(self, installation: str) -> None:
@@ -85,25 +86,8 @@ class Places:
 
         Raises InvalidRequest where there is no such namespace, PlatformError where it may not be read.
         """
-        now = asyncio.get_running_loop().time()
-        read_at, uid = self._uids.get(way, (float("-inf"), ""))
-        if now - read_at < UID_S:
-            return uid
-        known = self._site_at(way)
-        api = known.api if known else Api(way, self._temp)
-        try:
-            uid = await namespace_uid(api)
-        except ApiFault as exc:
-            if exc.is_missing:
-                raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
-            raise PlatformError(f"cannot read {way}: {exc.message}", reason="Forbidden") from None
-        finally:
-            if known is None:
-                await api.close()
-        self._uids[way] = now, uid
-        self._add(uid, way)
-        await self.site(uid)
-        return uid
+        async with self._reading.setdefault(way, asyncio.Lock()):  # a hundred creates at once make one connection
+            return self._recent_uid(way) or await self._read_uid(way)
 
     async def site(self, uid: str) -> Site:
         """A site, connected and known to be the one; PlatformUnavailable where it cannot be reached now."""
@@ -132,6 +116,27 @@ class Places:
             await site.drop(engine_id)
 
     # --- private --------------------------------------------------------------------------------------------
+
+    def _recent_uid(self, way: Way) -> str:
+        read_at, uid = self._uids.get(way, (float("-inf"), ""))
+        return uid if asyncio.get_running_loop().time() - read_at < UID_S else ""
+
+    async def _read_uid(self, way: Way) -> str:
+        known = self._site_at(way)
+        api = known.api if known else Api(way, self._temp)
+        try:
+            uid = await namespace_uid(api)
+        except ApiFault as exc:
+            if exc.is_missing:
+                raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
+            raise PlatformError(f"cannot read {way}: {exc.message}", reason="Forbidden") from None
+        finally:
+            if known is None:
+                await api.close()
+        self._uids[way] = asyncio.get_running_loop().time(), uid
+        self._add(uid, way)
+        await self.site(uid)
+        return uid
 
     async def _is_it(self, site: Site) -> bool:
         """Whether the way leads to the namespace of that UID; one that does not is not tried again."""
