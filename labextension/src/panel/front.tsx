@@ -7,7 +7,7 @@ import type { IFrontNotebook } from '../tokens';
 import { CommandIDs } from '../tokens';
 import { plain, where } from '../words';
 import { usePanel } from './context';
-import { Name, Shape } from './parts';
+import { MoreButton, Name, Shape } from './parts';
 
 /** A box that names the engine of the notebook in front; nothing where no notebook is. */
 export function Front({ front }: { front: IFrontNotebook }): JSX.Element | null {
@@ -29,13 +29,13 @@ export function Front({ front }: { front: IFrontNotebook }): JSX.Element | null 
 }
 
 function Attached({ front }: { front: IFrontNotebook }): JSX.Element {
-  const { openMenu, run, trans } = usePanel();
+  const { run, trans } = usePanel();
   const engine = front.engine!;
   return (
     <div className="jp-Rucat-frontLine">
       <Shape engine={engine} />
       <Name engine={engine} />
-      <span className="jp-Rucat-about">
+      <span className="jp-Rucat-line">
         {engine.status} · {where(trans, engine)}
       </span>
       <button
@@ -45,17 +45,7 @@ function Attached({ front }: { front: IFrontNotebook }): JSX.Element {
       >
         {trans.__('Detach')}
       </button>
-      <button
-        className="jp-Rucat-more"
-        aria-haspopup="menu"
-        aria-label={trans.__('More about %1', plain(engine.name))}
-        onClick={event => {
-          const { bottom, left } = event.currentTarget.getBoundingClientRect();
-          openMenu(engine.id, left, bottom);
-        }}
-      >
-        ⋯
-      </button>
+      <MoreButton engine={engine} />
     </div>
   );
 }

@@ -48,3 +48,23 @@ export function ActionButton(props: { action: IAction; tabIndex?: number }): JSX
     </button>
   );
 }
+
+/** The button that opens an engine's menu. */
+export function MoreButton(props: { engine: IEngine; tabIndex?: number }): JSX.Element {
+  const { openMenu, trans } = usePanel();
+  return (
+    <button
+      className="jp-Rucat-more"
+      aria-haspopup="menu"
+      aria-label={trans.__('More about %1', plain(props.engine.name))}
+      title={trans.__('More')}
+      tabIndex={props.tabIndex}
+      onClick={event => {
+        const { bottom, left } = event.currentTarget.getBoundingClientRect();
+        openMenu(props.engine.id, left, bottom);
+      }}
+    >
+      ⋯
+    </button>
+  );
+}

@@ -5,11 +5,12 @@ import * as React from 'react';
 
 import { startEngineDrag } from '../notebook/drag';
 import type { IEngine } from '../tokens';
+import { CommandIDs } from '../tokens';
 import { note, plain, where } from '../words';
 import { primary } from './actions';
 import { usePanel } from './context';
 import { Details } from './details';
-import { ActionButton, Age, Name, Shape } from './parts';
+import { ActionButton, Age, MoreButton, Name, Shape } from './parts';
 
 /** Height of a row without details, in pixels: `--jp-Rucat-row` of style/base.css. */
 export const ROW_PX = 64;
@@ -33,7 +34,7 @@ export interface IRowProps {
 
 /** Rendered anew only when its engine or its place changes. */
 export const Row = React.memo((props: IRowProps): JSX.Element => {
-  const { engine, index, isActive, isFront, isOpen, onHeight, top, total } = props;
+  const { engine, index, isActive, isFront, isOpen, onHeight, onToggle, top, total } = props;
   const item = React.useRef<HTMLLIElement>(null);
   useHeight(item, isOpen, onHeight);
   return (
@@ -50,7 +51,8 @@ export const Row = React.memo((props: IRowProps): JSX.Element => {
     >
       <div className="jp-Rucat-summary">
         <Head {...props} />
-        <Side engine={engine} isActive={isActive} />
+        <Corner engine={engine} isActive={isActive} />
+        <Foot engine={engine} isActive={isActive} onToggle={onToggle} />
       </div>
       {isOpen && <Details engine={engine} />}
     </li>
@@ -59,7 +61,7 @@ export const Row = React.memo((props: IRowProps): JSX.Element => {
 Row.displayName = 'Row';
 
 function Head({ engine, isActive, isFront, isOpen, onActivate, onToggle }: IRowProps): JSX.Element {
-  const { run, trans } = usePanel();
+  const { run } = usePanel();
   return (
     <div
       className="jp-Rucat-head"
@@ -68,23 +70,21 @@ function Head({ engine, isActive, isFront, isOpen, onActivate, onToggle }: IRowP
       aria-expanded={isOpen}
       onFocus={() => onActivate(engine.id)}
       onClick={event => event.detail < 2 && onToggle(engine.id)}
-      onDoubleClick={() => run('rucat:attach', { engine: engine.id })}
+      onDoubleClick={() => run(CommandIDs.attach, { engine: engine.id })}
       onMouseDown={event => startEngineDrag(event.nativeEvent, engine)}
     >
       <span className="jp-Rucat-line">
         <Shape engine={engine} />
         <Name engine={engine} />
         <span className="jp-Rucat-status">{engine.status}</span>
-        {isFront && <span className="jp-Rucat-mark">{trans.__('this notebook')}</span>}
       </span>
-      <About engine={engine} />
-      <Note engine={engine} />
+      <About engine={engine} isFront={isFront} />
     </div>
   );
 }
 
 /** Where, by which profile, with how many executors and notebooks. */
-function About({ engine }: { engine: IEngine }): JSX.Element {
+function About({ engine, isFront }: { engine: IEngine; isFront: boolean }): JSX.Element {
   const { trans } = usePanel();
   const { running, wanted } = engine.executors;
   const sessions = engine.sessions.length;
@@ -96,47 +96,40 @@ function About({ engine }: { engine: IEngine }): JSX.Element {
   ];
   const text = parts.filter(Boolean).join(' · ');
   return (
-    <span className="jp-Rucat-line jp-Rucat-about" title={text}>
+    <span className="jp-Rucat-line" title={text}>
+      {isFront && <span className="jp-Rucat-mark">{trans.__('this notebook')}</span>}
       {text}
     </span>
   );
 }
 
-/** The one thing worth saying: why it failed, what it waits for. */
-function Note({ engine }: { engine: IEngine }): JSX.Element {
-  const { trans } = usePanel();
-  const said = note(trans, { ...engine, sessions: [] });
+/** Age and menu. */
+function Corner({ engine, isActive }: { engine: IEngine; isActive: boolean }): JSX.Element {
   return (
-    <span className="jp-Rucat-line jp-Rucat-note" title={said}>
-      {said}
+    <span className="jp-Rucat-corner">
+      <Age engine={engine} />
+      <MoreButton engine={engine} tabIndex={isActive ? 0 : -1} />
     </span>
   );
 }
 
-/** Age, menu, and the one button. */
-function Side({ engine, isActive }: { engine: IEngine; isActive: boolean }): JSX.Element {
-  const { openMenu, trans } = usePanel();
+interface IFootProps {
+  engine: IEngine;
+  isActive: boolean;
+  onToggle: (id: string) => void;
+}
+
+/** The one thing worth saying (why it failed, what it waits for), and the one button. */
+function Foot({ engine, isActive, onToggle }: IFootProps): JSX.Element {
+  const { trans } = usePanel();
+  const said = note(trans, { ...engine, sessions: [] });
   const action = primary(trans, engine);
-  const tabIndex = isActive ? 0 : -1;
   return (
-    <div className="jp-Rucat-side">
-      <span className="jp-Rucat-line">
-        <Age engine={engine} />
-        <button
-          className="jp-Rucat-more"
-          aria-haspopup="menu"
-          aria-label={trans.__('More about %1', plain(engine.name))}
-          title={trans.__('More')}
-          tabIndex={tabIndex}
-          onClick={event => {
-            const { bottom, left } = event.currentTarget.getBoundingClientRect();
-            openMenu(engine.id, left, bottom);
-          }}
-        >
-          ⋯
-        </button>
+    <div className="jp-Rucat-foot">
+      <span className="jp-Rucat-line" title={said} onClick={() => onToggle(engine.id)}>
+        {said}
       </span>
-      {action && <ActionButton action={action} tabIndex={tabIndex} />}
+      {action && <ActionButton action={action} tabIndex={isActive ? 0 : -1} />}
     </div>
   );
 }
