@@ -234,7 +234,7 @@ def test_everything_in_any_order() -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=STEPS // 44,
+            max_examples=STEPS // 40,
             stateful_step_count=STEPS_EACH,
             deadline=None,
             derandomize=True,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...deadline import within
-from ...errors import PlatformUnavailable, RucatError
+from ...errors import PlatformError, PlatformUnavailable, RucatError
 from . import access
 from .access import Way
 
@@ -33,11 +34,8 @@ NEVER_S = float("inf")
 PAGE = 500
 
 
-class ApiFault(RucatError):
+class ApiFault(PlatformError):
     """The API server refused a call: ``status`` and ``reason`` of its answer; the message is the server's own."""
-
-    code = "platform_error"
-    http_status = 502
 
     def __init__(self, status: int, reason: str, message: str, kind: str = "") -> None:
         super().__init__(message)
@@ -169,16 +167,18 @@ class Api:
 
     # --- streams --------------------------------------------------------------------------------------------
 
-    async def watch(self, at: str, **query: object) -> AsyncIterator[Json]:
+    async def watch(self, at: str, **query: object) -> AsyncGenerator[Json, None]:
         """Events from a version on, until the server ends the watch. ApiFault 410 where it knows it no more."""
-        async for line in self.lines(at, SILENCE_S, watch="true", allowWatchBookmarks="true", **query):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                status = event["object"]
-                raise ApiFault(status.get("code", 500), status.get("reason", ""), status.get("message", "watch ended"))
-            yield event
+        stream = self.lines(at, SILENCE_S, watch="true", allowWatchBookmarks="true", **query)
+        async with aclosing(stream):  # who stops reading here leaves no connection to the garbage collector
+            async for line in stream:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    said = event["object"]
+                    raise ApiFault(said.get("code", 500), said.get("reason", ""), said.get("message", "watch ended"))
+                yield event
 
-    async def lines(self, at: str, silence_s: float, **query: object) -> AsyncIterator[str]:
+    async def lines(self, at: str, silence_s: float, **query: object) -> AsyncGenerator[str, None]:
         """Lines of a stream, until it ends or nothing has come for so long; invalid UTF-8 is replaced."""
         from aiohttp import ClientError
 

@@ -10,7 +10,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -132,7 +133,7 @@ async def follow(
     is_alive: Callable[[], Awaitable[bool]],
     *,
     is_once: bool = False,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Lines of a pod's log as they come, across broken connections, until its container has ended.
 
     ``is_once``: those that there are, and no more.
@@ -143,14 +144,15 @@ async def follow(
         try:
             on = "false" if is_once else "true"
             stream = api.lines(at, SILENCE_S, container=CONTAINER, follow=on, timestamps="true", **query)
-            async for stamped in stream:
-                stamp, _, line = stamped.partition(" ")
-                if _ZONE.sub("", stamp) < _ZONE.sub("", since) or stamped in seen:
-                    continue  # what comes again after a break: the API goes back to a whole second
-                if stamp != since:
-                    since, seen = stamp, set()
-                seen.add(stamped)
-                yield line
+            async with aclosing(stream):
+                async for stamped in stream:
+                    stamp, _, line = stamped.partition(" ")
+                    if _ZONE.sub("", stamp) < _ZONE.sub("", since) or stamped in seen:
+                        continue  # what comes again after a break: the API goes back to a whole second
+                    if stamp != since:
+                        since, seen = stamp, set()
+                    seen.add(stamped)
+                    yield line
         except PlatformUnavailable:
             if is_once:
                 raise

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -246,8 +247,10 @@ class KubernetesPlatform:
                         return True  # nothing is known: go on when it is back
                     return now is not None and not has_ended(now)
 
-                async for line in logs.follow(site.api, site.way.namespace, name, tail, is_alive, is_once=not follow):
-                    yield line
+                lines = logs.follow(site.api, site.way.namespace, name, tail, is_alive, is_once=not follow)
+                async with aclosing(lines):
+                    async for line in lines:
+                        yield line
                 return
         async for line in logs.kept_lines(self._archive, name, tail):
             yield line

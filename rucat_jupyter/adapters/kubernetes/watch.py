@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 from ...deadline import within
@@ -130,14 +131,18 @@ class Mirror:
 
     async def _read(self) -> None:
         query = {**self._query, "resourceVersion": self._version, "timeoutSeconds": WATCH_S}
-        async for event in self._api.watch(self._at, **query):
-            item = event["object"]
-            self._version = item["metadata"].get("resourceVersion", self._version)
-            self._heard_at = asyncio.get_running_loop().time()
-            if event["type"] == "DELETED":
-                self._set(item["metadata"]["name"], None, self._trim(item))
-            elif event["type"] in {"ADDED", "MODIFIED"}:
-                self._set(item["metadata"]["name"], self._trim(item))
+        async with aclosing(self._api.watch(self._at, **query)) as events:
+            async for event in events:
+                self._take(event)
+
+    def _take(self, event: Json) -> None:
+        item = event["object"]
+        self._version = item["metadata"].get("resourceVersion", self._version)
+        self._heard_at = asyncio.get_running_loop().time()
+        if event["type"] == "DELETED":
+            self._set(item["metadata"]["name"], None, self._trim(item))
+        elif event["type"] in {"ADDED", "MODIFIED"}:
+            self._set(item["metadata"]["name"], self._trim(item))
 
     def _set(self, name: str, item: Json | None, last: Json | None = None) -> None:
         """Take over a difference; ``last`` is the final state of what has gone."""
