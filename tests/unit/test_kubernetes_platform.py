@@ -66,21 +66,21 @@ def refuse(verb: str, kind: str, refusal: Refusal, times: int = 1000):
     return check
 
 
-def test_a_gateway_without_kubernetes_does_not_load_its_library():
+def test_a_gateway_without_kubernetes_does_not_load_its_library(tmp_path: Path):
     """Neither by importing the wiring nor by opening the platform without a site."""
     code = """
-import asyncio, sys, tempfile, pathlib
+import asyncio, sys, pathlib
 import rucat_jupyter.service.wiring
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 async def main():
-    platform = KubernetesPlatform(pathlib.Path(tempfile.mkdtemp()), env={})
+    platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), env={})
     await platform.open("0" * 16)
     assert list(await platform.leftovers()) == [] == list(platform.sites())
     await platform.close()
 asyncio.run(main())
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"kubernetes", "yaml"}))
 """
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
 
 
