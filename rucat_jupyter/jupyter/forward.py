@@ -50,6 +50,7 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{ENGINE}/ui", ("GET",)),
     (UI_PAGES, ("GET", "HEAD")),
     ("/rucat/profiles", ("GET",)),
+    ("/rucat/confs", ("GET",)),
     ("/rucat/health", ("GET",)),
     ("/rucat/checkup", ("GET",)),
     (r"/rucat/openapi\.json", ("GET",)),

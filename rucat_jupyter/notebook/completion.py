@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..host.spark_confs import Setting
 from . import tables, text
 from .flags import Parser, Verb
 from .parser import HELP, VERBS, parser_of
-from .spark_confs import Setting
 
 MANY = 200
 """More settings than these are offered by the next part of their keys."""

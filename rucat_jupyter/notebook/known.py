@@ -9,11 +9,10 @@ from typing import Any
 
 from .. import datadir
 from ..errors import RucatError
-from ..host import kubeconfig
-from . import spark_confs
+from ..host import kubeconfig, spark_confs
+from ..host.spark_confs import Setting
 from .api import View
 from .client import default_api
-from .spark_confs import Setting
 
 WAIT_S = 0.3
 """Tab waits no longer than this for an answer; one that comes later serves the next Tab."""

@@ -99,6 +99,22 @@ class ProfileView(Model):
     values: list[ValueView] = Field(description="Every value with its place, and those that limits fill in.")
 
 
+class ConfView(Model):
+    """One of Spark's own settings."""
+
+    key: str
+    default: str | None = Field(description="Null: it has none, or Spark computes it.")
+    kind: str = Field(description="Of its value: boolean, int, bytes, …; empty: not known.")
+    doc: str
+    since: str = Field(description="The Spark release that brought it; empty: not known.")
+
+
+class ConfsView(Model):
+    """Spark's settings by key; others may be set, too."""
+
+    confs: list[ConfView]
+
+
 class LimitView(Model):
     """One limit of an administrator or of one's own."""
 

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway import Gateway
-from ..host import machine
+from ..host import machine, spark_confs
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
@@ -155,6 +156,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
             refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,
+            read_confs=cache(partial(spark_confs.load, directory / "cache")),
         )
         return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
 

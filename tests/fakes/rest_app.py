@@ -31,6 +31,7 @@ ROUTES = [
     ("GET", "/rucat/engines/{id}/ui"),
     ("GET", "/rucat/engines/{id}/ui/{path}"),
     ("GET", "/rucat/profiles"),
+    ("GET", "/rucat/confs"),
     ("GET", "/rucat/health"),
     ("GET", "/rucat/checkup"),
     ("GET", "/rucat/openapi.json"),

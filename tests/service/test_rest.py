@@ -15,6 +15,7 @@ from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
 from fakes.rest_app import ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
 from rucat_jupyter.engine import Status
+from rucat_jupyter.host.spark_confs import Setting
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
 from rucat_jupyter.resolving import Layer, Profiles
@@ -479,6 +480,15 @@ async def test_a_profiles_secrets_are_masked_and_its_errors_shown() -> None:
     assert "/etc/rucat.toml: profiles.bad.driver.memory" in bad.json()["message"]
 
 
+async def test_sparks_own_settings(office: Office) -> None:
+    """With what Spark says of them, for forms; none where nothing is installed to ask."""
+    said = {"key": "spark.a", "default": None, "kind": "int", "doc": "Means a.", "since": "4.0.0"}
+    async with client_of(office, read_confs=lambda: {"spark.a": Setting(**said)}) as client:
+        assert (await client.get("/rucat/confs")).json() == {"confs": [said]}
+    async with client_of(office, read_confs=dict) as client:
+        assert (await client.get("/rucat/confs")).json() == {"confs": []}
+
+
 async def test_profiles_are_refreshed_before_they_are_used(office: Office) -> None:
     """A file that was just saved counts."""
     calls = 0
@@ -529,7 +539,7 @@ async def test_without_its_store_every_route_is_503_or_needs_none(
     path = fill(path, "etl")
     body = {"path": "/n"} if method == "PUT" else {} if path == "/rucat/engines" else None
     answer = await client.request(method, path, json=body if method in ("PUT", "POST") else None)
-    if path in ("/rucat/profiles", "/rucat/health", "/rucat/openapi.json"):
+    if path in ("/rucat/profiles", "/rucat/confs", "/rucat/health", "/rucat/openapi.json"):
         assert answer.status_code == 200
     else:
         assert error_of(answer) == (503, "store_unavailable")

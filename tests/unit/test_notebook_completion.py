@@ -10,12 +10,13 @@ import httpx
 import pytest
 from fakes.rest import FakeGateway, make_view
 
-from rucat_jupyter.notebook import client, known, spark_confs
+from rucat_jupyter.host import spark_confs
+from rucat_jupyter.host.jars import BadJar, read_members
+from rucat_jupyter.host.spark_confs import Setting
+from rucat_jupyter.notebook import client, known
 from rucat_jupyter.notebook.api import Api
 from rucat_jupyter.notebook.completion import Sources, meaning, offer, rest_of
-from rucat_jupyter.notebook.jars import BadJar, read_members
 from rucat_jupyter.notebook.known import Known
-from rucat_jupyter.notebook.spark_confs import Setting
 
 
 class Found:
