@@ -19,6 +19,8 @@ export interface IEntry {
   at: string;
   symbol: string;
   what: string;
+  /** The life it belongs to: a restart is asked for before the life before has ended. */
+  run: number;
   /** Why, in the words of whoever said it; empty where nobody did. */
   why: string;
   hint: string;
@@ -26,19 +28,13 @@ export interface IEntry {
   isAlert: boolean;
 }
 
-/** The entries of one life. */
-export interface IRun {
-  run: number;
-  entries: IEntry[];
-}
-
 /** The entries of one day. */
 export interface IDay {
   day: string;
-  runs: IRun[];
+  entries: IEntry[];
 }
 
-/** A history, oldest first, as days and lives, the newest first. */
+/** A history, oldest first, as days, the newest first. */
 export function timeline(
   trans: TranslationBundle,
   events: ReadonlyArray<IEvent>,
@@ -48,13 +44,9 @@ export function timeline(
   for (const [index, event] of [...events.entries()].reverse()) {
     const day = dayOf(trans, event.at);
     if (days[days.length - 1]?.day !== day) {
-      days.push({ day, runs: [] });
+      days.push({ day, entries: [] });
     }
-    const { runs } = days[days.length - 1];
-    if (runs[runs.length - 1]?.run !== event.run) {
-      runs.push({ run: event.run, entries: [] });
-    }
-    runs[runs.length - 1].entries.push(entry(trans, event, index, engine));
+    days[days.length - 1].entries.push(entry(trans, event, index, engine));
   }
   return days;
 }
@@ -72,7 +64,8 @@ function entry(
     at: event.at ?? '',
     symbol: SYMBOLS[event.status as keyof typeof SYMBOLS] ?? '·',
     what: what(trans, event),
-    why: event.kind === 'starting' ? '' : plain(event.reason, LONGEST_WHY),
+    run: event.run,
+    why: why(event),
     hint: isFailure ? hint(trans, event, engine) : '',
     by: event.actor === MONITOR ? '' : plain(event.actor, 80),
     isAlert: isFailure || event.kind === 'unresponsive'
@@ -97,6 +90,11 @@ function what(trans: TranslationBundle, { kind, run, status }: IEvent): string {
     deleted: trans.__('Deleted')
   };
   return words[kind] ?? [plain(kind, 80), plain(status, 20)].filter(Boolean).join(': ');
+}
+
+/** Why, where it says more than what happened. */
+function why({ kind, reason }: IEvent): string {
+  return kind === 'starting' || reason === kind ? '' : plain(reason, LONGEST_WHY);
 }
 
 /** What to do about a failure: as the engine says of its last one, else as its reason has it. */

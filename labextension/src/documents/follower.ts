@@ -32,6 +32,9 @@ export type Standing =
   | { kind: 'away'; since: Date; message: string; retryAt: Date }
   | { kind: 'deleted' };
 
+/** The longest time that lines are read without a pause. */
+const BUSY_MS = 12;
+
 /** What a follower is made of. */
 export interface IFollowerOptions {
   id: string;
@@ -125,12 +128,21 @@ export class Follower {
       this._stand({ kind: 'following' });
       this._tries = 0;
       this._give(reader.read(piece), again);
+      await this._breathe();
     }
     if (!signal.aborted) {
       this._give(reader.rest(), again);
       again?.finish();
     }
     again?.dispose();
+  }
+
+  /** Let the page draw and take clicks while more is there than can be read at once. */
+  private async _breathe(): Promise<void> {
+    if (performance.now() - this._breathed > BUSY_MS) {
+      await new Promise(resolve => window.setTimeout(resolve));
+      this._breathed = performance.now();
+    }
   }
 
   private _give(lines: string[], again: Again | null): void {
@@ -262,6 +274,7 @@ export class Follower {
   private _abort: AbortController | null = null;
   private _timer: number | undefined;
   private _tries = 0;
+  private _breathed = 0;
   /** The life whose lines are read. */
   private _run: number | null = null;
 }

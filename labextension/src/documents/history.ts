@@ -125,17 +125,11 @@ export class HistoryView extends Widget {
     this._list.scrollTop = top;
   }
 
-  private _day({ day, runs }: IDay): HTMLElement {
+  private _day({ day, entries }: IDay): HTMLElement {
     const made = element('section', 'jp-Rucat-history-day');
-    made.append(element('h2', 'jp-Rucat-history-date', day));
-    for (const { run, entries } of runs) {
-      const list = element('ol', 'jp-Rucat-history-run');
-      list.append(...entries.map(entry => this._entry(entry)));
-      made.append(
-        element('h3', 'jp-Rucat-history-number', this._options.trans.__('Run %1', run)),
-        list
-      );
-    }
+    const list = element('ol', 'jp-Rucat-history-entries');
+    list.append(...entries.map(entry => this._entry(entry)));
+    made.append(element('h2', 'jp-Rucat-history-date', day), list);
     return made;
   }
 
@@ -159,7 +153,8 @@ export class HistoryView extends Widget {
         words.append(element('div', `jp-Rucat-history-${kind}`, text));
       }
     }
-    made.append(time, shape, words);
+    const run = element('span', 'jp-Rucat-history-run', trans.__('run %1', entry.run));
+    made.append(time, shape, words, run);
     return made;
   }
 

@@ -64,13 +64,13 @@ export class Viewport {
 
   /** Number of the first line that can be seen. */
   get topLine(): number {
-    return this._lineAt(Math.floor(this.node.scrollTop / this._rowPx()));
+    return this._lineAt(Math.floor(this.node.scrollTop / this._rowPx));
   }
 
   /** Scroll so that the line is seen, `share` of the height from the top. */
   show(line: number, share = 0.3): void {
     this._measure();
-    const top = this._topOf(line) * this._rowPx() - share * this.node.clientHeight;
+    const top = this._topOf(line) * this._rowPx - share * this.node.clientHeight;
     this.node.scrollTop = Math.max(0, top);
     this.draw();
   }
@@ -90,7 +90,6 @@ export class Viewport {
     this._tops = [];
     this._columns = 0;
     this._widest = 0;
-    this._space.style.minWidth = '';
     this.draw();
   }
 
@@ -100,7 +99,8 @@ export class Viewport {
       return;
     }
     this._measure();
-    const rowPx = this._rowPx();
+    const rowPx = this._rowPx;
+    const height = this.node.clientHeight;
     this._space.style.height = `${this._total() * rowPx}px`;
     if (this._sticks) {
       this.node.scrollTop = this.node.scrollHeight;
@@ -108,7 +108,7 @@ export class Viewport {
       this._keepPlace(rowPx);
     }
     const top = Math.floor(this.node.scrollTop / rowPx) - MARGIN_ROWS;
-    const bottom = top + Math.ceil(this.node.clientHeight / rowPx) + 2 * MARGIN_ROWS;
+    const bottom = top + Math.ceil(height / rowPx) + 2 * MARGIN_ROWS;
     this._fill(this._lineAt(top), this._lineAt(bottom) + 1);
   }
 
@@ -139,15 +139,14 @@ export class Viewport {
       this._rows.insertBefore(row, next);
       this._drawn.set(number, row);
     }
-    if (!this._isWrapped && this._rows.scrollWidth > this._widest) {
-      this._widest = this._rows.scrollWidth; // kept, so that nothing moves sideways as lines come and go
-      this._space.style.minWidth = `${this._widest}px`;
-    }
-    this._rows.style.transform = `translateY(${this._topOf(from) * this._rowPx()}px)`;
+    this._space.style.minWidth = this._isWrapped ? '' : `${this._widest * this._charPx}px`;
+    this._rows.style.transform = `translateY(${this._topOf(from) * this._rowPx}px)`;
   }
 
   private _row(number: number): HTMLElement {
     const line = this._ring.at(number);
+    // kept, so that nothing moves sideways as lines come and go
+    this._widest = Math.max(this._widest, columnsOf(line.text));
     const row = document.createElement('div');
     row.className = line.isNote ? 'jp-Rucat-log-line jp-mod-note' : 'jp-Rucat-log-line';
     row.append(...this._pieces(number, line));
@@ -217,8 +216,7 @@ export class Viewport {
   }
 
   private _rowsOf(text: string): number {
-    const wide = text.match(WIDE)?.length ?? 0;
-    return Math.max(1, Math.ceil((text.length + wide) / Math.max(1, this._columns)));
+    return Math.max(1, Math.ceil(columnsOf(text) / Math.max(1, this._columns)));
   }
 
   /** Lines that went at the begin move what is read: move with it. */
@@ -236,18 +234,16 @@ export class Viewport {
     return this._isWrapped ? (this._placeTops[gone] ?? 0) : gone;
   }
 
+  /** Read the sizes that lines have here, before anything is written: a read after a write lays all out anew. */
   private _measure(): void {
-    const columns = Math.floor(
-      (this._rows.clientWidth - 2 * PAD_PX) / (this._probe.getBoundingClientRect().width / 100 || 8)
-    );
+    const { width, height } = this._probe.getBoundingClientRect();
+    this._charPx = width / 100 || 8;
+    this._rowPx = height || 17;
+    const columns = Math.floor((this.node.clientWidth - 2 * PAD_PX) / this._charPx);
     if (columns !== this._columns) {
       this._columns = columns;
       this._tops = [];
     }
-  }
-
-  private _rowPx(): number {
-    return this._probe.getBoundingClientRect().height || 17;
   }
 
   private _onScroll = (): void => {
@@ -273,6 +269,10 @@ export class Viewport {
   private _frame = 0;
   private _lastTop = 0;
   private _columns = 0;
+  /** Of a character and a row. */
+  private _charPx = 8;
+  private _rowPx = 17;
+  /** Columns of the widest line that was drawn. */
   private _widest = 0;
   private _tops: number[] = [];
   private _topsFirst = 0;
@@ -282,3 +282,8 @@ export class Viewport {
 
 /** Left and right of a line (style/documents.css). */
 const PAD_PX = 8;
+
+/** Columns that a text takes in a fixed-width font. */
+function columnsOf(text: string): number {
+  return text.length + (text.match(WIDE)?.length ?? 0);
+}
