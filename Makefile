@@ -10,14 +10,18 @@ BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
 # Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
 BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build
+JLPM = cd labextension && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
+PANEL = rucat_jupyter/labextension/package.json
+PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
-.PHONY: help demo lab test check lint docs pictures bench cluster cluster-build cluster-down clean
+.PHONY: help demo lab panel test check lint jest docs pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, end everything"
 	@echo "make lab     open JupyterLab on that notebook"
+	@echo "make panel   build the JupyterLab extension anew where its sources have changed"
 	@echo "make check   format, lint, types, layers and the everyday tests, one life of a real engine among them"
 	@echo "make test    every check and every test, with coverage"
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
@@ -34,17 +38,34 @@ $(VENV)/.ready-%: pyproject.toml tools/setup.sh
 demo: $(VENV)/.ready-lab
 	@$(PYTHON) -m tools.demo
 
-lab: $(VENV)/.ready-lab
+# The JupyterLab extension, with the environment's own Node.
+labextension/node_modules/.yarn-state.yml: labextension/package.json labextension/yarn.lock labextension/.yarnrc.yml
+	@echo "Installing what the JupyterLab extension is built with ..."
+	@$(JLPM) install --immutable >install.log || { cat install.log; exit 1; }
+	@touch $@
+
+$(PANEL): labextension/node_modules/.yarn-state.yml $(PANEL_SOURCES)
+	@echo "Building the JupyterLab extension ..."
+	@$(JLPM) build:prod >build.log || { cat build.log; exit 1; }
+
+panel: $(VENV)/.ready-lab
+	@$(MAKE) --no-print-directory $(PANEL)
+
+lab: panel
 	@echo "Engines live on when JupyterLab ends; $(VENV)/bin/rucat serve --stop --engines ends them and the gateway."
 	@$(PYTHON) -m jupyterlab $(LAB_FLAGS) notebooks/01_quickstart.ipynb
 
-lint: $(VENV)/.ready-test
+lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+	$(JLPM) lint:check
 
-check: lint
+jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
+	$(JLPM) test
+
+check: lint jest $(PANEL)
 	$(PYTEST) -m "not slow and not engine and not lab and not cluster"
 	$(PYTEST) tests/acceptance/test_rest_life.py
 
@@ -57,7 +78,7 @@ test: lint
 docs: $(VENV)/.ready-test
 	$(PYTHON) -m tools.diagrams --write
 
-pictures: $(VENV)/.ready-test
+pictures: $(VENV)/.ready-test $(PANEL)
 	$(PYTHON) -m tools.pictures
 
 bench: $(VENV)/.ready-test
@@ -73,4 +94,5 @@ cluster-down: $(VENV)/.ready-test
 	@PYTHONPATH=tests $(PYTHON) -m cluster down $(CLUSTER)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) labextension/node_modules labextension/.yarn labextension/lib labextension/*.tsbuildinfo
+	rm -rf rucat_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -37,7 +37,15 @@ if ! is_whole; then
     echo "$PWD" >"$venv/.made-in"
 fi
 echo "Installing Rucat with what '$extra' needs into $venv (a few minutes the first time) ..."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --editable ".[$extra]"
+# JupyterLab takes the extension from the checkout, where make builds it: pip neither builds nor copies one.
+built=rucat_jupyter/labextension
+link=$venv/share/jupyter/labextensions/rucat-jupyter
+rm -rf "$link" # through it pip would write into the checkout
+mkdir -p "$built" "${link%/*}"
+SKIP_JUPYTER_BUILDER=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
+    --editable ".[$extra]"
+rm -rf "$link"
+ln -s "$PWD/$built" "$link"
 
 has_browser() {
     [ -n "${RUCAT_TEST_CHROMIUM:-}" ] && return 0

@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     """A PATH with the few commands that the script uses, and no Python yet."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sh", "cat", "touch", "mkdir", "cp"):
+    for name in ("sh", "cat", "touch", "mkdir", "cp", "rm", "ln"):
         (folder / name).symlink_to(shutil.which(name))
     return folder
 
@@ -59,7 +59,10 @@ def test_refuses_in_one_line(path: Path, tmp_path: Path, pythons: dict[str, str]
 
 
 def test_takes_the_newest_that_can(path: Path, tmp_path: Path) -> None:
-    """A newer Python without venv is passed over; the second run installs into the same environment."""
+    """A newer Python without venv is passed over; the second run installs into the same environment.
+
+    JupyterLab takes the extension from the checkout.
+    """
     add_python(path, "python3.13", WITHOUT_VENV)
     add_python(path, "python3.12", ANSWERS)
     add_python(path, "python3", ANSWERS)
@@ -67,6 +70,8 @@ def test_takes_the_newest_that_can(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "python3.12" in done.stdout
     assert (tmp_path / ".venv" / ".ready-lab").exists()
+    extension = tmp_path / ".venv/share/jupyter/labextensions/rucat-jupyter"
+    assert extension.readlink() == tmp_path / "rucat_jupyter/labextension"
     assert "Making" not in set_up(path, tmp_path).stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,24 +16,35 @@ from pathlib import Path
 
 import pytest
 
+import rucat_jupyter
+
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ["rucat_jupyter", "jupyter-config", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"]
+SOURCES = ["rucat_jupyter", "labextension", "jupyter-config", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"]
 SERVER_SIDE = ("fastapi", "uvicorn", "surrealdb", "kubernetes", "pyspark")
-SDIST_LIMIT_BYTES = 500_000
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "node_modules", ".yarn", "lib", "*.tsbuildinfo", "*.log")
+PANEL = "share/jupyter/labextensions/rucat-jupyter"
+SDIST_LIMIT_BYTES = 1_000_000
 MACHINE_PATH = re.compile(rb"/(?:root|home/\w+|Users/\w+|work)/")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An sdist, and the wheel made from it: no file comes into the wheel past the sdist."""
+    """An sdist, and the wheel made from it: no file comes into the wheel past the sdist.
+
+    The JupyterLab extension is as make has built it.
+    """
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for name in SOURCES:
         path = ROOT / name
         if path.is_dir():
-            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, source / name, ignore=NOT_COPIED)
         else:
-            shutil.copy(path, source / name)
-    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)])
+            shutil.copy2(path, source / name)
+    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where nothing is built yet
+    run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)],
+        env={**os.environ, "PATH": tools, "TMPDIR": str(tmp_path_factory.mktemp("tmp"))},
+    )
     (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
     return {"sdist": sdist, "wheel": wheel}
 
@@ -86,6 +98,21 @@ def test_server_extension_is_enabled_by_installing(bare_path: Path, tmp_path: Pa
     assert re.search(r"rucat_jupyter \S+ OK", plain), plain
 
 
+def test_panel_is_installed_and_works_without_node(bare_path: Path, tmp_path: Path) -> None:
+    """`pip install` alone brings JupyterLab the panel, built, enabled and compatible."""
+    program = "import sys; from jupyterlab.labextensions import main; sys.argv[1:] = ['list']; sys.exit(main())"
+    listed = run([str(bare_path / "python"), "-c", program], cwd=tmp_path)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", listed)
+    assert re.search(r"rucat-jupyter v\S+ enabled OK \(python, rucat_jupyter\)", plain), plain
+    assert str(bare_path.parent / PANEL).rpartition("/")[0] in plain
+
+
+def test_panel_has_the_version_of_the_package() -> None:
+    """Python package and JupyterLab extension are released together."""
+    described = json.loads((ROOT / "labextension" / "package.json").read_text(encoding="utf-8"))
+    assert described["version"] == rucat_jupyter.__version__
+
+
 def test_command_line_is_installed(bare_path: Path, tmp_path: Path) -> None:
     """`rucat serve --help` and `python -m rucat_jupyter serve --help` say how to stop."""
     for command in (["rucat"], ["python", "-m", "rucat_jupyter"]):
@@ -126,8 +153,20 @@ def test_wheel_has_every_module(built: dict[str, Path]) -> None:
     """No module of the package is missing in the wheel, and nothing comes along."""
     with zipfile.ZipFile(built["wheel"]) as archive:
         modules = {name for name in archive.namelist() if name.startswith("rucat_jupyter/")}
-    ours = (p for p in (ROOT / "rucat_jupyter").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    apart = {"__pycache__", "labextension"}
+    ours = (p for p in (ROOT / "rucat_jupyter").rglob("*") if p.is_file() and not apart & set(p.parts))
     assert modules == {str(path.relative_to(ROOT)) for path in ours}
+
+
+def test_wheel_has_the_panel_once(built: dict[str, Path]) -> None:
+    """All that was built of the JupyterLab extension is where JupyterLab looks, and nowhere else."""
+    with tarfile.open(built["sdist"]) as archive:
+        names = [name.partition("/rucat_jupyter/labextension/")[2] for name in archive.getnames()]
+        ours = {name for name in names if name}
+    with zipfile.ZipFile(built["wheel"]) as archive:
+        found = [name.partition(f"{PANEL}/")[2] for name in archive.namelist() if PANEL in name]
+    assert sorted(found) == sorted({*ours, "install.json"})
+    assert any(name.startswith("static/remoteEntry.") for name in found)
 
 
 def test_no_machine_path_in_the_wheel(built: dict[str, Path]) -> None:
