@@ -33,9 +33,9 @@ export class KernelEngines implements IDisposable {
     return this._used;
   }
 
-  /** Whether the kernel is at work while nothing is known: the answer comes when it is done. */
+  /** Whether the page met the kernel at work, and it has not answered yet: it will when it is done. */
   get isBusyUnknown(): boolean {
-    return this._used === null && this.kernel?.status === 'busy';
+    return this._used === null && this.wasBusy;
   }
 
   /** What is used, or known of it, has changed. */
@@ -57,14 +57,24 @@ export class KernelEngines implements IDisposable {
   }
 
   private meet(): void {
-    this.leave();
     const kernel = this.context.session?.kernel ?? null;
+    if (kernel && kernel === this.kernel) {
+      return; // Jupyter tells of the same connection more than once
+    }
+    this.leave();
     this.kernel = kernel;
+    this.wasBusy = kernel !== null && this.isAtWork(kernel);
     this.set(kernel ? null : []);
     if (kernel) {
       kernel.registerCommTarget(TARGET, this.onOpen);
       void this.ask(kernel);
     }
+  }
+
+  /** As the server has seen it: a connection knows nothing before the kernel has answered. */
+  private isAtWork(kernel: Kernel.IKernelConnection): boolean {
+    const all = [...this.context.sessionManager.running()];
+    return all.find(one => one.kernel?.id === kernel.id)?.kernel?.execution_state === 'busy';
   }
 
   private leave(): void {
@@ -122,8 +132,6 @@ export class KernelEngines implements IDisposable {
   private onStatus(_: ISessionContext, status: Kernel.Status): void {
     if (['restarting', 'autorestarting', 'dead', 'terminating'].includes(status)) {
       this.set([]);
-    } else if (this._used === null) {
-      this._changed.emit();
     }
   }
 
@@ -135,6 +143,7 @@ export class KernelEngines implements IDisposable {
   }
 
   private kernel: Kernel.IKernelConnection | null = null;
+  private wasBusy = false;
   private _used: IUsed[] | null = null;
   private _isDisposed = false;
   private readonly _changed = new Signal<this, void>(this);
