@@ -6,7 +6,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import type { ICreate, IEngine, IEvent, IOperation, IPlan, IProfiles, Json } from './tokens';
+import type { IConf, ICreate, IEngine, IEvent, IOperation, IPlan, IProfiles, Json } from './tokens';
 
 /** Code of an error that the server did not answer at all. */
 export const NO_ANSWER = 'no_answer';
@@ -95,6 +95,11 @@ export class Api {
 
   profiles(): Promise<IProfiles> {
     return this.json('GET', 'profiles');
+  }
+
+  /** Spark's own settings, by key. */
+  async confs(): Promise<IConf[]> {
+    return (await this.json('GET', 'confs')).confs;
   }
 
   /** The last lines of the driver's log. */

@@ -159,6 +159,17 @@ export interface IProfiles {
   fields: Json;
 }
 
+/** One of Spark's own settings, as Spark documents it. */
+export interface IConf {
+  key: string;
+  /** Null: it has none, or Spark computes it. */
+  default: string | null;
+  /** Of its value: boolean, int, bytes, …; empty: not known. */
+  kind: string;
+  doc: string;
+  since: string;
+}
+
 /** What would be created and started (`POST engines?dry_run=true`): see plan_views.PlanView of the service. */
 export interface IPlan {
   name: string;

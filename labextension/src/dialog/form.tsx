@@ -11,6 +11,7 @@ import type {
 import validator from '@rjsf/validator-ajv8';
 import * as React from 'react';
 
+import { findConfs, FoundConfs } from './confs';
 import type { IField, Kind } from './fields';
 import { limitsOf, placeholder } from './hints';
 import type { IFormContext } from './inputs';
@@ -105,7 +106,8 @@ function useContext(model: CreateModel): IFormContext {
   const functions = React.useMemo(
     () => ({
       unfold: (isUnfolded: boolean) => model.unfold(isUnfolded),
-      search: (query: string) => model.search(query)
+      search: (query: string) => model.search(query),
+      addConf: (key: string) => model.addConf(key)
     }),
     [model]
   );
@@ -117,6 +119,8 @@ function useContext(model: CreateModel): IFormContext {
     trans,
     isUnfolded: model.isUnfolded,
     query: model.query,
+    confs: model.confs,
+    added: model.added,
     fields: byKey(field => field),
     wrong: Object.fromEntries(
       fields.flatMap(({ path, key }) => (path in wrong ? [[key, wrong[path]]] : []))
@@ -128,9 +132,14 @@ function useContext(model: CreateModel): IFormContext {
       )
     ),
     shown: fields
-      .filter(field => !field.isCommon && matches(field, model.query))
+      .filter(field => !field.isCommon && (matches(field, model.query) || hasFound(field, model)))
       .map(field => field.key)
   };
+}
+
+/** Where a setting of Spark is found, its row can be begun. */
+function hasFound(field: IField, model: CreateModel): boolean {
+  return field.path === 'conf' && findConfs(model.confs, model.query).length > 0;
 }
 
 function inputHint(field: IField, trans: CreateModel['trans']): string {
@@ -229,6 +238,7 @@ function More(props: {
                 .map(key => parts.get(key))}
             </section>
           ))}
+          <FoundConfs {...context} />
           {groups.length === 0 && (
             <p className="jp-Rucat-hint" role="status">
               {trans.__('No setting has these words.')}

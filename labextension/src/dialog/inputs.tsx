@@ -5,6 +5,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import * as React from 'react';
 
+import type { IConf } from '../tokens';
+import { ConfKeys, ConfNote, KEYS_ID } from './confs';
 import type { IField } from './fields';
 import type { IRow } from './values';
 
@@ -22,6 +24,10 @@ export interface IFormContext {
   shown: string[];
   isUnfolded: boolean;
   query: string;
+  confs: ReadonlyArray<IConf>;
+  /** Counts the confs that were taken from those. */
+  added: number;
+  addConf: (key: string) => void;
   unfold: (isUnfolded: boolean) => void;
   search: (query: string) => void;
 }
@@ -72,21 +78,18 @@ export function ChoiceInput(props: WidgetProps): JSX.Element {
 
 /** Keys and values in rows. */
 export function PairsInput(props: FieldProps): JSX.Element {
-  const { trans, placeholders } = contextOf(props);
+  const { trans, placeholders, added } = contextOf(props);
   const field = fieldOf(props);
   const id = props.idSchema.$id;
+  const confs = field.path === 'conf' ? contextOf(props).confs : NO_CONFS;
   const rows: IRow[] = props.formData?.length ? props.formData : [{ key: '', value: '' }];
   const list = React.useRef<HTMLDivElement>(null);
   const change = (at: number, part: Partial<IRow>) =>
     props.onChange(rows.map((row, index) => (index === at ? { ...row, ...part } : row)));
-  const add = () => {
-    props.onChange([...rows, { key: '', value: '' }]);
-    requestAnimationFrame(() => lastKey(list.current)?.focus());
-  };
-  const remove = (at: number) => {
-    props.onChange(rows.filter((_, index) => index !== at));
-    requestAnimationFrame(() => lastKey(list.current)?.focus());
-  };
+  const add = () => props.onChange([...rows, { key: '', value: '' }]);
+  const remove = (at: number) => props.onChange(rows.filter((_, index) => index !== at));
+  useChange(rows.length, () => last(list.current, 'key')?.focus());
+  useChange(added, () => field.path === 'conf' && last(list.current, 'value')?.focus());
   return (
     <div
       ref={list}
@@ -108,11 +111,14 @@ export function PairsInput(props: FieldProps): JSX.Element {
           row={row}
           field={field}
           isWrong={isWrongRow(row, at, props)}
+          conf={confs.find(conf => conf.key === row.key.trim())}
+          hasKeys={confs.length > 0}
           trans={trans}
           change={part => change(at, part)}
           remove={() => remove(at)}
         />
       ))}
+      {confs.length > 0 && <ConfKeys confs={confs} />}
       <button type="button" className="jp-mod-styled jp-Rucat-add" onClick={add}>
         {trans.__('Add')}
       </button>
@@ -125,12 +131,26 @@ interface IPairProps {
   row: IRow;
   field: IField;
   isWrong: boolean;
+  /** What Spark says of the key. */
+  conf: IConf | undefined;
+  /** Whether keys are known that can be offered. */
+  hasKeys: boolean;
   trans: TranslationBundle;
   change: (part: Partial<IRow>) => void;
   remove: () => void;
 }
 
-function Pair({ id, row, field, isWrong, trans, change, remove }: IPairProps): JSX.Element {
+function Pair({
+  id,
+  row,
+  field,
+  isWrong,
+  conf,
+  hasKeys,
+  trans,
+  change,
+  remove
+}: IPairProps): JSX.Element {
   const shared = {
     className: 'jp-mod-styled',
     'aria-invalid': isWrong,
@@ -145,6 +165,7 @@ function Pair({ id, row, field, isWrong, trans, change, remove }: IPairProps): J
         id={id}
         type="text"
         data-part="key"
+        list={hasKeys ? KEYS_ID : undefined}
         value={row.key}
         placeholder={field.path === 'conf' ? 'spark.sql.shuffle.partitions' : trans.__('key')}
         aria-label={trans.__('%1: key', field.label)}
@@ -153,8 +174,9 @@ function Pair({ id, row, field, isWrong, trans, change, remove }: IPairProps): J
       <input
         {...shared}
         type={field.kind === 'secrets' ? 'password' : 'text'}
+        data-part="value"
         value={row.value}
-        placeholder={trans.__('value')}
+        placeholder={conf?.default ?? trans.__('value')}
         aria-label={trans.__('%1: value of %2', field.label, name)}
         onChange={event => change({ value: event.target.value })}
       />
@@ -167,6 +189,7 @@ function Pair({ id, row, field, isWrong, trans, change, remove }: IPairProps): J
       >
         ✕
       </button>
+      {conf && <ConfNote conf={conf} trans={trans} />}
     </div>
   );
 }
@@ -217,6 +240,21 @@ function fieldOf(props: { formContext?: any; name: string }): IField {
   return contextOf(props).fields[props.name];
 }
 
-function lastKey(list: HTMLElement | null): HTMLInputElement | undefined {
-  return Array.from(list?.querySelectorAll<HTMLInputElement>('input[data-part="key"]') ?? []).pop();
+function last(list: HTMLElement | null, part: 'key' | 'value'): HTMLInputElement | undefined {
+  return Array.from(
+    list?.querySelectorAll<HTMLInputElement>(`input[data-part="${part}"]`) ?? []
+  ).pop();
 }
+
+/** Do something when a number has changed, not when it is first seen. */
+function useChange(value: number, act: () => void): void {
+  const seen = React.useRef(value);
+  React.useEffect(() => {
+    if (seen.current !== value) {
+      seen.current = value;
+      act();
+    }
+  });
+}
+
+const NO_CONFS: ReadonlyArray<IConf> = [];

@@ -7,7 +7,15 @@ import { Debouncer } from '@lumino/polling';
 
 import type { Api } from '../api';
 import { RucatError } from '../api';
-import type { ICreate, IEngine, IEngineManager, IPlan, IProfile, IProfiles } from '../tokens';
+import type {
+  IConf,
+  ICreate,
+  IEngine,
+  IEngineManager,
+  IPlan,
+  IProfile,
+  IProfiles
+} from '../tokens';
 import type { IField } from './fields';
 import { fieldsOf, nameField } from './fields';
 import { plain, refusalOf } from './refusals';
@@ -29,7 +37,7 @@ export type Planned =
   | { kind: 'wrong'; at: Wrong; rest: string[] };
 
 /** The one part of the server that a form needs beside the manager. */
-export type IPlanner = Pick<Api, 'profiles' | 'plan'>;
+export type IPlanner = Pick<Api, 'profiles' | 'plan' | 'confs'>;
 
 /** What the dialog shows. */
 export class CreateModel extends VDomModel {
@@ -55,6 +63,10 @@ export class CreateModel extends VDomModel {
   refusals = 0;
   isBusy = false;
   isUnfolded = false;
+  /** Spark's own settings; empty until the further settings are seen, and where they cannot be read. */
+  confs: ReadonlyArray<IConf> = [];
+  /** Counts the confs that were taken from those: each time the last one's value gets the focus. */
+  added = 0;
   query = '';
 
   /** What was typed, by path; it outlives a change of the profile. */
@@ -136,6 +148,18 @@ export class CreateModel extends VDomModel {
   /** Show or fold the further settings. */
   unfold(isUnfolded: boolean): void {
     this._set({ isUnfolded });
+    if (isUnfolded) {
+      void this._readConfs();
+    }
+  }
+
+  /** Begin a row for a conf, in place of one that is empty. */
+  addConf(key: string): void {
+    const rows = Array.isArray(this._typed.conf) ? this._typed.conf : [];
+    const kept = rows.filter(row => row.key !== key && (row.key || row.value));
+    const own = rows.find(row => row.key === key) ?? { key, value: '' };
+    this._set({ added: this.added + 1 });
+    this.type('conf', [...kept, own]);
   }
 
   /** Show only the further settings that have these words. */
@@ -164,6 +188,18 @@ export class CreateModel extends VDomModel {
       return null;
     } finally {
       this._set({ isBusy: false });
+    }
+  }
+
+  /** They only help to type: without them keys are typed in full. */
+  private async _readConfs(): Promise<void> {
+    this._confs ??= this._options.api.confs().catch(error => {
+      known(error);
+      return [];
+    });
+    const confs = await this._confs;
+    if (confs !== this.confs) {
+      this._set({ confs });
     }
   }
 
@@ -242,6 +278,7 @@ export class CreateModel extends VDomModel {
   private _refused: Wrong = {};
   private readonly _left = new Set<string>(['profile']);
   private _asked: AbortController | null = null;
+  private _confs: Promise<IConf[]> | null = null;
   private readonly _debouncer = new Debouncer(() => this._ask(), PLAN_AFTER_MS);
 }
 

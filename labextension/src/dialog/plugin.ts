@@ -8,6 +8,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from '../api';
+import { engineIcon } from '../icons';
 import { CommandIDs, IEngineManager, NAMESPACE } from '../tokens';
 
 /** The plugin that the settings of the extension belong to. */
@@ -63,6 +64,7 @@ const create: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.create, {
       label: args => (args['isPalette'] ? trans.__('Create Engine') : trans.__('Create Engine…')),
       caption: trans.__('Create a Spark engine'),
+      icon: args => (args['isLauncher'] ? engineIcon : undefined),
       describedBy: { args: ARGUMENTS },
       execute: async args => {
         if (isOpen) {

@@ -1,20 +1,22 @@
 import { configure, fireEvent, screen, waitFor, within } from '@testing-library/dom';
 
 import { RucatError } from '../../api';
-import type { ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
+import type { IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
 import type { ICreated } from '../dialog';
 import { showCreateDialog } from '../dialog';
 import { CreateModel } from '../model';
-import { plan, profile, profiles, trans } from './samples';
+import { conf, plan, profile, profiles, trans } from './samples';
 
 // JupyterLab shows its <dialog> by a style, which jsdom does not know
-configure({ defaultHidden: true });
+configure({ defaultHidden: true, asyncUtilTimeout: 15000 });
+jest.setTimeout(60000); // roles are slow to compute on a busy machine
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
 let gateway: {
   profiles: jest.Mock<Promise<IProfiles>, []>;
   plan: jest.Mock<Promise<IPlan>, [ICreate]>;
+  confs: jest.Mock<Promise<IConf[]>, []>;
   create: jest.Mock<Promise<IEngine>, [ICreate]>;
 };
 let closed: Promise<ICreated | null>;
@@ -34,13 +36,16 @@ async function show(canAttach = false): Promise<void> {
 }
 
 const button = (name: string) => screen.getByRole('button', { name });
-const type = (label: string, value: string) =>
-  fireEvent.change(screen.getByLabelText(label), { target: { value } });
+const type = (label: string | HTMLElement, value: string) =>
+  fireEvent.change(typeof label === 'string' ? screen.getByLabelText(label) : label, {
+    target: { value }
+  });
 
 beforeEach(() => {
   gateway = {
     profiles: jest.fn(() => Promise.resolve(profiles())),
     plan: jest.fn<Promise<IPlan>, [ICreate]>(() => Promise.resolve(plan())),
+    confs: jest.fn(() => Promise.resolve([conf('spark.sql.x', 'Means x.'), conf('spark.y')])),
     create: jest.fn<Promise<IEngine>, [ICreate]>(() =>
       Promise.resolve({ id: '1', name: 'etl' } as IEngine)
     )
@@ -161,5 +166,16 @@ describe('the dialog', () => {
       profile: 'local',
       conf: { 'spark.sql.x': '1' }
     });
+  });
+
+  it('offers what Spark says of its settings, and begins a row of one', async () => {
+    await show();
+    fireEvent.click(button('More settings'));
+    type(await screen.findByLabelText('Search further settings'), 'means');
+    fireEvent.click(await screen.findByRole('button', { name: 'Set spark.sql.x' }));
+    const value = await screen.findByLabelText('Spark conf: value of spark.sql.x');
+    await waitFor(() => expect(document.activeElement).toBe(value));
+    expect(value.getAttribute('placeholder')).toBe('200');
+    expect(document.querySelector('option[value="spark.y"]')).not.toBeNull();
   });
 });

@@ -1,6 +1,7 @@
+import { findConfs } from '../confs';
 import { fieldsOf } from '../fields';
 import { formOf, matches } from '../form';
-import { byPath, SCHEMA, trans } from './samples';
+import { byPath, conf, SCHEMA, trans } from './samples';
 
 const paths = (platform: string) => fieldsOf(SCHEMA, platform, trans).map(field => field.path);
 const common = (platform: string) =>
@@ -79,5 +80,12 @@ describe('the search', () => {
     expect(matches(options, 'allow-list')).toBe(true);
     expect(matches(options, 'shuffle')).toBe(false);
     expect(matches(conf, 'spark.sql.shuffle')).toBe(true);
+  });
+
+  it('finds settings of Spark by key and by documentation, those by key first', () => {
+    const [a, b, c] = [conf('spark.a', 'Shuffles.'), conf('spark.shuffle.b'), conf('spark.c')];
+    expect(findConfs([a, b, c], 'Shuffle')).toEqual([b, a]);
+    expect(findConfs([a, b, c], 'shuffle spark.a')).toEqual([a]);
+    expect(findConfs([a, b, c], 'sp')).toEqual([]);
   });
 });

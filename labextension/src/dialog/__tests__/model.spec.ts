@@ -1,9 +1,9 @@
 import { PromiseDelegate } from '@lumino/coreutils';
 
 import { NO_ANSWER, RucatError } from '../../api';
-import type { ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
+import type { IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
 import { CreateModel, PLAN_AFTER_MS } from '../model';
-import { plan, profile, profiles, trans } from './samples';
+import { conf, plan, profile, profiles, trans } from './samples';
 
 const ETL = { id: '1', name: 'etl' } as IEngine;
 
@@ -11,6 +11,7 @@ const ETL = { id: '1', name: 'etl' } as IEngine;
 class Gateway {
   profiles = jest.fn(() => Promise.resolve<IProfiles>(profiles()));
   plan = jest.fn<Promise<IPlan>, [ICreate, AbortSignal?]>(() => Promise.resolve(plan()));
+  confs = jest.fn<Promise<IConf[]>, []>(() => Promise.resolve([conf('spark.a')]));
   create = jest.fn<Promise<IEngine>, [ICreate]>(() => Promise.resolve(ETL));
 }
 
@@ -192,5 +193,37 @@ describe('a create', () => {
     answer.reject(new RucatError('the quota is full', 'forbidden', 403));
     expect(await asked).toBeNull();
     expect(lost).toEqual(['the quota is full']);
+  });
+});
+
+describe("Spark's own settings", () => {
+  it('are read once, when the further settings are first seen', async () => {
+    await model.load();
+    expect(gateway.confs).not.toHaveBeenCalled();
+    model.unfold(true);
+    model.unfold(false);
+    model.unfold(true);
+    await pass();
+    expect(model.confs).toEqual([conf('spark.a')]);
+    expect(gateway.confs).toHaveBeenCalledTimes(1);
+  });
+
+  it('are left out where they cannot be read', async () => {
+    gateway.confs.mockRejectedValue(new RucatError('no such route', 'no_such_route', 404));
+    model.unfold(true);
+    await pass();
+    expect(model.confs).toEqual([]);
+  });
+
+  it('begin a row in place of an empty one, and none twice', () => {
+    const rows = () => (model.typed.conf as { key: string; value: string }[]).map(row => row.key);
+    model.type('conf', [
+      { key: 'spark.x', value: '1' },
+      { key: '', value: '' }
+    ]);
+    model.addConf('spark.a');
+    model.addConf('spark.x');
+    expect(rows()).toEqual(['spark.a', 'spark.x']);
+    expect(model.typed.conf).toContainEqual({ key: 'spark.x', value: '1' });
   });
 });

@@ -3,7 +3,7 @@
  */
 import { nullTranslator } from '@jupyterlab/translation';
 
-import type { IPlan, IProfile, IProfiles } from '../../tokens';
+import type { IConf, IPlan, IProfile, IProfiles } from '../../tokens';
 import type { IField } from '../fields';
 import { fieldsOf, nameField } from '../fields';
 import fields from './spec.schema.json';
@@ -70,4 +70,8 @@ export function plan(more: Partial<IPlan> = {}): IPlan {
     warnings: [],
     ...more
   };
+}
+
+export function conf(key: string, doc = ''): IConf {
+  return { key, default: '200', kind: 'int', doc, since: '4.0.0' };
 }
