@@ -40,6 +40,7 @@ END_S = 5.0
 KEPT = re.compile(
     r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
     r"|(?i:(https?|ftp|all|no)_proxy)|JUPYTER_(?!TOKEN)\w+|RUCAT_\w+|XDG_\w+"
+    r"|KUBERNETES_SERVICE_(HOST|PORT)"  # in a pod: where its cluster's API server is
 )
 """The variables of its first starter that a gateway keeps: nothing that belongs to an engine, or is a secret."""
 
