@@ -6,7 +6,6 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { chooseEngine } from '../choose';
-import { engineIcon } from '../icons';
 import { report } from '../report';
 import type { IEngine, IEngineManager } from '../tokens';
 import { CommandIDs } from '../tokens';
@@ -30,7 +29,6 @@ export function addCommands(parts: IParts): void {
   commands.addCommand(CommandIDs.attach, {
     label: args => attachLabel(parts, args),
     caption: trans.__('Run the cell of the notebook that attaches this engine'),
-    icon: args => (args['isMenu'] || args['isPalette'] ? undefined : engineIcon),
     describedBy: { args: attachArguments(trans) },
     execute: args =>
       reported(trans, trans.__('Attach'), async () => {
@@ -59,9 +57,13 @@ export function addCommands(parts: IParts): void {
 }
 
 function attachLabel({ manager, trans }: IParts, args: ReadonlyPartialJSONObject): string {
-  const engine = manager.find(text(args['engine']) ?? '');
+  const ref = text(args['engine']);
+  const engine = ref === undefined ? undefined : manager.find(ref);
   if (engine && args['isMenu']) {
     return lineOf(engine, trans);
+  }
+  if (ref === undefined) {
+    return args['insertOnly'] ? trans.__('Insert an Attach Cell…') : trans.__('Attach an Engine…');
   }
   return args['insertOnly'] ? trans.__('Insert Attach Cell') : trans.__('Attach to Notebook');
 }

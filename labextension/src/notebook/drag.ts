@@ -38,9 +38,9 @@ export function startEngineDrag(event: MouseEvent, engine: IEngine): void {
     }
   };
   document.addEventListener('mousemove', move, { capture: true, signal });
-  for (const end of ['mouseup', 'blur', 'dragstart']) {
-    window.addEventListener(end, () => watch.abort(), { capture: true, signal });
-  }
+  const stop = (): void => watch.abort();
+  window.addEventListener('mouseup', stop, { capture: true, signal });
+  window.addEventListener('blur', stop, { signal }); // the window's own: fields that lose the focus do not bubble
 }
 
 function drag(engine: IEngine): Drag {
