@@ -157,10 +157,11 @@ def test_a_gateway_does_not_keep_what_is_an_engines(name: str) -> None:
     [
         *("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "no_proxy"),
         *("JUPYTER_DATA_DIR", "RUCAT_LOG_LEVEL", "XDG_RUNTIME_DIR"),
+        *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),
     ],
 )
 def test_a_gateway_keeps_what_it_needs(name: str) -> None:
-    """Home, path, language, certificates, proxies, Jupyter's and Rucat's own."""
+    """Home, path, language, certificates, proxies, Jupyter's and Rucat's own, and its cluster where it is in a pod."""
     assert launch.environment({name: "x"}) == {name: "x"}
 
 
