@@ -111,17 +111,17 @@ def test_a_reload_shows_the_present_state(lab: Callable[..., LabNotebook], serve
 
 
 def test_after_a_kernel_restart_the_text_is_there(lab: Callable[..., LabNotebook], engine: str) -> None:
-    """At once and after a reload: name, state, since when, how to attach; never a widget's error."""
+    """At once and after a reload: name, the state that it has now, how to attach; never a widget's error."""
     book = lab("restarted", [CREATE, "%rucat list"])
     book.run(0)
     book.run(1)
     book.restart_kernel()
-    book.wait_for_text(book.output(0), "etl · Running as of", 10)
+    book.wait_for_text(book.output(0), "etl · Running now", 10)
     assert "%rucat attach etl" in book.output(0).inner_text()
     assert book.card().count() == 0
     book.reload()
     book.wait_until_loaded()
-    book.wait_for_text(book.output(0), "etl · Running as of", 20)
+    book.wait_for_text(book.output(0), "etl · Running now", 20)
     book.wait_for_text(book.output(1), "● etl", 20)
     book.wait_until_idle()
     shown = book.output(0).inner_text() + book.output(1).inner_text()

@@ -62,10 +62,14 @@ def test_a_card_is_a_widget_with_its_text_beside_it(engine: str, notebook: Calla
     assert live["text/plain"] == live["text/html"] == ""
     assert f"● {ENGINE}  Running on this machine" in first.text
     assert f"%rucat attach {ENGINE}" in twin["text/html"]
+    data = twin["application/vnd.rucat.engine+json"]  # JupyterLab's extension reads the rest from REST
+    assert (data["name"], data["status"], data["is_moved"]) == (ENGINE, "Running", False)
+    assert data.keys() == {"id", "name", "status", "as_of", "is_moved"}
     second = mine.run(f"%rucat create {ENGINE}")
     moved = [b for b in second.bundles if b.get("application/vnd.jupyter.widget-view+json", {}).get("model_id") == ""]
     assert len(moved) == 1
     assert any("its card is in a later cell" in bundle["text/html"] for bundle in second.bundles)
+    assert any(bundle.get("application/vnd.rucat.engine+json", {}).get("is_moved") for bundle in second.bundles)
     same = mine.run("import rucat_jupyter as r; e = r.get('shared'); sorted(e._repr_mimebundle_())").text
     assert "widget-view" in same
 

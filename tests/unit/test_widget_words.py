@@ -117,6 +117,13 @@ def test_a_delete_names_its_target() -> None:
     assert "only forgotten" in widget_words.confirmation(view(platform="external"))
 
 
+def test_the_twin_is_data_too() -> None:
+    """What JupyterLab's extension needs to ask REST, and nothing of the settings, which may hold secrets."""
+    found = widget_words.brief(view(spec={"conf": {"a": "secret"}}), NOW, is_moved=True)
+    wanted = {"id": "abc", "name": "etl", "status": "Running", "as_of": "2026-11-23T14:02:00+00:00", "is_moved": True}
+    assert found == wanted
+
+
 def test_the_twin_says_when_and_how_to_come_back() -> None:
     """``etl · Running as of 14:02 · %rucat attach etl``; a stopped one is created again, a deleted one not."""
     at = widget_words.hour(NOW)

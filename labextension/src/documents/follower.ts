@@ -8,7 +8,7 @@ import { Signal } from '@lumino/signaling';
 import type { Api } from '../api';
 import { RucatError } from '../api';
 import type { IEngine, IEngineManager } from '../tokens';
-import { clock, LIVE, plain, SETTLED } from '../words';
+import { clock, LIVE, plain } from '../words';
 import { LineReader } from './lines';
 import { Overlap, READ_AGAIN } from './overlap';
 import type { Ring } from './ring';
@@ -195,12 +195,12 @@ export class Follower {
   /** The stream has ended by itself. */
   private _onEnd(began: number | undefined): void {
     const engine = this._engine;
-    if (engine && engine.run === began && SETTLED.includes(engine.status)) {
+    if (engine && engine.run === began && !isRead(engine)) {
       this._stand({ kind: 'ended', status: engine.status });
     } else if (!engine && this._options.manager.connection.kind === 'ok') {
       this._stand({ kind: 'deleted' });
     } else {
-      // it has not begun, it ends just now, or the gateway let go of the stream
+      // it has not begun, it ends and that is not known yet, or the gateway let go of the stream
       this._again();
     }
   }
@@ -234,8 +234,10 @@ export class Follower {
     const { kind } = this._standing;
     if (!engine) {
       this._leave();
-    } else if (kind === 'ended' && (engine.run !== this._run || !SETTLED.includes(engine.status))) {
+    } else if (kind === 'ended' && (engine.run !== this._run || isRead(engine))) {
       void this._read();
+    } else if (kind === 'ended') {
+      this._stand({ kind, status: engine.status });
     } else if (kind === 'away') {
       this.retry();
     } else if (kind === 'following' && engine.run !== this._run && LIVE.includes(engine.status)) {
@@ -261,7 +263,10 @@ export class Follower {
   }
 
   private _stand(standing: Standing): void {
-    const isNews = standing.kind !== this._standing.kind || standing.kind === 'away';
+    const isNews =
+      standing.kind !== this._standing.kind ||
+      standing.kind === 'away' ||
+      standing.kind === 'ended';
     this._standing = standing;
     if (isNews) {
       this.standingChanged.emit(standing);
@@ -277,6 +282,11 @@ export class Follower {
   private _breathed = 0;
   /** The life whose lines are read. */
   private _run: number | null = null;
+}
+
+/** Whether there may be a log that grows. */
+function isRead({ status }: IEngine): boolean {
+  return status === 'Pending' || LIVE.includes(status);
 }
 
 /** Gathers the lines that come again, until they are there or no more come. */

@@ -138,6 +138,18 @@ describe('Follower', () => {
     expect(lines()).toEqual(['life one', '[Run 2]', 'life two']);
   });
 
+  it('asks no more for the log of an engine that ends, and says what becomes of it', async () => {
+    await start();
+    await engines.become({ status: 'Deleting' });
+    await last().end();
+    jest.advanceTimersByTime(60_000);
+    await settle();
+    expect(streams).toHaveLength(1);
+    expect(follower.standing).toEqual({ kind: 'ended', status: 'Deleting' });
+    await engines.become(null);
+    expect(follower.standing.kind).toBe('deleted');
+  });
+
   it('leaves the stream of a life when another one answers', async () => {
     await start();
     await last().send('life one');
