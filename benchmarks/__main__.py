@@ -14,15 +14,31 @@ import psutil
 from rucat_jupyter import __version__
 from tools.private import private_folder
 
-from . import l7_rest, p1_create, p6_queries, p10_attach, p11_load
+from . import (
+    l1_create_many,
+    l2_watch_many,
+    l7_rest,
+    p1_create,
+    p6_queries,
+    p7_create_pod,
+    p8_pod_event,
+    p9_stop_pod,
+    p10_attach,
+    p11_load,
+)
 from .harness import Figure, table
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS = {
     "P1": p1_create.measure,
     "P6": p6_queries.measure,
+    "P7": p7_create_pod.measure,
+    "P8": p8_pod_event.measure,
+    "P9": p9_stop_pod.measure,
     "P10": p10_attach.measure,
     "P11": p11_load.measure,
+    "L1": l1_create_many.measure,
+    "L2": l2_watch_many.measure,
     "L7": l7_rest.measure,
 }
 

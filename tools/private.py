@@ -15,6 +15,7 @@ from pathlib import Path
 from .leftovers import describe_and_kill, left_processes
 
 OURS = ("RUCAT_", "JUPYTER_", "JPY_", "IPYTHON", "XDG_", "MPL")
+KEPT = "RUCAT_TEST_"  # a cluster that the user names
 PLACES = {
     "HOME": "home",
     "TMPDIR": "tmp",
@@ -58,7 +59,7 @@ def private_folder(prefix: str) -> Iterator[Path]:
 
 
 def _move_into(folder: Path) -> None:
-    for name in [name for name in os.environ if name.startswith(OURS)]:
+    for name in [name for name in os.environ if name.startswith(OURS) and not name.startswith(KEPT)]:
         del os.environ[name]
     for variable, name in PLACES.items():
         (folder / name).mkdir(mode=0o700)

@@ -1,0 +1,195 @@
+"""Thousands of pretended engines: a gateway in a pod, kwok's node for their pods, and one stub that answers for all."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from rucat_jupyter import rights
+from rucat_jupyter.adapters.kubernetes import names
+
+from .kubernetes import ADDRESS, SMALL, Ground, Raw, client_pod, pretended_node, wait_for
+from .stub import LISTENS
+
+WITH_WORK = {"min": 0, "max": 2}
+AT_ONCE = 16
+"""Creates under way at once."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A namespace, and what a spec needs for its driver to be pretended."""
+
+    on: Ground
+    folder: Path
+    asked: dict[str, Any]
+
+    def spec(self) -> dict[str, Any]:
+        """A create: a driver that asks for executors when there is work, of which there is none."""
+        asked = {"image": self.on.cluster.image, "driver": SMALL, "executors": WITH_WORK, "kubernetes": self.asked}
+        return {"platform": "kubernetes", **asked}
+
+    def raw(self) -> Raw:
+        """The same objects by plain calls."""
+        return Raw(self.on, self.folder, executors=WITH_WORK, kubernetes=self.asked)
+
+    def empty(self) -> None:
+        """Remove every engine's objects past Rucat: records are thrown away with their gateway."""
+        core, wanted = self.on.cluster.core, f"{names.MANAGED_BY}={names.RUCAT}"
+        for kind in ("config_map", "pod", "secret", "service"):
+            remove = getattr(core, f"delete_collection_namespaced_{kind}")
+            remove(self.on.namespace, label_selector=wanted, grace_period_seconds=0)
+        self.on.wait_until_empty()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway in the cluster, its process as this machine sees it, and a client on its socket."""
+
+    http: httpx.Client
+    process: psutil.Process
+
+    def create(self, spec: dict[str, Any], count: int) -> None:
+        """Ask for so many engines, sixteen at once."""
+        mark = secrets.token_hex(4)
+
+        def one(number: int) -> None:
+            self.http.post("/rucat/engines", json={**spec, "name": f"l-{mark}-{number}"}).raise_for_status()
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(one, range(count)))
+
+    def wait_until_all_run(self, count: int) -> None:
+        """Wait until no engine is Pending; then all are Running."""
+        wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=2.0)  # each look reads them all
+        running = len(self._page("Running", 0))
+        if running != count:
+            raise RuntimeError(f"{running} of {count} engines are Running")
+
+    def _page(self, status: str, limit: int) -> list[dict[str, Any]]:
+        asked = {"status": status, **({"limit": limit} if limit else {})}
+        found: list[dict[str, Any]] = self.http.get("/rucat/engines", params=asked).raise_for_status().json()["engines"]
+        return found
+
+    def running(self, most: int) -> list[dict[str, Any]]:
+        """Some engines that run."""
+        return self._page("Running", most)
+
+
+@contextmanager
+def crowd(on: Ground, folder: Path) -> Iterator[Crowd]:
+    """A pretended node, and the stub in a pod."""
+    own = on.cluster.own
+    if own is None:
+        raise SystemExit("pretended engines need a cluster of this machine: set RUCAT_TEST_CLUSTER too, or neither")
+    with ExitStack() as stack:
+        node = stack.enter_context(pretended_node(on.cluster, own))
+        stack.enter_context(pod(on, client_pod(on.cluster, "stub", "-m", "benchmarks.stub")))
+        core = on.cluster.core
+        wait_for(lambda: LISTENS in log_of(on, "stub"), "the stub listens")
+        address = core.read_namespaced_pod("stub", on.namespace).status.pod_ip
+        asked = {
+            "node_selector": {"kubernetes.io/hostname": node},
+            "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}],
+            "annotations": {ADDRESS: address},
+        }
+        made = Crowd(on, folder, asked)
+        yield made
+        made.empty()
+
+
+@contextmanager
+def gateway_in_pod(on: Ground, folder: Path) -> Iterator[Gateway]:
+    """A fresh gateway that runs as Rucat's service account; this machine reaches it by its socket's file."""
+    home = folder / f"g{secrets.token_hex(3)}"
+    home.mkdir()
+    described = client_pod(on.cluster, home.name, "-m", "rucat_jupyter", "serve", serviceAccountName=rights.RUCAT)
+    spec, container = described["spec"], described["spec"]["containers"][0]
+    spec["volumes"].append({"name": "shared", "hostPath": {"path": str(home)}})
+    container["volumeMounts"].append({"name": "shared", "mountPath": str(home)})
+    env = {"RUCAT_DATA_DIR": home / "data", "JUPYTER_RUNTIME_DIR": home / "rt", "RUCAT_LOG_LEVEL": "WARNING"}
+    container["env"] += [{"name": name, "value": str(value)} for name, value in env.items()]
+    with pod(on, described):
+        wait_for(lambda: list(home.glob("data/gateway.json")), "the gateway serves")
+        (socket,) = home.glob("rt/*.sock")
+        transport = httpx.HTTPTransport(uds=str(socket))
+        with httpx.Client(transport=transport, base_url="http://rucat", timeout=120, trust_env=False) as http:
+            yield Gateway(http, process_of(str(home / "data"), "serve"))
+
+
+@contextmanager
+def pod(on: Ground, described: dict[str, Any]) -> Iterator[str]:
+    """A pod, until the end; its name."""
+    core, name = on.cluster.core, described["metadata"]["name"]
+    core.create_namespaced_pod(on.namespace, described)
+    try:
+        yield name
+    finally:
+        core.delete_namespaced_pod(name, on.namespace, grace_period_seconds=3)
+        pods = core.list_namespaced_pod
+        gone = {"field_selector": f"metadata.name={name}"}
+        wait_for(lambda: not pods(on.namespace, **gone).items, f"{name} is gone")
+
+
+def process_of(mark: str, word: str) -> psutil.Process:
+    """The Python process with that word as an argument, and that mark in its environment or arguments."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        words, env = process.info["cmdline"] or [], process.info["environ"] or {}
+        if word in words and Path(words[0]).name.startswith("python") and mark in [*words, *env.values()]:
+            return process
+    raise RuntimeError(f"no process {word!r} of {mark}")
+
+
+def cores(process: psutil.Process, work: Callable[[], object]) -> tuple[float, float]:
+    """The seconds that some work takes, and the cores that a process uses meanwhile."""
+    before, began = _cpu_s(process), time.perf_counter()
+    work()
+    wall_s = time.perf_counter() - began
+    return wall_s, (_cpu_s(process) - before) / wall_s
+
+
+def memory_mb(process: psutil.Process) -> float:
+    """Resident memory."""
+    return process.memory_info().rss / 2**20
+
+
+def post_all(on: Ground, plain: Raw, count: int) -> float:
+    """POST so many engines' objects in one loop, until all their pods run; the seconds, without describing them."""
+    made: Sequence[Any] = [plain.describe()[0] for _ in range(count)]
+    began = time.perf_counter()
+    for each in made:
+        plain.post(each)
+    wait_for(partial(_all_run, on), "all pods run", pause_s=0.5)
+    return time.perf_counter() - began
+
+
+def _all_run(on: Ground) -> bool:
+    asked = {"label_selector": f"{names.MANAGED_BY}={names.RUCAT}", "field_selector": "status.phase!=Running"}
+    return not on.cluster.core.list_namespaced_pod(on.namespace, limit=1, **asked).items
+
+
+def log_of(on: Ground, name: str) -> str:
+    """What a pod has printed; nothing before it has started."""
+    from kubernetes.client import ApiException
+
+    try:
+        return str(on.cluster.core.read_namespaced_pod_log(name, on.namespace))
+    except ApiException as exc:
+        if exc.status != 400:  # it is not started yet
+            raise
+        return ""
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
