@@ -5,6 +5,8 @@ By REST on a real gateway that has the rights that Rucat ships, in a namespace t
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from support import gateways
 from support.cluster import RESTRICTED, TestCluster
@@ -29,6 +32,14 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote(sys.argv[1]).create()
 print(eval(sys.argv[2]))
 """
+ASK_FOR_SECRETS = """
+" ".join(
+    spark.sql(f"select java_method('java.lang.System', '{how}', '{name}')").collect()[0][0]
+    for how, name in (
+        ("getenv", "AWS_PROFILE"), ("getenv", "MY_PASSWORD"), ("getProperty", "spark.custom.secret.key")
+    )
+)
+""".strip()
 SECRET = {"volumes": [{"name": "v", "secret": {"secretName": "nowhere"}}]}
 CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "nowhere"}}]}
 MOUNT = {"volume_mounts": [{"name": "v", "mountPath": "/v"}]}
@@ -37,8 +48,11 @@ MOUNT = {"volume_mounts": [{"name": "v", "mountPath": "/v"}]}
 class Rest:
     """A gateway's REST, and engines of one namespace."""
 
-    def __init__(self, http: httpx.Client, cluster: TestCluster, namespace: str, kubeconfig: Path) -> None:
+    def __init__(
+        self, http: httpx.Client, cluster: TestCluster, namespace: str, kubeconfig: Path, folder: Path
+    ) -> None:
         self.http, self.cluster, self.namespace, self._kubeconfig = http, cluster, namespace, kubeconfig
+        self.folder = folder
 
     def create(self, name: str, **spec: Any) -> str:
         """Ask for a small engine; its id."""
@@ -94,7 +108,7 @@ def rest(
     namespace = new_namespace(**RESTRICTED)
     kubeconfig = give_rights(cluster, namespace, folder)
     with gateways.gateways(folder / "data"), gateways.raw(gateways.start(folder / "data")) as http:
-        yield Rest(http, cluster, namespace, kubeconfig)
+        yield Rest(http, cluster, namespace, kubeconfig, folder / "data")
 
 
 @pytest.fixture
@@ -236,6 +250,45 @@ def test_a_lost_node_is_told(rest: Rest, named: str, kwok_node: str, way: str) -
     assert rest.failed(named, SOON_S)["reason"] == "NodeLost"
 
 
+def test_secrets_are_in_the_secret_alone(rest: Rest, named: str) -> None:
+    """Token, secret conf and variables: the engine has them; no other object, no log, no process shows them."""
+    canaries = {kind: f"canary-5ecret-{kind}-0123456789abcdef" for kind in ("conf", "env", "listed")}
+    confs = {"spark.custom.secret.key": canaries["conf"]}
+    secret = {"env": {"MY_PASSWORD": canaries["env"]}, "secret_env": {"AWS_PROFILE": canaries["listed"]}}
+    engine_id = rest.running(named, conf=confs, **secret)
+    token = rest.http.get(f"/rucat/engines/{named}/connection").json()["token"]
+    told = rest.query(named, ASK_FOR_SECRETS).communicate(timeout=120)[0]
+    assert told.split()[-3:] == [canaries["listed"], canaries["env"], canaries["conf"]], told
+    run = f"rucat-{engine_id}-1"
+    has = rest.cluster.core.read_namespaced_secret(run, rest.namespace).data
+    kept = b"\0".join(base64.b64decode(value) for value in has.values()).decode()
+    forms = {base64.b64encode(each.encode()).decode() for each in (token, *canaries.values())}
+    forms |= {token, *canaries.values()}
+    assert [each for each in (token, *canaries.values()) if each not in kept] == []
+    seen = {f"{kind} {name}": text for kind, name, text in objects_of(rest, run)}
+    pods = [name for name in seen if name.startswith("pod ")]
+    assert len(pods) == 3
+    for pod in pods:
+        seen[f"log of {pod}"] = rest.cluster.core.read_namespaced_pod_log(pod.split()[1], rest.namespace)
+    paths = ("engines", f"engines/{named}", f"engines/{named}/logs", f"engines/{named}/history", "health")
+    seen |= {path: rest.http.get(f"/rucat/{path}").text for path in paths}
+    seen |= {f"{file}": file.read_text(errors="replace") for file in rest.folder.rglob("*.log")}
+    if rest.cluster.own is not None:  # its processes are this machine's
+        seen |= {f"process {p.pid}": " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])}
+        assert sum(run in words for words in seen.values()) > 4
+    assert [where for where, text in seen.items() for form in forms if form in text] == []
+
+
+def objects_of(rest: Rest, secret: str) -> Iterator[tuple[str, str, str]]:
+    """Every object in the namespace but that Secret, as the API has it."""
+    core, plain = rest.cluster.core, rest.cluster.client.sanitize_for_serialization
+    kinds = ("pod", "config_map", "service", "event", "endpoints", "service_account", "secret", "resource_quota")
+    for kind in kinds:
+        for item in getattr(core, f"list_namespaced_{kind}")(rest.namespace).items:
+            if (kind, item.metadata.name) != ("secret", secret):
+                yield kind, item.metadata.name, json.dumps(plain(item))
+
+
 def test_what_pod_security_refuses_fails_at_once(
     cluster: TestCluster, new_namespace: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -249,7 +302,7 @@ def test_what_pod_security_refuses_fails_at_once(
     os.environ["JUPYTER_CONFIG_DIR"] = str(config)
     try:
         with gateways.gateways(tmp_path / "data"), gateways.raw(gateways.start(tmp_path / "data")) as http:
-            rest = Rest(http, cluster, namespace, kubeconfig)
+            rest = Rest(http, cluster, namespace, kubeconfig, tmp_path / "data")
             rest.create("e", kubernetes={"driver_pod_patch": {"spec": {"hostNetwork": True}}})
             failure = rest.failed("e", SOON_S)
             assert failure["reason"] == "Forbidden"

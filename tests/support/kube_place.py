@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,20 @@ from .place import Place, wait_until
 
 ENGINE = """
 import rucat_jupyter
-engine = rucat_jupyter.create({name!r}, profile="k8s-small", executors={executors}, image={image!r}, wait={wait},
-                              kubernetes={{"namespace": {namespace!r}}}, timeout_s=240)
+small = {{"request_cores": "100m"}}
+workers = {{"instances": {executors}, **small}}
+engine = rucat_jupyter.create({name!r}, profile="k8s-small", driver=small, executors=workers, image={image!r},
+                              wait={wait}, kubernetes={{"namespace": {namespace!r}}}, timeout_s=240)
 print(engine.id)
 """
+"""Several of them have to fit on a node with two cores."""
 
 
-def give_rights(cluster: TestCluster, namespace: str, folder: Path) -> Path:
+def give_rights(cluster: TestCluster, namespace: str, folder: Path, users: Sequence[str] = ()) -> Path:
     """Apply what ``rucat kubernetes manifests`` prints; a kubeconfig of the account that it is for."""
     from kubernetes import utils
 
-    for made in rights.manifests(namespace):
+    for made in rights.manifests(namespace, users=users):
         utils.create_from_dict(cluster.client, made, namespace=namespace)
     body = {"spec": {"expirationSeconds": 3600}}
     create = cluster.core.create_namespaced_service_account_token
