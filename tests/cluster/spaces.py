@@ -35,6 +35,7 @@ def claim(layout: Layout) -> None:
         except FileExistsError as exc:
             raise NumberTaken(f"another cluster on this machine has the number {layout.number} ({group})") from exc
         _inherit(group)
+        _weigh(group)
 
 
 def start(layout: Layout, tied: bool) -> tuple[subprocess.Popen[bytes], int]:
@@ -73,6 +74,14 @@ def _inherit(group: Path) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (group / name).exists() and not (group / name).read_text().strip():
             (group / name).write_text((group.parent / name).read_text())
+
+
+def _weigh(group: Path) -> None:
+    """Let all pods together weigh as much as the cores that the node offers; else they weigh as one process does."""
+    cores = os.cpu_count() or 1
+    for name, weight in (("cpu.shares", 1024 * cores), ("cpu.weight", 100 * cores)):
+        if (group / name).exists():
+            (group / name).write_text(str(min(weight, 10_000) if name == "cpu.weight" else weight))
 
 
 def order(layout: Layout, do: str, **more: object) -> dict[str, object]:
