@@ -19,3 +19,6 @@ if (!('DragEvent' in global)) {
 }
 Element.prototype.scrollIntoView ??= () => {};
 window.matchMedia ??= () => ({ matches: false, addEventListener() {}, removeEventListener() {} });
+if (!navigator.clipboard) {
+  Object.defineProperty(navigator, 'clipboard', { value: { writeText: () => Promise.resolve() } });
+}

@@ -36,7 +36,7 @@ export function EngineList(props: IListProps): JSX.Element {
     0,
     engines.findIndex(({ id }) => id === activeId)
   );
-  const focus = useFocus(scroller, place);
+  const focus = useFocus(scroller, place, setActiveId);
   const keys = useKeys({ ...props, activeAt, focus });
   const row = (engine: IEngine, index: number) => (
     <Row
@@ -126,13 +126,13 @@ function useSight(scroller: React.RefObject<HTMLElement>, place: Place): [number
   return [place.at(top) - MORE_ROWS, place.at(top + height) + MORE_ROWS];
 }
 
-/** A function that moves the focus to a row, wherever it is. */
+/** A function that moves the focus to a row, wherever it is: the active row is always in the page. */
 function useFocus(
   scroller: React.RefObject<HTMLElement>,
-  place: Place
+  place: Place,
+  activate: (id: string) => void
 ): (id: string, index: number) => void {
   const wanted = React.useRef<string | null>(null);
-  const [, render] = React.useReducer((n: number) => n + 1, 0);
   React.useLayoutEffect(() => {
     const found = wanted.current && headOf(scroller.current!, wanted.current);
     if (found) {
@@ -149,12 +149,14 @@ function useFocus(
       node.scrollTop = bottom - node.clientHeight;
     }
     wanted.current = id;
-    render();
+    activate(id);
   };
 }
 
 function headOf(scroller: HTMLElement, id: string): HTMLElement | null {
-  return scroller.querySelector(`.jp-Rucat-row[data-engine-id="${CSS.escape(id)}"] .jp-Rucat-head`);
+  const rows = [...scroller.querySelectorAll<HTMLElement>('.jp-Rucat-row')];
+  const found = rows.find(({ dataset }) => dataset.engineId === id);
+  return found?.querySelector<HTMLElement>('.jp-Rucat-head') ?? null;
 }
 
 interface IKeysProps extends IListProps {

@@ -1,0 +1,88 @@
+/**
+ * What the server says, in its own words and code, or why it said nothing.
+ */
+import { ServerConnection } from '@jupyterlab/services';
+
+import { Api, NO_ANSWER, NO_EXTENSION } from '../api';
+
+const SETTINGS = { baseUrl: 'http://host/user/x/' } as ServerConnection.ISettings;
+
+/** As much of a Response as is used. */
+function response(
+  status: number,
+  body: unknown,
+  headers: { [name: string]: string } = {}
+): Response {
+  return {
+    ok: status < 400,
+    status,
+    statusText: 'Said so',
+    headers: { get: (name: string) => headers[name] ?? null },
+    json: () =>
+      typeof body === 'string' ? Promise.reject(new SyntaxError('no JSON')) : Promise.resolve(body)
+  } as unknown as Response;
+}
+
+describe('Api', () => {
+  let request: jest.SpyInstance;
+  const api = new Api(SETTINGS);
+  const answers = (...args: Parameters<typeof response>) =>
+    request.mockResolvedValue(response(...args));
+
+  beforeEach(() => {
+    request = jest.spyOn(ServerConnection, 'makeRequest');
+  });
+
+  it('asks below the base URL, with names as they have to be in a path', async () => {
+    answers(200, { id: '1' });
+    await api.restart('a/b ?', { driver: { memory: '4g' } });
+    const [url, init] = request.mock.calls[0];
+    expect(url).toBe('http://host/user/x/rucat/engines/a%2Fb%20%3F/restart');
+    expect(init.method).toBe('POST');
+    expect(JSON.parse(init.body)).toEqual({ driver: { memory: '4g' } });
+  });
+
+  it('sends no body where there is nothing to say', async () => {
+    answers(202, { id: '1' });
+    await api.stop('etl');
+    expect(request.mock.calls[0][1]).not.toHaveProperty('body');
+  });
+
+  it('asks for the token of all by a page of one', async () => {
+    answers(200, { engines: [{}], token: 't', next_page: 2 });
+    expect(await api.token()).toBe('t');
+    expect(request.mock.calls[0][0]).toBe('http://host/user/x/rucat/engines?limit=1');
+  });
+
+  it('tells the server’s own message, code and details', async () => {
+    answers(
+      503,
+      { message: 'no gateway', code: 'gateway_unavailable', details: { pid: 1 } },
+      { 'Retry-After': '2' }
+    );
+    await expect(api.list()).rejects.toMatchObject({
+      message: 'no gateway',
+      code: 'gateway_unavailable',
+      status: 503,
+      details: { pid: 1 },
+      retryAfter: 2
+    });
+  });
+
+  it.each([
+    ['a 404 without our form', 404, '<html>', NO_EXTENSION],
+    ['Jupyter’s own 404', 404, { message: 'Not Found' }, NO_EXTENSION],
+    ['a proxy’s page', 502, '<html>', NO_ANSWER],
+    ['a login page', 403, '<html>', NO_ANSWER]
+  ])('tells %s by its code', async (_, status, body, code) => {
+    answers(status, body);
+    await expect(api.list()).rejects.toMatchObject({ code, status });
+  });
+
+  it('tells a network that fails, and an answer that is cut', async () => {
+    request.mockRejectedValue(new TypeError('Failed to fetch'));
+    await expect(api.list()).rejects.toMatchObject({ code: NO_ANSWER, status: 0 });
+    answers(200, 'cut');
+    await expect(api.list()).rejects.toMatchObject({ code: NO_ANSWER, message: 'no JSON' });
+  });
+});

@@ -1,0 +1,142 @@
+/**
+ * Details of an engine: what differs from its profile, what runs and how to cancel it, what happened.
+ */
+import { nullTranslator } from '@jupyterlab/translation';
+import { CommandRegistry } from '@lumino/commands';
+import { act, fireEvent, render, screen } from '@testing-library/react';
+import * as React from 'react';
+
+import { RucatError } from '../../api';
+import { engine, failed } from '../../__tests__/fixtures';
+import type { IEngine } from '../../tokens';
+import { Clock } from '../clock';
+import { PanelProvider } from '../context';
+import { Details } from '../details';
+import { differences } from '../differences';
+
+const trans = nullTranslator.load('test');
+const OPERATION = {
+  id: 'op',
+  notebook: 'work/etl.ipynb',
+  cell: 7,
+  text: 'SELECT <b>1</b>',
+  status: 'running',
+  started_at: null,
+  tasks: 200,
+  tasks_done: 86
+};
+
+const api = {
+  cancel: jest.fn(),
+  history: jest.fn(),
+  operations: jest.fn(),
+  profiles: jest.fn()
+};
+const clock = new Clock();
+
+async function show(found: IEngine) {
+  const context = { api: api as any, clock, commands: new CommandRegistry(), trans } as any;
+  const page = (shown: IEngine) => (
+    <PanelProvider value={context}>
+      <Details engine={shown} />
+    </PanelProvider>
+  );
+  const rendered = render(page(found));
+  await act(async () => undefined);
+  return {
+    ...rendered,
+    rerender: async (next: IEngine) => {
+      rendered.rerender(page(next));
+      await act(async () => undefined);
+    }
+  };
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  api.cancel.mockReset().mockResolvedValue(undefined);
+  api.history.mockReset().mockResolvedValue([]);
+  api.operations.mockReset().mockResolvedValue([]);
+  api.profiles.mockReset().mockResolvedValue({ profiles: [] });
+});
+
+afterEach(() => jest.useRealTimers());
+
+const pass = (ms: number) => act(async () => void (await jest.advanceTimersByTimeAsync(ms)));
+
+describe('operations', () => {
+  it('tell notebook, cell, text and progress, every 2 s', async () => {
+    await show(engine());
+    expect(screen.getByText('Nothing.')).toBeTruthy();
+    api.operations.mockResolvedValue([OPERATION]);
+    await pass(2000);
+    expect(screen.getByText('etl.ipynb, cell 7')).toBeTruthy();
+    expect(screen.getByText('43 % · 86/200 tasks')).toBeTruthy();
+    expect(screen.getByText('SELECT <b>1</b>')).toBeTruthy();
+    expect(api.operations).toHaveBeenCalledTimes(2);
+  });
+
+  it('are cancelled, and looked at again at once', async () => {
+    api.operations.mockResolvedValue([OPERATION]);
+    await show(engine());
+    const button = screen.getByRole('button', { name: 'Cancel what etl.ipynb, cell 7 runs' });
+    api.operations.mockResolvedValue([]);
+    await act(async () => void fireEvent.click(button));
+    expect(api.cancel).toHaveBeenCalledWith('id-etl', 'op');
+    expect(screen.getByText('Nothing.')).toBeTruthy();
+  });
+
+  it('are asked for only while the engine runs and somebody looks', async () => {
+    const { rerender, unmount } = await show(engine());
+    clock.isPaused = true;
+    await pass(10_000);
+    expect(api.operations).toHaveBeenCalledTimes(1);
+    act(() => {
+      clock.isPaused = false;
+    });
+    await pass(2000);
+    expect(api.operations).toHaveBeenCalledTimes(2);
+    await rerender(engine({ status: 'Stopped' }));
+    await pass(10_000);
+    unmount();
+    await pass(10_000);
+    expect(api.operations).toHaveBeenCalledTimes(2);
+  });
+
+  it('that the engine does not tell are told as such', async () => {
+    api.operations.mockRejectedValue(
+      new RucatError('Spark 4.1 does not tell', 'not_possible', 409)
+    );
+    await show(engine());
+    expect(screen.getByText('Spark 4.1 does not tell')).toBeTruthy();
+  });
+});
+
+it('say why it failed and what to do', async () => {
+  await show(failed('OutOfMemory', 'All was used.'));
+  const region = screen.getByRole('region').textContent;
+  expect(region).toContain('OutOfMemory: All was used.');
+  expect(region).toContain('Do something.');
+});
+
+it('show the last five events, the latest first, and those of a new revision', async () => {
+  const event = (n: number) => ({ at: null, status: 'Running', reason: `event ${n}`, revision: n });
+  api.history.mockResolvedValue([1, 2, 3, 4, 5, 6].map(event));
+  const { rerender } = await show(engine());
+  const events = () =>
+    screen.getAllByText(/event \d/).map(e => e.textContent.match(/event \d/)![0]);
+  expect(events()).toEqual([6, 5, 4, 3, 2].map(n => `event ${n}`));
+  api.history.mockResolvedValue([7].map(event));
+  await rerender(engine({ revision: 9 }));
+  expect(events()).toEqual(['event 7']);
+});
+
+it('say what differs from the profile', async () => {
+  const spec = { driver: { memory: '1g', cores: 2 }, conf: { a: '1', b: '2' } };
+  api.profiles.mockResolvedValue({ profiles: [{ name: 'local', spec }] });
+  const has = { ...engine().spec, conf: { b: '3', c: '4' } };
+  await show(engine({ spec: has }));
+  const code = [...document.querySelectorAll('.jp-Rucat-code')].map(e => e.textContent);
+  expect(code).toEqual(['driver.memory = 2g', 'conf.a = unset', 'conf.b = 3', 'conf.c = 4']);
+  expect(differences(spec, spec)).toEqual([]);
+});
