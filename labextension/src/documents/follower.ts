@@ -10,7 +10,7 @@ import { RucatError } from '../api';
 import type { IEngine, IEngineManager } from '../tokens';
 import { clock, LIVE, plain } from '../words';
 import { LineReader } from './lines';
-import { Overlap, READ_AGAIN } from './overlap';
+import { Again, Overlap, READ_AGAIN } from './overlap';
 import type { Ring } from './ring';
 
 /** So many lines are read at first. */
@@ -287,44 +287,4 @@ export class Follower {
 /** Whether there may be a log that grows. */
 function isRead({ status }: IEngine): boolean {
   return status === 'Pending' || LIVE.includes(status);
-}
-
-/** Gathers the lines that come again, until they are there or no more come. */
-class Again {
-  constructor(private readonly _waitMs: number) {}
-
-  /** The lines; once. */
-  readonly done = new Signal<this, string[]>(this);
-
-  get isDone(): boolean {
-    return this._isDone;
-  }
-
-  add(lines: string[]): void {
-    this._lines.push(...lines);
-    if (this._lines.length >= READ_AGAIN) {
-      this.finish();
-    } else {
-      this._timer ??= window.setTimeout(() => this.finish(), this._waitMs);
-    }
-  }
-
-  finish(): void {
-    clearTimeout(this._timer);
-    if (!this._isDone) {
-      this._isDone = true;
-      this.done.emit(this._lines);
-      this._lines = [];
-    }
-  }
-
-  dispose(): void {
-    clearTimeout(this._timer);
-    this._isDone = true;
-    Signal.clearData(this);
-  }
-
-  private _lines: string[] = [];
-  private _isDone = false;
-  private _timer: number | undefined;
 }

@@ -4,6 +4,7 @@
  * The stream has no place marks: it begins with the log's last lines. So as many of the last lines as may come again
  * are remembered by a number each, and the longest end of what is known that the new lines begin with is left out.
  */
+import { Signal } from '@lumino/signaling';
 
 /** So many lines are read again; more that have come meanwhile are told as missing. */
 export const READ_AGAIN = 1000;
@@ -39,6 +40,46 @@ export class Overlap {
   }
 
   private _known: number[] = [];
+}
+
+/** Gathers the lines that come again, until they are there or no more come. */
+export class Again {
+  constructor(private readonly _waitMs: number) {}
+
+  /** The lines; once. */
+  readonly done = new Signal<this, string[]>(this);
+
+  get isDone(): boolean {
+    return this._isDone;
+  }
+
+  add(lines: string[]): void {
+    this._lines.push(...lines);
+    if (this._lines.length >= READ_AGAIN) {
+      this.finish();
+    } else {
+      this._timer ??= window.setTimeout(() => this.finish(), this._waitMs);
+    }
+  }
+
+  finish(): void {
+    clearTimeout(this._timer);
+    if (!this._isDone) {
+      this._isDone = true;
+      this.done.emit(this._lines);
+      this._lines = [];
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this._timer);
+    this._isDone = true;
+    Signal.clearData(this);
+  }
+
+  private _lines: string[] = [];
+  private _isDone = false;
+  private _timer: number | undefined;
 }
 
 /** FNV-1a, 32 bits. */
