@@ -41,6 +41,7 @@ class CreateDialog extends Dialog<IEngine> {
       title: trans.__('Create an engine'),
       body,
       buttons: buttons(trans, canAttach),
+      focusNodeSelector: 'input[type="radio"]:checked', // where the profiles are there already
       hasClose: true
     });
     this._createBody = body;

@@ -195,6 +195,7 @@ export class CreateModel extends VDomModel {
   private async _readConfs(): Promise<void> {
     this._confs ??= this._options.api.confs().catch(error => {
       known(error);
+      this._confs = null; // asked for again when they are unfolded again
       return [];
     });
     const confs = await this._confs;

@@ -171,11 +171,11 @@ describe('the dialog', () => {
   it('offers what Spark says of its settings, and begins a row of one', async () => {
     await show();
     fireEvent.click(button('More settings'));
+    await waitFor(() => expect(document.querySelector('option[value="spark.y"]')).not.toBeNull());
     type(await screen.findByLabelText('Search further settings'), 'means');
     fireEvent.click(await screen.findByRole('button', { name: 'Set spark.sql.x' }));
     const value = await screen.findByLabelText('Spark conf: value of spark.sql.x');
     await waitFor(() => expect(document.activeElement).toBe(value));
     expect(value.getAttribute('placeholder')).toBe('200');
-    expect(document.querySelector('option[value="spark.y"]')).not.toBeNull();
   });
 });

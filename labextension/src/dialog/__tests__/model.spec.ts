@@ -208,11 +208,14 @@ describe("Spark's own settings", () => {
     expect(gateway.confs).toHaveBeenCalledTimes(1);
   });
 
-  it('are left out where they cannot be read', async () => {
-    gateway.confs.mockRejectedValue(new RucatError('no such route', 'no_such_route', 404));
+  it('are left out where they cannot be read, and asked for again the next time', async () => {
+    gateway.confs.mockRejectedValueOnce(new RucatError('no such route', 'no_such_route', 404));
     model.unfold(true);
     await pass();
     expect(model.confs).toEqual([]);
+    model.unfold(true);
+    await pass();
+    expect(model.confs).toEqual([conf('spark.a')]);
   });
 
   it('begin a row in place of an empty one, and none twice', () => {
