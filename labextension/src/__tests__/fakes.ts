@@ -46,6 +46,10 @@ export class FakeApi {
     throw new Error('not faked');
   }
 
+  get(id: string): Promise<IEngine> {
+    return this.call(`get ${id}`, () => this.engines.find(engine => engine.id === id)!);
+  }
+
   history(): Promise<never[]> {
     return Promise.resolve([]);
   }

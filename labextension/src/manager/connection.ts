@@ -9,7 +9,7 @@ export const LOOK_MS = 6_000;
 /** Between two looks while every engine is settled: nothing changes but by a verb, and that is on the event bus. */
 export const QUIET_MS = 60_000;
 /** Between two looks just after an outage, while Jupyter's event bus may not be back. */
-export const RECOVER_MS = 2_000;
+export const RECOVER_MS = 1_000;
 /** How long that is: JupyterLab's own tries to reach the bus are at most 30 s apart. */
 export const RECOVERY_MS = 40_000;
 /** Between two looks where something is not installed or not allowed. */

@@ -54,7 +54,6 @@ function Why({ engine }: { engine: IEngine }): JSX.Element | null {
 
 function Facts({ engine }: { engine: IEngine }): JSX.Element {
   const { trans } = usePanel();
-  const now = useNow(false);
   const { spec } = engine;
   const python = engine.python_version ? `, Python ${plain(engine.python_version)}` : '';
   const isLive = LIVE.includes(engine.status);
@@ -67,10 +66,7 @@ function Facts({ engine }: { engine: IEngine }): JSX.Element {
     [trans.__('Image'), plain(spec.image ?? '')],
     [trans.__('Folder'), plain(spec.local?.directory ?? '')],
     [trans.__('Address'), isLive ? plain(engine.endpoint?.url ?? '') : ''],
-    [
-      trans.__('Ends'),
-      [idleStop(trans, engine, now), lifetimeEnd(trans, engine, now)].filter(Boolean).join(', ')
-    ],
+    [trans.__('Ends'), isLive && <EndFacts key="ends" engine={engine} />],
     [trans.__('Id'), trans.__('%1, run %2', engine.id, engine.run)]
   ];
   return (
@@ -100,6 +96,26 @@ function ExecutorFacts({ engine }: { engine: IEngine }): JSX.Element {
       {missing && <div className="jp-Rucat-why">{missing}</div>}
     </>
   );
+}
+
+/** When it ends by itself. Use moves no revision, so the engine is asked for again as long as this is looked at. */
+function EndFacts({ engine }: { engine: IEngine }): JSX.Element {
+  const { api, trans } = usePanel();
+  const now = useNow(false);
+  const [usedAt, setUsedAt] = React.useState(engine.last_used_at);
+  React.useEffect(() => {
+    let isWanted = true;
+    api.get(engine.id).then(
+      found => isWanted && setUsedAt(found.last_used_at),
+      () => undefined // the list says that nothing answers; what was read stays
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [api, engine.id, now]);
+  const used = { ...engine, last_used_at: usedAt ?? engine.last_used_at };
+  const ends = [idleStop(trans, used, now), lifetimeEnd(trans, used, now)].filter(Boolean);
+  return <>{ends.join(', ') || trans.__('when it is stopped')}</>;
 }
 
 /** The profile, and what differs from it. */

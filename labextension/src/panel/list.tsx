@@ -37,6 +37,7 @@ export function EngineList(props: IListProps): JSX.Element {
     engines.findIndex(({ id }) => id === activeId)
   );
   const focus = useFocus(scroller, place, setActiveId);
+  const held = useHeldFocus(engines, focus);
   const keys = useKeys({ ...props, activeAt, focus });
   const row = (engine: IEngine, index: number) => (
     <Row
@@ -65,6 +66,7 @@ export function EngineList(props: IListProps): JSX.Element {
         aria-label={trans.__('Engines')}
         style={{ height: place.height }}
         {...keys}
+        {...held}
       >
         {engines.map((engine, index) =>
           (index >= first && index <= last) || index === activeAt ? row(engine, index) : null
@@ -150,6 +152,39 @@ function useFocus(
     }
     wanted.current = id;
     activate(id);
+  };
+}
+
+/** When the row that has the focus goes, the one in its place gets it: keys must not end nowhere. */
+function useHeldFocus(
+  engines: ReadonlyArray<IEngine>,
+  focus: (id: string, index: number) => void
+): Pick<React.HTMLAttributes<HTMLElement>, 'onFocus' | 'onBlur'> {
+  const held = React.useRef<{ id: string; index: number } | null>(null);
+  React.useLayoutEffect(() => {
+    const { id, index } = held.current ?? {};
+    const at = engines.findIndex(engine => engine.id === id);
+    if (id === undefined || index === undefined) {
+      return;
+    }
+    if (at >= 0) {
+      held.current = { id, index: at };
+    } else if (engines.length > 0 && document.activeElement === document.body) {
+      const next = Math.min(index, engines.length - 1);
+      focus(engines[next].id, next);
+    }
+  }, [engines]); // eslint-disable-line react-hooks/exhaustive-deps -- only when engines come or go
+  return {
+    onFocus: event => {
+      const id = event.target.closest<HTMLElement>('.jp-Rucat-row')?.dataset.engineId;
+      const index = engines.findIndex(engine => engine.id === id);
+      held.current = id && index >= 0 ? { id, index } : null;
+    },
+    onBlur: event => {
+      if (event.relatedTarget) {
+        held.current = null;
+      }
+    }
   };
 }
 

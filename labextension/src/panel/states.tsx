@@ -46,7 +46,7 @@ export function Offline(props: {
   const { message, retryAt, since } = props.connection;
   const isGateway = /gateway/i.test(message);
   return (
-    <div className="jp-Rucat-state" data-alert role="alert" aria-live="polite">
+    <div className="jp-Rucat-state" data-alert role="alert">
       <p>
         {isGateway
           ? trans.__('The Rucat gateway does not answer since %1.', hour(since))

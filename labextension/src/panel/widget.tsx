@@ -143,6 +143,8 @@ export class EnginePanel extends ReactWidget {
       group.forEach(item => this._menu!.addItem(item));
       this._menu.addItem({ type: 'separator' });
     }
+    const before = document.activeElement;
+    this._menu.aboutToClose.connect(() => before instanceof HTMLElement && before.focus());
     this._menu.open(x, y);
   }
 

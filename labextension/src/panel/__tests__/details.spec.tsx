@@ -7,7 +7,7 @@ import { act, fireEvent, render, screen } from '@testing-library/react';
 import * as React from 'react';
 
 import { RucatError } from '../../api';
-import { engine, failed } from '../../__tests__/fixtures';
+import { engine, failed, NOW } from '../../__tests__/fixtures';
 import type { IEngine } from '../../tokens';
 import { Clock } from '../clock';
 import { PanelProvider } from '../context';
@@ -28,6 +28,7 @@ const OPERATION = {
 
 const api = {
   cancel: jest.fn(),
+  get: jest.fn(),
   history: jest.fn(),
   operations: jest.fn(),
   profiles: jest.fn()
@@ -55,6 +56,7 @@ async function show(found: IEngine) {
 beforeEach(() => {
   jest.useFakeTimers();
   api.cancel.mockReset().mockResolvedValue(undefined);
+  api.get.mockReset().mockResolvedValue(engine());
   api.history.mockReset().mockResolvedValue([]);
   api.operations.mockReset().mockResolvedValue([]);
   api.profiles.mockReset().mockResolvedValue({ profiles: [] });
@@ -129,6 +131,13 @@ it('show the last five events, the latest first, and those of a new revision', a
   api.history.mockResolvedValue([7].map(event));
   await rerender(engine({ revision: 9 }));
   expect(events()).toEqual(['event 7']);
+});
+
+it('say when it ends, counted from its latest use', async () => {
+  jest.setSystemTime(NOW);
+  api.get.mockResolvedValue(engine({ last_used_at: '2026-03-01T11:59:00Z' }));
+  await show(engine());
+  expect(screen.getByText('idle stop in 59 min')).toBeTruthy();
 });
 
 it('say what differs from the profile', async () => {

@@ -25,6 +25,7 @@ function show(
   front: IFrontNotebook | null = null
 ) {
   const api = new FakeApi();
+  api.engines = engines;
   const run = jest.fn();
   const openMenu = jest.fn();
   const refresh = jest.fn(() => Promise.resolve());
@@ -293,6 +294,15 @@ describe('keys', () => {
     act(() => head('e1000').focus());
     press('e1000', 'End');
     expect(focused()).toBe('e1299');
+  });
+
+  it('do not end nowhere when the row that has the focus goes', () => {
+    const { rerender } = show(three);
+    act(() => head('b').focus());
+    rerender([three[0], three[2]]);
+    expect(focused()).toBe('c');
+    rerender([three[0]]);
+    expect(focused()).toBe('a');
   });
 
   it('Enter attaches, Delete asks, the menu key opens the menu', () => {
