@@ -35,8 +35,8 @@ function Body({ model }: { model: CreateModel }): JSX.Element {
   switch (loading.kind) {
     case 'loading':
       return (
-        <div className="jp-Rucat-loading" role="status">
-          <span className="jp-Rucat-spinner" aria-hidden="true" />
+        <div className="jp-Rucat-createLoading" role="status">
+          <span className="jp-Rucat-createSpinner" aria-hidden="true" />
           {trans.__('Reading the profiles…')}
         </div>
       );
@@ -50,7 +50,7 @@ function Body({ model }: { model: CreateModel }): JSX.Element {
 function Failed({ message, model }: { message: string; model: CreateModel }): JSX.Element {
   const { trans } = model;
   return (
-    <div className="jp-Rucat-failed">
+    <div className="jp-Rucat-createFailed">
       <div role="alert">
         <strong>{trans.__('The profiles cannot be read.')}</strong>
         <p>{message}</p>
@@ -76,7 +76,7 @@ function Ready({ model }: { model: CreateModel }): JSX.Element {
   }, [refusals]);
   return (
     <>
-      <div className="jp-Rucat-scroll" ref={area}>
+      <div className="jp-Rucat-createScroll" ref={area}>
         <ProfileCards
           profiles={profiles!}
           chosen={profile?.name ?? ''}
@@ -92,9 +92,9 @@ function Ready({ model }: { model: CreateModel }): JSX.Element {
           </p>
         )}
       </div>
-      <div role="alert" className="jp-Rucat-problems">
+      <div role="alert" className="jp-Rucat-createProblems">
         {model.problems.map(problem => (
-          <div key={problem} className="jp-Rucat-error">
+          <div key={problem} className="jp-Rucat-createError">
             {problem}
           </div>
         ))}
@@ -109,10 +109,10 @@ function PlanLine({ model }: { model: CreateModel }): JSX.Element {
   const { planned, wrong, trans } = model;
   const words = plannedWords(planned, wrong, path => model.label(path), trans);
   return (
-    <div className="jp-Rucat-plan" role="status" data-kind={planned.kind}>
-      <div className="jp-Rucat-planLine">{words.line}</div>
+    <div className="jp-Rucat-createPlan" role="status" data-kind={planned.kind}>
+      <div className="jp-Rucat-createPlanLine">{words.line}</div>
       {words.warnings.map(warning => (
-        <div key={warning} className="jp-Rucat-warning">
+        <div key={warning} className="jp-Rucat-createWarning">
           {warning}
         </div>
       ))}

@@ -21,18 +21,18 @@ interface ICardsProps {
 export function ProfileCards(props: ICardsProps): JSX.Element {
   const { profiles, wrong, trans } = props;
   return (
-    <fieldset className="jp-Rucat-profiles">
+    <fieldset className="jp-Rucat-createProfiles">
       <legend>{trans.__('Profile')}</legend>
-      <div className="jp-Rucat-cards">
+      <div className="jp-Rucat-createCards">
         {profiles.profiles.map(profile => (
           <Card key={profile.name} profile={profile} {...props} />
         ))}
       </div>
-      <div role="alert" id={WRONG_ID} className="jp-Rucat-error">
+      <div role="alert" id={WRONG_ID} className="jp-Rucat-createError">
         {wrong}
       </div>
       {profiles.errors.length > 0 && (
-        <div className="jp-Rucat-warning">
+        <div className="jp-Rucat-createWarning">
           {trans.__('Some profiles are left out, or not as their files say:')}
           <ul>
             {profiles.errors.map(error => (
@@ -51,7 +51,7 @@ function Card(props: ICardsProps & { profile: IProfile }): JSX.Element {
   const { profile, chosen, wrong, choose, trans } = props;
   const isChosen = profile.name === chosen;
   return (
-    <label className="jp-Rucat-card" data-profile={profile.name} data-chosen={isChosen}>
+    <label className="jp-Rucat-createCard" data-profile={profile.name} data-chosen={isChosen}>
       <input
         type="radio"
         name="jp-Rucat-profile"
@@ -62,12 +62,14 @@ function Card(props: ICardsProps & { profile: IProfile }): JSX.Element {
         aria-describedby={isChosen && wrong ? WRONG_ID : undefined}
         onChange={() => choose(profile.name)}
       />
-      <span className="jp-Rucat-cardText">
-        <span className="jp-Rucat-cardName">{profile.name}</span>
-        <span className="jp-Rucat-cardLine">{lineOf(props)}</span>
-        {profile.description && <span className="jp-Rucat-cardLine">{profile.description}</span>}
+      <span className="jp-Rucat-createCardText">
+        <span className="jp-Rucat-createCardName">{profile.name}</span>
+        <span className="jp-Rucat-createCardLine">{lineOf(props)}</span>
+        {profile.description && (
+          <span className="jp-Rucat-createCardLine">{profile.description}</span>
+        )}
         {!profile.available && (
-          <span className="jp-Rucat-cardLine">
+          <span className="jp-Rucat-createCardLine">
             {trans.__('Not available: this gateway has no platform %1.', profile.platform)}
           </span>
         )}

@@ -27,7 +27,7 @@ ConfKeys.displayName = 'ConfKeys';
 /** What Spark says of a setting. */
 export function ConfNote(props: { conf: IConf; trans: TranslationBundle }): JSX.Element {
   const { conf, trans } = props;
-  return <div className="jp-Rucat-hint jp-Rucat-confNote">{note(conf, trans)}</div>;
+  return <div className="jp-Rucat-createHint jp-Rucat-createConfNote">{note(conf, trans)}</div>;
 }
 
 /** The settings that are searched for, each with a button that begins its row. */
@@ -43,10 +43,10 @@ export function FoundConfs(props: {
     return null;
   }
   return (
-    <section aria-label={trans.__('Spark settings')} className="jp-Rucat-found">
+    <section aria-label={trans.__('Spark settings')} className="jp-Rucat-createFound">
       <h3>{trans.__('Spark settings')}</h3>
       {found.slice(0, MOST_FOUND).map(conf => (
-        <div key={conf.key} className="jp-Rucat-foundConf">
+        <div key={conf.key} className="jp-Rucat-createFoundConf">
           <button
             type="button"
             className="jp-mod-styled"
@@ -62,7 +62,7 @@ export function FoundConfs(props: {
         </div>
       ))}
       {found.length > MOST_FOUND && (
-        <p className="jp-Rucat-hint">
+        <p className="jp-Rucat-createHint">
           {trans.__('And %1 more: search for another word, too.', found.length - MOST_FOUND)}
         </p>
       )}

@@ -58,7 +58,7 @@ export function Fields({ model }: { model: CreateModel }): JSX.Element {
     <FormComponent
       schema={form.schema}
       uiSchema={form.uiSchema as any}
-      className="jp-Rucat-fields"
+      className="jp-Rucat-createFields"
       tagName="div"
       idPrefix={ID_PREFIX}
       formData={data as any}
@@ -165,22 +165,22 @@ function FieldTemplate(props: FieldTemplateProps): JSX.Element {
   }
   const wrong = context.wrong[key];
   return (
-    <div className="jp-Rucat-field" data-path={field.path} data-kind={field.kind}>
+    <div className="jp-Rucat-createField" data-path={field.path} data-kind={field.kind}>
       {ROWS.includes(field.kind) ? (
-        <span id={labelId(id)} className="jp-Rucat-label">
+        <span id={labelId(id)} className="jp-Rucat-createLabel">
           {label}
         </span>
       ) : (
-        <label id={labelId(id)} htmlFor={id} className="jp-Rucat-label">
+        <label id={labelId(id)} htmlFor={id} className="jp-Rucat-createLabel">
           {label}
         </label>
       )}
-      <div className="jp-Rucat-input">
+      <div className="jp-Rucat-createInput">
         {children}
-        <div id={hintId(id)} className="jp-Rucat-hint">
+        <div id={hintId(id)} className="jp-Rucat-createHint">
           {context.hints[key].join(' · ')}
         </div>
-        <div id={errorId(id)} role="alert" className="jp-Rucat-error">
+        <div id={errorId(id)} role="alert" className="jp-Rucat-createError">
           {wrong}
         </div>
       </div>
@@ -210,10 +210,10 @@ function More(props: {
   const { trans } = context;
   const groups = [...new Set(context.shown.map(key => context.fields[key].group))];
   return (
-    <div className="jp-Rucat-more">
+    <div className="jp-Rucat-createMore">
       <button
         type="button"
-        className="jp-mod-styled jp-Rucat-fold"
+        className="jp-mod-styled jp-Rucat-createFold"
         aria-expanded={context.isUnfolded}
         onClick={() => context.unfold(!context.isUnfolded)}
       >
@@ -223,7 +223,7 @@ function More(props: {
         <>
           <input
             type="search"
-            className="jp-mod-styled jp-Rucat-search"
+            className="jp-mod-styled jp-Rucat-createSearch"
             data-keeps-enter
             value={context.query}
             placeholder={trans.__('Search settings and Spark confs…')}
@@ -240,7 +240,7 @@ function More(props: {
           ))}
           <FoundConfs {...context} />
           {groups.length === 0 && (
-            <p className="jp-Rucat-hint" role="status">
+            <p className="jp-Rucat-createHint" role="status">
               {trans.__('No setting has these words.')}
             </p>
           )}

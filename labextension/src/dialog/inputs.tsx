@@ -93,14 +93,14 @@ export function PairsInput(props: FieldProps): JSX.Element {
   return (
     <div
       ref={list}
-      className="jp-Rucat-pairs"
+      className="jp-Rucat-createPairs"
       role="group"
       aria-labelledby={labelId(id)}
       aria-describedby={`${hintId(id)} ${errorId(id)}`}
       onBlur={() => props.onBlur(id, rows)}
     >
       {placeholders[field.key] && (
-        <div className="jp-Rucat-hint">
+        <div className="jp-Rucat-createHint">
           {trans.__('The profile sets %1', placeholders[field.key])}
         </div>
       )}
@@ -119,7 +119,7 @@ export function PairsInput(props: FieldProps): JSX.Element {
         />
       ))}
       {confs.length > 0 && <ConfKeys confs={confs} />}
-      <button type="button" className="jp-mod-styled jp-Rucat-add" onClick={add}>
+      <button type="button" className="jp-mod-styled jp-Rucat-createAdd" onClick={add}>
         {trans.__('Add')}
       </button>
     </div>
@@ -159,7 +159,7 @@ function Pair({
   };
   const name = row.key || trans.__('this row');
   return (
-    <div className="jp-Rucat-pair">
+    <div className="jp-Rucat-createPair">
       <input
         {...shared}
         id={id}
@@ -182,7 +182,7 @@ function Pair({
       />
       <button
         type="button"
-        className="jp-mod-styled jp-Rucat-drop"
+        className="jp-mod-styled jp-Rucat-createDrop"
         aria-label={trans.__('Remove %1', name)}
         title={trans.__('Remove %1', name)}
         onClick={remove}

@@ -31,7 +31,7 @@ async function show(canAttach = false): Promise<void> {
   });
   closed = showCreateDialog(model, { canAttach });
   await waitFor(() =>
-    expect(document.querySelector('.jp-Rucat-scroll, .jp-Rucat-failed')).not.toBeNull()
+    expect(document.querySelector('.jp-Rucat-createScroll, .jp-Rucat-createFailed')).not.toBeNull()
   );
 }
 
