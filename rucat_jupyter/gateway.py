@@ -31,6 +31,9 @@ from .view import EngineView, view_of
 
 ATTEMPTS = 64
 """Tries of one write: each lost one means that another writer won, so this many writers at once are served."""
+LOST_S = 14.0
+"""A gateway whose heartbeat is older has gone; the monitor's ``Pace.lost_s``."""
+UNSERVED = "no gateway serves it now; this is what was last seen of it"
 OUT_OF_REACH_S = 60.0
 """How long a platform must have been out of reach before an engine on it may be forgotten."""
 USE_EVERY_S = 60.0
@@ -259,7 +262,13 @@ class Gateway:
     async def view(self, engines: Sequence[Engine]) -> list[EngineView]:
         """What is shown of these engines."""
         sessions = await self._finder.sessions(engines)
-        return [view_of(engine, sessions[engine.id], await self._endpoint(engine)) for engine in engines]
+        unserved = await self._unserved(engines)
+        return [
+            view_of(
+                engine, sessions[engine.id], await self._endpoint(engine), UNSERVED if engine.id in unserved else ""
+            )
+            for engine in engines
+        ]
 
     # --- sessions -----------------------------------------------------------------------------------------
 
@@ -369,6 +378,14 @@ class Gateway:
         """The platform of an engine, where this gateway serves the engine's site."""
         platform = self.platforms.get(engine.platform)
         return platform if platform and platform.serves(engine.site) else None
+
+    async def _unserved(self, engines: Sequence[Engine]) -> set[str]:
+        """The engines that neither this nor another gateway looks after."""
+        elsewhere = [e for e in engines if e.is_managed and not lifecycle.is_settled(e) and not self._platform_of(e)]
+        if not elsewhere:
+            return set()
+        served = {site for beat in await self._store.beats() if beat.age_s < LOST_S for site in beat.sites}
+        return {engine.id for engine in elsewhere if engine.site not in served}
 
     async def _endpoint(self, engine: Engine) -> Endpoint | None:
         platform = self._platform_of(engine) if status_of(engine) in REACHABLE else None

@@ -463,6 +463,24 @@ async def test_the_monitor_asks_on_what_it_saw(office: Office) -> None:
     assert again.restarts == 0
 
 
+async def test_what_no_gateway_serves_says_so_in_its_message(office: Office) -> None:
+    """An engine of another machine, while no gateway there lives; not one that is at rest, and not one of here."""
+    lost, at_rest, here = [
+        await office.engine(status, name)
+        for status, name in ((Status.RUNNING, "lost"), (Status.STOPPED, "at-rest"), (Status.RUNNING, "here"))
+    ]
+    lost, at_rest = [await office.store.update(each, {"site": "lost-laptop"}, None) for each in (lost, at_rest)]
+
+    async def messages() -> list[str]:
+        return [view.message for view in await office.gateway.view([lost, at_rest, here])]
+
+    assert await messages() == ["no gateway serves it now; this is what was last seen of it", "", ""]
+    await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
+    assert await messages() == ["", "", ""]
+    office.pass_time(15)
+    assert (await messages())[0] != ""
+
+
 # --- force --------------------------------------------------------------------------------------------------
 
 
