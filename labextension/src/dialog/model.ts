@@ -25,6 +25,9 @@ import { requestOf } from './values';
 /** How long nothing may be typed before the plan is asked for. */
 export const PLAN_AFTER_MS = 400;
 
+/** How often the profiles are asked for where the server says that another try makes sense: half a minute. */
+const LOAD_TRIES = 4;
+
 /** What is known of the profiles. */
 export type Loading = { kind: 'loading' } | { kind: 'failed'; message: string } | { kind: 'ready' };
 
@@ -94,11 +97,11 @@ export class CreateModel extends VDomModel {
     super.dispose();
   }
 
-  /** Read the profiles, and choose one. */
+  /** Read the profiles, and choose one; a gateway that is only starting is waited for. */
   async load(): Promise<void> {
     this._set({ loading: { kind: 'loading' } });
     try {
-      const profiles = await this._options.api.profiles();
+      const profiles = await this._readProfiles();
       this._set({ profiles, loading: { kind: 'ready' } });
       const first = firstOf(profiles, this._options.wanted);
       if (first) {
@@ -188,6 +191,20 @@ export class CreateModel extends VDomModel {
       return null;
     } finally {
       this._set({ isBusy: false });
+    }
+  }
+
+  /** The profiles, in a few tries where the server says when the next makes sense. */
+  private async _readProfiles(tries = LOAD_TRIES): Promise<IProfiles> {
+    try {
+      return await this._options.api.profiles();
+    } catch (error) {
+      const { retryAfter } = known(error);
+      if (retryAfter === null || tries <= 1 || this.isDisposed) {
+        throw error;
+      }
+      await new Promise(resolve => setTimeout(resolve, retryAfter * 1000));
+      return this._readProfiles(tries - 1);
     }
   }
 

@@ -67,6 +67,22 @@ describe('profiles', () => {
     expect(model.loading.kind).toBe('ready');
   });
 
+  it('are waited for while the gateway starts, and not for ever', async () => {
+    const starting = new RucatError('is still starting', 'gateway_unavailable', 503, {}, 2);
+    gateway.profiles.mockRejectedValueOnce(starting);
+    const loaded = model.load();
+    await pass(1999);
+    expect([gateway.profiles.mock.calls.length, model.loading.kind]).toEqual([1, 'loading']);
+    await pass(1);
+    await loaded;
+    expect(model.profile?.name).toBe('local');
+    gateway.profiles.mockRejectedValue(starting);
+    const never = model.load();
+    await pass(60000);
+    await never;
+    expect(model.loading).toEqual({ kind: 'failed', message: 'is still starting' });
+  });
+
   it('change the fields, and keep what was typed', async () => {
     await model.load();
     model.type('driver.memory', '2g');
