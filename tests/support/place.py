@@ -140,33 +140,49 @@ class JupyterServer:
         self.token = secrets.token_hex(16)
         self.base_url = base_url
         self.log = place.root / f"jupyter-{self.token[:6]}.log"
-        options = {
+        self._place = place
+        self._options = {
             "ServerApp.base_url": base_url,
             "IdentityProvider.token": self.token,
             "ServerApp.root_dir": str(place.root),
-            "ServerApp.port": "0",
             **config,
         }
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
-                + [f"--{key}={value}" for key, value in options.items()],
-                env=place.env,
-                cwd=place.root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        info_file = Path(place.env["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{self.process.pid}.json"
-        wait_until("the Jupyter server's port", lambda: info_file.exists() and info_file.read_text().strip(), 60)
-        self.port = int(json.loads(info_file.read_text())["port"])
+        self._start(0)
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}{base_url}",
             headers={"Authorization": f"token {self.token}"},
             timeout=70,
             trust_env=False,
         )
+
+    def _start(self, port: int) -> None:
+        """Start it, and wait until it has a port: any, where 0 is asked for."""
+        options = {"ServerApp.port": str(port), "ServerApp.port_retries": "50" if port == 0 else "0", **self._options}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+                + [f"--{key}={value}" for key, value in options.items()],
+                env=self._place.env,
+                cwd=self._place.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        info_file = Path(self._place.env["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{self.process.pid}.json"
+        wait_until("the Jupyter server's port", lambda: info_file.exists() and info_file.read_text().strip(), 60)
+        self.port = int(json.loads(info_file.read_text())["port"])
+
+    def start_again(self) -> None:
+        """Start it where it was, and wait until it answers."""
+        self._start(self.port)
+        wait_until("the Jupyter server's answer", self._answers, 60)
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("api/status").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def kill(self) -> None:
         """Kill it, as a crash does."""

@@ -1,0 +1,247 @@
+"""The side panel in JupyterLab: whole lives of engines by mouse and by keyboard, and never wrong about the state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.lab import LabNotebook, write_notebook
+from support.place import JupyterServer, Place, wait_until
+
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
+
+OPEN = "() => window.jupyterapp.commands.execute('rucat:open-panel').then(() => null)"
+HAS = "() => window.jupyterapp.commands.hasCommand('rucat:open-panel')"
+QUERY = "spark.range(10**13).selectExpr('sum(id % 7)').collect()"
+UNREACHABLE = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # discard: nobody listens
+MARKUP = "<img src=x onerror=window.hacked=1>"
+LOST = (
+    "Failed to load resource",
+    "WebSocket connection",
+    "ERR_CONNECTION",
+)  # the browser's word on a server that is away
+SOON_S = 2.0
+MANY = 500
+NARROW = 400
+
+
+class Panel:
+    """The panel of one page."""
+
+    def __init__(self, book: LabNotebook) -> None:
+        self.book, self.page = book, book.page
+        wait_until("the extension", lambda: self.page.evaluate(HAS), 30)
+        self.page.evaluate(OPEN)
+        self.root = self.page.locator(".jp-Rucat-panel")
+        wait_until("the panel", lambda: self.root.count() == 1 and "Reading" not in self.root.inner_text(), 30)
+
+    def row(self, name: str) -> Any:
+        """The row of an engine."""
+        named = self.page.locator(".jp-Rucat-name").get_by_text(name, exact=True)
+        return self.root.locator(".jp-Rucat-row").filter(has=named)
+
+    def status(self, name: str) -> str:
+        """The word of a row; empty without one."""
+        words = self.row(name).locator(".jp-Rucat-status").all_inner_texts()
+        return words[0] if words else ""
+
+    def wait_for(self, name: str, status: str, deadline_s: float) -> None:
+        """The row says so."""
+        wait_until(f"{name} {status}", lambda: self.status(name) == status, deadline_s, pause_s=0.02)
+
+    def press(self, name: str, button: str) -> None:
+        """Click the button of a row."""
+        self.row(name).get_by_role("button", name=button, exact=True).click()
+
+    def dialog(self, name: str) -> Any:
+        """A dialog."""
+        return self.page.get_by_role("dialog").filter(has_text=name)
+
+
+@pytest.fixture
+def panel(lab: Callable[..., LabNotebook], server: JupyterServer) -> Any:
+    """Opens a page with a notebook and the panel; the engines of the test are gone after it."""
+    wait_until("the gateway", lambda: server.http.get("rucat/engines").status_code == 200, 60)
+    yield lambda name, cells=(), **kw: Panel(lab(name, cells or [""], **kw))
+    for engine in server.http.get("rucat/engines").json()["engines"]:
+        server.http.delete(f"rucat/engines/{engine['id']}")
+    wait_until("no engine", lambda: not server.http.get("rucat/engines").json()["engines"], 60)
+
+
+def test_a_life_by_mouse(panel: Callable[..., Panel], place: Place, server: JupyterServer) -> None:
+    """Create (a wrong form first), attach, cancel while the kernel is busy, see why it crashed, delete."""
+    seen = panel("mouse", ["", QUERY, "spark.range(3).count()"])
+    assert "No engines yet" in seen.root.inner_text()
+    seen.root.get_by_role("button", name="Create engine").click()
+    dialog = seen.dialog("Create an engine")
+    dialog.get_by_label("Driver memory", exact=True).fill("lots")
+    dialog.get_by_label("Name", exact=True).fill("etl")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    wrong = dialog.locator("[data-path='driver.memory'] .jp-Rucat-createError")
+    wait_until("the error at its field", lambda: "4g" in wrong.inner_text(), 10)
+    dialog.get_by_label("Driver memory", exact=True).fill("1g")
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    seen.wait_for("etl", "Pending", 10)
+    seen.wait_for("etl", "Running", 90)
+
+    seen.press("etl", "Attach")
+    item = seen.page.locator(".jp-Rucat-toolbarButton")
+    wait_until("the toolbar's word", lambda: "Running" in item.inner_text(), 60)
+    assert "etl" in item.inner_text()
+    queries = len(seen.page.locator(".jp-Notebook .jp-Cell").all()) - 2
+    seen.book.start(queries)
+    seen.row("etl").locator(".jp-Rucat-head").click()
+    cancel = seen.row("etl").locator(".jp-Rucat-operation").get_by_role("button")
+    wait_until("tasks", lambda: "tasks" in seen.row("etl").inner_text(), 60)  # it has a job: Spark may lose it before
+    assert "mouse.ipynb" in seen.row("etl").inner_text()
+    begun = time.monotonic()
+    cancel.click()
+    wait_until("the end of the cell", lambda: not seen.book.is_running(queries), 10, pause_s=0.02)
+    assert time.monotonic() - begun < SOON_S
+    assert seen.book.run(queries + 1).inner_text().strip().endswith("3")
+
+    engine = server.engine("etl")
+    os.kill(place.engine_process(engine["id"]).pid, signal.SIGKILL)
+    seen.wait_for("etl", "Failed", 2 * SOON_S)  # two for the gateway (F10), two for the page
+    failure = server.engine("etl")["failure"]
+    assert failure["reason"] in seen.row("etl").inner_text()
+    assert failure["hint"] in seen.row("etl").inner_text()
+    seen.press("etl", "Start")
+    seen.wait_for("etl", "Running", 90)
+
+    seen.row("etl").get_by_role("button", name="More about etl").click()
+    seen.page.get_by_role("menuitem", name="Delete…").click()
+    asked = seen.dialog("Delete etl?")
+    assert "history stays 30 days" in asked.inner_text()
+    asked.get_by_role("button", name="Delete etl").click()
+    wait_until("no row", lambda: seen.row("etl").count() == 0, 30)
+    assert seen.book.errors == []
+
+
+def test_a_life_by_keyboard(panel: Callable[..., Panel], server: JupyterServer) -> None:
+    """Create, open the details, attach, and delete without the mouse; Escape gives up and gives the focus back."""
+    seen = panel("keys")
+    keyboard = seen.page.keyboard
+    seen.root.get_by_role("button", name="Create engine").focus()
+    keyboard.press("Enter")
+    name = seen.dialog("Create an engine").get_by_label("Name", exact=True)
+    name.wait_for()
+    name.focus()
+    keyboard.type("keys")
+    keyboard.press("Enter")
+    seen.wait_for("keys", "Running", 90)
+    head = seen.row("keys").locator(".jp-Rucat-head")
+    head.focus()
+    keyboard.press("Space")
+    wait_until("the details", lambda: head.get_attribute("aria-expanded") == "true", 5)
+    keyboard.press("ArrowLeft")
+    wait_until("no details", lambda: head.get_attribute("aria-expanded") == "false", 5)
+    keyboard.press("Enter")
+    item = seen.page.locator(".jp-Rucat-toolbarButton")
+    wait_until("the toolbar's word", lambda: "Running" in item.inner_text(), 60)
+    head.focus()
+    keyboard.press("Delete")
+    seen.dialog("Delete keys?").wait_for()
+    keyboard.press("Escape")
+    wait_until("no dialog", lambda: seen.dialog("Delete keys?").count() == 0, 5)
+    assert server.engine("keys")["target"] == "Running"
+    head.focus()
+    keyboard.press("Delete")
+    seen.dialog("Delete keys?").get_by_role("button", name="Delete keys").focus()
+    keyboard.press("Enter")
+    wait_until("no row", lambda: seen.row("keys").count() == 0, 30)
+    assert seen.book.errors == []
+
+
+def test_what_others_do_shows_at_once_in_every_page(panel: Callable[..., Panel], server: JupyterServer) -> None:
+    """An engine that is made and deleted by REST shows in two pages within two seconds."""
+    pages = [panel("one"), panel("two")]
+    server.create(name="far", **UNREACHABLE)
+    for seen in pages:
+        seen.wait_for("far", "Pending", SOON_S)
+    server.http.delete("rucat/engines/far")
+    for seen in pages:
+        wait_until("no row", lambda: seen.row("far").count() == 0, SOON_S, pause_s=0.02)  # noqa: B023
+        assert seen.book.errors == []
+
+
+def test_a_lost_server_shows_as_lost_and_comes_back_by_itself(
+    lab: Callable[..., LabNotebook], place: Place, server: JupyterServer, browser: Any
+) -> None:
+    """Right again within five seconds, without a reload, and with what was changed meanwhile; so for the gateway."""
+    own = place.jupyter(**{"LabApp.expose_app_in_browser": "True", "LabApp.news_url": ""})
+    path = place.root / "lost.ipynb"
+    write_notebook(path, [""])
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        seen = Panel(LabNotebook(page, own, path))
+        own.create(name="kept", **UNREACHABLE)
+        seen.wait_for("kept", "Pending", SOON_S)
+        own.kill()
+        wait_until("offline", lambda: "does not answer since" in seen.root.inner_text(), 30)
+        server.create(name="meanwhile", **UNREACHABLE)
+        own.start_again()
+        seen.wait_for("meanwhile", "Pending", 5)
+        assert "does not answer" not in seen.root.inner_text()
+        pid = place.gateway_pid
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until("another gateway", lambda: place.gateway_pid not in (None, pid), 30)
+        server.http.delete("rucat/engines/kept")
+        wait_until("no row", lambda: seen.row("kept").count() == 0, 5)
+        assert [error for error in seen.book.errors if not any(word in error for word in LOST)] == []
+    finally:
+        page.close()
+        for session in own.http.get("api/sessions").json():
+            own.http.delete(f"api/sessions/{session['id']}")
+        server.http.delete("rucat/engines/kept")
+        server.http.delete("rucat/engines/meanwhile")
+
+
+def test_five_hundred_engines_are_no_burden(panel: Callable[..., Panel], server: JupyterServer) -> None:
+    """Few rows are in the page, all are reached by the keyboard, and looking asks less than once in five seconds."""
+    for number in range(MANY):
+        server.create(name=f"many-{number:03}", **UNREACHABLE)
+    seen = panel("many")
+    wait_until("the number", lambda: f"({MANY})" in seen.root.inner_text(), 30)
+    asked: list[float] = []
+    seen.page.on("request", lambda request: "/rucat/" in request.url and asked.append(time.monotonic()))
+    begun = time.monotonic()
+    rows = seen.root.locator(".jp-Rucat-row")
+    assert 5 < rows.count() < 60
+    seen.root.locator(".jp-Rucat-head").first.focus()
+    seen.page.keyboard.press("End")
+    wait_until("the last row", lambda: seen.root.locator(f".jp-Rucat-row[aria-posinset='{MANY}']").count(), 5)
+    assert rows.count() < 60
+    wait_until("a while", lambda: time.monotonic() - begun > 21, 30, pause_s=1)
+    assert len(asked) <= 21 / 5
+    assert seen.book.errors == []
+
+
+def test_looks_in_both_themes_and_narrow(panel: Callable[..., Panel], server: JupyterServer) -> None:
+    """Axe finds nothing serious, nothing is cut, and what comes from outside is text."""
+    conf = {"spark.sql.warehouse.dir": MARKUP, "spark.app.name": f"{MARKUP} \u202e\x1b[31m"}
+    server.create(name="wrong", conf=conf)
+    server.create(name="far away", **UNREACHABLE)
+    seen = panel("looks", width=NARROW)
+    seen.page.set_viewport_size({"width": 1280, "height": 800})
+    seen.row("wrong").locator(".jp-Rucat-head").click()
+    wait_until("the conf", lambda: MARKUP in seen.row("wrong").inner_text(), 20)
+    for width in (1280, NARROW):
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        for dark in (True, False):
+            seen.book.theme(dark=dark)
+            assert seen.book.axe(".jp-Rucat-panel") == []
+    seen.page.set_viewport_size({"width": 1280, "height": 800})
+    seen.root.get_by_role("button", name="Create an engine").click()
+    seen.dialog("Create an engine").get_by_label("Name", exact=True).wait_for()
+    for dark in (True, False):
+        seen.book.theme(dark=dark)
+        assert seen.book.axe(".jp-Rucat-createDialog") == []
+    seen.page.keyboard.press("Escape")
+    assert seen.page.evaluate("() => window.hacked") is None
+    assert seen.book.errors == []
