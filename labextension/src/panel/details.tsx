@@ -1,6 +1,7 @@
 /**
  * Everything about one engine, in place: why, where, what it has, who uses it, what runs, what happened.
  */
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { IEngine, IEvent, IProfile } from '../tokens';
@@ -114,8 +115,14 @@ function EndFacts({ engine }: { engine: IEngine }): JSX.Element {
     };
   }, [api, engine.id, now]);
   const used = { ...engine, last_used_at: usedAt ?? engine.last_used_at };
-  const ends = [idleStop(trans, used, now), lifetimeEnd(trans, used, now)].filter(Boolean);
-  return <>{ends.join(', ') || trans.__('when it is stopped')}</>;
+  const ends = [idleStop(trans, used, now) || unsaid(trans, engine), lifetimeEnd(trans, used, now)];
+  return <>{ends.filter(Boolean).join(', ') || trans.__('when it is stopped')}</>;
+}
+
+/** REST does not tell the gateway's own default, which holds where an engine says nothing. */
+function unsaid(trans: TranslationBundle, { platform, spec }: IEngine): string {
+  const isUnsaid = (spec.idle_timeout_s ?? null) === null && platform !== 'external';
+  return isUnsaid ? trans.__('idle stop after the gateway’s default (1 h unless it is set)') : '';
 }
 
 /** The profile, and what differs from it. */

@@ -140,6 +140,14 @@ it('say when it ends, counted from its latest use', async () => {
   expect(screen.getByText('idle stop in 59 min')).toBeTruthy();
 });
 
+it.each([
+  [null, /default/],
+  [0, /when it is stopped/]
+])('say when it ends, where the idle time is %s', async (idle, words) => {
+  await show(engine({ spec: { ...engine().spec, idle_timeout_s: idle } }));
+  expect(screen.getByText(words)).toBeTruthy();
+});
+
 it('say what differs from the profile', async () => {
   const spec = { driver: { memory: '1g', cores: 2 }, conf: { a: '1', b: '2' } };
   api.profiles.mockResolvedValue({ profiles: [{ name: 'local', spec }] });
