@@ -21,6 +21,7 @@ from .private import private_folder
 from .server import Server
 
 if TYPE_CHECKING:
+    from httpx import Client
     from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,15 +55,17 @@ STATUS = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?
 INTERRUPT = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
 CALM = """() => {window.jupyterapp.shell.collapseLeft(); const e = document.activeElement; if (e) e.blur();
   window.jupyterapp.shell.currentWidget.content.deselectAll();}"""
-STYLE = """.jp-Cell .jp-Collapser, .jp-cell-toolbar, .jp-OutputArea-promptOverlay {display: none !important}
+COMMAND = "([id, args]) => window.jupyterapp.commands.execute(id, args).then(() => null)"
+OPEN_DIALOG = "() => {window.jupyterapp.commands.execute('rucat:create');}"
+STYLE = """.Toastify, .jp-Cell .jp-Collapser, .jp-cell-toolbar, .jp-OutputArea-promptOverlay {display: none !important}
 .jp-Notebook .jp-Cell {padding: 6px 10px 6px 4px !important; border: none !important}"""
 
 
 class Book:
     """One notebook in one page."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, client: Client) -> None:
+        self.page, self.client = page, client
 
     def start(self, index: int) -> None:
         """Begin to run a cell."""
@@ -129,7 +132,35 @@ def failed(book: Book) -> None:
     book.take("failed", TRAIN)
 
 
-PICTURES: dict[str, Callable[[Book], None]] = {f.__name__: f for f in (running, sql, progress, error, failed)}
+def panel(book: Book) -> None:
+    """The side panel beside the notebook: an engine that runs, one that stopped, and the details of the first."""
+    client = book.client
+    client.post("rucat/engines", json={"name": "nightly", "driver": {"memory": "512m"}})
+    _wait("an engine", lambda: client.get("rucat/engines/nightly").json()["status"] != "Pending")
+    client.post("rucat/engines/nightly/stop")
+    _wait("its stop", lambda: client.get("rucat/engines/nightly").json()["status"] == "Stopped")
+    book.page.set_viewport_size({"width": WIDTH, "height": 900})
+    book.page.evaluate(COMMAND, ["rucat:open-panel", {"engine": "etl"}])
+    _wait("the panel", lambda: "Stopped" in book.page.locator(".jp-Rucat-panel").inner_text())
+    book.page.mouse.move(0, 0)
+    _write("panel", book.page.screenshot(animations="disabled"))
+    book.page.evaluate(CALM)
+
+
+def create(book: Book) -> None:
+    """The dialog that creates an engine."""
+    book.page.set_viewport_size({"width": WIDTH, "height": 900})
+    book.page.evaluate(OPEN_DIALOG)
+    dialog = book.page.locator(".jp-Rucat-createDialog .jp-Dialog-content")
+    dialog.get_by_label("Driver memory", exact=True).fill("2g")
+    _wait("the plan", lambda: " GB of " in dialog.locator(".jp-Rucat-createPlanLine").inner_text())
+    _write("create", dialog.screenshot(animations="disabled"))
+    book.page.keyboard.press("Escape")
+
+
+PICTURES: dict[str, Callable[[Book], None]] = {
+    f.__name__: f for f in (running, sql, progress, error, failed, panel, create)
+}
 
 
 def main(names: Sequence[str]) -> int:
@@ -164,7 +195,7 @@ def _book(folder: Path) -> Iterator[Book]:
             _wait("an idle kernel", lambda: page.evaluate(STATUS) == "idle")
             page.evaluate(CALM)
             page.add_style_tag(content=STYLE)
-            yield Book(page)
+            yield Book(page, client)
         finally:
             browser.close()
             for session in client.get("api/sessions").json():

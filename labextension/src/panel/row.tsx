@@ -52,7 +52,7 @@ export const Row = React.memo((props: IRowProps): JSX.Element => {
       <div className="jp-Rucat-summary">
         <Head {...props} />
         <Corner engine={engine} isActive={isActive} />
-        <Foot engine={engine} isActive={isActive} onToggle={onToggle} />
+        <Foot engine={engine} isActive={isActive} isFront={isFront} onToggle={onToggle} />
       </div>
       {isOpen && <Details engine={engine} />}
     </li>
@@ -116,14 +116,16 @@ function Corner({ engine, isActive }: { engine: IEngine; isActive: boolean }): J
 interface IFootProps {
   engine: IEngine;
   isActive: boolean;
+  isFront: boolean;
   onToggle: (id: string) => void;
 }
 
 /** The one thing worth saying (why it failed, what it waits for), and the one button. */
-function Foot({ engine, isActive, onToggle }: IFootProps): JSX.Element {
+function Foot({ engine, isActive, isFront, onToggle }: IFootProps): JSX.Element {
   const { trans } = usePanel();
   const said = note(trans, { ...engine, sessions: [] });
-  const action = primary(trans, engine);
+  const found = primary(trans, engine);
+  const action = isFront && found?.command === CommandIDs.attach ? null : found; // it is attached
   return (
     <div className="jp-Rucat-foot">
       <span className="jp-Rucat-line" title={said} onClick={() => onToggle(engine.id)}>
