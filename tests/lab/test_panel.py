@@ -19,11 +19,8 @@ HAS = "() => window.jupyterapp.commands.hasCommand('rucat:open-panel')"
 QUERY = "spark.range(10**13).selectExpr('sum(id % 7)').collect()"
 UNREACHABLE = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # discard: nobody listens
 MARKUP = "<img src=x onerror=window.hacked=1>"
-LOST = (
-    "Failed to load resource",
-    "WebSocket connection",
-    "ERR_CONNECTION",
-)  # the browser's word on a server that is away
+LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Canceled future")
+"""In what the browser and JupyterLab itself say of a server that is away."""
 SOON_S = 2.0
 MANY = 500
 NARROW = 400
