@@ -62,7 +62,10 @@ function Facts({ engine }: { engine: IEngine }): JSX.Element {
     [trans.__('Where'), where(trans, engine)],
     ['Spark', engine.spark_version && plain(engine.spark_version) + python],
     [trans.__('Has'), resources(trans, engine)],
-    [trans.__('Executors'), <ExecutorFacts key="executors" engine={engine} />],
+    [
+      trans.__('Executors'),
+      engine.platform !== 'external' && <ExecutorFacts key="executors" engine={engine} />
+    ],
     [trans.__('Profile'), <ProfileFacts key="profile" engine={engine} />],
     [trans.__('Image'), plain(spec.image ?? '')],
     [trans.__('Folder'), plain(spec.local?.directory ?? '')],
