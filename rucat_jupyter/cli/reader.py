@@ -19,12 +19,19 @@ def needed() -> Iterator[None]:
     Only for the main thread of a program: it takes SIGPIPE for that long, which also ends a wait for the network.
     """
     ours, theirs = os.pipe()
-    before = signal.signal(signal.SIGPIPE, _refuse)
+    is_over = False
+
+    def refuse(number: int, frame: FrameType | None) -> None:
+        if not is_over:  # a write may have found it out at the same moment: it is told once
+            raise BrokenPipeError("nobody reads the output")
+
+    before = signal.signal(signal.SIGPIPE, refuse)
     watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), ours, threading.get_ident()), daemon=True)
     watcher.start()
     try:
         yield
     finally:
+        is_over = True
         os.close(theirs)
         watcher.join()
         os.close(ours)
@@ -38,7 +45,3 @@ def _watch(output: int, end: int, thread: int) -> None:
     gone = {descriptor for descriptor, _ in poll.poll()}
     if end not in gone:
         signal.pthread_kill(thread, signal.SIGPIPE)
-
-
-def _refuse(number: int, frame: FrameType | None) -> None:
-    raise BrokenPipeError("nobody reads the output")

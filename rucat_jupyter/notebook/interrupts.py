@@ -23,7 +23,7 @@ TELL_S = 0.8  # one call to an engine
 AGAIN_S = 0.3  # between calls, for operations that were on their way when the first one came
 OVER_S = 1.2  # engines have this long to hear of it
 SWEEP_S = 2.0  # one call to the gateway, and all of them together
-REPEATS_S = (0.1, 0.2, 0.3)  # pauses after a signal that may not have been seen
+REPEATS_S = (0.4, 0.4)  # pauses after a signal that may not have been seen; on a busy machine it takes that long
 END_S = 1.0  # and then this long to end what waits for them in threads
 
 Handler = Callable[[int, "FrameType | None"], Any]
