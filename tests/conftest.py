@@ -35,6 +35,8 @@ from tools.leftovers import describe_and_kill, left_processes
 
 ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
+SOMETHING_LEFT = 7
+"""Exit code of a run whose tests left something: another run cannot make it good."""
 NUMBERS = itertools.count(1)
 KEPT_VARIABLES = ("RUCAT_TEST_",)
 PIP_CACHE = "Library/Caches/pip" if sys.platform == "darwin" else ".cache/pip"
@@ -115,7 +117,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         *(f"socket {p.relative_to(root)}" for p in root.rglob("*.sock") if p.is_socket()),
     ]
     if session.config.stash[LEFT]:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.exitstatus = SOMETHING_LEFT
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
