@@ -69,5 +69,10 @@ def write_plugin(layout: Layout) -> None:
 
 def drop(layout: Layout) -> None:
     """Remove the machine's end of the cable, where it did not go with the namespace."""
-    if Path("/sys/class/net", layout.link).exists():
-        cache.run("ip", "link", "delete", layout.link)
+    link = Path("/sys/class/net", layout.link)
+    if link.exists():
+        try:
+            cache.run("ip", "link", "delete", layout.link)
+        except cache.CannotBuild:
+            if link.exists():  # else the namespace has taken it along at this moment
+                raise
