@@ -182,12 +182,17 @@ class Api:
         """Lines of a stream, until it ends or nothing has come for so long; invalid UTF-8 is replaced."""
         from aiohttp import ClientError
 
+        opening = asyncio.ensure_future(self._open("GET", at, query, None, None, silence_s))
         try:
-            response = await within(CALL_S, self._open("GET", at, query, None, None, silence_s))
+            response = await within(CALL_S, opening)
         except asyncio.TimeoutError:
             raise self._silent(f"no answer within {CALL_S:.0f} s") from None
         except _TryAgain as again:
             raise again.fault from None
+        except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().response.close()  # it was answered at the moment at which nobody wanted it any more
+            raise
         try:
             buffer = b""
             async for chunk in response.response.content.iter_any():
