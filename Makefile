@@ -71,7 +71,7 @@ check: lint jest $(PANEL)
 	$(PYTEST) -m "not slow and not engine and not lab and not cluster"
 	$(PYTEST) tests/acceptance/test_rest_life.py
 
-test: lint
+test: lint jest $(PANEL)
 	@$(BUILT) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]
 	$(PYTEST) --cov --cov-report= || { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(AGAIN); }
 	$(PYTHON) -m coverage report
