@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from fakes.memory_store import MemoryStore
-from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, open_office
+from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
-from rucat_jupyter.engine import MASK, Credential, Engine, State, Status, Target, Verb
+from rucat_jupyter import places
+from rucat_jupyter.engine import (
+    MASK,
+    Credential,
+    Engine,
+    EngineSpec,
+    KubernetesSpec,
+    State,
+    Status,
+    Target,
+    Verb,
+)
 from rucat_jupyter.errors import (
     ConfDenied,
     Conflict,
@@ -20,11 +31,13 @@ from rucat_jupyter.errors import (
     NameTaken,
     NotManaged,
     NotPossible,
+    PlatformError,
     PlatformUnavailable,
 )
 from rucat_jupyter.gateway import ATTEMPTS, Gateway
 from rucat_jupyter.lifecycle import Outcome, status_of
-from rucat_jupyter.ports import Beat, Endpoint, Note, Problem
+from rucat_jupyter.operations import Reached
+from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.resolving import Layer, Profiles
 
 KEY = "0123456789abcdef" * 2
@@ -415,7 +428,7 @@ class StoreAlwaysLoses(MemoryStore):
 
     tries = 0
 
-    async def update(self, engine: Engine, changes: Mapping[str, object], note: Note | None) -> Engine:
+    async def update(self, *args: object, **options: object) -> Engine:
         self.tries += 1
         raise Conflict("somebody was first")
 
@@ -772,6 +785,111 @@ async def test_a_plan_makes_nothing(office: Office) -> None:
     assert (await office.gateway.plan(OWNER, {"name": "p"})).exists == engine
     with pytest.raises(InvalidRequest):
         await office.gateway.plan(OWNER, {"driver": {"memory": "4 GB"}})
+
+
+async def test_a_plan_has_what_a_planner_says_or_why_it_cannot(office: Office) -> None:
+    """Confs that the platform would set, with whose they are; obstacles and refusals are warnings."""
+    found = Blueprint(
+        [("spark.a", "1", ""), ("spark.b", "2", "Rucat")], "team-a", [], "1", 1024, obstacles=["no quota"]
+    )
+    office.gateway.platforms = {"local": PlanningPlatform(found)}
+    plan = await office.gateway.plan(OWNER, {"conf": {"spark.a": "1"}})
+    assert [(value.key, value.value, value.note) for value in plan.conf] == [
+        ("spark.a", "1", ""),
+        ("spark.b", "2", "Rucat"),
+    ]
+    assert plan.warnings == ["no quota"]
+    office.gateway.platforms = {"local": PlanningPlatform(PlatformError("no Java", reason="JavaMissing"))}
+    assert (await office.gateway.plan(OWNER, {})).warnings == ["no Java"]
+
+
+async def test_each_place_of_an_owners_engines_and_profiles_is_looked_at_once() -> None:
+    """Symptoms say their platform, and whether an engine of the asker's is on it."""
+    layer = Layer("f", {"profiles": {"k": {"platform": "kubernetes", "kubernetes": {"namespace": "team-b"}}}})
+    platform = ExaminedPlatform("kubernetes")
+    asked = KubernetesSpec(namespace="team-a")
+    found = await places.examine({"kubernetes": platform, "local": OfficePlatform()}, Profiles([layer]), [], asked)
+    assert [each.symptom.place for each in found] == ["team-a", "team-b"]
+    assert {(each.platform, each.is_used) for each in found} == {("kubernetes", False)}
+
+
+async def test_a_reached_engine_does_not_show_its_token(office: Office) -> None:
+    """Not in a log, not in a trace."""
+    engine = await office.engine()
+    assert repr(Reached(engine, Endpoint("127.0.0.1", 1), TOKEN)) == f"Reached({engine.id}, sc://127.0.0.1:1, token=…)"
+
+
+async def test_a_restart_with_settings_stays_where_the_engine_is(office: Office) -> None:
+    """Elsewhere is another engine; a site that nobody serves is out of reach."""
+    await office.engine(Status.STOPPED)
+    office.gateway.platforms = {"local": MovingPlatform()}
+    with pytest.raises(InvalidRequest, match="it would be elsewhere"):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "2g"}})
+    office.gateway.platforms = {}
+    with pytest.raises(PlatformUnavailable, match="no platform here serves"):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "2g"}})
+
+
+async def test_a_conf_takes_the_place_of_the_field_that_says_the_same(office: Office) -> None:
+    """The stored driver.cores gives way to spark.driver.cores."""
+    await office.gateway.create(OWNER, {"name": "etl", "driver": {"cores": 2}})
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    _, engine = await office.gateway.restart(OWNER, "etl", {"conf": {"spark.driver.cores": "1"}})
+    assert (engine.spec.driver.cores, engine.spec.conf) == (None, {"spark.driver.cores": "1"})
+
+
+async def test_a_restart_with_settings_gives_up_where_others_always_win() -> None:
+    """It says that it is too busy; nothing is changed."""
+    office = await open_office()
+    await office.engine(Status.STOPPED)
+    office.store.__class__ = StoreAlwaysLoses
+    with pytest.raises(Conflict):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "2g"}})
+
+
+def test_an_external_profile_has_nothing_that_limits_fill_in() -> None:
+    """Its values are those of its file."""
+    layer = Layer("f", {"profiles": {"x": {"platform": "external", "external": {"url": "sc://h:1"}}}})
+    profiles = Profiles([layer])
+    found = next(each for each in profiles.all() if each.name == "x")
+    assert [value.key for value in profiles.explain(found)] == ["platform", "external.url"]
+
+
+async def test_another_python_brings_its_own_spark(office: Office) -> None:
+    """The stored version was that of the Python before."""
+    engine = await office.engine(Status.STOPPED)
+    engine = await office.store.update(
+        engine, {"spec": engine.spec.model_copy(update={"spark_version": "4.1.0"})}, None
+    )
+    _, changed = await office.gateway.restart(OWNER, "etl", {"local": {"python": "/other/python"}})
+    assert (changed.spec.spark_version, changed.spec.local.python) == (None, "/other/python")
+
+
+class PlanningPlatform(OfficePlatform):
+    """Says what it would start, or why it cannot."""
+
+    def __init__(self, answer: Blueprint | PlatformError) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def outline(self, spec: EngineSpec, name: str) -> Blueprint:
+        if isinstance(self._answer, PlatformError):
+            raise self._answer
+        return self._answer
+
+
+class ExaminedPlatform(OfficePlatform):
+    """Finds one thing at each place."""
+
+    async def examine(self, specs: Sequence[EngineSpec]) -> list[Symptom]:
+        return [Symptom(str(spec.kubernetes.namespace), "fine") for spec in specs]
+
+
+class MovingPlatform(OfficePlatform):
+    """With any settings an engine would be elsewhere."""
+
+    async def site(self, spec: EngineSpec) -> str:
+        return "there"
 
 
 async def test_an_owner_has_so_many_engines_at_once_and_no_more() -> None:
