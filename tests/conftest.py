@@ -1,6 +1,7 @@
 """Keeps the tests apart from the user's machine, and fails the run when anything they started is left.
 
-* The whole run lives in one folder of the temp dir (``TMPDIR`` points into it); it is removed at the end.
+* The whole run lives in one folder of the temp dir (``TMPDIR`` points into it); it is removed at the end. Of several
+  workers (``-n 2``) each has a folder in there; all tests on the cluster go to one of them, else to a worker by file.
 * Every test gets a home, a data directory and Jupyter folders of its own.
 * After the last test no process may know that folder (by argument, environment or working directory), and nothing
   may be left in its temp dir or among its sockets: else the run fails, says what it was, and ends it.
@@ -30,6 +31,7 @@ from support.cluster import (  # noqa: F401  (fixtures for every test)
     restricted_namespace,
     surreal_url,
 )
+from xdist.scheduler import LoadFileScheduling
 
 from tools.leftovers import describe_and_kill, left_processes
 
@@ -37,6 +39,7 @@ ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
 SOMETHING_LEFT = 7
 """Exit code of a run whose tests left something: another run cannot make it good."""
+ON_CLUSTER = ("tests/cluster/", "tests/k8s/")
 NUMBERS = itertools.count(1)
 KEPT_VARIABLES = ("RUCAT_TEST_",)
 PIP_CACHE = "Library/Caches/pip" if sys.platform == "darwin" else ".cache/pip"
@@ -46,7 +49,7 @@ USER_CONFIG = {"NPM_CONFIG_USERCONFIG": ".npmrc", "PIP_CONFIG_FILE": ".config/pi
 def pytest_configure(config: pytest.Config) -> None:
     """Move home, temp dir and all of Rucat's and Jupyter's folders into the folder of this run."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
-    root = Path(tempfile.mkdtemp(prefix="rucat-t-")).resolve()
+    root = _root(config)
     config.stash[ROOT] = root
     home = Path.home()
     for variable, path in USER_CONFIG.items():  # where the package registries are must survive an empty home
@@ -60,6 +63,30 @@ def pytest_configure(config: pytest.Config) -> None:
     (root / "tmp").mkdir()
     os.environ.update(_environment(root / "run"), TMPDIR=str(root / "tmp"))
     tempfile.tempdir = None  # forget the cached answer: tmp_path goes in there too
+
+
+def _root(config: pytest.Config) -> Path:
+    """Make the folder of this run; a worker's is in that of the run that started it, which looks into it at the end."""
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker is None:
+        return Path(tempfile.mkdtemp(prefix="rucat-t-")).resolve()
+    config.option.basetemp = None  # xdist's is so long that a socket's path would not fit
+    root = Path(os.environ["TMPDIR"]).parent / worker
+    root.mkdir(mode=0o700)
+    return root
+
+
+class _ByFile(LoadFileScheduling):
+    """Gives workers whole files, in their order; what needs the cluster is as one file, for there is one cluster."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = super()._split_scope(nodeid)
+        return "cluster" if path.startswith(ON_CLUSTER) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
+    """Say which worker gets which tests."""
+    return _ByFile(config, log)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -110,10 +137,13 @@ def _refuse_skip(report):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look for what the tests left, end and remove it, and fail the run for it."""
+    if hasattr(session.config, "workerinput"):
+        return  # the run that started this worker looks
     root = session.config.stash[ROOT]
+    temps = (root / "tmp", *root.glob("gw*/tmp"))
     session.config.stash[LEFT] = [
         *(f"process {describe_and_kill(process)}" for process in left_processes(str(root))),
-        *(f"temp entry {p.name}" for p in (root / "tmp").iterdir() if not p.name.startswith("pytest-of-")),
+        *(f"temp entry {p.name}" for t in temps for p in t.iterdir() if not p.name.startswith("pytest-of-")),
         *(f"socket {p.relative_to(root)}" for p in root.rglob("*.sock") if p.is_socket()),
     ]
     if session.config.stash[LEFT]:
