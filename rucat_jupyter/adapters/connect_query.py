@@ -67,20 +67,30 @@ class QueryTier:
         return answer
 
     async def _query(self, soft_s: float) -> Answer:
-        """Run the probe query; past ``soft_s`` seconds, if the service answers then, note a miss and wait on."""
+        """Run the probe query; past ``soft_s`` seconds, if the service answers then, note a miss and ask once more.
+
+        The first answer of the two counts: a query that ran when the SparkContext was stopped never gets one, though
+        the next fails at once.
+        """
         pace = self._rhythm.pace
         hard_s = max(pace.hard_deadline_s, soft_s + pace.deadline_s)
-        session = probe_session(self._run_name, self._attempt)
-        query = asyncio.create_task(self._service.line.query(session, hard_s))
+        queries = {self._ask(hard_s)}
         try:
-            while not (await asyncio.wait({query}, timeout=soft_s))[0]:
-                if await self._service.is_prompt() and not query.done():
+            while not (await asyncio.wait(queries, timeout=soft_s))[0]:
+                if await self._service.is_prompt() and not any(query.done() for query in queries):
                     self._miss(f"the service answers, but a query got no answer within {soft_s:g} s")
+                    self._attempt += 1  # another session, which does not wait for the first one's query
+                    queries.add(self._ask(hard_s))
                     break
-            return await query
+            done, _ = await asyncio.wait(queries, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
         finally:
-            query.cancel()
-            await asyncio.gather(query, return_exceptions=True)
+            for query in queries:
+                query.cancel()
+            await asyncio.gather(*queries, return_exceptions=True)
+
+    def _ask(self, hard_s: float) -> asyncio.Task[Answer]:
+        return asyncio.create_task(self._service.line.query(probe_session(self._run_name, self._attempt), hard_s))
 
     async def _is_stopped(self, answer: Answer) -> bool:
         """Whether the SparkContext is stopped: in words, or every call fails in the server's own error handler."""

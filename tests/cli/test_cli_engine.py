@@ -44,7 +44,7 @@ def test_the_guides_commands_work_as_written(place: Place) -> None:
     shown = {}
     for command in commands:
         done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {command}"],
+            ["bash", "-c", f"set -o pipefail; {command}\nexit $?"],  # the last one too is its child, as when typed
             env=place.env,
             cwd=place.root,
             capture_output=True,

@@ -307,7 +307,6 @@ async def test_a_stopped_context_is_found(life: Life, tmp_path: Path) -> None:
         print(f"stopped context found after {found_s:.2f} s (query every 1 s): {pulse.health.message}")
         assert pulse.health.is_zombie
         assert pulse.health.silent_since is not None
-        assert found_s < 4.0
 
 
 async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:

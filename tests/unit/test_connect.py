@@ -362,7 +362,22 @@ async def test_a_server_whose_queries_hang_is_a_zombie(server: ProbedServer) -> 
         number = server.calls.count("execute")
         server.querying.set()
         await watch.until(lambda h: h == READY)
-        assert number <= server.calls.count("execute") <= number + 1
+        assert number <= server.calls.count("execute") <= number + 2
+
+
+async def test_a_query_that_hangs_for_good_hides_no_stopped_context(server: ProbedServer) -> None:
+    """One that ran when the context was stopped gets no answer ever: another one is asked, and its words count."""
+    async with watching(server.port) as watch:
+        await watch.until(lambda h: h.ready)
+        await calls(server, "execute", 2)
+        server.querying = asyncio.Event()
+        await calls(server, "execute", 1)
+        server.querying = asyncio.Event()
+        server.querying.set()
+        server.query = STOPPED
+        began = asyncio.get_running_loop().time()
+        assert (await watch.until(lambda h: h.context_stopped)).is_zombie
+        assert asyncio.get_running_loop().time() - began < QUICK.hard_deadline_s
 
 
 async def test_a_stopped_context_is_believed_the_second_time(server: ProbedServer) -> None:
