@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import text
@@ -36,6 +36,11 @@ class Totals:
             self.tasks_done + other.tasks_done,
             self.bytes_read + other.bytes_read,
         )
+
+    @property
+    def completed(self) -> Totals:
+        """The same work when all of it is done."""
+        return replace(self, stages_done=self.stages, tasks_done=self.tasks)
 
     @classmethod
     def of(cls, stages: Iterable[Any]) -> Totals:
@@ -134,7 +139,7 @@ class Picture:
         return " · ".join(filter(None, [many, stage, tasks, read, clock(self.elapsed_s)]))
 
     def _at_end(self, many: str) -> str:
-        totals = self.totals
+        totals = self.totals.completed if self.outcome == "done" else self.totals  # Spark's last word may be older
         how = f"{self.outcome} {'in' if self.outcome == 'done' else 'after'} {clock(self.elapsed_s)}"
         stages = text.count(totals.stages_done, "stage") if totals.stages_done else ""
         tasks = f"{totals.tasks_done:,} task{'' if totals.tasks_done == 1 else 's'}" if totals.tasks_done else ""

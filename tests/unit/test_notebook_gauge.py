@@ -82,6 +82,8 @@ def test_the_last_line_says_how_it_ended(outcome: str, words: str) -> None:
     assert Picture(Totals(5, 5, 1200, 1200, int(2.8 * 1024**3)), 1, 1, 31.9, outcome).line == words
     assert Picture(Totals(), 0, 1, 2, "done").line == "done in 0:02"
     assert Picture(Totals(1, 1, 1, 1), 0, 1, 2, "done").line == "done in 0:02 · 1 stage · 1 task"
+    assert Picture(Totals(2, 0, 8, 3), 0, 1, 2, "done").line == "done in 0:02 · 2 stages · 8 tasks"
+    assert Picture(Totals(2, 0, 8, 3), 0, 1, 2, "failed").line == "failed after 0:02 · 3 tasks"
 
 
 def test_the_bar_in_html_has_a_role_and_a_value() -> None:
