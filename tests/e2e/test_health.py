@@ -336,16 +336,6 @@ async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
 
 
 @pytest.mark.slow
-async def test_two_busy_minutes_raise_no_alarm(life: Life) -> None:
-    """All cores at work for two minutes, at the everyday pace: not a word."""
-    async with life.watched(EVERYDAY):
-        await life.until(lambda h: h.ready, 10)
-        async with life.busy(120):
-            pass
-        assert life.said == [READY]
-
-
-@pytest.mark.slow
 async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
     """Ten seconds of standing still, at the everyday pace: not a word."""
     async with life.watched(EVERYDAY):

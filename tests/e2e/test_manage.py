@@ -15,10 +15,7 @@ from support.place import Place, place_in
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "02_manage.ipynb"
-RUNNERS = {
-    "nbconvert": ["-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "02_manage.ipynb"],
-    "papermill": ["-m", "papermill", "02_manage.ipynb", "02_manage.ipynb", "--no-progress-bar"],
-}
+RUNNER = ["-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "02_manage.ipynb"]
 PROMISED = {
     "%rucat profiles": "local (default)",
     "%rucat profiles local --explain": "built in (profile local)",
@@ -80,10 +77,9 @@ def test_notebook_is_kept_without_outputs() -> None:
 
 @pytest.mark.engine
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("runner", ["nbconvert", pytest.param("papermill", marks=pytest.mark.slow)])
-def test_it_runs_from_top_to_bottom_and_leaves_nothing(runner: str, place: Place) -> None:
+def test_it_runs_from_top_to_bottom_and_leaves_nothing(place: Place) -> None:
     """Every cell shows what the text above it promises; no widget, no trace of ours, no engine at the end."""
-    command = [sys.executable, *RUNNERS[runner]]
+    command = [sys.executable, *RUNNER]
     done = subprocess.run(
         command, env=place.env, cwd=place.root / "notebooks", capture_output=True, text=True, timeout=500, check=False
     )

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -98,12 +99,14 @@ def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
 
 
 def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) -> None:
-    """An interrupt while Tab waits harms nothing."""
+    """An interrupt while Tab waits harms nothing: the next Tab and the next cell work."""
     mine = notebook("tab")
     for delay in (0.0, 0.02, 0.1):
         threading.Timer(delay, mine.interrupt).start()
-        mine.complete("%rucat create --conf spark.sql.")
-    assert mine.run("print(1)").stdout == "1\n"
+        with suppress(TimeoutError):  # ipykernel answers no request that is interrupted before its handler begins
+            mine.complete("%rucat create --conf spark.sql.", timeout_s=3)
+        assert mine.run("print(1)").stdout == "1\n"
+        assert mine.complete("%rucat create --conf spark.sql.")["matches"]
 
 
 def interrupted(mine: Kernel, code: str, after_s: float) -> Cell:

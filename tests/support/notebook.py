@@ -70,9 +70,9 @@ class Kernel:
         assert may_fail or not cell.error, cell.error
         return cell
 
-    def complete(self, code: str) -> dict[str, Any]:
+    def complete(self, code: str, timeout_s: float = 30) -> dict[str, Any]:
         """What Tab gives at the end of the code."""
-        reply: dict[str, Any] = self._client.complete(code, len(code), reply=True, timeout=30)["content"]
+        reply: dict[str, Any] = self._client.complete(code, len(code), reply=True, timeout=timeout_s)["content"]
         return reply
 
     def timed_complete(self, code: str) -> float:
