@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster import cache
 from support.cluster import (  # noqa: F401  (fixtures for every test)
     api_server,
     cluster,
@@ -56,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if (home / path).is_file():
             os.environ.setdefault(variable, str(home / path))
     os.environ.setdefault("PIP_CACHE_DIR", str(home / PIP_CACHE))  # pyspark is 450 MB
-    os.environ.setdefault("RUCAT_TEST_CACHE", os.environ.get("XDG_CACHE_HOME") or str(home / ".cache"))  # 180 MB
+    os.environ.setdefault("RUCAT_TEST_CACHE", str(cache.folder().parent))  # what `make cluster-build` has built
     for variable in list(os.environ):
         if variable.startswith(("RUCAT_", "JUPYTER_", "XDG_", "JPY_")) and not variable.startswith(KEPT_VARIABLES):
             del os.environ[variable]
