@@ -2,15 +2,11 @@
  * Small parts of the documents' bars: buttons with words, places that tell what goes on.
  */
 
-/** A button that says what it does, in words and, longer, in its title. */
+import { button as plainButton } from '../button';
+
+/** A button in a document's bar. */
 export function button(label: string, title: string, onClick: () => void): HTMLButtonElement {
-  const made = document.createElement('button');
-  made.type = 'button';
-  made.className = 'jp-Rucat-doc-button';
-  made.textContent = label;
-  made.title = title;
-  made.addEventListener('click', onClick);
-  return made;
+  return plainButton('jp-Rucat-doc-button', label, title, onClick);
 }
 
 /** A button that is on or off. */

@@ -5,6 +5,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
+import { button as plainButton } from '../button';
 import type { IEngine, IEngineManager } from '../tokens';
 import { ALERTS, clock, LIVE, plain, quoted, SETTLED, SYMBOLS } from '../words';
 
@@ -171,11 +172,5 @@ function moment(text: string): string {
 }
 
 function button(label: string, title: string, onClick: () => void): HTMLButtonElement {
-  const made = document.createElement('button');
-  made.type = 'button';
-  made.className = 'jp-Rucat-output-button';
-  made.textContent = label;
-  made.title = title;
-  made.addEventListener('click', onClick);
-  return made;
+  return plainButton('jp-Rucat-output-button', label, title, onClick);
 }
