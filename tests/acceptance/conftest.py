@@ -11,6 +11,7 @@ from support.place import JupyterServer, Place, place_in
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with place_in(tmp_path_factory.mktemp("p")) as place:
+        place.start_quickly()
         yield place
 
 

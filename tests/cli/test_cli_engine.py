@@ -20,18 +20,12 @@ from rucat_jupyter.cli.app import CODES
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 GUIDE = Path(__file__).parents[2] / "docs" / "cli.md"
 RUCAT = (sys.executable, "-m", "rucat_jupyter")
-QUICK_START = """
-[profiles.local]
-platform = "local"
-java_options = ["-XX:TieredStopAtLevel=1"]
-driver.memory = "1g"
-"""
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with place_in(tmp_path_factory.mktemp("e")) as place:
-        (place.root / "config" / "rucat.toml").write_text(QUICK_START)
+        place.start_quickly()
         place.env["PATH"] = f"{Path(sys.executable).parent}:{place.env['PATH']}"
         yield place
 

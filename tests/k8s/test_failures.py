@@ -21,6 +21,7 @@ import pytest
 from support import gateways
 from support.cluster import RESTRICTED, TestCluster
 from support.kube_place import give_rights
+from support.place import QUICK_JVM
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -55,7 +56,8 @@ class Rest:
     def create(self, name: str, **spec: Any) -> str:
         """Ask for a small engine; its id."""
         at = {"kubeconfig": str(self._kubeconfig), "namespace": self.namespace, **spec.pop("kubernetes", {})}
-        body = {"name": name, "profile": "k8s-small", "image": self.cluster.image, "kubernetes": at, **spec}
+        spec = {"image": self.cluster.image, "java_options": QUICK_JVM, **spec}
+        body = {"name": name, "profile": "k8s-small", "kubernetes": at, **spec}
         answer = self.http.post("/rucat/engines", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])

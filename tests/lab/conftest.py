@@ -16,12 +16,6 @@ from support.lab import LabNotebook, chromium, find_browser, write_notebook
 from support.place import JupyterServer, Place, place_in
 
 NO_BROWSER = "no Chromium: set RUCAT_TEST_CHROMIUM, or put chromium on PATH (Debian: apt-get install chromium)"
-QUICK_START = """
-[profiles.local]
-platform = "local"
-java_options = ["-XX:TieredStopAtLevel=1"]
-driver.memory = "1g"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +34,7 @@ def browser() -> Iterator[Any]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A private home; its end ends every process in it."""
     with place_in(tmp_path_factory.mktemp("lab")) as place:
-        (place.root / "config" / "rucat.toml").write_text(QUICK_START)
+        place.start_quickly()
         yield place
 
 
@@ -55,9 +49,11 @@ def lab(browser: Any, place: Place, server: JupyterServer) -> Iterator[Callable[
     """Open notebooks, each in a page of its own; kernels are ended with the test."""
     with ExitStack() as stack:
 
-        def open_notebook(name: str, cells: Sequence[str], *, width: int = 1280) -> LabNotebook:
+        def open_notebook(
+            name: str, cells: Sequence[str], *, width: int = 1280, kernel: dict[str, str] | None = None
+        ) -> LabNotebook:
             path = place.root / f"{name}.ipynb"
-            write_notebook(path, cells)
+            write_notebook(path, cells, kernel)
             page = browser.new_page(viewport={"width": width, "height": 900})
             stack.callback(page.close)
             return LabNotebook(page, server, path)

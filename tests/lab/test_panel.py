@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +167,21 @@ def test_what_others_do_shows_at_once_in_every_page(panel: Callable[..., Panel],
     for seen in pages:
         wait_until("no row", lambda: seen.row("far").count() == 0, SOON_S, pause_s=0.02)  # noqa: B023
         assert seen.book.errors == []
+
+
+def test_a_kernel_of_another_language_is_told(panel: Callable[..., Panel], place: Place, server: JupyterServer) -> None:
+    """An engine is not attached to a notebook in R: a notification says why, and the notebook stays as it is."""
+    folder = Path(place.env["JUPYTER_DATA_DIR"]) / "kernels" / "other"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Other", "language": "R"}))
+    server.create(name="far", **UNREACHABLE)
+    seen = panel("other", kernel={"name": "other", "display_name": "Other", "language": "R"})
+    seen.press("far", "Attach")
+    told = seen.page.locator(".jp-toast-message, .Toastify__toast")
+    seen.book.wait_for_text(told, "Engines are attached to Python notebooks; the kernel here is Other (R).", 10)
+    assert seen.page.locator(".jp-Notebook .jp-Cell").count() == 1
+    assert seen.book.errors == []
 
 
 def test_a_lost_server_shows_as_lost_and_comes_back_by_itself(

@@ -15,20 +15,13 @@ from support.place import Place, place_in, wait_until
 from rucat_jupyter import launch
 
 ENGINE = "shared"
-QUICK_START = """
-[profiles.local]
-platform = "local"
-java_options = ["-XX:TieredStopAtLevel=1"]
-driver.memory = "1g"
-"""
-"""A start takes a third of the time with one compiler less (facts: start)."""
 
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A private home; its end ends every process in it."""
     with place_in(tmp_path_factory.mktemp("n")) as place:
-        (place.root / "config" / "rucat.toml").write_text(QUICK_START)
+        place.start_quickly()
         yield place
 
 

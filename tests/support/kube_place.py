@@ -11,14 +11,15 @@ from rucat_jupyter import rights
 
 from .cluster import TestCluster
 from .notebook import Kernel
-from .place import Place, wait_until
+from .place import QUICK_JVM, Place, wait_until
 
 ENGINE = """
 import rucat_jupyter
 small = {{"request_cores": "100m"}}
 workers = {{"instances": {executors}, **small}}
 engine = rucat_jupyter.create({name!r}, profile="k8s-small", driver=small, executors=workers, image={image!r},
-                              wait={wait}, kubernetes={{"namespace": {namespace!r}}}, timeout_s=240)
+                              java_options={java}, kubernetes={{"namespace": {namespace!r}}},
+                              wait={wait}, timeout_s=240)
 print(engine.id)
 """
 """Several of them have to fit on a node with two cores."""
@@ -43,7 +44,9 @@ def give_rights(cluster: TestCluster, namespace: str, folder: Path, users: Seque
 
 def create(kernel: Kernel, cluster: TestCluster, namespace: str, name: str, *, executors: int = 1, wait: bool) -> str:
     """Create an engine from a notebook; its id."""
-    code = ENGINE.format(name=name, executors=executors, image=cluster.image, wait=wait, namespace=namespace)
+    code = ENGINE.format(
+        name=name, executors=executors, java=list(QUICK_JVM), image=cluster.image, wait=wait, namespace=namespace
+    )
     return kernel.run(code, timeout_s=300).stdout.split()[-1]
 
 

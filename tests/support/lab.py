@@ -38,9 +38,9 @@ def find_browser() -> str | None:
     return asked or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-def write_notebook(path: Path, cells: Sequence[str]) -> None:
+def write_notebook(path: Path, cells: Sequence[str], kernel: dict[str, str] | None = None) -> None:
     """A notebook of code cells."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    kernel = kernel or {"name": "python3", "display_name": "Python 3", "language": "python"}
     blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     made = [{**blank, "id": f"c{i}", "source": source} for i, source in enumerate(cells)]
     body = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}

@@ -42,6 +42,16 @@ def processes_with(text: str) -> list[psutil.Process]:
     return found
 
 
+QUICK_JVM = ("-XX:TieredStopAtLevel=1",)
+"""A start takes a third less processor time with one compiler less (facts: start)."""
+QUICK_START = f"""
+[profiles.local]
+platform = "local"
+java_options = {list(QUICK_JVM)}
+driver.memory = "1g"
+"""
+
+
 class Place:
     """A private home: environment, data directory, and everything started in it."""
 
@@ -92,6 +102,10 @@ class Place:
         name = f"rucat-{engine_id}-" + (f"{run}" if run else "")
         found = processes_with(f"{self.data_dir}/runs/{name}")
         return [process for process in found if _is_java(process)]
+
+    def start_quickly(self) -> None:
+        """Have engines of the profile local start in less time, whatever they are slower at later."""
+        (self.root / "config" / "rucat.toml").write_text(QUICK_START)
 
     def run_python(self, code: str, *args: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a script in a process of its own in this place."""
