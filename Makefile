@@ -6,13 +6,14 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PYTEST = $(PYTHON) -m pytest
 # Most tests wait for an engine most of their time: two at once take little more than half as long.
 WORKERS ?= 2
-SIDE_BY_SIDE = -n $(WORKERS) --no-loadscope-reorder
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 NUMBER ?= 0
 PORT ?= 6443
 BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
 # Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
-AGAIN = $(PYTEST) --last-failed --last-failed-no-failures=none --cov --cov-append --cov-report=
+COVERED = $(PYTEST) --cov --cov-append --cov-report= --durations=25
+AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(COVERED) --last-failed --last-failed-no-failures=none; }
 # Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
 BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build
 JLPM = cd labextension && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
@@ -76,7 +77,9 @@ check: lint jest $(PANEL)
 
 test: lint jest $(PANEL)
 	@$(BUILT) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]
-	$(PYTEST) $(SIDE_BY_SIDE) --durations=60 --cov --cov-report= || { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(AGAIN); }
+	$(PYTHON) -m coverage erase
+	$(COVERED) $(SIDE_BY_SIDE) -m "not cluster" || $(AGAIN)
+	$(COVERED) -m cluster || $(AGAIN)
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report $(CORE) --fail-under=100
 

@@ -1,7 +1,7 @@
 """Keeps the tests apart from the user's machine, and fails the run when anything they started is left.
 
 * The whole run lives in one folder of the temp dir (``TMPDIR`` points into it); it is removed at the end. Of several
-  workers (``-n 2``) each has a folder in there; all tests on the cluster go to one of them, else to a worker by file.
+  workers (``-n 2``) each has a folder in there.
 * Every test gets a home, a data directory and Jupyter folders of its own.
 * After the last test no process may know that folder (by argument, environment or working directory), and nothing
   may be left in its temp dir or among its sockets: else the run fails, says what it was, and ends it.
@@ -32,7 +32,6 @@ from support.cluster import (  # noqa: F401  (fixtures for every test)
     restricted_namespace,
     surreal_url,
 )
-from xdist.scheduler import LoadFileScheduling
 
 from tools.leftovers import describe_and_kill, left_processes
 
@@ -40,7 +39,6 @@ ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
 SOMETHING_LEFT = 7
 """Exit code of a run whose tests left something: another run cannot make it good."""
-ON_CLUSTER = ("tests/cluster/", "tests/k8s/")
 NUMBERS = itertools.count(1)
 KEPT_VARIABLES = ("RUCAT_TEST_",)
 PIP_CACHE = "Library/Caches/pip" if sys.platform == "darwin" else ".cache/pip"
@@ -75,19 +73,6 @@ def _root(config: pytest.Config) -> Path:
     root = Path(os.environ["TMPDIR"]).parent / worker
     root.mkdir(mode=0o700)
     return root
-
-
-class _ByFile(LoadFileScheduling):
-    """Gives workers whole files, in their order; what needs the cluster is as one file, for there is one cluster."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = super()._split_scope(nodeid)
-        return "cluster" if path.startswith(ON_CLUSTER) else path
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
-    """Say which worker gets which tests."""
-    return _ByFile(config, log)
 
 
 def _environment(folder: Path) -> dict[str, str]:
