@@ -313,7 +313,7 @@ def test_completion_answers_with_and_without_a_gateway(place: Place, mine: Kerne
         os.kill(pid, signal.SIGCONT)
     os.kill(pid, signal.SIGKILL)
     assert mine.timed_complete("%rucat logs ") < 0.8
-    assert place.gateway_pid is None  # Tab starts none
+    wait_until("no gateway: Tab starts none", lambda: place.gateway_pid is None, 5)
 
 
 @pytest.mark.parametrize("verb", VERBS)
