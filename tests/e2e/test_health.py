@@ -215,7 +215,7 @@ async def test_running_is_seen_at_once(new_life: Life) -> None:
             await asyncio.sleep(0.02)
         lag_s = await life.until(lambda h: h.ready, 10)
         print(f"ready {time.monotonic() - life.started:.2f} s after the start, {lag_s:.2f} s after the port")
-        assert lag_s < 5.0
+        assert lag_s < 2.0
         await _until_activity(pulse, lambda a: not a.running)
         await life.sql("VALUES (1)")
         assert life.said[-1] == READY

@@ -234,7 +234,7 @@ def test_a_cancel_before_the_job_is_not_lost(
     assert LINE.fullmatch(cell.error), cell.error
     wait_until("a late job", lambda: max(job["jobId"] for job in spark_ui("jobs")) > last_job, 5)
     wait_until("no task but theirs", lambda: active_tasks() == 1, 3 - (time.monotonic() - begun))
-    wait_until("no job but theirs", lambda: len(spark_ui("jobs?status=running")) == 1, 10)
+    wait_until("no job but theirs", lambda: len(spark_ui("jobs?status=running")) == 1, 3 - (time.monotonic() - begun))
     assert mine.run("print(spark.table('kept').count())").stdout == "3\n"
     assert end_of_theirs().stdout == "1\n"
 
