@@ -11,8 +11,8 @@ NUMBER ?= 0
 PORT ?= 6443
 BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
-# Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
 COVERED = $(PYTEST) --cov --cov-append --cov-report= --durations=25
+# Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
 AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(COVERED) --last-failed --last-failed-no-failures=none; }
 # Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
 BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build

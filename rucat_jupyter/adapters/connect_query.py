@@ -74,10 +74,11 @@ class QueryTier:
         """
         pace = self._rhythm.pace
         hard_s = max(pace.hard_deadline_s, soft_s + pace.deadline_s)
-        queries = {self._ask(hard_s)}
+        first = self._ask(hard_s)
+        queries = {first}
         try:
             while not (await asyncio.wait(queries, timeout=soft_s))[0]:
-                if await self._service.is_prompt() and not any(query.done() for query in queries):
+                if await self._service.is_prompt() and not first.done():
                     self._miss(f"the service answers, but a query got no answer within {soft_s:g} s")
                     self._attempt += 1  # another session, which does not wait for the first one's query
                     queries.add(self._ask(hard_s))

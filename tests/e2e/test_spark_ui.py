@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -32,6 +31,7 @@ spark.sql("select id % 3 as k, count(*) as n from range(0, 1000, 1, 4) group by 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with place_in(tmp_path_factory.mktemp("ui")) as place:
+        place.start_quickly()
         yield place
 
 
@@ -39,8 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def server(place: Place) -> JupyterServer:
     """A Jupyter server as JupyterHub starts it, with an engine that has run something."""
     server = place.jupyter(base_url="/user/x/")
-    spec: dict[str, Any] = {"driver": {"memory": "1g"}, "java_options": ["-XX:TieredStopAtLevel=1"]}
-    server.create(name="shown", **spec)
+    server.create(name="shown")
     server.wait_for("shown", "Running")
     done = place.run_python(WORK)
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from cluster import cache
+
 BRIDGE = Path(__file__).parent / "ws_bridge"
 INSTALL_LIMIT_S = 240
 USER, PASSWORD = "root", "a password"
@@ -75,7 +77,7 @@ class SurrealServer:
 def install() -> Path:
     """Return the folder ``node_modules`` with the engine, installed the first time; raises CannotInstall."""
     package = (BRIDGE / "package.json").read_bytes()
-    folder = _cache() / f"surrealdb-{hashlib.sha256(package).hexdigest()[:12]}"
+    folder = cache.folder() / f"surrealdb-{hashlib.sha256(package).hexdigest()[:12]}"
     if not folder.is_dir():
         fresh = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")  # a half-done one never has the name
         try:
@@ -121,12 +123,6 @@ def _npm_install(folder: Path) -> None:
         words = " ".join(line for line in done.stderr.splitlines() if "npm error" in line) or done.stderr
         raise CannotInstall(f"npm install of the SurrealDB engine failed: {' '.join(words.split())[:300]}")
     shutil.rmtree(folder / ".npm", ignore_errors=True)
-
-
-def _cache() -> Path:
-    """Outside the repository and outside the run's own home, which is empty each time."""
-    named = os.environ.get("RUCAT_TEST_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(named) if named else Path.home() / ".cache") / "rucat-tests"
 
 
 def _wheel() -> Path:
