@@ -1,24 +1,33 @@
 """Read an engine's log by lines, follow it across rotation, and keep it within bounds.
 
 The JVM and its children write the file themselves, in append mode, so that it goes on with no gateway alive.
-It is rotated by copy and truncation, which such writers survive: ``engine.log.1`` holds what was before. Lines
-written between the copy and the truncation, some microseconds, are lost.
+It is rotated by copy and truncation, which such writers survive: ``engine.log.1`` holds what was before, and when
+that is not all, says first how much is no longer kept. So every byte has one position, counted from the log's first,
+and a reader finds its place again after any number of rotations. Lines written between the copy and the truncation,
+some microseconds, are lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from .runs import open_private
 
 MAX_BYTES = 10 * 1024 * 1024
 FOLLOW_S = 0.2
 _CHUNK = 1 << 20
+_DROPPED = "[{} bytes of the log before this line are not kept]"
+_HEAD = re.compile(re.escape(_DROPPED + "\n").replace(r"\{\}", r"(\d+)").encode())
+_turning = threading.Lock()
+"""Held while the two files of a log are changed, and while they are read together."""
 
 
 def older(log: Path) -> Path:
@@ -36,11 +45,15 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
         return False
     draft = log.with_name(log.name + ".new")
     draft.unlink(missing_ok=True)
-    with log.open("r+b") as source, open_private(draft, os.O_EXCL) as target:
-        source.seek(size - max_bytes if size > 2 * max_bytes else 0)
-        shutil.copyfileobj(source, target, _CHUNK)
+    with _turning, log.open("r+b") as source:
+        start = size - max_bytes if size > 2 * max_bytes else 0
+        source.seek(start)
+        with open_private(draft, os.O_EXCL) as target:
+            if dropped := _kept(log).turn + start:
+                target.write(f"{_DROPPED.format(dropped)}\n".encode())
+            shutil.copyfileobj(source, target, _CHUNK)
+        draft.replace(older(log))
         source.truncate(0)
-    draft.replace(older(log))
     return True
 
 
@@ -101,28 +114,28 @@ async def lines(log: Path, tail: int | None, follow: Callable[[], bool] | None =
 
 
 class _Reader:
-    """Reads on where it stopped, from the older file into the newer one, and notices a rotation between."""
+    """Reads on where it stopped, in whichever file that is now, and tells what it came too late for."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._older = older(log)
-        self._rotation = _identity(self._older)
-        self._is_in_older = self._rotation is not None
-        self._offset = 0
+        self._at = 0
         self._partial: list[bytes] = []
 
     def read(self) -> list[str]:
         """The next complete lines; empty at the end of what there is now."""
         while True:
-            if not self._is_in_older and _identity(self._older) != self._rotation:
-                self._rotation, self._is_in_older = _identity(self._older), True
-            data = _read(self._older if self._is_in_older else self._log, self._offset)
-            self._offset += len(data)
+            with _turning:
+                kept = _kept(self._log)
+                if (dropped := kept.first - self._at) > 0:
+                    self._at = kept.first
+                    return [*self.rest(), _DROPPED.format(dropped)]
+                if self._at < kept.turn:
+                    data = _read(older(self._log), kept.head + self._at - kept.first)
+                else:
+                    data = _read(self._log, self._at - kept.turn)
+            self._at += len(data)
             if not data:
-                if not self._is_in_older:
-                    return []
-                self._is_in_older, self._offset = False, 0
-                continue
+                return []
             if complete := self._split(data):
                 return complete
 
@@ -150,12 +163,28 @@ def _read(path: Path, offset: int) -> bytes:
         return b""
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+class _Kept(NamedTuple):
+    """Where the bytes of a log are, by their positions in all that was ever written."""
+
+    first: int = 0
+    """The position of the first one that is kept."""
+    turn: int = 0
+    """The position from which on they are in the log itself, and no longer in the older file."""
+    head: int = 0
+    """How many bytes the older file begins with that are not the log's."""
+
+
+def _kept(log: Path) -> _Kept:
     try:
-        stat = path.stat()
+        with older(log).open("rb") as file:
+            head = _HEAD.match(file.read(256))
+            size = file.seek(0, os.SEEK_END)
     except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
+        return _Kept()
+    if head is None:
+        return _Kept(turn=size)
+    first = int(head[1])
+    return _Kept(first, first + size - head.end(), head.end())
 
 
 def _text(line: bytes) -> str:

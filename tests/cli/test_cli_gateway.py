@@ -191,6 +191,31 @@ def test_an_interrupt_at_any_moment_is_quiet(place: Place) -> None:
         assert b"Traceback" not in stderr or is_early, stderr
 
 
+LOST = """
+import signal, sys, time, weakref
+from rucat_jupyter import __main__, cli
+
+class Thing: pass
+
+def run(serve):
+    thing = Thing()
+    watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing  # as a signal that comes in the middle of a callback: what is raised there goes nowhere
+    time.sleep(20)
+
+cli.run = run
+__main__.main()
+"""
+
+
+def test_an_interrupt_that_a_callback_swallows_is_not_lost() -> None:
+    """Whole libraries are loaded on the way to a verb, and call back: the signal comes again, when that is over."""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
+    assert time.monotonic() - began < 10
+
+
 def test_no_gateway_is_started_for_help_doctor_or_tab(tmp_path_factory: pytest.TempPathFactory, place: Place) -> None:
     """Only verbs that need one start one."""
     folder = tmp_path_factory.mktemp("none")

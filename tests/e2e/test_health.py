@@ -154,12 +154,21 @@ class Life:
 
     async def sql(self, *statements: str) -> str:
         """Run statements by a client of its own, and return what it prints."""
+        out, code = await self._client(*statements)
+        assert code == 0
+        return out
+
+    async def stop_context(self, folder: Path) -> None:
+        """Make a zombie of it. The query that does it ends by an error, when the context is gone before its end."""
+        self.is_usable = False
+        await self._client(f"ADD JAR '{make_jar(folder)}'", CALL)
+
+    async def _client(self, *statements: str) -> tuple[str, int | None]:
         client = await asyncio.create_subprocess_exec(
             sys.executable, "-c", SQL, await self.remote(), *statements, stdout=subprocess.PIPE
         )
         out, _ = await within(60, client.communicate())
-        assert client.returncode == 0
-        return out.decode()
+        return out.decode(), client.returncode
 
     @asynccontextmanager
     async def busy(self, seconds: float) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -301,8 +310,7 @@ async def test_a_stopped_context_is_found(life: Life, tmp_path: Path) -> None:
     """A SparkContext stopped in a live process, whose service still answers: found, and past help."""
     async with life.watched() as pulse:
         await life.until(lambda h: h.ready, 10)
-        life.is_usable = False
-        await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
+        await life.stop_context(tmp_path)
         found_s = await life.until(lambda h: h.context_stopped, 30)
         print(f"stopped context found after {found_s:.2f} s (query every 1 s): {pulse.health.message}")
         assert pulse.health.is_zombie
@@ -369,8 +377,7 @@ async def test_a_zombie_is_found_within_30_s(life: Life, tmp_path: Path) -> None
     """A stopped SparkContext is found within 30 s at the everyday pace."""
     async with life.watched(EVERYDAY):
         await life.until(lambda h: h.ready, 10)
-        life.is_usable = False
-        await life.sql(f"ADD JAR '{make_jar(tmp_path)}'", CALL)
+        await life.stop_context(tmp_path)
         print(f"found after {await life.until(lambda h: h.context_stopped, 30):.1f} s")
 
 

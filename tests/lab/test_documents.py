@@ -90,7 +90,6 @@ def test_a_log_is_followed_and_hostile_lines_are_text(book: LabNotebook, place: 
     assert book.errors == []
 
 
-@pytest.mark.xfail(reason="open defect: after some 50 MB in a burst the last line is not shown")
 def test_100_mb_of_log_stay_within_5_mb(book: LabNotebook, place: Place, engine: dict[str, Any]) -> None:
     """Of the page's heap, while all of it is read; few lines are drawn, and the last one is."""
     show(book, "logs", engine)
@@ -109,7 +108,6 @@ def test_100_mb_of_log_stay_within_5_mb(book: LabNotebook, place: Place, engine:
     assert book.errors == []
 
 
-@pytest.mark.xfail(reason="open defect: no frame with the UI's pages is found within 20 s after the test before it")
 def test_the_spark_ui_has_not_jupyters_origin(book: LabNotebook, server: JupyterServer, engine: dict[str, Any]) -> None:
     """Its pages work, their scripts reach nothing of Jupyter, and without a cookie their addresses are 403."""
     show(book, "spark-ui", engine)
