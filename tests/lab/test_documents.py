@@ -111,14 +111,15 @@ def test_100_mb_of_log_stay_within_5_mb(book: LabNotebook, place: Place, engine:
 def test_the_spark_ui_has_not_jupyters_origin(book: LabNotebook, server: JupyterServer, engine: dict[str, Any]) -> None:
     """Its pages work, their scripts reach nothing of Jupyter, and without a cookie their addresses are 403."""
     show(book, "spark-ui", engine)
-    frame = wait_until("a page", lambda: next((f for f in book.page.frames if "/ui/jobs/" in f.url), None), 20)
+    frame = book.page.locator(".jp-Rucat-ui-frame").element_handle().content_frame()
+    frame.wait_for_url("**/ui/jobs/", timeout=20_000)
     for name, page, rows in (
         ("Executors", "executors/", 4),
         ("SQL / DataFrame", "SQL/", 0),
         ("Connect", "connect/", 1),
     ):
         frame.get_by_role("link", name=name, exact=True).click()
-        wait_until(name, lambda: frame.url.endswith(f"/ui/{page}"), 20)  # noqa: B023
+        frame.wait_for_url(f"**/ui/{page}", timeout=20_000)
         wait_until("rows", lambda: frame.locator("tbody tr").count() >= rows, 20)  # noqa: B023
         assert httpx.get(frame.url, trust_env=False).status_code == 403
     assert book.errors == []
