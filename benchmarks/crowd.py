@@ -24,6 +24,7 @@ from .stub import LISTENS
 WITH_WORK = {"min": 0, "max": 2}
 AT_ONCE = 16
 """Creates under way at once."""
+LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,13 @@ class Gateway:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(one, range(count)))
 
-    def wait_until_all_run(self, count: int) -> None:
-        """Wait until no engine is Pending; then all are Running."""
-        wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=2.0)  # each look reads them all
+    def wait_until_all_run(self, on: Ground, count: int) -> None:
+        """Wait until no engine is Pending; then all are Running.
+
+        Each look at a list reads all of it, a thousand records: so the pods are waited for first, as on the raw side.
+        """
+        wait_for(partial(_all_run, on), "all pods run", pause_s=LOOK_S)
+        wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=LOOK_S)
         running = len(self._page("Running", 0))
         if running != count:
             raise RuntimeError(f"{running} of {count} engines are Running")
@@ -169,7 +174,7 @@ def post_all(on: Ground, plain: Raw, count: int) -> float:
     began = time.perf_counter()
     for each in made:
         plain.post(each)
-    wait_for(partial(_all_run, on), "all pods run", pause_s=0.5)
+    wait_for(partial(_all_run, on), "all pods run", pause_s=LOOK_S)
     return time.perf_counter() - began
 
 

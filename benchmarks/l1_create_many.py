@@ -33,7 +33,7 @@ def _figures(many: Crowd, count: int, pairs: int) -> list[Figure]:
 
             def work() -> None:
                 gateway.create(many.spec(), count)
-                gateway.wait_until_all_run(count)
+                gateway.wait_until_all_run(many.on, count)
 
             wall_s, used_cores = cores(gateway.process, work)
         used["ours"].append(Sample(used_cores))

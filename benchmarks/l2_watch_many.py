@@ -49,7 +49,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         for count in counts:
             with gateway_in_pod(on, folder) as gateway:
                 gateway.create(many.spec(), count)
-                gateway.wait_until_all_run(count)
+                gateway.wait_until_all_run(many.on, count)
                 ours.add(gateway.process, seconds)
                 ends = [_end(many, gateway, engine) for engine in gateway.running(5 if quick else 20)]
             with pod(on, _bare(many)) as name:

@@ -23,8 +23,9 @@ async def within(seconds: float | None, work: Awaitable[T]) -> T:
         await asyncio.wait({task}, timeout=seconds)
         is_late = not task.done()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
     if is_late:
         raise asyncio.TimeoutError
     return task.result()

@@ -79,7 +79,8 @@ The heap is ``driver.memory``.
 _ALLOWED_OPTION = re.compile("|".join(f"(?:{option})" for option in JAVA_OPTIONS))
 _COLLECTOR = re.compile(_COLLECTORS)
 _UNITS_KB = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"})
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+_ESCAPED = re.compile("[" + re.escape("".join(_ESCAPES)) + "]")
 
 
 def is_memory(text: str) -> bool:
@@ -117,7 +118,7 @@ def quoted(word: str) -> str:
 
     The rules are those of the java launcher's manual page, "Java Command-Line Argument Files".
     """
-    return f'"{word.translate(_ESCAPES)}"'
+    return f'"{_ESCAPED.sub(lambda found: _ESCAPES[found[0]], word)}"'
 
 
 def argfile(words: Iterable[str]) -> bytes:

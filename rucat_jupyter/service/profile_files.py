@@ -43,12 +43,13 @@ class ProfileFiles:
         self._gateway = gateway
         self._default = default
         self._idle_timeout_s = idle_timeout_s
+        self._files = [folder / FILE for folder, _ in _folders()]
         self._stamps: list[tuple[str, ...]] | None = None
         self._limits: dict[str, object] = {}
 
     async def refresh(self) -> None:
         """Read the files again where one has changed; a handful of small files, so no thread."""
-        stamps = [_stamp(folder / FILE) for folder, _ in _folders()]
+        stamps = [_stamp(file) for file in self._files]
         if stamps == self._stamps:
             return
         self._stamps = stamps
