@@ -245,7 +245,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "started, and it answers",
         lambda f: f.engine.state is State.PENDING and f.memory.health.ready,
-        lambda f: Confirm(),
+        lambda f: Confirm(f.seen.executors),
     ),
     Rule(
         "running, and silent",

@@ -32,7 +32,9 @@ class Start(Step):
 
 @dataclass(frozen=True)
 class Confirm(Step):
-    """Write Running: the Spark Connect service has answered."""
+    """Write Running: the Spark Connect service has answered; and the executors that are seen by then."""
+
+    executors: Executors | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,10 @@ def _(step: Claim, engine: Engine) -> tuple[Changes, Line | None]:
 
 @record_of.register
 def _(step: Confirm, engine: Engine) -> tuple[Changes, Line | None]:
-    return {"state": State.RUNNING, "message": "", "started_at": STORE_NOW}, Line(ACTOR, "running")
+    changes: Changes = {"state": State.RUNNING, "message": "", "started_at": STORE_NOW}
+    if step.executors is not None:
+        changes = {**changes, "executors": step.executors}
+    return changes, Line(ACTOR, "running")
 
 
 @record_of.register

@@ -497,6 +497,10 @@ def test_other_executors_are_written_once_and_never_before_a_verdict() -> None:
     assert step_of(engine(state=State.RUNNING, target=Target.STOPPED), seen) == Stop()
     assert isinstance(step_of(engine(), replace(seen, end=End(Reason.IMAGE_PULL, "no"))), Condemn)
     assert record_of(Count(two), ENGINE) == ({"executors": two}, None)
+    confirmed = step_of(engine(), seen, Memory(NOW, health=Health(ready=True)))
+    assert confirmed == Confirm(two)  # one write for both
+    assert written(engine(), confirmed).executors == two
+    assert written(engine(executors=two), Confirm()).executors == two
     for step in (Claim(), Settle(None, "stopped")):
         assert written(engine(state=State.STOPPED, executors=two), step).executors is None
 
