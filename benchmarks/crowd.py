@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,16 +71,20 @@ class Gateway:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(one, range(count)))
 
-    def wait_until_all_run(self, on: Ground, count: int) -> None:
-        """Wait until no engine is Pending; then all are Running.
+    def wait_until_all_run(self, on: Ground, count: int) -> float:
+        """Wait until all engines are Running; returns when the last one was, in seconds since the epoch.
 
-        Each look at a list reads all of it, a thousand records: so the pods are waited for first, as on the raw side.
+        Each look at a list reads all of it, a thousand records: so the pods are waited for first, as on the raw side,
+        and the records' own times tell how long it took, not the looks.
         """
         wait_for(partial(_all_run, on), "all pods run", pause_s=LOOK_S)
-        wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=LOOK_S)
-        running = len(self._page("Running", 0))
-        if running != count:
-            raise RuntimeError(f"{running} of {count} engines are Running")
+        wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=2.0)
+        running = self._page("Running", 0)
+        if len(running) != count:
+            raise RuntimeError(f"{len(running)} of {count} engines are Running")
+        return max(
+            datetime.fromisoformat(engine["started_at"].replace("Z", "+00:00")).timestamp() for engine in running
+        )
 
     def _page(self, status: str, limit: int) -> list[dict[str, Any]]:
         asked = {"status": status, **({"limit": limit} if limit else {})}

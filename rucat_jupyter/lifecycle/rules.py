@@ -263,8 +263,10 @@ RULES: tuple[Rule, ...] = (
         lambda f: Note(_words(f)),
     ),
     Rule(
-        "its executors are others than it says",
-        lambda f: f.seen.executors is not None and f.seen.executors != f.engine.executors,
+        "running, its executors are others than it says",
+        lambda f: (
+            f.engine.state is State.RUNNING and f.seen.executors is not None and f.seen.executors != f.engine.executors
+        ),
         lambda f: Count(_given(f.seen.executors)),
     ),
     Rule(

@@ -34,7 +34,10 @@ class AskVerb(Protocol):
 
 
 class Acts:
-    """One method for each kind of step, on one platform and the store."""
+    """One method for each kind of step, on one platform and the store.
+
+    ``on_change`` is called after each change of the store, with the record that was written, None if it was removed.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Acts:
         ask: AskVerb,
         time: Timekeeper,
         pace: Pace,
-        on_change: Callable[[], None],
+        on_change: Callable[[Engine | None], None],
     ) -> None:
         self._platform = platform
         self._store = store
@@ -101,7 +104,7 @@ class Acts:
         await self._outside(engine, self._platform.clean(engine))  # kept logs go too
         await self.from_store(self._store.remove(engine, Line(ACTOR, "deleted")))
         log.info("%s %s -> gone", engine.id, status_of(engine).value)
-        self._on_change()
+        self._on_change(None)
         return self._time.now()  # to be forgotten
 
     @do.register
@@ -166,7 +169,7 @@ class Acts:
         level = logging.DEBUG if line is None else logging.INFO
         why = f": {line.reason}" if line and line.reason else ""
         log.log(level, "%s %s -> %s%s", engine.id, status_of(engine).value, status_of(new).value, why)
-        self._on_change()
+        self._on_change(new)
 
     def _failure(self, exc: PlatformError) -> Failure:
         told = exc.details.get("reason")

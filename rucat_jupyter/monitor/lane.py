@@ -24,7 +24,7 @@ from .vitals import Vitals
 log = logging.getLogger(__name__)
 EVENTS = "events"
 AT_HAND = timedelta(seconds=1)
-"""So long a record that was read for a look need not be read again; what is done on it is compare-and-set anyway."""
+"""So long a record that was read or written need not be read for a look; what is done on it is compare-and-set."""
 OUTSIDE = (Start, Stop, Clean, Remove, Ask)
 """Steps that, when they change nothing, are repeated ever more seldom."""
 
@@ -61,17 +61,29 @@ class Lane:
         self._failures = Attempts(pace.retry_s)
         self._repeats = Attempts(pace.repeat_s)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._just_read: dict[str, tuple[datetime, Engine]] = {}
+        self._at_hand: dict[str, tuple[datetime, Engine]] = {}
+        self._changed: set[str] = set()  # records that may have changed since they were last read
 
     # --- loop ---------------------------------------------------------------------------------------------
 
     def wake(self, engine_id: str, just_read: Engine | None = None) -> None:
-        """Look at an engine now, or again if it is being looked at; its record may be at hand."""
-        now = self._time.now()
+        """Look at an engine whose record may have changed, or has just been read, now, or again after this look."""
         if just_read is not None:
-            self._just_read[engine_id] = now, just_read
-        self._agenda.put(engine_id, now)
+            self._at_hand[engine_id] = self._time.now(), just_read
+        else:
+            self._at_hand.pop(engine_id, None)
+            self._changed.add(engine_id)
+        self.stir(engine_id)
+
+    def stir(self, engine_id: str) -> None:
+        """Look at an engine whose life may have changed, now, or again after this look."""
+        self._agenda.put(engine_id, self._time.now())
         self._woken.set()
+
+    def keep(self, engine: Engine) -> None:
+        """Have a record at hand that this look has written, unless it may have changed meanwhile."""
+        if engine.id not in self._changed:
+            self._at_hand[engine.id] = self._time.now(), engine
 
     async def run(self) -> None:
         """Look at whatever is due, for ever; ends only by being cancelled."""
@@ -95,7 +107,7 @@ class Lane:
             try:
                 async for engine_id in self.platform.changes():
                     broke_at = None
-                    self.wake(engine_id)
+                    self.stir(engine_id)
             except (RucatError, OSError) as exc:
                 log.warning("platform %s: its events broke off, will follow again: %s", self.platform.name, exc)
                 broke_at = broke_at or self._time.to_store(self._time.now())
@@ -138,9 +150,9 @@ class Lane:
 
     async def _read(self, due: Sequence[str]) -> list[Engine]:
         """The records of the engines that are ours to look after; the others are forgotten."""
-        old, just_read = self._time.now() - AT_HAND, self._just_read
-        found = {engine_id: engine for engine_id, (at, engine) in just_read.items() if at > old}
-        self._just_read = {}
+        self._changed.difference_update(due)
+        at_hand = [self._at_hand.pop(engine_id) for engine_id in due if engine_id in self._at_hand]
+        found = {engine.id: engine for at, engine in at_hand if self._time.now() - at < AT_HAND}
         rest = [engine_id for engine_id in due if engine_id not in found]
         if rest:
             found |= {engine.id: engine for engine in await self._acts.from_store(self._store.some(rest))}

@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from ..deadline import within
+from ..engine import Engine
 from ..errors import RucatError
 from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
@@ -62,8 +64,13 @@ class Monitor:
         self._shares = Shares(store, gateway_id, host, self._pace.lost_s)
         self._troubles = {name: Troubles(name, self._store_now) for name in platforms}
         self._beat_failed: Trouble | None = None
-        vitals = {name: Vitals(platform, store, prober, self._time, self.wake) for name, platform in platforms.items()}
-        self._lanes = {
+        vitals = {
+            name: Vitals(
+                platform, store, prober, self._time, lambda engine_id, of=name: self._lanes[of].stir(engine_id)
+            )
+            for name, platform in platforms.items()
+        }
+        self._lanes: dict[str, Lane] = {
             name: Lane(
                 platform,
                 store,
@@ -75,7 +82,7 @@ class Monitor:
                     ask=ask,
                     time=self._time,
                     pace=self._pace,
-                    on_change=on_change,
+                    on_change=partial(self._saved, name),
                 ),
                 troubles=self._troubles[name],
                 shares=self._shares,
@@ -108,6 +115,14 @@ class Monitor:
         """Look at an engine now; cheap, for an id that nobody knows too."""
         for lane in self._lanes.values():
             lane.wake(engine_id)
+
+    def _stir(self, platform: str, engine_id: str) -> None:
+        self._lanes[platform].stir(engine_id)
+
+    def _saved(self, platform: str, engine: Engine | None) -> None:
+        if engine is not None:
+            self._lanes[platform].keep(engine)
+        self._on_change()
 
     def out_of_reach_s(self, engine_id: str) -> float | None:
         """For how many seconds the platform has been out of reach for an engine; None: it is not, or nobody knows."""

@@ -346,10 +346,31 @@ async def test_a_record_that_was_read_long_before_the_look_is_read_again() -> No
     await asyncio.sleep(5)
     lane = process.monitor._lanes["local"]
     lane.wake(engine_id, just_read=await process.own_store.get(engine_id))
-    lane._just_read[engine_id] = (lane._time.now() - timedelta(seconds=2), lane._just_read[engine_id][1])
+    lane._at_hand[engine_id] = (lane._time.now() - timedelta(seconds=2), lane._at_hand[engine_id][1])
     wire.names.clear()
     await asyncio.sleep(0.5)
     assert "store.some begins" in wire.names
+    await world.close()
+
+
+@in_virtual_time
+async def test_a_record_that_a_look_has_written_is_read_again_once_somebody_says_that_it_changed() -> None:
+    """It is at hand for the next look of its life; what a person changed during the look is never missed."""
+    world = World()
+    process = await world.process()
+    engine = await process.own_store.get(await running(world))
+    await asyncio.sleep(5)
+    lane = process.monitor._lanes["local"]
+    lane.keep(engine)
+    lane.stir(engine.id)
+    assert engine.id in lane._at_hand
+    lane.wake(engine.id)
+    assert engine.id not in lane._at_hand
+    lane.keep(engine)  # what the look of before the wake has written
+    assert engine.id not in lane._at_hand
+    await asyncio.sleep(0.5)  # the look that it woke has read
+    lane.keep(engine)
+    assert engine.id in lane._at_hand
     await world.close()
 
 

@@ -137,7 +137,7 @@ class Lives:
                 end = end_of_pod(pod, text, was_running=engine.state is State.RUNNING)
                 kept = await asyncio.to_thread(self._archive.put, engine.run_name, end)
             return Observation(Presence.ENDED, end=kept.end)
-        counted = site.count(engine) if is_wanted(engine) and engine.state is State.RUNNING else None
+        counted = site.count(engine) if is_wanted(engine) else None
         blocked, leaving = site.blocked(engine.id), going(pod)
         if leaving is not None:
             return Observation(Presence.ALIVE, end=leaving, executors=counted, blocked=blocked)
@@ -146,7 +146,8 @@ class Lives:
             words = f"node {node} does not report: the API says NotReady" if is_node_silent(pod) else ""
             return Observation(Presence.ALIVE, words, executors=counted, blocked=blocked)
         phase = site.phase(pod, engine.id)
-        return Observation(Presence.ALIVE, phase.message, phase.end, waits_for=phase.reason, blocked=blocked)
+        told = (phase.message, phase.end)
+        return Observation(Presence.ALIVE, *told, executors=counted, waits_for=phase.reason, blocked=blocked)
 
     def _gone(self, engine: Engine, last: Json) -> End:
         if has_ended(last):

@@ -158,7 +158,8 @@ class Site:
             engine.spec, pods, self._told, lost, self._refused.get(run, ""), datetime.now(timezone.utc)
         )
         if found.running + found.pending < found.wanted:
-            self._ask_log(engine)
+            if engine.state is State.RUNNING:
+                self._ask_log(engine)
         else:
             self._refused.pop(run, None)
         return found
