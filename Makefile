@@ -16,7 +16,8 @@ COVERED = $(PYTEST) --cov --cov-append --cov-report= --durations=25
 AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(COVERED) --last-failed --last-failed-no-failures=none; }
 # Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
 BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build
-JLPM = cd labextension && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
+# With a temp folder of its own: jupyter-builder and node leave theirs behind.
+JLPM = cd labextension && tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && TMPDIR="$$tmp" PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
 PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"

@@ -10,6 +10,7 @@ const swc = {
 
 module.exports = {
   testEnvironment: 'jsdom',
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   testRegex: 'src/.*/?__tests__/.*\\.spec\\.tsx?$',
   setupFiles: ['<rootDir>/jest.setup.js'],
   moduleNameMapper: {
