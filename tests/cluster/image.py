@@ -21,6 +21,9 @@ PACKAGES = "python3,openjdk-17-jre-headless,tini"
 UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log")
 SPARK_PARTS = ("bin", "sbin", "jars", "python")
 ENTRY_POINT = (Path(__file__).parent / "entrypoint.sh").read_text()
+ALONE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child")
+"""Before a command that mounts: its mounts and children end with it, also when it is killed, so that whoever removes
+its folder never walks into this machine's /proc."""
 TAR = ("tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
 
 
@@ -35,7 +38,7 @@ def base_layer() -> Path:
     def build(work: Path) -> None:
         root = work / "root"
         include = f"--include={PACKAGES}"
-        cache.run("debootstrap", "--variant=minbase", include, versions.DEBIAN, root)
+        cache.run(*ALONE, "debootstrap", "--variant=minbase", include, versions.DEBIAN, root)
         for name in UNUSED:
             shutil.rmtree(root / name, ignore_errors=True)
             (root / name).mkdir()

@@ -16,7 +16,7 @@ import pytest
 from support.cluster import ApiServer, TestCluster, delete_node
 from support.inside import client_pod
 
-from cluster import cache, spaces, surreal, up, versions
+from cluster import cache, image, spaces, surreal, up, versions
 from cluster.layout import GROUPS, Layout
 
 pytestmark = pytest.mark.cluster
@@ -244,6 +244,30 @@ def test_recipes_are_built_once_and_never_half(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in (tmp_path / "rucat-tests").iterdir() if not path.name.endswith(".lock")] == []
     assert cache.built("thing", ("1",), build) == cache.built("thing", ("1",), build)
     assert len(calls) == 2
+
+
+def test_a_recipe_that_mounts_and_takes_too_long_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mounts end with it, so that the removal of its folder never reaches this machine's own files."""
+    monkeypatch.setenv("RUCAT_TEST_CACHE", str(tmp_path))
+
+    def build(work: Path) -> None:
+        (work / "proc").mkdir()
+        mounts = 'mount -t proc proc "$1" && touch "$2" && sleep 60'
+        try:
+            cache.run(*image.ALONE, "sh", "-c", mounts, "-", work / "proc", work / "mounted", limit_s=3)
+        finally:
+            assert (work / "mounted").exists()
+            assert str(work) not in Path("/proc/self/mountinfo").read_text()
+
+    with pytest.raises(cache.CannotBuild, match="took over 3 s"):
+        cache.built("thing", ("1",), build)
+    assert [path.name for path in (tmp_path / "rucat-tests").iterdir() if not path.name.endswith(".lock")] == []
+    end = time.monotonic() + 10
+    while processes_of(tmp_path):
+        assert time.monotonic() < end, processes_of(tmp_path)
+        time.sleep(0.1)
 
 
 def test_the_surreal_server_keeps_its_url_when_killed_and_started_again(
