@@ -70,7 +70,7 @@ def _unescaped(text: str) -> str:
 
     def plain(found: re.Match[bytes]) -> bytes:
         code = found[1]
-        if code[:1].isdigit():
+        if code[:1] in b"01234567":
             return bytes([int(code, 8) & 0xFF])
         if code[:1] == b"x" and len(code) > 1:
             return bytes([int(code[1:], 16)])

@@ -10,7 +10,7 @@ import pyspark.sql.connect.proto as pb
 import pytest
 from fakes import operated
 from fakes.operated import TOKEN, OperatedEngine, job, later
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rucat_jupyter.adapters import operations
@@ -259,6 +259,7 @@ def test_a_plan_without_sql_is_its_relations() -> None:
     assert words_of(plan) == "aggregate ← filter ← read (sales)"
 
 
+@example(r"\8")
 @given(st.text(max_size=3000))
 def test_any_text_is_taken(plan: str) -> None:
     """What is no plan has few words, and never more than fit."""
