@@ -175,6 +175,8 @@ class _Kept(NamedTuple):
 
 
 def _kept(log: Path) -> _Kept:
+    if older(log).is_symlink():  # not of our making: nothing of what it points to is the log's
+        return _Kept()
     try:
         with older(log).open("rb") as file:
             head = _HEAD.match(file.read(256))

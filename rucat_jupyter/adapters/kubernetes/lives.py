@@ -146,8 +146,14 @@ class Lives:
             words = f"node {node} does not report: the API says NotReady" if is_node_silent(pod) else ""
             return Observation(Presence.ALIVE, words, executors=counted, blocked=blocked)
         phase = site.phase(pod, engine.id)
-        told = (phase.message, phase.end)
-        return Observation(Presence.ALIVE, *told, executors=counted, waits_for=phase.reason, blocked=blocked)
+        return Observation(
+            Presence.ALIVE,
+            phase.message,
+            phase.end,
+            executors=counted,
+            waits_for=phase.reason,
+            blocked=blocked,
+        )
 
     def _gone(self, engine: Engine, last: Json) -> End:
         if has_ended(last):
