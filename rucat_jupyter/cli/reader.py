@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from types import FrameType
 
 
+class _Gone(BaseException):
+    """Nobody reads the output. No OSError, which a library's socket would take for its own."""
+
+
 @contextlib.contextmanager
 def needed() -> Iterator[None]:
     """Raise BrokenPipeError in the block as soon as nobody can read stdout any more (``rucat logs --follow | head``).
@@ -23,13 +27,15 @@ def needed() -> Iterator[None]:
 
     def refuse(number: int, frame: FrameType | None) -> None:
         if not is_over:  # a write may have found it out at the same moment: it is told once
-            raise BrokenPipeError("nobody reads the output")
+            raise _Gone
 
     before = signal.signal(signal.SIGPIPE, refuse)
     watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), ours, threading.get_ident()), daemon=True)
-    watcher.start()
     try:
+        watcher.start()
         yield
+    except _Gone:
+        raise BrokenPipeError("nobody reads the output") from None
     finally:
         is_over = True
         os.close(theirs)

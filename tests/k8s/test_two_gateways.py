@@ -14,7 +14,7 @@ import pytest
 from cluster import surreal
 from support.cluster import TestCluster
 from support.kube_place import ENGINE, give_rights, view_of, wait_for
-from support.place import Place, place_in, wait_until
+from support.place import QUICK_JVM, Place, place_in, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -103,6 +103,7 @@ def test_one_gateway_goes_on_when_the_other_is_killed(
     ids: dict[str, str] = {}
     for number, name in enumerate(NAMES):
         fields: dict[str, Any] = {"executors": 1, "image": cluster.image, "namespace": restricted_namespace}
+        fields["java"] = list(QUICK_JVM)
         ids[name] = ok(places[number % 2], ENGINE.format(name=name, wait=True, **fields)).split()[-1]
     mine = ok(first, LOCAL).split()[-1]
     at = {"namespace": restricted_namespace, **pretended(kwok_node)}

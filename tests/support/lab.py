@@ -21,14 +21,22 @@ FLAGS = [
     "--disable-sync",
 ]
 READY_S = 60.0
-IDLE = "() => {const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status}"
-RUN = """i => {const p = window.jupyterapp.shell.currentWidget.content; p.activeCellIndex = i;
-  p.deselectAll(); window.jupyterapp.commands.execute('notebook:run-cell');}"""
-COUNT = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].model.executionCount"
+OWN = """const p = [...window.jupyterapp?.shell.widgets('main') ?? []].find(w => w.context?.path === '{name}');"""
+"""Not the shell's current widget: which that is depends on where the focus went while the page was laid out."""
+STATUS = "p?.sessionContext?.session?.kernel?.status"
+RUN = """const c = p.content; c.activeCellIndex = i; c.deselectAll();
+  window.jupyterapp.shell.activateById(p.id); window.jupyterapp.commands.execute('notebook:run-cell');"""
+COUNT = "p.content.widgets[i].model.executionCount"
+RESTART = "p.sessionContext.session.kernel.restart()"
+SAVE = "p.context.save()"
+STATE = """({
+  notebook: p?.id, ready: p?.sessionContext?.isReady, session: p?.sessionContext?.session?.model,
+  status: p?.sessionContext?.session?.kernel?.status, connection: p?.sessionContext?.session?.kernel?.connectionStatus,
+  current: window.jupyterapp?.shell.currentWidget?.id, dialog: document.querySelector('.jp-Dialog')?.innerText,
+  main: [...window.jupyterapp?.shell.widgets('main') ?? []].map(w => [w.id, w.title.label, w.context?.path]),
+})"""
 DARK = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 LIGHT = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
-RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-SAVE = "() => window.jupyterapp.shell.currentWidget.context.save()"
 SERIOUS = ("serious", "critical")
 
 
@@ -51,7 +59,7 @@ class LabNotebook:
     """One notebook in one page of the browser."""
 
     def __init__(self, page: Any, server: JupyterServer, path: Path) -> None:
-        self.page, self.path = page, path
+        self.page, self.path, self._server = page, path, server
         self.errors: list[str] = []
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -61,7 +69,7 @@ class LabNotebook:
 
     def reload(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Save, leave the page, and load it anew; returns as soon as it loads."""
-        self.page.evaluate(SAVE)
+        self._ask(SAVE)
         meanwhile()
         self.page.reload(wait_until="commit")
 
@@ -71,17 +79,21 @@ class LabNotebook:
 
     def wait_until_idle(self) -> None:
         """Nothing runs."""
-        wait_until("an idle kernel", lambda: self.page.evaluate(IDLE) == "idle", READY_S)
+        try:
+            wait_until("an idle kernel", lambda: self._ask(STATUS) == "idle", READY_S)
+        except AssertionError as error:
+            log = self._server.log.read_text(errors="replace")[-2000:]
+            raise AssertionError(f"{error}; {self._ask(STATE)}; console: {self.errors}; server: {log}") from None
 
     def start(self, index: int) -> None:
         """Begin to run a cell."""
-        self.page.evaluate(RUN, index)
+        self._do(RUN, index)
 
     def run(self, index: int, *, timeout_s: float = READY_S) -> Any:
         """Run a cell to its end; returns its outputs."""
-        before = self.page.evaluate(COUNT, index)
+        before = self._ask(COUNT, index)
         self.start(index)
-        begun = lambda: self.page.evaluate(COUNT, index) not in (None, before)  # noqa: E731
+        begun = lambda: self._ask(COUNT, index) not in (None, before)  # noqa: E731
         done = lambda: begun() and not self.is_running(index)  # noqa: E731
         wait_until(f"the end of cell {index}", done, timeout_s)
         return self.output(index)
@@ -117,7 +129,7 @@ class LabNotebook:
 
     def restart_kernel(self) -> None:
         """Restart the kernel, as the menu does."""
-        self.page.evaluate(RESTART)
+        self._ask(RESTART)
         self.wait_until_idle()
 
     def theme(self, *, dark: bool) -> None:
@@ -145,6 +157,15 @@ class LabNotebook:
         """Elements below the selector that are wider than the room that they have, or stick out of the page."""
         found: list[str] = self.page.evaluate(CUT, selector)
         return found
+
+    def _do(self, code: str, index: int | None = None) -> Any:
+        """Run JavaScript in which ``p`` is this notebook's panel, and ``i`` a cell's index."""
+        own = OWN.replace("{name}", self.path.name)
+        return self.page.evaluate("i => {" + own + code + "}", index)
+
+    def _ask(self, expression: str, index: int | None = None) -> Any:
+        """What a JavaScript expression gives; see `_do`."""
+        return self._do(f"return {expression};", index)
 
     def _open(self, go: Any) -> None:
         go()

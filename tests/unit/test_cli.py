@@ -123,6 +123,19 @@ def test_a_follower_ends_when_nobody_reads_though_no_line_comes() -> None:
     assert follower.wait(10) == 5
 
 
+def test_a_library_does_not_take_it_for_an_error_of_its_own() -> None:
+    """An HTTP client that is interrupted while it waits makes every OSError one of the connection."""
+    words = FOLLOWS + (
+        "def receive():\n  try:\n    time.sleep(30)\n  except OSError as exc:\n    raise ValueError from exc\n"
+        "try:\n  with reader.needed():\n    receive()\nexcept BrokenPipeError:\n  raise SystemExit(5)\n"
+    )
+    follower = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == b"one\n"
+    follower.stdout.close()
+    assert follower.wait(10) == 5
+
+
 def test_a_follower_that_is_read_is_left_alone() -> None:
     """The block ends by itself, and the signal is again what it was."""
     words = FOLLOWS + (
