@@ -98,7 +98,7 @@ class ServiceTier:
     async def _is_port_open(self) -> bool:
         """Whether anything listens: a tenth of the price of a refused gRPC call. True where that cannot be told."""
         host = self._endpoint.host.strip("[]")
-        if not _is_address(host):
+        if self._endpoint.is_forwarded or not _is_address(host):
             return True
         try:
             await within(self._rhythm.pace.prompt_s, _connect(host, self._endpoint.port))

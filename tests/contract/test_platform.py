@@ -13,7 +13,7 @@ from support.platforms import External, Fake, Local, LocalSpark, PlayedKubernete
 from rucat_jupyter.engine import Credential, Engine, State, Target
 from rucat_jupyter.errors import PlatformError
 from rucat_jupyter.lifecycle import Observation, Presence
-from rucat_jupyter.ports import Leftover, Platform
+from rucat_jupyter.ports import Endpoint, Leftover, Platform
 
 MANAGED = [
     pytest.param(Fake, id="fake"),
@@ -46,6 +46,13 @@ async def any_stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 async def look(platform: Platform, engine: Engine) -> Observation:
     return (await platform.observe([engine]))[engine.id]
+
+
+async def address(platform: Platform, engine: Engine) -> Endpoint:
+    """Where it is reached; a platform may wait until somebody listens there."""
+    found = await until("an address", lambda: platform.endpoint(engine))
+    assert found is not None
+    return found
 
 
 async def is_gone(platform: Platform, engine: Engine) -> bool:
@@ -121,7 +128,7 @@ async def test_a_life_from_begin_to_end(stage):
         await platform.start(engine, TOKEN)
         assert await stage.drivers() == [engine.run_name]
         assert (await look(platform, engine)).presence is Presence.ALIVE
-    assert (await platform.endpoint(engine)).url.startswith("sc://")
+    assert (await address(platform, engine)).url.startswith("sc://")
     for _ in range(2):
         await platform.stop(engine)
         assert await stage.drivers() == []
@@ -195,11 +202,11 @@ async def test_lives_outlive_a_gateway_and_are_adopted(stage):
     first = await stage.gateway()
     engine = await stage.engine(first)
     await first.start(engine, TOKEN)
-    address = await first.endpoint(engine)
+    before = await address(first, engine)
     await first.close()
     second = await stage.gateway()
     assert (await look(second, engine)).presence is Presence.ALIVE
-    assert await second.endpoint(engine) == address
+    assert await address(second, engine) == before
     await second.start(engine, TOKEN)
     assert await stage.drivers() == [engine.run_name]
     await second.stop(engine)

@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 Json = dict[str, Any]
+LISTENS = "INFO SparkConnectServer: Spark Connect server started at: 0.0.0.0:15002"
 KINDS = ("configmaps", "secrets", "services", "pods", "events")
 CONFIG = """apiVersion: v1
 kind: Config
@@ -45,6 +46,8 @@ class KubeApi:
         Called with verb, kind and body of each call; may raise :class:`Refusal`.
     play
         What the kubelet makes of a new pod: called with it, changes its status.
+    is_quick
+        Whether a new driver's log says at once that it listens.
     calls
         ``"GET pods/x"`` for every call.
     """
@@ -52,6 +55,7 @@ class KubeApi:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Json] = {}
         self.uid = "0f0f0f0f-0000-0000-0000-000000000001"
+        self.is_quick = True
         self.calls: list[str] = []
         self.logs: dict[str, list[str]] = {}
         self.refuse: Callable[[str, str, Json], None] = lambda verb, kind, body: None
@@ -156,7 +160,7 @@ class KubeApi:
             body["metadata"] |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": now()}
             if kind == "pods":
                 self.play(body)
-                self.logs.setdefault(name, ["it begins"])
+                self.logs.setdefault(name, ["it begins", LISTENS] if self.is_quick else ["it begins"])
             await self._put("ADDED", kind, name, body)
             return body
         found = self.objects.get((kind, name))
@@ -184,7 +188,7 @@ class KubeApi:
             gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
             await response.write(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
             return response
-        while not (request.transport is None or request.transport.is_closing()):
+        while not _is_gone(request):
             async with self._changed:
                 while self._version <= seen:
                     await self._changed.wait()
@@ -204,7 +208,29 @@ class KubeApi:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write("".join(f"{stamp}{line}\n" for line in lines).encode())
+        written = len(self.logs[name])
+        while request.query.get("follow") == "true" and self._runs(name) and not _is_gone(request):
+            async with self._changed:
+                await self._changed.wait()
+            news, written = self.logs[name][written:], len(self.logs[name])
+            with contextlib.suppress(ConnectionError):  # a client that was killed
+                await response.write("".join(f"{stamp}{line}\n" for line in news).encode())
         return response
+
+    async def say(self, name: str, line: str) -> None:
+        """Add a line to a pod's log."""
+        self.logs[name].append(line)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _runs(self, name: str) -> bool:
+        pod = self.objects.get(("pods", name))
+        return pod is not None and pod["status"]["phase"] == "Running"
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether the client is there no more."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def now() -> str:

@@ -171,6 +171,7 @@ class LabNotebook:
         go()
         self.wait_until_loaded()
         self.wait_until_idle()
+        self._do("window.jupyterapp.shell.activateById(p.id)")  # a launcher may have come after it, and be in front
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")  # on a narrow page it leaves no room
 
 

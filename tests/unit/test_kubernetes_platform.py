@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
-from fakes.kube_api import KubeApi, Refusal, pending
+from fakes.kube_api import LISTENS, KubeApi, Refusal, pending
 from support.local import until
 from support.platforms import PlayedKubernetes
 
@@ -204,6 +204,42 @@ async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
 
     await until("it is told", is_told, 10)
     assert await platform.endpoint(engine) is None
+
+
+async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(stage, platform, api):
+    """Not before, for each try is a WebSocket through the API server; the engine is rung for then."""
+    api.is_quick = False
+    engine = await started(stage, platform)
+    assert await platform.endpoint(engine) is None
+    rung = platform.changes()
+    try:
+        await api.say(engine.run_name, "INFO SparkContext: Submitted application: Spark Connect server")
+        assert await platform.endpoint(engine) is None
+        news = asyncio.ensure_future(anext(rung))
+        await api.say(engine.run_name, LISTENS)
+        assert await asyncio.wait_for(news, 2) == engine.id
+    finally:
+        await rung.aclose()
+    endpoint = await platform.endpoint(engine)
+    assert endpoint is not None
+    assert endpoint.is_forwarded
+    assert api.calls.count(f"GET pods/{engine.run_name}/log") == 1
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_a_driver_whose_log_says_nothing_is_dialled_all_the_same(stage, platform, api, monkeypatch, is_refused):
+    """Without the right to read logs at once, with another log level after a few seconds."""
+    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.logs.LISTENS_QUIET_S", 0.3)
+    api.is_quick = False
+    engine = await started(stage, platform)
+    if is_refused:
+        api.refuse = refuse("GET", "pods", Refusal(403, "Forbidden", "no logs for you"))
+    assert await platform.endpoint(engine) is None
+
+    async def is_dialled() -> bool:
+        return await platform.endpoint(engine) is not None
+
+    await until("it is dialled", is_dialled, 5)
 
 
 async def test_what_others_made_is_never_touched(stage, platform, api):

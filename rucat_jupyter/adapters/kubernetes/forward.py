@@ -92,7 +92,8 @@ class Forwards:
             engine.pod = pod
             connect = await self._listen(engine_id, engine, port)
             ui = await self._listen(engine_id, engine, ui_port) if ui_port is not None else None
-        return Endpoint(LOOPBACK, connect, f"http://{LOOPBACK}:{ui}" if ui is not None else None)
+        ui_url = f"http://{LOOPBACK}:{ui}" if ui is not None else None
+        return Endpoint(LOOPBACK, connect, ui_url, is_forwarded=True)
 
     def trouble(self, engine_id: str) -> str:
         """What stands between this gateway and the engine's pod, as the last connection found it; else empty."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import shutil
@@ -23,8 +24,13 @@ from ..runs import open_private
 from .api import Api, ApiFault, path
 from .names import CONTAINER
 
+log = logging.getLogger(__name__)
+
 KEPT_LINES = 5000
 KEPT_BYTES = 2_000_000
+LISTENS = "Spark Connect server started at"
+"""What Spark 4.1 to 4.3 log, at level INFO, when the port of their Connect service is open."""
+LISTENS_QUIET_S = 5.0
 SILENCE_S = 3600.0
 """Of a followed log: an idle engine writes nothing for long."""
 AGAIN_S = 1.0
@@ -123,6 +129,21 @@ async def tail_of(api: Api, namespace: str, pod: str, lines: int = KEPT_LINES) -
         if not found:
             return None  # no container yet, a node that does not answer, a pod that is gone
     return "".join(f"{line}\n" for line in found)
+
+
+async def until_it_listens(api: Api, namespace: str, pod: str) -> None:
+    """Return when a driver logs that its Connect service listens; also when its log cannot be had, or says nothing.
+
+    A log says nothing when no line has come for some seconds: another log level, or a wait for jars.
+    """
+    at = path("pods", namespace, pod, tail="log")
+    try:
+        async with aclosing(api.lines(at, LISTENS_QUIET_S, container=CONTAINER, follow="true")) as lines:
+            async for line in lines:
+                if LISTENS in line:
+                    return
+    except (ApiFault, PlatformUnavailable) as exc:
+        log.debug("%s does not say whether it listens: %s", pod, exc)
 
 
 async def follow(

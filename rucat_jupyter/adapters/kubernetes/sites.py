@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +50,7 @@ class Site:
         self._failing: dict[str, datetime] = {}  # since when a pod's image cannot be pulled, by the pod's uid
         self._refused: dict[str, str] = {}  # why the API server refuses executors, by run name
         self._asked: dict[str, float] = {}  # when the driver's log was last looked into, by run name
+        self._listens: dict[str, bool] = {}  # whether a starting driver can be dialled, by run name
         self._forwards: Forwards | None = None
         self._leaving: dict[str, asyncio.Event] = {}  # set when a pod's end is told
         self._alarms: dict[str, asyncio.TimerHandle] = {}
@@ -93,12 +94,27 @@ class Site:
         if self.way.is_in_cluster:
             inside: Endpoint = forward.direct(address, names.CONNECT_PORT, ui_port)
             return inside
-        if engine.state is State.PENDING and pod is not None and not is_ready(pod):
+        if engine.state is State.PENDING and pod is not None and not (is_ready(pod) and self._may_listen(engine)):
             return None  # nobody listens: each try would be a WebSocket through the API server
         if self._forwards is None:
             self._forwards = forward.Forwards(self.api.client)
         at = forward.Pod(self.way.namespace, engine.run_name)
         return await self._forwards.endpoint(engine.id, at, names.CONNECT_PORT, ui_port)
+
+    def _may_listen(self, engine: Engine) -> bool:
+        """Whether a starting driver is worth a try: from when its log says that it listens; the engine is rung for."""
+        if engine.run_name not in self._listens:
+            self._listens[engine.run_name] = False
+            _bound(self._listens)
+            self._begin(self._await_listening(engine.id, engine.run_name))
+        return self._listens.get(engine.run_name, True)
+
+    async def _await_listening(self, engine_id: str, run: str) -> None:
+        from .logs import until_it_listens
+
+        await until_it_listens(self.api, self.way.namespace, run)
+        self._listens[run] = True
+        self._ring(engine_id)
 
     def blocked(self, engine_id: str) -> str:
         """What stands between this gateway and an engine's pod, as far as it is known; else empty."""
@@ -170,9 +186,7 @@ class Site:
         if now - self._asked.get(run, float("-inf")) < LOOK_INTO_LOG_S:
             return
         self._asked[run] = now
-        task = asyncio.get_running_loop().create_task(self._look_into_log(engine.id, run))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(self._look_into_log(engine.id, run))
 
     async def _look_into_log(self, engine_id: str, run: str) -> None:
         from .logs import tail_of
@@ -205,6 +219,7 @@ class Site:
         self._ended.pop(run, None)
         self._refused.pop(run, None)
         self._asked.pop(run, None)
+        self._listens.pop(run, None)
         self._executors.pop(run, None)
 
     # --- private ----------------------------------------------------------------------------------------------
@@ -249,6 +264,11 @@ class Site:
         _bound(self._told)
         if pod is not None:
             self._ring(pod["metadata"]["labels"].get(names.ENGINE, ""))
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _ring_at(self, seconds: float, engine_id: str) -> None:
         alarm = self._alarms.pop(engine_id, None)
