@@ -302,7 +302,7 @@ class Endpoint:
     port: int
     ui_url: str | None = None  # base address of the Spark UI as this gateway reaches it, http://host:port
     use_tls: bool = False
-    is_forwarded: bool = False  # its port is open whether or not anything listens behind it
+    is_forwarded: bool = False  # it leads to this very engine, and is open whether or not anything listens behind it
 
     @property
     def url(self) -> str:

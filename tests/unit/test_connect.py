@@ -75,7 +75,13 @@ class Watch:
 
 @asynccontextmanager
 async def watching(
-    port: int, *, pace: Pace = QUICK, platform: str = "local", token: str = "right", host: str = "127.0.0.1"
+    port: int,
+    *,
+    pace: Pace = QUICK,
+    platform: str = "local",
+    token: str = "right",
+    host: str = "127.0.0.1",
+    is_forwarded: bool = False,
 ) -> AsyncIterator[Watch]:
     prober = ConnectProber({platform: pace})
     said: list[Health] = []
@@ -85,7 +91,7 @@ async def watching(
         assert engine_id == watched.id
         said.append(pulse.health)
 
-    pulse = prober.watch(watched, Endpoint(host, port), token, wake)
+    pulse = prober.watch(watched, Endpoint(host, port, is_forwarded=is_forwarded), token, wake)
     try:
         yield Watch(pulse, said)
     finally:
@@ -179,6 +185,19 @@ async def test_another_engine_on_the_port_is_not_ours(server: ProbedServer) -> N
         await calls(server, "analyze", 5)
         assert not watch.health.ready
         assert "execute" not in server.calls
+
+
+async def test_a_forward_leads_to_our_engine_and_is_not_asked_who_it_is(server: ProbedServer) -> None:
+    """One call less before it is ready, and no error in the engine's log; a query that is refused is believed."""
+    async with watching(server.port, is_forwarded=True) as watch:
+        await watch.until(lambda h: h.ready)
+        await called(server, "execute", 1)
+        assert "release" not in server.calls
+        server.token = "another engine's"
+        health = await watch.until(lambda h: h.silent_since is not None)
+        assert "another Spark Connect server" in health.message
+        await calls(server, "analyze", 5)
+        assert watch.health.silent_since is not None
 
 
 @pytest.mark.parametrize("answer", [Answer("OK"), Answer("UNIMPLEMENTED", "what?"), NO_SESSION])

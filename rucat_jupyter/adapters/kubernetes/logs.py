@@ -30,7 +30,8 @@ KEPT_LINES = 5000
 KEPT_BYTES = 2_000_000
 LISTENS = "Spark Connect server started at"
 """What Spark 4.1 to 4.3 log, at level INFO, when the port of their Connect service is open."""
-LISTENS_QUIET_S = 5.0
+LISTENS_QUIET_S = 15.0
+"""The start of a JVM on a busy machine, and what a session takes without a word."""
 SILENCE_S = 3600.0
 """Of a followed log: an idle engine writes nothing for long."""
 AGAIN_S = 1.0

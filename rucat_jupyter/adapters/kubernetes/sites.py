@@ -29,6 +29,8 @@ Json = dict[str, Any]
 REMEMBERED = 2000
 """Pods that have gone, and events, of which the last state is kept."""
 REMEMBERED_OF_ONE = 200
+TELLING = {"ALL", "TRACE", "DEBUG", "INFO"}
+"""Levels of ``spark.log.level`` at which Spark logs that its service listens."""
 LOOK_INTO_LOG_S = 8.0
 LOOK_AGAIN_S = 2.0
 
@@ -103,6 +105,8 @@ class Site:
 
     def _may_listen(self, engine: Engine) -> bool:
         """Whether a starting driver is worth a try: from when its log says that it listens; the engine is rung for."""
+        if engine.spec.conf.get("spark.log.level", "INFO").upper() not in TELLING:
+            return True
         if engine.run_name not in self._listens:
             self._listens[engine.run_name] = False
             _bound(self._listens)
