@@ -302,7 +302,8 @@ class Endpoint:
     port: int
     ui_url: str | None = None  # base address of the Spark UI as this gateway reaches it, http://host:port
     use_tls: bool = False
-    is_forwarded: bool = False  # it leads to this very engine, and is open whether or not anything listens behind it
+    is_its_own: bool = False  # nobody but this engine can answer there, as long as the platform gives this address
+    is_forwarded: bool = False  # its port is open whether or not anything listens behind it
 
     @property
     def url(self) -> str:

@@ -18,6 +18,11 @@ class Pace:
     activity_s: float = 20.0
     deadline_s: float = 12.0
     """Longer than a garbage collection of 10 s, which is no silence."""
+    warm_up_s: float = 10.0
+    """From the first answer of the service to the first query and the first look at what runs.
+
+    These seconds are the user's: an engine compiles half of Spark for whoever asks first, and does not stop meanwhile.
+    """
     first_query_s: float = 60.0
     """The first query of a life compiles half of Spark: 2.3-3.4 s on an idle machine, many times that on a busy one."""
     hard_deadline_s: float = 60.0
@@ -31,7 +36,7 @@ class Pace:
 
 
 PACES: Mapping[str, Pace] = {"local": Pace(), "external": Pace(service_s=15.0, eager_s=1.0)}
-REMOTE_PACE = Pace(service_s=15.0, query_s=30.0, activity_s=30.0, eager_s=0.5)
+REMOTE_PACE = Pace(service_s=15.0, warm_up_s=15.0, query_s=30.0, activity_s=30.0, eager_s=0.5)
 """For pods, and for platforms that :data:`PACES` does not name."""
 
 

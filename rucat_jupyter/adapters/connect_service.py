@@ -17,8 +17,8 @@ class ServiceTier:
     """Asks one service again and again; ``on_news`` is called after each look that found something else.
 
     A managed engine answers by refusing a call without its token, and by taking its token (a port may meanwhile
-    belong to another engine; one that is forwarded leads to this engine alone, and is not asked). An external one
-    answers with any gRPC status, since nothing is known of its ways.
+    belong to another engine; a pod's address does not, and it is not asked). An external one answers with any gRPC
+    status, since nothing is known of its ways.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class ServiceTier:
         self.miss: Miss | None = None
         self._endpoint, self._is_managed, self._rhythm, self._on_news = endpoint, is_managed, rhythm, on_news
         self._address = f"{endpoint.host}:{endpoint.port}"
-        self._is_identified = endpoint.is_forwarded
+        self._is_identified = endpoint.is_its_own
 
     def doubt(self) -> None:
         """Somebody met a server there that refused the token: ask who it is, now."""
@@ -116,7 +116,7 @@ class ServiceTier:
 
     def _miss(self, message: str) -> None:
         self.miss = Miss(self.miss.since if self.miss else self._rhythm.now(), message)
-        self._is_identified = self._is_identified and self._endpoint.is_forwarded
+        self._is_identified = self._is_identified and self._endpoint.is_its_own
         self.answering.clear()
         self._on_news()
 

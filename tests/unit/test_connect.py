@@ -29,6 +29,7 @@ QUICK = Pace(
     query_s=0.2,
     activity_s=0.1,
     deadline_s=0.6,
+    warm_up_s=0.0,
     first_query_s=5.0,
     hard_deadline_s=5.0,
     eager_s=0.02,
@@ -81,7 +82,7 @@ async def watching(
     platform: str = "local",
     token: str = "right",
     host: str = "127.0.0.1",
-    is_forwarded: bool = False,
+    is_its_own: bool = False,
 ) -> AsyncIterator[Watch]:
     prober = ConnectProber({platform: pace})
     said: list[Health] = []
@@ -91,7 +92,7 @@ async def watching(
         assert engine_id == watched.id
         said.append(pulse.health)
 
-    pulse = prober.watch(watched, Endpoint(host, port, is_forwarded=is_forwarded), token, wake)
+    pulse = prober.watch(watched, Endpoint(host, port, is_its_own=is_its_own), token, wake)
     try:
         yield Watch(pulse, said)
     finally:
@@ -187,9 +188,9 @@ async def test_another_engine_on_the_port_is_not_ours(server: ProbedServer) -> N
         assert "execute" not in server.calls
 
 
-async def test_a_forward_leads_to_our_engine_and_is_not_asked_who_it_is(server: ProbedServer) -> None:
+async def test_a_pod_is_not_asked_who_it_is(server: ProbedServer) -> None:
     """One call less before it is ready, and no error in the engine's log; a query that is refused is believed."""
-    async with watching(server.port, is_forwarded=True) as watch:
+    async with watching(server.port, is_its_own=True) as watch:
         await watch.until(lambda h: h.ready)
         await called(server, "execute", 1)
         assert "release" not in server.calls

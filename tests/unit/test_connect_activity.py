@@ -236,7 +236,7 @@ async def test_busyness_wakes_the_monitor(new_ui: FakeUi) -> None:
         created_at=NOW,
     )
     async with ProbedServer() as server:
-        prober = ConnectProber({"local": replace(Pace(), activity_s=0.02)})
+        prober = ConnectProber({"local": replace(Pace(), activity_s=0.02, warm_up_s=0.0)})
         endpoint = Endpoint("127.0.0.1", server.port, new_ui.url)
         pulse = prober.watch(engine, endpoint, "right", lambda engine_id: woken.append(pulse.activity))
 

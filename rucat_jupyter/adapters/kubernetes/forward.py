@@ -45,7 +45,7 @@ CANDIDATES = 16
 def direct(ip: str, port: int, ui_port: int | None = None) -> Endpoint:
     """The endpoint of a pod for a gateway in the cluster: its own address, which needs neither DNS nor kube-proxy."""
     host = f"[{ip}]" if ipaddress.ip_address(ip).version == 6 else ip
-    return Endpoint(host, port, f"http://{host}:{ui_port}" if ui_port is not None else None)
+    return Endpoint(host, port, f"http://{host}:{ui_port}" if ui_port is not None else None, is_its_own=True)
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Forwards:
             connect = await self._listen(engine_id, engine, port)
             ui = await self._listen(engine_id, engine, ui_port) if ui_port is not None else None
         ui_url = f"http://{LOOPBACK}:{ui}" if ui is not None else None
-        return Endpoint(LOOPBACK, connect, ui_url, is_forwarded=True)
+        return Endpoint(LOOPBACK, connect, ui_url, is_its_own=True, is_forwarded=True)
 
     def trouble(self, engine_id: str) -> str:
         """What stands between this gateway and the engine's pod, as the last connection found it; else empty."""
