@@ -26,6 +26,8 @@ async def within(seconds: float | None, work: Awaitable[T]) -> T:
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        elif not task.cancelled():
+            task.exception()  # who is cancelled at this moment does not ask for it, and asyncio would complain of that
     if is_late:
         raise asyncio.TimeoutError
     return task.result()
