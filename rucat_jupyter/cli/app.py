@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from ..errors import EngineNotFound, InvalidRequest, RucatError
 from ..notebook import failures, text
 from ..notebook.failures import StillWaiting, WaitInterrupted
-from . import output
+from . import output, reader
 
 OK, FAILED, USAGE, NOT_FOUND, TIME_OVER, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 130, 141
 CODES = (
@@ -92,7 +92,7 @@ def run(serve: Callable[[], None], args: Sequence[str] | None = None) -> NoRetur
     try:
         code = _run(serve, args)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has enough: `rucat logs --follow | head`
+    except (BrokenPipeError, reader.Gone):  # whoever read has enough: `rucat logs --follow | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = NO_READER
     sys.exit(code)

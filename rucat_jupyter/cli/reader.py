@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class _Gone(BaseException):
+class Gone(BaseException):
     """Nobody reads the output. No OSError, which a library's socket would take for its own."""
 
 
 @contextlib.contextmanager
 def needed() -> Iterator[None]:
-    """Raise BrokenPipeError in the block as soon as nobody can read stdout any more (``rucat logs --follow | head``).
+    """Raise Gone in the block, or at its end, as soon as nobody reads stdout (``rucat logs --follow | head``).
 
     Only for the main thread of a program: it takes SIGPIPE for that long, which also ends a wait for the network.
     """
@@ -26,16 +26,14 @@ def needed() -> Iterator[None]:
     is_over = False
 
     def refuse(number: int, frame: FrameType | None) -> None:
-        if not is_over:  # a write may have found it out at the same moment: it is told once
-            raise _Gone
+        if not is_over:
+            raise Gone
 
     before = signal.signal(signal.SIGPIPE, refuse)
     watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), ours, threading.get_ident()), daemon=True)
     try:
         watcher.start()
         yield
-    except _Gone:
-        raise BrokenPipeError("nobody reads the output") from None
     finally:
         is_over = True
         os.close(theirs)
