@@ -15,9 +15,10 @@ from typer.core import TyperCommand, TyperGroup
 from ..errors import EngineNotFound, InvalidRequest, RucatError
 from ..notebook import failures, text
 from ..notebook.failures import StillWaiting, WaitInterrupted
-from . import output, reader
+from . import output
+from .reader import NO_READER
 
-OK, FAILED, USAGE, NOT_FOUND, TIME_OVER, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 130, 141
+OK, FAILED, USAGE, NOT_FOUND, TIME_OVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
 CODES = (
     (OK, "done"),
     (FAILED, "refused or failed; doctor: something is bad"),
@@ -26,7 +27,7 @@ CODES = (
     (TIME_OVER, "--timeout is over; the engine goes on"),
     (INTERRUPTED, "Ctrl-C; the engine goes on"),
 )
-"""Exit codes and what they mean; 130 and 141 are the shell's own for SIGINT and SIGPIPE."""
+"""Exit codes and what they mean; 130 is the shell's own for SIGINT."""
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """Click's UsageError, wherever this typer has it: a package of its own or a part of typer."""
@@ -92,7 +93,7 @@ def run(serve: Callable[[], None], args: Sequence[str] | None = None) -> NoRetur
     try:
         code = _run(serve, args)
         sys.stdout.flush()
-    except (BrokenPipeError, reader.Gone):  # whoever read has enough: `rucat logs --follow | head`
+    except BrokenPipeError:  # whoever read has enough: `rucat logs --follow | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = NO_READER
     sys.exit(code)
