@@ -136,6 +136,7 @@ async def test_a_gateway_killed_at_any_step_is_made_good_on_a_cluster(
     account = {"metadata": {"name": "rucat-driver"}}
     await asyncio.to_thread(cluster.core.create_namespaced_service_account, restricted_namespace, account)
     sizes = {"driver": {"memory": "512m", "request_cores": "50m"}, "executors": {"request_cores": "50m"}}
-    spec = EngineSpec.model_validate({"image": cluster.image, "kubernetes": asked, **sizes})
+    at_once = {"spark.log.level": "WARN"}  # of Spark's start nothing is waited for: the world's prober hears it at once
+    spec = EngineSpec.model_validate({"image": cluster.image, "kubernetes": asked, "conf": at_once, **sizes})
     changes = ("POST", "DELETE")
     await every_walk(Real(cluster, restricted_namespace, spec), tmp_path, monkeypatch, changes)
