@@ -115,8 +115,7 @@ class ConnectPulse:
         self._on_close(self)
 
     async def _watch_activity(self, reader: ActivityReader) -> None:
-        await self._service.answering.wait()
-        await asyncio.sleep(self._rhythm.about(self._rhythm.pace.warm_up_s))
+        await self._service.warm()
         while True:
             await self._service.answering.wait()
             old, self._activity = self._activity, await reader.read(self._rhythm.now())

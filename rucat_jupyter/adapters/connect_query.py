@@ -31,8 +31,7 @@ class QueryTier:
         pace = self._rhythm.pace
         soft_s = pace.first_query_s
         failures = stops = 0
-        await self._service.answering.wait()
-        await asyncio.sleep(self._rhythm.about(pace.warm_up_s))
+        await self._service.warm()
         while True:
             await self._service.answering.wait()
             self.due.clear()

@@ -38,6 +38,11 @@ class ServiceTier:
         self._is_identified = False
         self.due.set()
 
+    async def warm(self) -> None:
+        """Return when it has answered, and the seconds after that, which are the user's, are over."""
+        await self.answering.wait()
+        await asyncio.sleep(self._rhythm.about(self._rhythm.pace.warm_up_s))
+
     async def run(self) -> None:
         """Look until cancelled."""
         loop, pace = asyncio.get_running_loop(), self._rhythm.pace
