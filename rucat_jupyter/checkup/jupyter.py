@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
@@ -11,8 +12,9 @@ from .examine import Surroundings
 from .findings import Finding, ok, warn
 
 EXTENSION = "rucat_jupyter"
-BROKEN_IPYKERNEL = "7.4.0"
-FIRST_WITH_SUBSHELLS = 7
+FIRST_WITH_SUBSHELLS = (7, 0)
+FIRST_THAT_LOSES_NOTHING = (7, 4)
+"""Before it a request that comes while the kernel sends a reply may never be read (ipykernel, pull request 1529)."""
 ENABLE = f"jupyter server extension enable {EXTENSION}"
 
 
@@ -53,16 +55,17 @@ def enabled(folders: list[Path]) -> tuple[bool | None, Path | None]:
 
 
 def ipykernel(place: Surroundings) -> Iterator[Finding]:
-    """Look whether buttons work while a cell runs."""
+    """Look whether buttons work while a cell runs, and whether every message is read."""
     try:
         version = metadata.version("ipykernel")
     except metadata.PackageNotFoundError:
         yield warn("ipykernel", "there is no ipykernel: no notebooks on this Python", "pip install ipykernel")
         return
-    newest = f"{place.python} -m pip install -U 'ipykernel>=7,!={BROKEN_IPYKERNEL}'"
-    if version == BROKEN_IPYKERNEL:
-        yield warn("ipykernel", f"{version} handles buttons only when the cell has ended", newest)
-    elif int(version.split(".")[0]) < FIRST_WITH_SUBSHELLS:
+    newest = f"{place.python} -m pip install -U 'ipykernel>={'.'.join(map(str, FIRST_THAT_LOSES_NOTHING))}'"
+    release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if release < FIRST_WITH_SUBSHELLS:
         yield warn("ipykernel", f"{version} cannot handle buttons while a cell runs, 7 can", newest)
+    elif release < FIRST_THAT_LOSES_NOTHING:
+        yield warn("ipykernel", f"{version} loses messages now and then, and a kernel seems to hang", newest)
     else:
         yield ok("ipykernel", f"{version}: buttons work while a cell runs")

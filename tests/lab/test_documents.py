@@ -69,6 +69,13 @@ def lines(book: LabNotebook) -> list[str]:
     return list(book.page.locator(".jp-Rucat-log-rows > *").all_text_contents())
 
 
+def of_run(book: LabNotebook, run: int) -> list[str]:
+    """Those of them that are below the line with which the last run begins; all, where it has been scrolled away."""
+    drawn = lines(book)
+    begins = [at for at, line in enumerate(drawn) if line.startswith(f"Run {run}, seen at")]
+    return drawn[begins[-1] :] if begins else drawn
+
+
 def test_a_log_is_followed_and_hostile_lines_are_text(book: LabNotebook, place: Place, engine: dict[str, Any]) -> None:
     """What is there and what comes; escapes and marks of direction do nothing; Ctrl+F searches in it."""
     show(book, "logs", engine)
@@ -142,7 +149,7 @@ def test_a_restart_a_stop_and_a_delete_are_told(
     server.http.post("rucat/engines/etl/restart")
     wait_until("run 2", lambda: any(line.startswith("Run 2, seen at") for line in lines(book)), 60)
     server.wait_for("etl", "Running")
-    wait_until("its log", lambda: any("Spark Connect server started" in line for line in lines(book)[-5:]), 20)
+    wait_until("its log", lambda: any("Spark Connect server started" in line for line in of_run(book, 2)), 20)
     server.http.post("rucat/engines/etl/stop")
     wait_until("the end", lambda: said(book, "logs") == "etl is Stopped: the log ends here", 60)
     show(book, "spark-ui", engine)
