@@ -68,6 +68,11 @@ class Link:
         self._calls: set[asyncio.Task[Any]] = set()
         self._is_open = False
 
+    @property
+    def mark(self) -> int | None:
+        """Stands for all that is stored: it moves with each write; None while that may change unseen."""
+        return None
+
     async def open(self) -> None:
         """Connect, or raise StoreUnavailable."""
         self._is_open = True
@@ -178,6 +183,12 @@ class EmbeddedLink(Link):
         self._lock = asyncio.Lock()
         self._db: AsyncEmbeddedSurrealConnection | None = None
         self._is_broken = False
+        self._writes = 0
+
+    @property
+    def mark(self) -> int | None:
+        """How many writes there were; None while one is under way, or the database is broken."""
+        return None if self._is_broken or self._lock.locked() else self._writes
 
     async def _connect(self) -> None:
         try:
@@ -203,6 +214,7 @@ class EmbeddedLink(Link):
 
     async def _write(self, statement: str, values: dict[str, Any]) -> list[Any]:
         async with self._lock:
+            self._writes += 1
             await self._mend()
             return await self._run(statement, values)
 

@@ -517,6 +517,28 @@ async def test_sixteen_writers_that_try_again_lose_no_update(stores: list[Store]
     assert [e.revision for e in await stores[0].history(engine.id)] == list(range(1, 18))
 
 
+async def test_a_read_beside_writes_never_goes_back(stores: list[Store]) -> None:
+    """What a write has returned the next read has, also one that began while the write was under way."""
+    engine = written = await create(stores[0])
+
+    async def read(store: Store) -> int:
+        reads, seen = 0, engine.revision
+        while written.revision < WRITERS:
+            least = max(seen, written.revision)
+            seen = (await store.get(engine.id)).revision
+            assert seen >= least
+            reads += 1
+            await asyncio.sleep(0)
+        return reads
+
+    readers = [asyncio.create_task(read(store)) for store in stores]
+    while written.revision < WRITERS:
+        written = await stores[0].update(written, {"message": f"m{written.revision}"}, None)
+        await asyncio.sleep(0.002)  # in which reads may be answered from memory
+    assert min(await asyncio.gather(*readers)) > WRITERS
+    assert (await stores[-1].get(engine.id)).message == f"m{WRITERS - 1}"
+
+
 async def test_sessions_of_twenty_notebooks_at_once_all_arrive(stores: list[Store]) -> None:
     """Sessions that are put at one moment move the revision once each."""
     engine = await create(stores[0])

@@ -10,7 +10,7 @@ from surrealdb import SurrealError
 
 from rucat_jupyter.adapters import surreal_link, surreal_server
 from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink
+from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink, Link
 from rucat_jupyter.adapters.surreal_schema import TOO_NEW
 from rucat_jupyter.adapters.surreal_server import ServerLink
 from rucat_jupyter.errors import Conflict, StoreTooNew, StoreUnavailable
@@ -96,6 +96,23 @@ async def test_a_second_write_begins_when_the_first_has_ended(link: LinkToIt) ->
     assert link.database.begun == ["a", "r"]
     link.database.gate.set()
     assert await asyncio.gather(*writes, read) == ["a", "b", "r"]
+
+
+async def test_the_mark_moves_with_each_write_and_is_gone_meanwhile(link: LinkToIt) -> None:
+    """What was read under a mark is still so while the mark is there; a line to a server has none."""
+    assert link.mark == 0
+    writes = [asyncio.create_task(link.write(name)) for name in "ab"]
+    read = asyncio.create_task(link.read("r"))
+    await turns()
+    assert link.mark is None
+    link.database.gate.set()
+    await asyncio.gather(*writes, read)
+    assert link.mark == 2
+    link.database.answers = [RuntimeError("IO error: no space")]
+    with pytest.raises(StoreUnavailable):
+        await link.write("c")
+    assert link.mark is None
+    assert Link("a server", 1.0).mark is None
 
 
 async def test_a_cancelled_writer_keeps_the_lock_until_its_write_has_ended(link: LinkToIt) -> None:

@@ -1,7 +1,8 @@
-"""Rows to and from models: what is replaced, what is kept, what of a newer Rucat is passed over."""
+"""Rows to and from models: what is replaced, what is kept, what is passed over, what is read but once."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,7 +12,7 @@ from surrealdb import RecordID
 from rucat_jupyter.adapters import surreal_rows as rows
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
-from rucat_jupyter.errors import Conflict
+from rucat_jupyter.errors import Conflict, EngineNotFound
 from rucat_jupyter.ports import Note
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
@@ -85,3 +86,30 @@ async def test_a_revision_whose_history_line_is_there_is_lost() -> None:
         assert (await store.get(engine.id)).revision == 1
     finally:
         await store.close()
+
+
+async def test_an_engine_is_read_once_between_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each time while a write is under way; what is not there is never remembered."""
+    store = SurrealStore("mem://")
+    await store.open()
+    engine = await store.create(an_engine(), Credential(token="t"), Note("ann", "create"))
+    read, reads = store._link.read, []
+
+    async def count(statement: str, **values: object) -> Any:
+        reads.append(statement)
+        return await read(statement, **values)
+
+    monkeypatch.setattr(store._link, "read", count)
+    assert [await store.get(engine.id) for _ in range(3)] == [engine] * 3
+    assert len(reads) == 1
+    changed, *seen = await asyncio.gather(
+        store.update(engine, {"message": "new"}, None), *(store.get(engine.id) for _ in range(3))
+    )
+    assert {found.revision for found in seen} <= {engine.revision, changed.revision}
+    assert [await store.get(engine.id) for _ in range(2)] == [changed] * 2
+    assert len(reads) in (2, 5)  # the three of them from memory, where the write had not begun
+    await store.remove(changed, Note("ann", "delete"))
+    for _ in range(2):
+        with pytest.raises(EngineNotFound):
+            await store.get(engine.id)
+    await store.close()
