@@ -36,6 +36,7 @@ def _do(given: argparse.Namespace) -> int:
     if given.verb == "build":
         up.build()
         binaries.kwok()
+        binaries.kubectl()
         if reason := surreal.missing():
             raise cache.CannotBuild(reason)
         surreal.server()

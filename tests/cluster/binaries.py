@@ -1,4 +1,4 @@
-"""Builds Kubernetes, etcd, kwok and the pause program from Go modules."""
+"""Builds Kubernetes, kubectl, etcd, kwok and the pause program from Go modules."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def kubernetes() -> Path:
             (work / name).symlink_to("kubernetes")
 
     return cache.built(f"kubernetes-{version}", (source, version), build)
+
+
+def kubectl() -> Path:
+    """Give kubectl of the same release."""
+    return _simple("kubectl", "k8s.io/kubectl", "v0." + versions.KUBERNETES.removeprefix("v1."))
 
 
 def etcd() -> Path:

@@ -81,6 +81,7 @@ def not_built() -> str | None:
         with cache.looking():
             build()
             binaries.kwok()
+            binaries.kubectl()
     except cache.NotBuilt as exc:
         return f"{exc} is not built yet (make cluster-build)"
     return None

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.cluster
 
 Json = dict[str, Any]
 PATHS = {"ConfigMap": "configmaps", "Secret": "secrets", "Service": "services", "Pod": "pods"}
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+RBAC = "rbac.authorization.k8s.io/v1"
+GROUPS = {"v1": "", RBAC: ".rbac.authorization.k8s.io"}
 
 SPECS: dict[str, Json] = {
     "small": {},
@@ -117,11 +118,22 @@ def objects(cluster: TestCluster, namespace: str, fields: Json) -> Objects:
 @pytest.fixture
 def roles(cluster: TestCluster, restricted_namespace: str) -> str:
     """A restricted namespace in which an administrator has applied what ``rucat kubernetes manifests`` prints."""
-    for made in rights.manifests(restricted_namespace):
-        base = "/api/v1" if made["apiVersion"] == "v1" else RBAC
-        path = f"{base}/namespaces/{restricted_namespace}/{made['kind'].lower()}s"
-        assert call(cluster, "POST", path, made, fieldValidation="Strict")["!status"] == 201
+    cluster.apply_rights(restricted_namespace, "--user", "ada@example.com", "--group", "oidc:data")
     return restricted_namespace
+
+
+def test_the_manifests_are_applied_as_the_readme_says(cluster: TestCluster, restricted_namespace: str) -> None:
+    """``| kubectl apply -f -`` makes every object, without a warning; once more, it changes nothing."""
+    flags = ("--user", "ada@example.com")
+    made = cluster.apply_rights(restricted_namespace, *flags)
+    expected = [
+        f"{what['kind'].lower()}{GROUPS[what['apiVersion']]}/{what['metadata']['name']}"
+        for what in rights.manifests(restricted_namespace, users=flags[1:])
+    ]
+    assert made == [f"{name} created" for name in expected]
+    assert cluster.apply_rights(restricted_namespace, *flags) == [f"{name} unchanged" for name in expected]
+    changed = [line for line in cluster.apply_rights(restricted_namespace, "--user", "bob") if "unchanged" not in line]
+    assert changed == [f"rolebinding{GROUPS[RBAC]}/{rights.RUCAT} configured"]
 
 
 @pytest.mark.parametrize("name", SPECS)

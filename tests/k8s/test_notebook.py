@@ -39,10 +39,7 @@ PROMISED = {
 @pytest.fixture
 def place(cluster: TestCluster, restricted_namespace: str, tmp_path: Path) -> Iterator[Place]:
     """A private home whose kubeconfig is that of a user with Rucat's Role in a restricted namespace."""
-    from kubernetes import utils
-
-    for made in rights.manifests(restricted_namespace):
-        utils.create_from_dict(cluster.client, made, namespace=restricted_namespace)
+    cluster.apply_rights(restricted_namespace)
     account = cluster.core.create_namespaced_service_account_token
     token = account(rights.RUCAT, restricted_namespace, {"spec": {"expirationSeconds": 7200}}).status.token
     config = json.loads(cluster.kubeconfig.read_text())

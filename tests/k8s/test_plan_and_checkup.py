@@ -42,14 +42,6 @@ def spec_of(cluster: TestCluster, namespace: str, **more: Any) -> EngineSpec:
     return EngineSpec.model_validate({**fields, "kubernetes": {"namespace": namespace}})
 
 
-def apply(cluster: TestCluster, namespace: str) -> None:
-    """Apply what ``rucat kubernetes manifests`` prints."""
-    from kubernetes import utils
-
-    for made in rights.manifests(namespace):
-        utils.create_from_dict(cluster.client, made, namespace=namespace)
-
-
 def limited(cluster: TestCluster, namespace: str, account: str, folder: Path) -> Path:
     """A kubeconfig of a service account of the namespace."""
     body = {"spec": {"expirationSeconds": 3600}}
@@ -72,7 +64,7 @@ async def test_a_plan_lists_everything_and_leaves_nothing(
 ) -> None:
     """With the shipped Roles in a restricted namespace the API server would take all of it, and has nothing after."""
     namespace = restricted_namespace
-    apply(cluster, namespace)
+    cluster.apply_rights(namespace)
     before = cluster.inventory(namespace)
     found = await plan(platform_of(limited(cluster, namespace, rights.RUCAT, tmp_path)), spec_of(cluster, namespace))
     assert found.obstacles == []
@@ -90,7 +82,7 @@ async def test_a_plan_lists_everything_and_leaves_nothing(
 
 async def test_a_plan_tells_what_the_quota_leaves(cluster: TestCluster, namespace: str, platform_of: Make) -> None:
     """Asked, used and allowed of each resource; what does not fit is a warning with the way out."""
-    apply(cluster, namespace)
+    cluster.apply_rights(namespace)
     quota = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "3Gi", "pods": "10", "secrets": "9"}}}
     cluster.core.create_namespaced_resource_quota(namespace, quota)
     read = cluster.core.read_namespaced_resource_quota
@@ -119,7 +111,7 @@ async def test_a_plan_without_rights_names_them(
     cluster: TestCluster, namespace: str, platform_of: Make, tmp_path: Path
 ) -> None:
     """The driver's own account may not do what the gateway must: each missing verb is named."""
-    apply(cluster, namespace)
+    cluster.apply_rights(namespace)
     platform = platform_of(limited(cluster, namespace, rights.DRIVER, tmp_path))
     await platform.open("0" * 16)
     symptoms = await platform.examine([spec_of(cluster, namespace)])
@@ -138,7 +130,7 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
     assert [one.found for one in await platform.examine([bare])] == [
         "there is no service account 'rucat-driver', which drivers run as"
     ]
-    apply(cluster, namespace)
+    cluster.apply_rights(namespace)
     (well,) = await platform.examine([bare, bare])
     assert well == Symptom(well.place, "it answers, and Rucat has all rights that it needs there")
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import cache, image, spaces, surreal, up, versions
+from cluster import binaries, cache, image, spaces, surreal, up, versions
 from cluster.layout import Layout
 
 NAMESPACE_LIMIT_S = 120.0
@@ -78,6 +80,24 @@ class TestCluster:
             items = getattr(self.core, f"list_namespaced_{kind}")(namespace, _request_timeout=10).items
             found |= {f"{kind} {item.metadata.name}" for item in items}
         return found
+
+    def apply_rights(self, namespace: str, *flags: str) -> list[str]:
+        """Do ``rucat kubernetes manifests --namespace … | kubectl apply -f -``; the lines that kubectl says."""
+        words = [sys.executable, "-m", "rucat_jupyter", "kubernetes", "manifests", "--namespace", namespace, *flags]
+        printed = subprocess.run(words, capture_output=True, check=True)
+        env = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.temp)}
+        words = [str(self._kubectl), "apply", "-f", "-"]
+        applied = subprocess.run(words, input=printed.stdout, capture_output=True, env=env, timeout=60, check=False)
+        assert (applied.returncode, applied.stderr) == (0, b""), applied.stderr.decode()
+        return applied.stdout.decode().splitlines()
+
+    @cached_property
+    def _kubectl(self) -> Path:
+        if self.own is not None:
+            return binaries.kubectl()
+        found = shutil.which("kubectl")
+        assert found, "put a kubectl for the cluster of RUCAT_TEST_KUBECONFIG on PATH"
+        return Path(found)
 
 
 class ApiServer:

@@ -27,10 +27,7 @@ print(engine.id)
 
 def give_rights(cluster: TestCluster, namespace: str, folder: Path, users: Sequence[str] = ()) -> Path:
     """Apply what ``rucat kubernetes manifests`` prints; a kubeconfig of the account that it is for."""
-    from kubernetes import utils
-
-    for made in rights.manifests(namespace, users=users):
-        utils.create_from_dict(cluster.client, made, namespace=namespace)
+    cluster.apply_rights(namespace, *(word for user in users for word in ("--user", user)))
     body = {"spec": {"expirationSeconds": 3600}}
     create = cluster.core.create_namespaced_service_account_token
     token = create(rights.RUCAT, namespace, body, _request_timeout=10).status.token
