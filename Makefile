@@ -72,9 +72,10 @@ lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	$(JLPM) test
 
-check: lint jest $(PANEL)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not engine and not lab and not cluster"
-	$(PYTEST) tests/acceptance/test_rest_life.py
+check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint jest
+	@$(MAKE) --no-print-directory $(PANEL)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "everyday or not (slow or engine or lab or cluster)"
 
 test: lint jest $(PANEL)
 	@$(BUILT) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]

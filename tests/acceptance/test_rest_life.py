@@ -10,7 +10,7 @@ import pytest
 from support.place import JupyterServer, Place, processes_with
 from support.queries import PLAIN_QUERY
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.everyday]
 
 
 def test_an_engine_lives_its_whole_life_by_rest(place: Place, server: JupyterServer) -> None:

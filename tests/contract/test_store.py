@@ -446,6 +446,7 @@ async def test_an_update_may_replace_the_credential(store: Store) -> None:
 # --- races ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_of_twenty_writers_on_one_revision_exactly_one_wins(stores: list[Store]) -> None:
     """100 rounds: one update, nineteen conflicts, one more line of history, and it is the winner's."""
     engine = await create(stores[0])
@@ -464,6 +465,7 @@ async def test_of_twenty_writers_on_one_revision_exactly_one_wins(stores: list[S
     assert await stores[0].get(engine.id) == engine
 
 
+@pytest.mark.slow
 async def test_of_twenty_writers_on_one_name_exactly_one_wins(stores: list[Store]) -> None:
     """100 rounds: one engine, nineteen told which one it is, one line of history, and no credential left over."""
     for number in range(ROUNDS):

@@ -18,6 +18,8 @@ import pytest
 
 import rucat_jupyter
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["rucat_jupyter", "labextension", "jupyter-config", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"]
 SERVER_SIDE = ("fastapi", "uvicorn", "surrealdb", "kubernetes", "pyspark")
