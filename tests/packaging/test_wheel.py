@@ -184,7 +184,6 @@ def has_registry(folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_installs_with_its_own_dependencies(built: dict[str, Path], tmp_path: Path) -> None:
     """A fresh environment with nothing but `pip install` of the wheel has all that the gateway and a kernel need."""
