@@ -26,7 +26,9 @@ START_TRIES = 5
 
 def missing() -> str | None:
     """Say in one line why it cannot be built here, or nothing."""
-    return None if shutil.which("cargo") else "cargo is not on PATH (Rust builds the SurrealDB server)"
+    if shutil.which("cargo") or not not_built():
+        return None
+    return "cargo is not on PATH (Rust builds the SurrealDB server)"
 
 
 def _recipe() -> tuple[str, str]:

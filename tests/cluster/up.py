@@ -64,7 +64,7 @@ def missing() -> str | None:
     """Say in one line why no cluster can run here, or nothing."""
     if os.geteuid() != 0:
         return "only root can start a Kubernetes cluster of its own"
-    return binaries.missing() or packages.missing()
+    return packages.missing() or (binaries.missing() if not_built() else None)
 
 
 def build(spark_versions: tuple[str, ...] = versions.SPARK) -> None:

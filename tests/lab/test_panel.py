@@ -27,7 +27,38 @@ LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Ca
 """In what the browser and JupyterLab itself say of a server that is away."""
 SOON_S = 2.0
 MANY = 500
+OPENS_S = 1.0
+FRAME_S = 0.1
 NARROW = 400
+TIMED_OPEN = """async () => {
+  const begun = performance.now();
+  window.jupyterapp.commands.execute('rucat:open-panel');
+  while (document.querySelectorAll('.jp-Rucat-panel .jp-Rucat-row').length < 5)
+    await new Promise(requestAnimationFrame);
+  return (performance.now() - begun) / 1000;
+}"""
+SCROLLED = """async () => {
+  const list = document.querySelector('.jp-Rucat-scroller'), frames = [];
+  let last = await new Promise(requestAnimationFrame);
+  for (let round = 0; round < 120; round++) {
+    list.scrollTop = round % 2 ? round * 250 : round * 200;
+    const now = await new Promise(requestAnimationFrame);
+    frames.push((now - last) / 1000);
+    last = now;
+  }
+  return frames.sort((one, other) => other - one);
+}"""
+WATCH_SHIFTS = """() => {
+  window.shifts = [];
+  new PerformanceObserver(list => list.getEntries().flatMap(entry => entry.sources).forEach(source => {
+    const element = source.node instanceof Element ? source.node : source.node?.parentElement;
+    const [from, to] = [source.previousRect, source.currentRect];
+    const grows = from.top === to.top && (from.left === to.left || from.right === to.right);  // it has another text
+    if (element?.closest('.jp-Rucat-panel') && !grows)
+      window.shifts.push([element.outerHTML.slice(0, 160), from.toJSON(), to.toJSON()]);
+  })).observe({type: 'layout-shift'});
+}"""
+"""The browser's own account of what moved without a hand: the layout shifts of Web Vitals."""
 
 
 class Panel:
@@ -36,9 +67,20 @@ class Panel:
     def __init__(self, book: LabNotebook) -> None:
         self.book, self.page = book, book.page
         wait_until("the extension", lambda: self.page.evaluate(HAS), 30)
-        self.page.evaluate(OPEN)
         self.root = self.page.locator(".jp-Rucat-panel")
+        self.page.evaluate(OPEN)
         wait_until("the panel", lambda: self.root.count() == 1 and "Reading" not in self.root.inner_text(), 30)
+
+    def resize(self, width: int) -> None:
+        """Drag the panel's edge until it is so wide."""
+        edge = self.root.bounding_box()
+        assert edge
+        x, y = edge["x"] + edge["width"] + 1, edge["y"] + edge["height"] - 50
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(edge["x"] + width + 1, y, steps=5)
+        self.page.mouse.up()
+        wait_until("the width", lambda: abs(self.root.bounding_box()["width"] - width) < 5, 5)
 
     def row(self, name: str) -> Any:
         """The row of an engine."""
@@ -219,11 +261,16 @@ def test_a_lost_server_shows_as_lost_and_comes_back_by_itself(
         server.http.delete("rucat/engines/meanwhile")
 
 
-def test_five_hundred_engines_are_no_burden(panel: Callable[..., Panel], server: JupyterServer) -> None:
-    """Few rows are in the page, all are reached by the keyboard, and looking asks less than once in five seconds."""
+def test_five_hundred_engines_are_no_burden(
+    panel: Callable[..., Panel], lab: Callable[..., LabNotebook], server: JupyterServer
+) -> None:
+    """Open in a second, few rows in the page, all reached by the keyboard, no slow frame, no question but each 5 s."""
     for number in range(MANY):
         server.create(name=f"many-{number:03}", **UNREACHABLE)
-    seen = panel("many")
+    book = lab("many", [""])
+    wait_until("the extension", lambda: book.page.evaluate(HAS), 30)
+    assert book.page.evaluate(TIMED_OPEN) < OPENS_S
+    seen = Panel(book)
     wait_until("the number", lambda: f"({MANY})" in seen.root.inner_text(), 30)
     asked: list[float] = []
     seen.page.on("request", lambda request: "/rucat/" in request.url and asked.append(time.monotonic()))
@@ -236,10 +283,26 @@ def test_five_hundred_engines_are_no_burden(panel: Callable[..., Panel], server:
     assert rows.count() < 60
     wait_until("a while", lambda: time.monotonic() - begun > 21, 30, pause_s=1)
     assert len(asked) <= 21 / 5
+    assert seen.page.evaluate(SCROLLED)[0] < FRAME_S
     assert seen.book.errors == []
 
 
-def test_looks_in_both_themes_and_narrow(panel: Callable[..., Panel], server: JupyterServer) -> None:
+def test_nothing_moves_while_an_engine_starts_and_stops(panel: Callable[..., Panel], server: JupyterServer) -> None:
+    """Not a pixel, with the pointer on the list, of what the browser tells as a layout shift."""
+    for name in ("a-first", "z-last"):
+        server.create(name=name, **UNREACHABLE)
+    seen = panel("still")
+    server.create(name="middle", driver={"memory": "1g"})
+    seen.wait_for("middle", "Pending", SOON_S)
+    seen.row("middle").locator(".jp-Rucat-head").hover()
+    seen.page.evaluate(WATCH_SHIFTS)
+    seen.wait_for("middle", "Running", 90)
+    server.http.post("rucat/engines/middle/stop")
+    seen.wait_for("middle", "Stopped", 60)
+    assert seen.page.evaluate("() => window.shifts") == []
+
+
+def test_looks_in_both_themes_and_narrow(panel: Callable[..., Panel], server: JupyterServer, tmp_path: Path) -> None:
     """Axe finds nothing serious, nothing is cut, and what comes from outside is text."""
     conf = {"spark.sql.warehouse.dir": MARKUP, "spark.app.name": f"{MARKUP} \u202e\x1b[31m"}
     server.create(name="wrong", conf=conf)
@@ -248,12 +311,23 @@ def test_looks_in_both_themes_and_narrow(panel: Callable[..., Panel], server: Ju
     seen.page.set_viewport_size({"width": 1280, "height": 800})
     seen.row("wrong").locator(".jp-Rucat-head").click()
     wait_until("the conf", lambda: MARKUP in seen.row("wrong").inner_text(), 20)
-    for width in (1280, NARROW):
-        seen.page.set_viewport_size({"width": width, "height": 800})
+    for page, width in ((1280, 0), (1280, NARROW), (NARROW, 0)):
+        seen.page.set_viewport_size({"width": page, "height": 800})
+        if width:
+            seen.resize(width)
         for dark in (True, False):
             seen.book.theme(dark=dark)
+            wait_until("all laid out", lambda: not seen.book.cut(".jp-Rucat-panel"), 5)
             assert seen.book.axe(".jp-Rucat-panel") == []
+            seen.page.screenshot(path=str(tmp_path / f"{page}-{width}-{'dark' if dark else 'light'}.png"))
     seen.page.set_viewport_size({"width": 1280, "height": 800})
+    seen.wait_for("wrong", "Running", 60)
+    seen.press("wrong", "Attach")
+    front = seen.root.locator(".jp-Rucat-front")
+    wait_until("the notebook's engine", lambda: "wrong" in front.inner_text(), 60)
+    for width in (250, NARROW):
+        seen.resize(width)
+        wait_until("all laid out", lambda: not seen.book.cut(".jp-Rucat-panel"), 5)
     seen.root.get_by_role("button", name="Create an engine").click()
     seen.dialog("Create an engine").get_by_label("Name", exact=True).wait_for()
     for dark in (True, False):

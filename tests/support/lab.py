@@ -154,7 +154,10 @@ class LabNotebook:
         ]
 
     def cut(self, selector: str) -> list[str]:
-        """Elements below the selector that are wider than the room that they have, or stick out of the page."""
+        """Elements below the selector that are wider than the room that they have, or stick out of it.
+
+        What ends in an ellipsis and tells the whole when it is pointed at is none.
+        """
         found: list[str] = self.page.evaluate(CUT, selector)
         return found
 
@@ -179,7 +182,8 @@ CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
   const edge = root.getBoundingClientRect().right + 1;
   return [...root.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('.rucat-log, .rucat-scroll, select'))
     .filter(e => e.getBoundingClientRect().right > edge
-      || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).overflowX !== 'visible'))
+      || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).overflowX !== 'visible'
+        && !(getComputedStyle(e).textOverflow === 'ellipsis' && e.title)))
     .map(e => e.outerHTML.slice(0, 160));
 })"""
 

@@ -31,12 +31,13 @@ export function Front({ front }: { front: IFrontNotebook }): JSX.Element | null 
 function Attached({ front }: { front: IFrontNotebook }): JSX.Element {
   const { run, trans } = usePanel();
   const engine = front.engine!;
+  const about = `${engine.status} · ${where(trans, engine)}`;
   return (
     <div className="jp-Rucat-frontLine">
       <Shape engine={engine} />
       <Name engine={engine} />
-      <span className="jp-Rucat-line">
-        {engine.status} · {where(trans, engine)}
+      <span className="jp-Rucat-line" title={about}>
+        {about}
       </span>
       <button
         className="jp-Rucat-button"
