@@ -187,8 +187,8 @@ class EmbeddedLink(Link):
 
     @property
     def mark(self) -> int | None:
-        """How many writes there were; None while one is under way, or the database is broken."""
-        return None if self._is_broken or self._lock.locked() else self._writes
+        """How many writes there were; None while one is under way, or the database is broken or not open."""
+        return self._writes if self._is_open and not self._is_broken and not self._lock.locked() else None
 
     async def _connect(self) -> None:
         try:

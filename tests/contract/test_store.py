@@ -122,8 +122,12 @@ async def test_closing_twice_is_harmless_and_calls_after_it_say_unavailable(flav
     """A closed store says so in its own error, and closing is safe to repeat."""
     store = flavour.store()
     await store.open()
+    engine = await create(store)
+    assert await store.get(engine.id) == engine
     await store.close()
     await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.get(engine.id)
     with pytest.raises(StoreUnavailable):
         await store.engines()
     with pytest.raises(StoreUnavailable):
