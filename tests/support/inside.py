@@ -21,7 +21,7 @@ def client_pod(cluster: TestCluster, name: str, *argv: str, **spec: Any) -> dict
     It runs as root, for the mounted folders may be closed to others; `spec` adds to the pod's spec, a service account
     for instance. Its environment has the temp home's folders, so a gateway in it is its own.
     """
-    mounted = _outermost({ROOT, Path(sys.prefix), Path(sys.base_prefix)})
+    mounted = _outermost({ROOT, Path(sys.prefix), Path(sys.base_prefix), *_links(Path(sys.executable))})
     volumes = [{"name": f"v{n}", "hostPath": {"path": str(path)}} for n, path in enumerate(mounted)]
     mounts = [{"name": f"v{n}", "mountPath": str(path), "readOnly": True} for n, path in enumerate(mounted)]
     env = {"HOME": HOME, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -38,6 +38,15 @@ def client_pod(cluster: TestCluster, name: str, *argv: str, **spec: Any) -> dict
     home = {"name": "home", "emptyDir": {}}
     described = {"containers": [container], "volumes": [*volumes, home], "restartPolicy": "Never", **spec}
     return {"metadata": {"name": name}, "spec": described}
+
+
+def _links(program: Path) -> list[Path]:
+    """List the folders of the links by which a program is reached: an environment's Python may be a link to a link."""
+    folders = []
+    while program.is_symlink():
+        program = program.parent / program.readlink()
+        folders.append(program.parent.resolve() if program.parent.is_symlink() else program.parent)
+    return folders
 
 
 def _outermost(paths: set[Path]) -> list[Path]:
