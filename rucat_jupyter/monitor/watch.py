@@ -116,9 +116,6 @@ class Monitor:
         for lane in self._lanes.values():
             lane.wake(engine_id)
 
-    def _stir(self, platform: str, engine_id: str) -> None:
-        self._lanes[platform].stir(engine_id)
-
     def _saved(self, platform: str, engine: Engine | None) -> None:
         if engine is not None:
             self._lanes[platform].keep(engine)
