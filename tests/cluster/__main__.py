@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import binaries, cache, image, surreal, up, versions
+from . import cache, image, surreal, up, versions
 from .layout import Layout
 
 
@@ -35,8 +35,7 @@ def _do(given: argparse.Namespace) -> int:
         raise cache.CannotBuild(reason)
     if given.verb == "build":
         up.build()
-        binaries.kwok()
-        binaries.kubectl()
+        up.build_tools()
         if reason := surreal.missing():
             raise cache.CannotBuild(reason)
         surreal.server()

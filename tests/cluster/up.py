@@ -75,13 +75,18 @@ def build(spark_versions: tuple[str, ...] = versions.SPARK) -> None:
     store.prepared(spark_versions)
 
 
+def build_tools() -> None:
+    """Build what tests use beside a cluster."""
+    binaries.kwok()
+    binaries.kubectl()
+
+
 def not_built() -> str | None:
     """Say in one line what has to be built first, or nothing."""
     try:
         with cache.looking():
             build()
-            binaries.kwok()
-            binaries.kubectl()
+            build_tools()
     except cache.NotBuilt as exc:
         return f"{exc} is not built yet (make cluster-build)"
     return None

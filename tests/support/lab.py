@@ -156,7 +156,8 @@ class LabNotebook:
     def cut(self, selector: str) -> list[str]:
         """Elements below the selector that are wider than the room that they have, or stick out of it.
 
-        What ends in an ellipsis and tells the whole when it is pointed at is none.
+        In the panel, whose rows have one height, what ends in an ellipsis and tells the whole when it is pointed at is
+        none.
         """
         found: list[str] = self.page.evaluate(CUT, selector)
         return found
@@ -183,7 +184,7 @@ CUT = """selector => [...document.querySelectorAll(selector)].flatMap(root => {
   return [...root.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('.rucat-log, .rucat-scroll, select'))
     .filter(e => e.getBoundingClientRect().right > edge
       || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && getComputedStyle(e).overflowX !== 'visible'
-        && !(getComputedStyle(e).textOverflow === 'ellipsis' && e.title)))
+        && !(getComputedStyle(e).textOverflow === 'ellipsis' && e.title && e.closest('.jp-Rucat-panel'))))
     .map(e => e.outerHTML.slice(0, 160));
 })"""
 
