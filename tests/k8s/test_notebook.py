@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from support.cluster import TestCluster
+from support.kube_place import give_rights
 from support.place import Place, place_in
-
-from rucat_jupyter import rights
 
 pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 
@@ -39,14 +38,7 @@ PROMISED = {
 @pytest.fixture
 def place(cluster: TestCluster, restricted_namespace: str, tmp_path: Path) -> Iterator[Place]:
     """A private home whose kubeconfig is that of a user with Rucat's Role in a restricted namespace."""
-    cluster.apply_rights(restricted_namespace)
-    account = cluster.core.create_namespaced_service_account_token
-    token = account(rights.RUCAT, restricted_namespace, {"spec": {"expirationSeconds": 7200}}).status.token
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token}
-    config["contexts"][0]["context"]["namespace"] = restricted_namespace
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
+    kubeconfig = give_rights(cluster, restricted_namespace, tmp_path)
     with place_in(tmp_path, KUBECONFIG=str(kubeconfig)) as place:
         shutil.copy(NOTEBOOK, place.root)
         yield place

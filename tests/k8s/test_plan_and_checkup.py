@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.cluster import RESTRICTED, TestCluster
+from support.kube_place import give_rights, kubeconfig_of
 
 from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
@@ -42,17 +43,6 @@ def spec_of(cluster: TestCluster, namespace: str, **more: Any) -> EngineSpec:
     return EngineSpec.model_validate({**fields, "kubernetes": {"namespace": namespace}})
 
 
-def limited(cluster: TestCluster, namespace: str, account: str, folder: Path) -> Path:
-    """A kubeconfig of a service account of the namespace."""
-    body = {"spec": {"expirationSeconds": 3600}}
-    token = cluster.core.create_namespaced_service_account_token(account, namespace, body).status.token
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": "admin", "user": {"token": token}}]
-    file = folder / "limited"
-    file.write_text(json.dumps(config))
-    return file
-
-
 async def plan(platform: KubernetesPlatform, spec: EngineSpec) -> Blueprint:
     """The blueprint of a spec, as a plan asks for it."""
     await platform.open("0" * 16)
@@ -64,9 +54,9 @@ async def test_a_plan_lists_everything_and_leaves_nothing(
 ) -> None:
     """With the shipped Roles in a restricted namespace the API server would take all of it, and has nothing after."""
     namespace = restricted_namespace
-    cluster.apply_rights(namespace)
+    platform = platform_of(give_rights(cluster, namespace, tmp_path))
     before = cluster.inventory(namespace)
-    found = await plan(platform_of(limited(cluster, namespace, rights.RUCAT, tmp_path)), spec_of(cluster, namespace))
+    found = await plan(platform, spec_of(cluster, namespace))
     assert found.obstacles == []
     assert [(each.kind, each.count) for each in found.objects] == [
         ("ConfigMap", 1),
@@ -112,7 +102,7 @@ async def test_a_plan_without_rights_names_them(
 ) -> None:
     """The driver's own account may not do what the gateway must: each missing verb is named."""
     cluster.apply_rights(namespace)
-    platform = platform_of(limited(cluster, namespace, rights.DRIVER, tmp_path))
+    platform = platform_of(kubeconfig_of(cluster, namespace, rights.DRIVER, tmp_path))
     await platform.open("0" * 16)
     symptoms = await platform.examine([spec_of(cluster, namespace)])
     (symptom,) = symptoms
@@ -139,7 +129,7 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
     roles = client.RbacAuthorizationV1Api(cluster.client)
     few = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"], "resourceNames": [namespace]}]
     roles.patch_namespaced_role(rights.RUCAT, namespace, {"rules": few})
-    poor = platform_of(limited(cluster, namespace, rights.RUCAT, tmp_path))
+    poor = platform_of(kubeconfig_of(cluster, namespace, rights.RUCAT, tmp_path))
     await poor.open("0" * 16)
     (symptom,) = await poor.examine([bare])
     for words in ("secrets (create, delete)", "pods/log (get)", "pods (create, get, list, watch, delete)"):

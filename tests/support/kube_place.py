@@ -28,9 +28,14 @@ print(engine.id)
 def give_rights(cluster: TestCluster, namespace: str, folder: Path, users: Sequence[str] = ()) -> Path:
     """Apply what ``rucat kubernetes manifests`` prints; a kubeconfig of the account that it is for."""
     cluster.apply_rights(namespace, *(word for user in users for word in ("--user", user)))
+    return kubeconfig_of(cluster, namespace, rights.RUCAT, folder)
+
+
+def kubeconfig_of(cluster: TestCluster, namespace: str, account: str, folder: Path) -> Path:
+    """A kubeconfig of a service account, in whose namespace it works."""
     body = {"spec": {"expirationSeconds": 3600}}
     create = cluster.core.create_namespaced_service_account_token
-    token = create(rights.RUCAT, namespace, body, _request_timeout=10).status.token
+    token = create(account, namespace, body, _request_timeout=10).status.token
     config = json.loads(cluster.kubeconfig.read_text())
     config["users"] = [{"name": "admin", "user": {"token": token}}]
     config["contexts"][0]["context"]["namespace"] = namespace
