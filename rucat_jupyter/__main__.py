@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
 
 FAILED, INTERRUPTED = 1, 130
 """Exit codes, as the command line has them."""
-AGAIN_S = 0.05
 
 
 def main() -> None:
@@ -21,26 +14,19 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:2] == ["serve", "--notify"] and len(arguments) == 3:
         _serve_detached(int(arguments[2]))
-    sys.unraisablehook = _interrupt_again
     try:
-        from . import cli
+        from .lost_interrupt import comes_again
 
-        cli.run(_serve)
+        with comes_again():
+            from . import cli
+
+            cli.run(_serve)
     except KeyboardInterrupt:  # while the program itself was still being loaded
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith(__package__ or "rucat_jupyter"):
             raise
         sys.exit(_say_missing(missing.name, arguments))
-
-
-def _interrupt_again(ignored: UnraisableHookArgs) -> None:
-    """Send a Ctrl-C once more that came while a callback ran which lets no exception out, and was lost in it."""
-    if ignored.exc_type is KeyboardInterrupt:
-        main = threading.main_thread().ident or 0
-        threading.Timer(AGAIN_S, signal.pthread_kill, (main, signal.SIGINT)).start()
-    else:
-        sys.__unraisablehook__(ignored)
 
 
 def _say_missing(module: str, arguments: list[str]) -> int:

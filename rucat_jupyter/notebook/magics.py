@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, observe
 
 from ..errors import RucatError
+from ..lost_interrupt import comes_again
 from . import cell_hooks, progress
 from .caller import is_value_used
 from .cancelled import Interrupted
@@ -44,7 +45,8 @@ class RucatMagics(Magics):
     def rucat(self, line: str, cell: str | None = None) -> Any:
         """Run one verb; what people read by ``%rucat?`` is set below."""
         try:
-            found = self._run(line, cell)
+            with comes_again():
+                found = self._run(line, cell)
         except HelpWanted as wanted:
             say(str(wanted))
         except BadUsage as error:

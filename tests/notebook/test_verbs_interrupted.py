@@ -101,6 +101,34 @@ def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
     )
 
 
+LOST = """
+import signal, time, weakref
+from dataclasses import replace
+from rucat_jupyter.notebook.parser import VERBS
+
+class Thing: pass
+
+def run(context, asked):
+    thing = Thing()
+    watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing  # as a signal that comes while a module is imported: what a callback raises goes nowhere
+    time.sleep(20)
+
+VERBS["list"] = replace(VERBS["list"], run=run)
+"""
+
+
+def test_an_interrupt_that_a_callback_swallows_is_not_lost(notebook: Callable[..., Kernel]) -> None:
+    """Whole libraries are loaded on the way to a first verb, and call back: the signal comes again, when that is over."""
+    mine = notebook("lost")
+    mine.run(LOST)
+    began = time.monotonic()
+    cell = mine.run("%rucat list", may_fail=True)
+    assert time.monotonic() - began < 10
+    assert "interrupted: list" in cell.error
+    assert mine.run("import sys; print(sys.unraisablehook is sys.__unraisablehook__)").stdout == "True\n"
+
+
 def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) -> None:
     """An interrupt while Tab waits harms nothing: the next Tab and the next cell work."""
     mine = notebook("tab")
