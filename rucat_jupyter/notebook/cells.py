@@ -130,8 +130,9 @@ class Operation:
 
     def cut(self) -> None:
         """Let whoever waits for its answers wait no longer."""
-        if self.stream is not None:
-            self.stream.cut()
+        stream = self.stream
+        if stream is not None:
+            stream.cut()
 
 
 class CellRun:
@@ -164,6 +165,7 @@ class CellRun:
         with self._lock:
             if self.open.pop(operation.id, None) is None:
                 return
+            operation.stream = None  # which knows the operation: a cycle is work for the garbage collector
             if operation.stages:
                 self._past += Totals.of(operation.stages)
                 self.told += 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -22,6 +24,8 @@ INTERRUPT_METHOD = "/spark.connect.SparkConnectService/Interrupt"
 REATTACH = "/ReattachExecute"
 LIMITS_S = {RELEASE: 10.0, "/ReleaseSession": 5.0}
 """Upper limits of calls that only tidy up: a frozen engine must hold nobody for them."""
+RELEASE_EACH_S = 1.0
+"""Answers of one operation are released no more often than this, and all at its end."""
 LONG_S = 600.0
 INTERRUPT_S = 0.8
 """Ctrl-C waits no longer than this for the engine to hear of it."""
@@ -103,6 +107,8 @@ class GuardedChannel:
         self._channel: grpc.Channel | None = open_channel()
         self._is_closed = False
         self.guard = guard
+        self.streams: weakref.WeakValueDictionary[str, _Responses] = weakref.WeakValueDictionary()
+        """Where the answers of each operation come from."""
 
     def current(self) -> grpc.Channel:
         """The channel in use; opened anew after a cut, never after the close: a call then fails as one that was cut."""
@@ -150,7 +156,7 @@ class _Callable:
     def __init__(
         self, channel: GuardedChannel, kind: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self._channel = channel
+        self.channel = channel
         self._kind, self.method = kind, method
         self._args, self._kwargs = args, kwargs
         self._bound: tuple[grpc.Channel, Any] | None = None
@@ -160,7 +166,7 @@ class _Callable:
 
     def send(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
         """Send the request on the channel of now."""
-        channel = self._channel.current()
+        channel = self.channel.current()
         bound = self._bound
         if bound is None or bound[0] is not channel:
             make = getattr(channel, self._kind)
@@ -191,6 +197,8 @@ class _Unary(_Callable):
             return self._interrupt(request, metadata, more)
         if self.method.endswith(RELEASE):
             self.guard.released(request)
+            if self._can_be_spared(request):
+                return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
             return self._tidy(request, timeout, metadata, more)
         self.guard.begin()
@@ -204,6 +212,22 @@ class _Unary(_Callable):
                         raise
         finally:
             self.guard.end()
+
+    def _can_be_spared(self, request: Any) -> bool:
+        """Whether it frees only what the engine lets go of soon by itself, or at the end of the operation.
+
+        pyspark releases answer by answer (``ExecutePlanResponseReattachableIterator``), ten calls for two small
+        queries. The engine keeps no more than 10 MB of answers that were read, released or not
+        (``spark.connect.execute.reattachable.observerRetryBufferSize``).
+        """
+        stream = self.channel.streams.get(request.operation_id)
+        if stream is None or not request.HasField("release_until"):
+            return False
+        now = time.monotonic()
+        if now - stream.released_at < RELEASE_EACH_S:
+            return True
+        stream.released_at = now
+        return False
 
     def _tidy(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
         """Send once, for a short time: nobody waits for it, and the engine tidies up by itself in the end."""
@@ -241,14 +265,16 @@ class _Responses:
         self._call: Any = None
         self._has_begun = False
         self._operation: Operation | None = None
+        self.released_at = time.monotonic()
+        """When answers of an operation were last released."""
 
     def begin(self) -> None:
         """Send the request for the first time."""
         guard, method = self._method.guard, self._method.method
-        if method.endswith(EXECUTE):
-            self._operation = guard.starts(self._request)
-        elif method.endswith(REATTACH):
-            self._operation = guard.goes_on(self._request)
+        if method.endswith((EXECUTE, REATTACH)):
+            self._method.channel.streams[self._request.operation_id] = self
+            find = guard.goes_on if method.endswith(REATTACH) else guard.starts
+            self._operation = find(self._request)
         if self._operation is not None:
             self._operation.stream = self
         guard.begin()

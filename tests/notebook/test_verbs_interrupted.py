@@ -119,7 +119,7 @@ VERBS["list"] = replace(VERBS["list"], run=run)
 
 
 def test_an_interrupt_that_a_callback_swallows_is_not_lost(notebook: Callable[..., Kernel]) -> None:
-    """Whole libraries are loaded on the way to a first verb, and call back: the signal comes again, when that is over."""
+    """Whole libraries are loaded on the way to a first verb, and call back: the signal comes again after it."""
     mine = notebook("lost")
     mine.run(LOST)
     began = time.monotonic()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +17,9 @@ from fakes.connect_server import ScriptedServer, fake_spark, refuse
 from fakes.rest import FAILURE, FakeGateway, make_view
 from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
 
+from rucat_jupyter.notebook import channel, watch
 from rucat_jupyter.notebook import lifeline as module
-from rucat_jupyter.notebook import watch
+from rucat_jupyter.notebook.cells import cells
 from rucat_jupyter.notebook.channel import Released
 from rucat_jupyter.notebook.failures import EngineFailed
 from rucat_jupyter.notebook.lifeline import Detached, Lifeline
@@ -54,8 +57,10 @@ class World:
     def config(self) -> Any:
         return self.stub.Config(pb.ConfigRequest(session_id=self.spark._session_id))
 
-    def execute(self) -> Any:
-        return self.stub.ExecutePlan(pb.ExecutePlanRequest(session_id=self.spark._session_id))
+    def execute(self, operation_id: str = "") -> Any:
+        return self.stub.ExecutePlan(
+            pb.ExecutePlanRequest(session_id=self.spark._session_id, operation_id=operation_id)
+        )
 
     def end(self) -> None:
         self.lifeline.channel.close()
@@ -272,6 +277,44 @@ def test_a_suspended_session_says_that_the_engine_is_stopped(world: World) -> No
         world.config()
     with pytest.raises(Released):
         world.stub.ReleaseExecute(pb.ReleaseExecuteRequest(session_id="s1"))
+
+
+def test_answers_are_released_once_a_second_and_at_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one is how pyspark asks for it; what the engine lets go of by itself is spared."""
+
+    def released(**until: Any) -> int:
+        """How many releases the engine has heard of after this one."""
+        assert world.stub.ReleaseExecute(pb.ReleaseExecuteRequest(operation_id="op", **until)) is not None
+        return sum(1 for method, _ in world.server.calls if method == "ReleaseExecute")
+
+    until = {"release_until": pb.ReleaseExecuteRequest.ReleaseUntil(response_id="0")}
+    answers = world.execute("op")
+    assert next(answers).response_id == "0"
+    assert released(**until) == 0
+    monkeypatch.setattr(channel, "RELEASE_EACH_S", 0.01)
+    time.sleep(0.02)
+    assert released(**until) == 1
+    monkeypatch.setattr(channel, "RELEASE_EACH_S", 60.0)
+    assert released(**until) == 1
+    assert released(release_all=pb.ReleaseExecuteRequest.ReleaseAll()) == 2
+
+
+def test_an_operation_leaves_no_work_to_the_garbage_collector(world: World) -> None:
+    """A thousand small queries would have it run again and again."""
+    cells.begin(1)
+    gc.disable()
+    try:
+        answers = world.execute("op")
+        was = weakref.ref(answers)
+        assert len(list(answers)) == 2
+        world.stub.ReleaseExecute(
+            pb.ReleaseExecuteRequest(operation_id="op", release_all=pb.ReleaseExecuteRequest.ReleaseAll())
+        )
+        del answers
+        assert was() is None
+    finally:
+        gc.enable()
+        cells.end()
 
 
 def test_a_suspend_ends_what_is_under_way(world: World) -> None:
