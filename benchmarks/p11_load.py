@@ -23,8 +23,8 @@ assert "pyspark" not in sys.modules
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Load into fresh kernels, beside an extension that does nothing; start servers with and without ours."""
     (folder / "nothing_ext.py").write_text("def load_ipython_extension(shell):\n    pass\n", encoding="utf-8")
-    pairs = 3 if quick else 9
-    loads = alternate(lambda: _load("rucat_jupyter", folder), lambda: _load("nothing_ext", folder), pairs)
+    loads = alternate(lambda: _load("rucat_jupyter", folder), lambda: _load("nothing_ext", folder), 3 if quick else 9)
+    pairs = 3 if quick else 21  # the CPU time of equal starts differs by half and more
     starts = alternate(lambda: _start(folder, True), lambda: _start(folder, False), pairs, with_cpu=True)
     return [
         Figure("P11 kernel", "%load_ext rucat_jupyter", "%load_ext of nothing", *loads, compare="ours", bar=0.200),
