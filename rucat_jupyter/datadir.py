@@ -92,7 +92,7 @@ def read(directory: Path) -> Record | None:
     try:
         found = json.loads((directory / "gateway.json").read_bytes())
         values = {name: kind(found[name]) for name, kind in _FIELDS.items()}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return Record(**values)
 

@@ -146,7 +146,7 @@ def _listens(record: Record) -> bool:
             connection.connect(record.socket)
         except TimeoutError:
             return datadir.process_start(record.pid) == record.started  # frozen, with a full queue
-        except OSError:
+        except (OSError, ValueError):  # ValueError: what the record says is no path
             return False
         return _peer_pid(connection) in (record.pid, None)
 

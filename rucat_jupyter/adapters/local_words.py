@@ -121,7 +121,8 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
         f"-Xmx{heap}m",
         "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
         "-XX:-UsePerfData",  # else /tmp/hsperfdata_<user> is left, whatever java.io.tmpdir says
-        f"-XX:ErrorFile={str(folder.log.parent).replace('%', '%%')}/crash-%p.log",  # not in the notebook's folder
+        # The file has the whole command line, secrets included: it goes with the run; the log has what happened.
+        f"-XX:ErrorFile={str(folder.tmp).replace('%', '%%')}/crash-%p.log",
         "-XX:-CreateCoredumpOnCrash",
         *spark.module_flags(setting.spark.jars, setting.java.modules),
         *engine.spec.java_options,

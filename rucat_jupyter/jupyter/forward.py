@@ -6,6 +6,7 @@ import asyncio
 import http
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote, unquote_plus
@@ -68,6 +69,7 @@ _NOT_RETURNED = frozenset(
         *("Proxy-Authenticate", "Proxy-Authorization", "Content-Length", "Set-Cookie", "Server", "Date"),
     )
 )
+_RAW = re.compile("[\x80-\xff]+")
 _JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters that Jupyter reads itself
 _CODES = {
     400: InvalidRequest.code,
@@ -157,7 +159,7 @@ class RucatHandler(APIHandler):
         """Path and query for the gateway: what was sent, without what Jupyter and JupyterLab add for themselves."""
         path = self.request.path[len(self.base_url) - 1 :]
         parts = [part for part in self.request.query.split("&") if part and not _is_jupyters(part)]
-        return f"{path}?{'&'.join(parts)}" if parts else path
+        return _in_ascii(f"{path}?{'&'.join(parts)}" if parts else path)
 
     def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in self.sent if name in self.request.headers}
@@ -249,6 +251,11 @@ def _guarded(act: Callable[[RucatHandler], Awaitable[None]]) -> Callable[..., Aw
         await act(self)
 
     return method
+
+
+def _in_ascii(target: str) -> str:
+    """The target with its raw bytes, which Tornado takes for Latin-1, as a URL has them; curl sends what was typed."""
+    return _RAW.sub(lambda raw: quote(raw[0].encode("latin-1")), target)
 
 
 def _is_jupyters(part: str) -> bool:

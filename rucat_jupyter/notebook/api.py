@@ -6,6 +6,7 @@ repeated safely (a create that was already done answers ``name_taken``, a stop o
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,14 +63,15 @@ class Api:
         import httpx
 
         starting_until = time.monotonic() + STARTING_S
+        sent = _sent(json)
         broken: httpx.TransportError | None = None
         for _ in range(TRIES):
             client = self._get_client()
             try:
-                answer = client.request(method, f"/rucat/{path}", json=json, params=params, timeout=timeout_s)
+                answer = client.request(method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
                 while _is_starting(answer) and time.monotonic() < starting_until:
                     time.sleep(min(float(answer.headers.get("Retry-After", 1)), 1.0))
-                    answer = client.request(method, f"/rucat/{path}", json=json, params=params, timeout=timeout_s)
+                    answer = client.request(method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
             except httpx.TimeoutException as exc:
                 raise GatewayUnavailable(
                     f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or end it "
@@ -151,7 +153,17 @@ def engine_path(ref: str, *more: str) -> str:
     """The path of an engine below ``/rucat/``; raises EngineNotFound for what no path can carry, nor any engine be."""
     if not ref or "/" in ref or set(ref) == {"."}:
         raise EngineNotFound(f"you have no engine {ref!r}")
-    return "/".join(["engines", quote(ref, safe=""), *more])
+    try:
+        return "/".join(["engines", quote(ref, safe=""), *more])
+    except UnicodeEncodeError:  # a lone surrogate
+        raise EngineNotFound(f"you have no engine {ref!r}") from None
+
+
+def _sent(body: object) -> dict[str, Any]:
+    """The body as JSON in ASCII, so that what is no text reaches the gateway, which names the field it is in."""
+    if body is None:
+        return {}
+    return {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
 
 
 def _open_client() -> httpx.Client:

@@ -152,7 +152,8 @@ class Engine:
         Parameters
         ----------
         session
-            Names a session where there is no notebook (a terminal, a script); other names are other sessions.
+            Names a session where there is no notebook (a terminal, a script); other names are other sessions. The
+            path of a notebook, or the key that REST shows, is that of its session.
         """
         from . import session as sessions
 

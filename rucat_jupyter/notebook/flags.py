@@ -122,7 +122,7 @@ def attaching(parser: Parser) -> None:
     """Take ``--as`` and ``--session``."""
     taken = parser.add_argument("--as", dest="variable", type=variable, metavar="VAR", help="bind the session to VAR")
     completed_by(taken, "variables")
-    parser.add_argument("--session", metavar="KEY", help="name the session where there is no notebook")
+    parser.add_argument("--session", metavar="KEY", help="a name for the session, or another's notebook")
 
 
 def settings(parser: Parser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import re
 import secrets
 import sys
 import unicodedata
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 KEY_LENGTH = 32  # of the 64 hex digits of SHA-256 (design: REST, sessions)
+KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
 NAME_LENGTH = 63
 NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path into the user's namespace
@@ -55,13 +57,14 @@ _random_key = secrets.token_hex(KEY_LENGTH // 2)
 
 
 def caller(session: str | None = None) -> Caller:
-    """Tell what this process is; ``session`` names a session where there is no notebook path."""
+    """Tell what this process is; ``session`` names a session, by its notebook's path or its key, too."""
     shell = get_shell()
     path = notebook_path(shell)
     session = session or None
     is_batch = path is None and (shell is None or (in_kernel(shell) and not can_ask(shell)))
     if session is not None:
-        return Caller(_printable(session), key_of(session), is_lasting=True, is_batch=is_batch)
+        key = session if KEY.fullmatch(session) else key_of(session)
+        return Caller(_printable(session), key, is_lasting=True, is_batch=is_batch)
     if path is not None:
         return Caller(_printable(path), key_of(path), is_lasting=True, is_batch=False)
     return Caller(_printable(_what_runs(shell)), _random_key, is_lasting=False, is_batch=is_batch)
@@ -82,7 +85,14 @@ def notebook_path(shell: Any) -> str | None:
     path = os.environ.get("JPY_SESSION_NAME")
     if not path or (not can_ask(shell) and is_inherited(path)):
         return None
+    if path.endswith("/"):  # the folder alone: its session was made with an empty name
+        path += _kernel_name(shell)
     return path if Path(path).is_absolute() else str(Path.cwd() / Path(path).name)
+
+
+def _kernel_name(shell: Any) -> str:
+    """``kernel-<id>``, which a restart does not change: how Jupyter calls the kernel's connection file."""
+    return Path(str(getattr(shell.kernel.parent, "connection_file", ""))).stem or _random_key
 
 
 def _printable(path: str) -> str:

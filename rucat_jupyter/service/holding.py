@@ -18,7 +18,8 @@ from ..errors import GatewayUnavailable
 
 logger = logging.getLogger(__name__)
 
-LOCK_WAIT_S = 8.0  # a predecessor needs up to 3 s to close
+LOCK_WAIT_S = datadir.BEAT_S + 3.0
+"""A predecessor needs up to 3 s to close; one whose record somebody removed writes it again with its next heartbeat."""
 FOLDER_PREFIX = "rucat-"
 
 
@@ -70,6 +71,7 @@ class Holding:
         path = Path(jupyter_runtime_dir()) / datadir.socket_name(self.directory)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_stale(path)  # a predecessor's whose record is gone
             return self._bind(path)
         except OSError as exc:
             logger.info("no socket at %s (%s): it goes into a temporary folder", path, exc.strerror or exc)

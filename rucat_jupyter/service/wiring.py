@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 PLATFORMS = "rucat.platforms"
 """Entry points of third parties: each a callable that takes the data directory and returns a Platform."""
+GATEWAY_ID = re.compile(r"[0-9a-f]{16}")
 
 
 SHARED_LOOK_S = 1.0
@@ -169,8 +171,8 @@ def _gateway_id(directory: Path) -> str:
     """
     path = directory / "gateway.id"
     path.touch(0o600)
-    gateway_id = path.read_text(encoding="ascii")
-    if len(gateway_id) != 16:
+    gateway_id = path.read_text(encoding="ascii", errors="replace")
+    if GATEWAY_ID.fullmatch(gateway_id) is None:
         gateway_id = secrets.token_hex(8)
         path.write_text(gateway_id, encoding="ascii")
     return gateway_id

@@ -189,6 +189,23 @@ def test_a_name_is_passed_on_as_it_was_written(jupyter: Jupyter, gateway: FakeGa
     assert [seen.target for seen in gateway.seen] == [f"/rucat/engines/{name}/logs"]
 
 
+def test_raw_bytes_of_a_name_are_passed_on_as_a_url_has_them(jupyter: Jupyter, gateway: FakeGateway) -> None:
+    """What curl sends of a name that was typed: UTF-8, not encoded."""
+
+    async def ask() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", jupyter.client.get_http_port())
+        path = f"{jupyter.base_url}rucat/engines/größe?name=é"
+        token = jupyter.token["Authorization"]
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert b" 200 " in jupyter.run(ask()).partition(b"\r\n")[0]
+    assert [seen.target for seen in gateway.seen] == ["/rucat/engines/gr%C3%B6%C3%9Fe?name=%C3%A9"]
+
+
 def test_a_body_has_a_limit(jupyter: Jupyter, gateway: FakeGateway) -> None:
     """8 MB pass, one byte more is 413 in the design's form."""
     most = b" " * MAX_BODY_BYTES

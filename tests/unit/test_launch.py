@@ -71,7 +71,9 @@ def test_nothing_is_found_where_nothing_is(directory: Path) -> None:
     assert not (directory.parent / "never").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x"}', "\0" * 100])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x"}', '{"pid": 1e999}', "[" * 100_000, "\0" * 100]
+)
 def test_a_broken_record_is_no_record(directory: Path, text: str) -> None:
     """A half-written or foreign file is passed over."""
     (directory / "gateway.json").write_text(text)
@@ -88,6 +90,13 @@ def test_a_socket_without_listener_is_stale(directory: Path) -> None:
         listener.bind(mine.socket)
     assert launch.find(directory) is None
     Path(mine.socket).unlink()
+
+
+@pytest.mark.parametrize("path", ["\ud800", "\0", "/" + "x" * 200])
+def test_a_socket_that_is_no_path_is_not_there(directory: Path, path: str) -> None:
+    """Whatever the record says."""
+    put(directory, record(directory, socket=path))
+    assert launch.find(directory) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux names the peer of a socket")

@@ -259,6 +259,13 @@ def test_confs_of_the_user_come_after_defaults_and_before_ours(specs, folder, tm
     assert len([line for line in lines if line.startswith('"-Dspark.app.name=')]) == 1
 
 
+def test_what_a_crash_writes_of_the_command_line_goes_with_the_run(specs, folder, tmp_path):
+    """The JVM's own report has all of it, secrets included: it is not kept beside the log."""
+    lines = words(specs, folder, tmp_path, engine_of(specs)).argfile.decode().splitlines()
+    (place,) = [line for line in lines if "-XX:ErrorFile=" in line]
+    assert f"{folder.tmp}/crash-%p.log" in place
+
+
 def test_environment_is_small_and_ours(specs, folder, tmp_path):
     """The gateway's secrets and foreign settings stay out; the spec's variables and ours are in; the token too."""
     engine = engine_of(specs, env={"A": "1", "B_TOKEN": "***"}, secret_env={"AWS_X": "***"})

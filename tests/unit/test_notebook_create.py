@@ -11,10 +11,11 @@ import httpx
 import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
 
-from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.errors import EngineNotFound, GatewayUnavailable
 from rucat_jupyter.host import kubeconfig as kubeconfig_module
 from rucat_jupyter.notebook import asked as asked_module
 from rucat_jupyter.notebook import client, creating, identity
+from rucat_jupyter.notebook.api import TRIES
 from rucat_jupyter.notebook.creating import create, differences, find_or_create
 from rucat_jupyter.notebook.failures import EngineFailed, StillWaiting, WaitInterrupted
 from rucat_jupyter.notebook.phase import SilentPhase
@@ -55,6 +56,16 @@ def test_a_new_engine_is_sent_what_belongs_to_it(gateway: FakeGateway, monkeypat
         "secret_env": {"AWS_SECRET_ACCESS_KEY": "canary"},
     }
     assert engine.status == "Running"
+
+
+def test_what_is_no_text_is_the_gateways_to_refuse(gateway: FakeGateway) -> None:
+    """A lone surrogate (a byte of the command line that is no UTF-8) is sent as it is; a name with one is nobody's."""
+    gateway.breaks = [httpx.ReadError("stop here")] * TRIES
+    with pytest.raises(GatewayUnavailable):
+        gateway.api().call("POST", "engines", json={"conf": {"spark.a": "x\udcff"}})
+    assert gateway.asked[0] == ("POST", "engines", {"conf": {"spark.a": "x\udcff"}})
+    with pytest.raises(EngineNotFound, match="no engine"):
+        client.get("\ud800")
 
 
 def test_an_engine_elsewhere_is_not_sent_this_machines_fields(gateway: FakeGateway) -> None:

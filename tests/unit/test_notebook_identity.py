@@ -89,6 +89,26 @@ def test_a_session_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identity.caller("mine").is_lasting
 
 
+def test_the_path_and_the_key_of_a_notebook_name_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `status` and REST show them."""
+    monkeypatch.setattr(identity, "get_shell", lambda: None)
+    key = identity.caller("/home/me/a.ipynb").key
+    assert identity.caller(key).key == key
+
+
+def test_notebooks_of_sessions_without_a_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter then names the folder alone; the kernel's own name stays over a restart."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/")
+    keys = []
+    for name in ("kernel-1", "kernel-2", "kernel-1"):
+        mine = shell()
+        mine.kernel.parent = SimpleNamespace(connection_file=f"/run/{name}.json")
+        monkeypatch.setattr(identity, "get_shell", lambda mine=mine: mine)
+        keys.append(identity.caller().key)
+        assert identity.caller().path == f"/home/me/{name}"
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_only_the_variables_of_the_patterns_are_sent() -> None:
     """By default those of the clouds; a setting changes them; what is no text is left out."""
     environ = {"AWS_X": "1", "HADOOP_CONF_DIR": "/h", "HOME": "/", "GOOGLE_Y": "\udcff"}
