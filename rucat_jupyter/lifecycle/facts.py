@@ -36,7 +36,8 @@ class Observation:
     ``executors`` None: this platform has none to count, or could not see them this time; what is known stays.
     ``blocked`` is what keeps this gateway from the engine's service although the platform answers ("the node's
     kubelet does not answer"): for as long as it says something, the engine's silence says nothing.
-    ``waits_for`` is what a start that takes too long is called while it waits for this; None: StartTimeout.
+    ``waits_for`` is what it is called while it waits for this, when a start takes too long (None: StartTimeout) or a
+    silence does (None: Unresponsive).
     """
 
     presence: Presence

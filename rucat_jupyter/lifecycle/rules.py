@@ -63,10 +63,15 @@ def _verdict(f: Facts) -> Failure | None:
         return f.failed(Reason.CONTEXT_STOPPED, "the SparkContext inside the engine is stopped: no query can run")
     if _is_past(_start_end(f), f.now):
         return _start_timeout(f)
-    if _is_past(_silence_end(f), f.now):
-        reason = Reason.CONTEXT_STOPPED if m.health.is_zombie else Reason.UNRESPONSIVE
-        return f.failed(reason, f"no answer for {f.timing.silence_grace_s:.0f} s ({m.health.message})")
-    return None
+    return _silence(f) if _is_past(_silence_end(f), f.now) else None
+
+
+def _silence(f: Facts) -> Failure:
+    """What a silence that has lasted too long is called: as the platform knows it, if it does."""
+    said = f"no answer for {f.timing.silence_grace_s:.0f} s ({f.memory.health.message})"
+    if f.seen.waits_for is not None:
+        return f.failed(f.seen.waits_for, f"{f.seen.message}; {said}")
+    return f.failed(Reason.CONTEXT_STOPPED if f.memory.health.is_zombie else Reason.UNRESPONSIVE, said)
 
 
 def _start_end(f: Facts) -> datetime | None:
@@ -250,7 +255,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "running, and silent",
         lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
-        lambda f: Suspect(_given(f.memory.health.silent_since), f.seen.blocked or f.memory.health.message),
+        lambda f: Suspect(
+            _given(f.memory.health.silent_since), f.seen.message or f.seen.blocked or f.memory.health.message
+        ),
     ),
     Rule(
         "running, and it answers again",
@@ -259,7 +266,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "it waits for something new",
-        lambda f: f.engine.unresponsive_since is None and _words(f) != f.engine.message,
+        lambda f: (f.engine.unresponsive_since is None or bool(f.seen.message)) and _words(f) != f.engine.message,
         lambda f: Note(_words(f)),
     ),
     Rule(

@@ -143,6 +143,17 @@ def test_a_spark_that_gave_up_names_what_refused_its_executors():
     assert "exceeded quota: full" in end.message
 
 
+def test_a_driver_without_rights_says_which_it_has_not():
+    """Its account is there and has no Role: Spark ends with a trace that is longer than what is kept of it."""
+    said = 'User "system:serviceaccount:team:mine" cannot get resource "pods" in API group "" in the namespace "team"'
+    trace = "\n".join(["\tat org.apache.spark.Some.thing(Some.scala:1)"] * 40)
+    log = f'Message: pods "x" is forbidden: {said}. Received status: Status(code=403)\n{trace}\n'
+    end = end_of_pod(ended(exit_with(1)), log, was_running=False)
+    assert end.reason is Reason.FORBIDDEN
+    assert end.message.endswith(said)
+    assert end_of_pod(ended(exit_with(1)), log, was_running=True).reason is Reason.EXITED
+
+
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -180,6 +191,11 @@ def test_a_node_that_does_not_report_is_known_by_its_pods():
         (403, 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', Reason.FORBIDDEN),
         (403, 'configmaps is forbidden: User "u" cannot create resource', Reason.FORBIDDEN),
         (422, 'Pod "x" is invalid: spec.containers[0]', Reason.CONFIG_INVALID),
+        (
+            403,
+            'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
+            Reason.QUOTA_EXCEEDED,
+        ),
         (404, 'namespaces "x" not found', Reason.CONFIG_INVALID),
     ],
 )
@@ -194,6 +210,14 @@ def test_refused_executors_are_found_in_the_drivers_log():
         "executor pods are forbidden: exceeded quota: full, requested: pods=1, used: pods=2, limited: pods=2"
     )
     assert refusal_in("KubernetesClientException: Operation: [get] Message: timeout\n") == ""
+    limits = (
+        'Pod "etl-exec-1" is invalid: spec.containers[0].resources.requests: Invalid value: "1": must be less than or '
+        "equal to cpu limit of 500m"
+    )
+    webhook = 'admission webhook "policy.example.org" denied the request: no team label'
+    for said, shown in ((limits, limits.replace('Pod "etl-exec-1" is', "executor pods are")), (webhook, webhook)):
+        log = f"ERROR x KubernetesClientException: Failure executing: POST at: https://k/pods. Message: {said}. "
+        assert refusal_in(f"{log}Received status: Status(code=422)\n") == shown
     assert refusal_in("") == ""
 
 

@@ -14,7 +14,7 @@ from support.local import until
 from support.platforms import PlayedKubernetes
 
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, State, Target
+from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, State, Target
 from rucat_jupyter.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.lifecycle import Observation, Presence
 from rucat_jupyter.ports import Leftover, Platform
@@ -253,6 +253,61 @@ async def test_what_others_made_is_never_touched(stage, platform, api):
         assert list(await other.leftovers()) == []
         await other.close()
     assert list(await platform.leftovers()) == [Leftover(engine.id, 1, api.uid)]
+
+
+async def test_what_has_lost_its_owner_is_found_and_removed(stage, platform, api):
+    """A root that was deleted without what it owns; objects whose labels say nothing harm nobody."""
+    engine = await started(stage, platform)
+    for kind, name in list(api.objects):
+        await api.change(kind, name, lambda item: item["metadata"].pop("ownerReferences", None))
+    odd = {"metadata": {**api.objects["configmaps", engine.run_name]["metadata"], "name": "odd", "uid": "odd"}}
+    odd["metadata"]["labels"] = {**odd["metadata"]["labels"], "rucat.io/run": "none"}
+    await api.put("configmaps", odd)
+    await api.drop("configmaps", engine.run_name)
+    await api.drop("pods", engine.run_name)
+    orphan = Leftover(engine.id, 1, api.uid)
+    assert list(await platform.leftovers()) == [orphan]
+    await platform.remove(orphan)
+    assert [(kind, name) for kind, name in api.objects if kind != "events"] == [("configmaps", "odd")]
+    assert list(await platform.leftovers()) == []
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
+async def test_a_node_that_does_not_report_is_told_at_once(stage, platform, api, state):
+    """Whether Spark starts there or runs."""
+    engine = (await started(stage, platform)).model_copy(update={"state": state})
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+
+    def lose(pod):
+        pod["spec"]["nodeName"] = "n1"
+        pod["status"]["conditions"] = conditions
+
+    await api.change("pods", engine.run_name, lose)
+
+    async def is_told() -> bool:
+        seen = await look(platform, engine)
+        assert seen.presence is Presence.ALIVE
+        return (seen.message, seen.waits_for) == ("node n1 does not report: the API says NotReady", Reason.NODE_LOST)
+
+    await until("the node is told", is_told, 5)
+
+
+async def test_credentials_that_no_header_can_have_are_told(stage, platform, api):
+    """A token's file ends with a line's end, which kubectl takes off; whom a context acts as, we do not act as."""
+    engine = await stage.engine(platform)
+    config = stage.folder / "kubeconfig"
+    good = config.read_text()
+    (stage.folder / "token").write_text("canary-of-the-kubeconfig\n")
+    for user, seen in (
+        (f"tokenFile: {stage.folder / 'token'}", Presence.ABSENT),
+        ('token: "a\\nb"', Presence.UNKNOWN),
+        ("token: canary-of-the-kubeconfig, as: root", Presence.UNKNOWN),
+    ):
+        config.write_text(good.replace("token: canary-of-the-kubeconfig", user))
+        await platform.close()
+        platform = await stage.gateway()
+        assert (await look(platform, engine)).presence is seen
+    assert "acts as 'root'" in (await look(platform, engine)).message
 
 
 async def test_nothing_is_asked_for_what_is_long_settled(stage, platform, api):

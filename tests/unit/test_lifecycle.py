@@ -466,6 +466,23 @@ def test_silence_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
     assert step_of(unresponsive, memory=Memory(JUST_NOW)) == Rest(JUST_NOW + timedelta(hours=1))
 
 
+def test_a_silence_of_which_the_platform_knows_why_has_its_words_and_its_name() -> None:
+    """Of a lost node the API may say so before the probes miss it, or long after."""
+    lost = Observation(Presence.ALIVE, "node n1 does not report", waits_for=Reason.NODE_LOST)
+    silent = Health(ready=True, silent_since=JUST_NOW, message="no answer within 12 s")
+    running = engine(state=State.RUNNING, started_at=LONG_AGO)
+    assert step_of(running, lost, Memory(LONG_AGO, health=silent)) == Suspect(JUST_NOW, "node n1 does not report")
+    unresponsive = engine(state=State.RUNNING, started_at=LONG_AGO, unresponsive_since=LONG_AGO, message="no answer")
+    assert step_of(unresponsive, lost, Memory(LONG_AGO, health=silent)) == Note("node n1 does not report")
+    long = replace(silent, silent_since=NOW - timedelta(seconds=60))
+    verdict = step_of(unresponsive, lost, Memory(LONG_AGO, health=long))
+    assert isinstance(verdict, Condemn)
+    assert (verdict.failure.reason, verdict.failure.message) == (
+        Reason.NODE_LOST,
+        "node n1 does not report; no answer for 60 s (no answer within 12 s)",
+    )
+
+
 def test_a_stopped_context_is_a_verdict_at_once() -> None:
     """Confirmed by a second look, it needs no grace."""
     health = Health(ready=True, silent_since=JUST_NOW, is_zombie=True, context_stopped=True)

@@ -139,6 +139,13 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
         temp_file_path=str(temp),
     )
     user = loader._user  # the library keeps it there, and its own refresh_token reads it there
+    if "BearerToken" in configuration.api_key:  # a tokenFile ends with a line's end
+        configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
+    if user is not None and (other := user.safe_get("as")):
+        raise PlatformUnavailable(
+            f"{_whose(way)}: its user acts as {other!r}, which Rucat does not do: take a context with that one's own "
+            "credentials"
+        )
     if user is None or "exec" not in user:
         return
     if not configuration.api_key and not configuration.cert_file:

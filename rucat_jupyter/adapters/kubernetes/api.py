@@ -232,7 +232,7 @@ class Api:
             self.answered_at = asyncio.get_running_loop().time()
             if response.status >= 400:
                 await self._refused(response, client)
-        except (ClientError, OSError, asyncio.TimeoutError) as exc:
+        except (ClientError, OSError, ValueError, asyncio.TimeoutError) as exc:  # ValueError: what no header can have
             if self._seen != access.signature(self.way):
                 await self._drop(client)  # the kubeconfig may say another address by now
             raise self._silent(_line(exc)) from None

@@ -43,8 +43,12 @@ _CLIENT_REFUSED = re.compile(
     r"(?:, metadata=ListMeta|\. Received status: |$)",
     re.MULTILINE,
 )
+_REFUSAL = re.compile(r"\bforbidden\b|\bis invalid\b|denied the request", re.IGNORECASE)
+"""What the API server says of a pod that it, its limits or its webhooks do not take."""
+_NO_RIGHT = re.compile(r'User "system:serviceaccount:[^"\n]+" cannot [^\n]+?(?=\.? Received status|$)', re.MULTILINE)
 _REFUSED = (
     (re.compile(r"exceeded quota|failed quota"), Reason.QUOTA_EXCEEDED),
+    (re.compile(r"(maximum|minimum) \S+ usage per|limit to request ratio"), Reason.QUOTA_EXCEEDED),  # a LimitRange
     (re.compile(r"violates PodSecurity|serviceaccount .* not found|is being terminated"), Reason.FORBIDDEN),
 )
 
@@ -118,6 +122,9 @@ def end_of_pod(  # noqa: PLR0911 - first match
     if last.exit_code == EXIT_EXECUTORS and "executor failures" in log:
         text = "too many of its executors failed, so Spark ended the engine (exit code 11)"
         return End(Reason.EXITED, text + (f"; the last refusal: {refused}" if (refused := refusal_in(log)) else ""))
+    if not was_running and (right := _NO_RIGHT.search(log)):
+        text = f"the driver's service account has not the rights that Spark needs: {_line(right[0])}"
+        return End(Reason.FORBIDDEN, text)
     return end_of(Death(last.exit_code, log, was_ready=was_running, was_watched=True))
 
 
@@ -132,9 +139,9 @@ def refusal(status: int, message: str) -> Reason:
 def refusal_in(log: str) -> str:
     """Why the API server refuses the driver's executors, by the end of its log; empty where it does not."""
     found = list(_CLIENT_REFUSED.finditer(log))
-    if not found or "forbidden" not in found[-1]["said"].lower():
+    if not found or not _REFUSAL.search(found[-1]["said"]):
         return ""
-    said = re.sub(r'^pods "[^"]*" is forbidden', "executor pods are forbidden", found[-1]["said"])
+    said = re.sub(r'^(?:pods|Pod) "[^"]*" is (forbidden|invalid)', r"executor pods are \1", found[-1]["said"])
     return _line(said.strip().rstrip("."))[:300]
 
 

@@ -19,7 +19,7 @@ from . import manifests
 from .api import ApiFault
 from .ends import end_of_pod, going, has_ended, is_deleting, refusal
 from .logs import Archive, tail_of
-from .phases import is_node_silent
+from .phases import Phase, is_node_silent
 from .sites import Site
 
 log = logging.getLogger(__name__)
@@ -141,19 +141,12 @@ class Lives:
         blocked, leaving = site.blocked(engine.id), going(pod)
         if leaving is not None:
             return Observation(Presence.ALIVE, end=leaving, executors=counted, blocked=blocked)
-        if engine.state is State.RUNNING:
+        phase = Phase() if engine.state is State.RUNNING else site.phase(pod, engine.id)
+        message, reason = phase.message, phase.reason
+        if is_node_silent(pod):
             node = (pod.get("spec") or {}).get("nodeName", "?")
-            words = f"node {node} does not report: the API says NotReady" if is_node_silent(pod) else ""
-            return Observation(Presence.ALIVE, words, executors=counted, blocked=blocked)
-        phase = site.phase(pod, engine.id)
-        return Observation(
-            Presence.ALIVE,
-            phase.message,
-            phase.end,
-            executors=counted,
-            waits_for=phase.reason,
-            blocked=blocked,
-        )
+            message, reason = f"node {node} does not report: the API says NotReady", Reason.NODE_LOST
+        return Observation(Presence.ALIVE, message, phase.end, executors=counted, waits_for=reason, blocked=blocked)
 
     def _gone(self, engine: Engine, last: Json) -> End:
         if has_ended(last):
@@ -175,6 +168,16 @@ class Lives:
         await asyncio.to_thread(self._archive.put, name, STOPPED)
         await self._delete(site, name)
         return True
+
+    async def sweep(self, site: Site, name: str) -> None:
+        """Delete what has lost its owner of an ended life: the garbage collector only takes what has one."""
+        for executor in site.executors(name):
+            await site.api.delete(site.at("pods", executor))
+        await site.api.delete(site.at("services", name))
+        secret, number = name, 0
+        while await site.api.delete(site.at("secrets", secret)):
+            number += 1
+            secret = f"{name}-{number}"
 
     async def clean(self, name: str) -> None:
         """Note that nothing is left of an ended life."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...engine import Engine
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -35,6 +37,13 @@ def labels(installation: str, engine_id: str, run: int, component: str = "") -> 
     """Labels of an object of one life; ``component`` is ``driver`` or ``executor`` for pods, empty for the rest."""
     found = {MANAGED_BY: RUCAT, INSTANCE: installation, ENGINE: engine_id, RUN: str(run)}
     return found | ({COMPONENT: component} if component else {})
+
+
+def life(metadata: dict[str, Any]) -> tuple[str, int] | None:
+    """The engine's id and the run that an object is of; None where its labels do not say."""
+    found = metadata.get("labels") or {}
+    engine_id, run = found.get(ENGINE), str(found.get(RUN))
+    return (engine_id, int(run)) if engine_id and run.isascii() and run.isdigit() else None
 
 
 def selector(installation: str, component: str = "") -> str:

@@ -187,7 +187,11 @@ class KubernetesPlatform:
         runs = {engine.run_name}
         if is_all or engine.state_run > 1:
             roots = await _told(site.roots(self._installation, engine.id))
-            runs |= {root["name"] for root in roots if is_all or int(root["labels"][names.RUN]) < engine.state_run}
+            runs |= {
+                root["name"]
+                for root in roots
+                if (life := names.life(root)) is not None and (is_all or life[1] < engine.state_run)
+            }
         for name in sorted(runs):
             await _told(self._lives.end(site, name))
             await self._lives.clean(name)
@@ -196,7 +200,7 @@ class KubernetesPlatform:
     # --- leftovers --------------------------------------------------------------------------------------------
 
     async def leftovers(self) -> Sequence[Leftover]:
-        """Roots and drivers of this store in every known namespace, and what is kept of ended lives."""
+        """Runs of which this store has something in every known namespace, and what is kept of ended lives."""
         await self._learn()
         found: dict[tuple[str, int], Leftover] = {}
         for name in await asyncio.to_thread(self._archive.names):
@@ -212,7 +216,9 @@ class KubernetesPlatform:
         name = f"rucat-{leftover.engine_id}-{leftover.run}"
         async with self._lives.lock(leftover.engine_id):
             if leftover.where:
-                await _told(self._lives.end(await self._places.site(leftover.where), name))
+                site = await self._places.site(leftover.where)
+                await _told(self._lives.end(site, name))
+                await _told(self._lives.sweep(site, name))
             await self._lives.remove(name)
 
     async def _there(self, uid: str) -> set[tuple[str, int]]:
@@ -220,13 +226,13 @@ class KubernetesPlatform:
         try:
             site = await self._places.site(uid)
             await site.fresh()
-            roots = await site.roots(self._installation)
+            found = [*await site.roots(self._installation), *await site.services(self._installation)]
         except (PlatformUnavailable, ApiFault) as exc:
             log.warning("cannot look for leftovers in namespace %s, will try again: %s", uid, exc)
             return set()
-        drivers = [pod["metadata"] for pod in site.drivers() if not has_ended(pod)]
-        ours = [what for what in [*roots, *drivers] if (what.get("annotations") or {}).get(names.STORE) == self._store]
-        return {(what["labels"][names.ENGINE], int(what["labels"][names.RUN])) for what in ours}
+        found += [pod["metadata"] for pod in site.pods.items.values()]
+        ours = [what for what in found if (what.get("annotations") or {}).get(names.STORE) == self._store]
+        return {life for what in ours if (life := names.life(what)) is not None}
 
     # --- reaching ---------------------------------------------------------------------------------------------
 

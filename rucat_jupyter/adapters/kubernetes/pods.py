@@ -95,8 +95,9 @@ def driver_pod(
 
 def executor_template(engine: Engine, credential: Credential, *, metadata: Json, image: str) -> Json:
     """What Spark makes executor pods from: it adds name, owner, resources, arguments and its own environment."""
-    account = engine.spec.kubernetes.executor_service_account
-    pod = _pod(engine, credential, metadata, image, own_env=[], own_mounts=[], own_volumes=[])
+    account, home = engine.spec.kubernetes.executor_service_account, engine.spec.kubernetes.spark_home
+    own_env = [{"name": "SPARK_HOME", "value": escaped(home)}] if home else []  # Spark's Python worker is found by it
+    pod = _pod(engine, credential, metadata, image, own_env=own_env, own_mounts=[], own_volumes=[])
     pod["spec"] |= {
         "restartPolicy": "Never",
         **({"serviceAccountName": account} if account else {}),

@@ -205,16 +205,20 @@ class Site:
 
     # --- what is there ----------------------------------------------------------------------------------------
 
-    def drivers(self) -> list[Json]:
-        """The drivers' pods, by the copy."""
-        pods = self.pods.items.values()
-        return [pod for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.DRIVER]
-
     async def roots(self, installation: str, engine_id: str = "") -> list[Json]:
         """Metadata of the root of every life of this installation (of one engine), read now."""
         wanted = selector(installation) + (f",{names.ENGINE}={engine_id}" if engine_id else "")
         items, _ = await self.api.list(self.at("configmaps"), labelSelector=wanted)
         return [item["metadata"] for item in items]
+
+    async def services(self, installation: str) -> list[Json]:
+        """Metadata of every service of this installation, read now: what is left where a root went without it."""
+        items, _ = await self.api.list(self.at("services"), labelSelector=selector(installation))
+        return [item["metadata"] for item in items]
+
+    def executors(self, run: str) -> list[str]:
+        """Names of the executors' pods of a life, by the copy."""
+        return [name for name in self._executors.get(run, ()) if name in self.pods.items]
 
     def forget(self, run: str) -> None:
         """Forget a life that is over."""
