@@ -19,7 +19,15 @@ from . import names
 from .arguments import LOG_CONFIG, TEMPLATE, arguments
 from .names import CONTAINER, labels, marks, selector
 from .patches import patched
-from .pods import CONTAINER_SECURITY, TOKEN_KEY, driver_pod, executor_template, secret_env_key
+from .pods import (
+    CONTAINER_SECURITY,
+    PASSWD_KEY,
+    TOKEN_KEY,
+    driver_pod,
+    executor_template,
+    passwd,
+    secret_env_key,
+)
 from .policy import hardened
 from .sizes import sizes
 
@@ -143,6 +151,7 @@ def _objects(engine: Engine, credential: Credential, context: Context) -> Object
         TEMPLATE: json.dumps(template, ensure_ascii=False).encode(),
         LOG_CONFIG: spark_defaults.LOG_CONFIG.encode(),
         TOKEN_KEY: credential.token.encode(),
+        **({PASSWD_KEY: passwd(asked.run_as_user).encode()} if asked.run_as_user else {}),
         **{secret_env_key(key): value.encode() for key, value in credential.env.items()},
     }
     reserved = sum(len(value) for value in fixed.values())

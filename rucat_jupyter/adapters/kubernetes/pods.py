@@ -19,6 +19,9 @@ STOP_GRACE_S = 15
 """How long Spark has to end in order; it needs about one second, also when it is busy."""
 
 TOKEN_KEY = "token"  # noqa: S105 - the key of the Secret
+PASSWD_KEY = "passwd"  # noqa: S105 - the key of a file
+"""The Secret's key for what gives a user of one's own a name: Hadoop's login fails for a user id that has none."""
+PASSWD_VOLUME = "rucat-passwd"  # noqa: S105
 CONFIG_VOLUME = "rucat-config"
 WORK_VOLUME = "rucat-work"
 
@@ -31,6 +34,11 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
 def secret_env_key(variable: str) -> str:
     """The Secret's key for the value of an environment variable."""
     return f"env.{variable}"
+
+
+def passwd(user: int) -> str:
+    """What ``/etc/passwd`` says in pods that run as this user."""
+    return f"root:x:0:0:root:/root:/usr/sbin/nologin\nspark:x:{user}:0::{WORK_DIR}:/usr/sbin/nologin\n"
 
 
 def driver_pod(
@@ -132,6 +140,11 @@ def _pod(
     """What driver and executors have in common."""
     asked = engine.spec.kubernetes
     user = asked.run_as_user or DEFAULT_USER
+    if asked.run_as_user:
+        file = {"secretName": engine.run_name, "items": [{"key": PASSWD_KEY, "path": PASSWD_KEY}]}
+        own_volumes = [*own_volumes, {"name": PASSWD_VOLUME, "secret": file}]
+        mount = {"name": PASSWD_VOLUME, "mountPath": "/etc/passwd", "subPath": PASSWD_KEY, "readOnly": True}
+        own_mounts = [*own_mounts, mount]
     env_from = {"envFrom": list(asked.env_from)} if asked.env_from else {}
     optional: Json = {
         "nodeSelector": dict(asked.node_selector),
