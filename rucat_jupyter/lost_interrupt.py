@@ -31,7 +31,7 @@ def comes_again() -> Iterator[None]:
     before, main = sys.unraisablehook, threading.get_ident()
 
     def again(ignored: UnraisableHookArgs) -> None:
-        if ignored.exc_type is KeyboardInterrupt:
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
             threading.Timer(AGAIN_S, signal.pthread_kill, (main, signal.SIGINT)).start()
         else:
             before(ignored)

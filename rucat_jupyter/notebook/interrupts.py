@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -45,7 +44,7 @@ class Canceller:
     """Cancels on engines what cells have started, one thread a time of asking."""
 
     def __init__(self) -> None:
-        self._asked: queue.SimpleQueue[Cancel | FrameType | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Cancel | _Passed] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._has_started = False
 
@@ -62,14 +61,14 @@ class Canceller:
         self._asked.put(cancel)
         return cancel
 
-    def repeat_signal(self, frame: FrameType | None) -> None:
-        """Have SIGINT sent to the main thread, which was in this frame, once more, when its handler has returned."""
-        self._asked.put(frame)
+    def repeat_signal(self, passed: _Passed) -> None:
+        """Have SIGINT sent to the main thread once more, when its handler has returned, until it is seen."""
+        self._asked.put(passed)
 
     def _run(self) -> None:
         while True:
             cancel = self._asked.get()
-            if not isinstance(cancel, Cancel):
+            if isinstance(cancel, _Passed):
                 _interrupt_main(cancel)
                 continue
             threading.Thread(target=_cancel, args=(cancel,), name="rucat-cancel-cell", daemon=True).start()
@@ -92,7 +91,7 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             there = signal.getsignal(signal.SIGINT)
             if there is not self._handler:
-                self._before = there
+                self._before = signal.default_int_handler if isinstance(there, _Passed) else there
                 signal.signal(signal.SIGINT, self._handler)
 
     def enter_again(self) -> None:
@@ -139,27 +138,43 @@ class Interrupts:
         """Leave it to the handler before this one; Python's own is called anew, so that no trace shows this one."""
         if self._before is signal.default_int_handler:
             self._has_passed = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._canceller.repeat_signal(frame)
+            passed = _Passed()
+            signal.signal(signal.SIGINT, passed)
+            self._canceller.repeat_signal(passed)
         elif callable(self._before):
             self._before(number, frame)
         elif self._before == signal.SIG_DFL:
             signal.default_int_handler(number, frame)
 
 
-def _interrupt_main(frame: FrameType | None) -> None:
-    """Send SIGINT to the main thread until it has left the frame in which it waits.
+class _Passed:
+    """Python's own handler of SIGINT, which notes that it was called, and then is put in its own place.
+
+    It notes by the look-up of ``__call__``: what was called itself would be a line of the trace that the user sees.
+    """
+
+    def __init__(self) -> None:
+        self.is_seen = False
+
+    @property
+    def __call__(self) -> Handler:
+        self.is_seen = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return signal.default_int_handler
+
+
+def _interrupt_main(passed: _Passed) -> None:
+    """Send SIGINT to the main thread until it has seen it.
 
     One that comes between the return of the handler before it and the system call that is then taken up again is not
     seen until that call returns, which may take the whole of a long poll.
     """
     main = threading.main_thread().ident or 0
-    at = frame.f_lasti if frame is not None else -1
     for pause_s in REPEATS_S:
+        if passed.is_seen:
+            return
         signal.pthread_kill(main, signal.SIGINT)
         time.sleep(pause_s)
-        if frame is None or sys._current_frames().get(main) is not frame or frame.f_lasti != at:
-            return
 
 
 def _cancel(cancel: Cancel) -> None:

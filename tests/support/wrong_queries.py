@@ -58,6 +58,9 @@ TABLE = {
     "overflow": Wrong(
         'spark.sql("select 2147483647 + x from values (int(1)) t(x)").collect()', "too large", "", "try_add"
     ),
+    "no condition": Wrong("spark.range(3).filter(5).count()", "[AttributeError] 'int' object", "filter(5)"),
+    "no number": Wrong('spark.range("a")', "[ValueError] invalid literal for int() with base 10: 'a'", 'range("a")'),
+    "limit that is none": Wrong('spark.range(3).limit("x").count()', "[TypeError] ", 'limit("x")'),
     "division by zero": Wrong('spark.range(3).selectExpr("10 / id").collect()', "Division by zero", "10 / id"),
     "column made elsewhere": Wrong(
         'x = F.lit(1) / F.col("id")\ndf = spark.range(3).select(x)\ndf.collect()',

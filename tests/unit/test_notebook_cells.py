@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +169,32 @@ def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cell
     assert cancel.told.is_set()
     assert cancel.over.is_set()
     assert sorted(engine.swept.get(timeout=5) for _ in operations) == ["1", "2"]
+
+
+RETRIES = """
+import os, signal, sys, threading, time, traceback
+from rucat_jupyter.notebook.cells import Cells
+from rucat_jupyter.notebook.interrupts import REPEATS_S, Canceller, Interrupts
+cells, canceller = Cells(), Canceller()
+interrupts = Interrupts(cells, canceller)
+canceller.start()
+interrupts.enter()
+cells.begin(1)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+caught = []
+for number in range(3):
+    try:
+        time.sleep(0.2 + sum(REPEATS_S))
+    except KeyboardInterrupt as error:
+        caught.append((number, [frame.name for frame in traceback.extract_tb(error.__traceback__)]))
+print(caught, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+def test_one_ctrl_c_is_one_for_code_that_catches_it_and_goes_on() -> None:
+    """It is sent again only until it is seen, and no line of ours is in its trace."""
+    done = subprocess.run([sys.executable, "-c", RETRIES], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[(0, ['<module>'])] True\n", "")
 
 
 def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:

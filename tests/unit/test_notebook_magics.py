@@ -263,6 +263,9 @@ def test_history_is_a_table_also_of_a_deleted_engine(gateway: FakeGateway, run: 
     gateway.events = []
     with pytest.raises(EngineNotFound, match="none in history"):
         run("history x")
+    gateway.engines.clear()
+    with pytest.raises(EngineNotFound, match="no engine yet"):
+        run("history")
 
 
 def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(

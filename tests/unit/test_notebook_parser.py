@@ -34,6 +34,7 @@ def test_every_flag_of_create_is_understood() -> None:
         ("create --timeout soon", "is not a number of seconds"),
         ("create --timeout nan", "is not a number of seconds"),
         ("create --as 1x", "is not a variable's name"),
+        ("create --as class", "is not a variable's name"),
         ("create 'x", "no closing quotation"),
         ("logs --tail", "expected one argument"),
         ("list etl", "list takes no further word 'etl'"),

@@ -14,6 +14,7 @@ import pickle
 import sys
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,20 @@ def install(shell: Any) -> None:
     if getattr(shell, "_rucat_errors", None) is not install:
         shell._rucat_errors = install
         shell.events.register("pre_execute", _restore)
+        _mark_plain(shell)
+
+
+def _mark_plain(shell: Any) -> None:
+    """Have a plain TypeError of pyspark's own code shown in few lines, too: the classes of Python take no hook."""
+    show = shell.showtraceback
+
+    def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
+        error: BaseException | None = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
+        if error is not None and _is_plain(error) and is_of_spark(error):
+            error._render_traceback_ = partial(_render, error)  # type: ignore[attr-defined]
+        show(exc_tuple, *args, **kwargs)
+
+    shell.showtraceback = showtraceback
 
 
 def quieten() -> None:
@@ -131,7 +146,13 @@ def is_of_spark(error: BaseException | None) -> bool:
 
     home = str(Path(pyspark.__file__).parent)
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    return isinstance(error, _kinds()) and any(frame.filename.startswith(home) for frame in frames)
+    inside = [frame.filename.startswith(home) for frame in frames]
+    return inside[-1:] == [True] if _is_plain(error) else isinstance(error, _kinds()) and any(inside)
+
+
+def _is_plain(error: BaseException | None) -> bool:
+    """Whether it is an error of Python itself: pyspark's, when it was raised by pyspark's own code."""
+    return isinstance(error, Exception) and type(error).__module__ == "builtins"
 
 
 def _everything(shell: Any) -> str:
@@ -221,8 +242,9 @@ def _shrink(error: BaseException, said: str) -> None:
     """Let ``str(error)`` be one line while kernel and front end are told of it; undone before the next cell."""
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__str__": lambda _: said}
-    error.__class__ = type(kind.__name__, (kind,), names)
-    _shrunk.append((error, kind))
+    if not _is_plain(error):  # whose text is one line, and whose class cannot be changed
+        error.__class__ = type(kind.__name__, (kind,), names)
+        _shrunk.append((error, kind))
 
 
 def _restore_one(error: BaseException) -> str | None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import text
 from ..flags import BadUsage
+from .fetch import with_zones
+from .values import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 KINDS = ("pandas", "polars", "arrow", "spark")
 MONTHS = "month_day_nano_interval"
+DAY_US = 86_400_000_000
+YEAR_1_US = -62_135_596_800_000_000
+"""The first moment of Python's calendar, in microseconds from 1970."""
 
 
 def must_have(kind: str) -> None:
@@ -34,6 +39,7 @@ def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
     """Make a pandas DataFrame; columns may have the same name."""
     import pandas as pd
 
+    _must_tell_fields_apart(table)
     kinds = [field.dataType for field in schema.fields]
     series = [_series(column, kind) for column, kind in zip(table.columns, kinds, strict=True)]
     if not series:
@@ -49,13 +55,38 @@ def to_polars(table: pa.Table) -> pl.DataFrame:
     import polars as pl
     import pyarrow as pa
 
-    columns = [_offsets(column) if str(column.type) == MONTHS else column for column in table.columns]
+    _must_tell_fields_apart(table)
+    columns = [_offsets(column) if str(column.type) == MONTHS else _with_names(column) for column in table.columns]
     if wrong := next(
         (field.name for field in table.schema if MONTHS in str(field.type) and field.type.num_fields), None
     ):
         raise BadUsage(f"--as polars: it has no interval inside of another type: cast {text.plain(wrong)} to string")
     made = pl.from_arrow(pa.Table.from_arrays(columns, names=unique(table.column_names)))
     return made if isinstance(made, pl.DataFrame) else made.to_frame()
+
+
+def _must_tell_fields_apart(table: pa.Table) -> None:
+    """Raise BadUsage for a struct with two fields of one name: dicts, and structs of polars, hold one of each."""
+    for field in table.schema:
+        if (name := _twice(field.type)) is not None:
+            raise BadUsage(
+                f"--out: {text.plain(field.name)} has a struct with two fields {text.plain(name)!r}: name them apart "
+                "(named_struct, or AS inside struct), or take --as arrow"
+            )
+
+
+def _twice(kind: pa.DataType) -> str | None:
+    """The name that two fields of a struct have, also inside of another type."""
+    inside = [kind.field(number) for number in range(kind.num_fields)]
+    names = [field.name for field in inside]
+    found = next((name for name in names if names.count(name) > 1), None)
+    return found if found is not None else next(filter(None, (_twice(field.type) for field in inside)), None)
+
+
+def _with_names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with UTC in place of zones that are offsets, which polars does not know."""
+    kind = with_zones(column.type, lambda zone: zone[:1] not in "+-")
+    return column if kind == column.type else column.cast(kind)
 
 
 def unique(names: list[str]) -> list[str]:
@@ -76,7 +107,9 @@ def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
 
     found = column.type
     if pa.types.is_nested(found) or pa.types.is_null(found):
-        return pd.Series([_plain(value, found, kind) for value in column.to_pylist()], dtype=object)
+        return pd.Series([_plain(value, found, kind) for value in listed(column)], dtype=object)
+    if pa.types.is_timestamp(found) and found.tz is not None and _is_before_years(column):
+        return column.cast(pa.timestamp(found.unit, "UTC")).to_pandas()
     if pa.types.is_date(found):
         return _dates(column)
     if str(found) == MONTHS:
@@ -101,6 +134,15 @@ def _nullable(column: pa.ChunkedArray) -> Any:
     if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
         return getattr(pd, f"Float{column.type.bit_width}Dtype")()
     return None
+
+
+def _is_before_years(column: pa.ChunkedArray) -> bool:
+    """Whether a moment may be before the year 1 in its zone: pandas then crashes when it shows it (2.3.3)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    first = pc.min(column.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())).as_py()
+    return first is not None and first < YEAR_1_US + DAY_US
 
 
 def _dates(column: pa.ChunkedArray) -> pd.Series[Any]:

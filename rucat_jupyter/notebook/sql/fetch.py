@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,7 +35,7 @@ def _mended(table: pa.Table) -> pa.Table:
     """The table with zones that Python knows (others become UTC, same moments) and intervals that it reads."""
     import pyarrow as pa
 
-    fields = [field.with_type(_mended_type(field.type)).remove_metadata() for field in table.schema]
+    fields = [field.with_type(with_zones(field.type, _is_zone)).remove_metadata() for field in table.schema]
     if not fields:
         return table
     columns = [_column(table, number, field.type) for number, field in enumerate(fields)]
@@ -65,24 +66,26 @@ def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(found, kind)])
 
 
-def _mended_type(kind: pa.DataType) -> pa.DataType:
+def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataType:
+    """The type with UTC for zones that are not known, also inside, and an interval of months as others read it."""
     import pyarrow as pa
 
-    if pa.types.is_timestamp(kind) and kind.tz is not None and not _is_zone(kind.tz):
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not is_known(kind.tz):
         return pa.timestamp(kind.unit, "UTC")
     if str(kind) == MONTHS:
         return pa.month_day_nano_interval()
     if pa.types.is_map(kind):
-        return pa.map_(_mended_type(kind.key_type), kind.item_field.with_type(_mended_type(kind.item_type)))
+        item = kind.item_field.with_type(with_zones(kind.item_type, is_known))
+        return pa.map_(with_zones(kind.key_type, is_known), item)
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_mended_type(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(with_zones(kind.value_type, is_known)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_mended_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(with_zones(field.type, is_known)) for field in kind])
     return kind
 
 
 def _is_zone(name: str) -> bool:
-    """Whether pyarrow, pandas and polars know the zone: a name of the tz database, or ``+08:00``."""
+    """Whether pyarrow and pandas know the zone: a name of the tz database, or ``+08:00``."""
     if name[:1] in "+-":
         return True
     try:

@@ -201,5 +201,15 @@ class _Job:
 
 
 def _show(shown: object) -> None:
-    """Show it as the value of the cell, and keep it in ``_``; ``%%capture`` catches it."""
-    sys.displayhook(shown)
+    """Show it as the value of the cell, and keep it in ``_``; ``%%capture`` catches it.
+
+    A semicolon at the end of the cell, which keeps IPython from showing its value, is that of another statement.
+    """
+    is_quiet = getattr(sys.displayhook, "quiet", None)
+    if is_quiet is None or not is_quiet():
+        sys.displayhook(shown)
+        return
+    from IPython.display import display
+
+    display(shown)  # type: ignore[no-untyped-call]
+    sys.displayhook.update_user_ns(shown)  # type: ignore[attr-defined]  # IPython's own

@@ -110,11 +110,37 @@ _SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
 
 def column(values: Any, kind: Any) -> list[str]:
     """All cells of an Arrow column; moments that Python's calendar does not have are shown in UTC."""
+    import pyarrow as pa
+
     try:
-        found = values.to_pylist()
+        found = listed(values) if pa.types.is_nested(values.type) else values.to_pylist()
     except (ValueError, OverflowError):
         return [NULL if v is None else str(v) for v in _by_numpy(values)]
     return [shown(value, kind) for value in found]
+
+
+def listed(values: Any) -> list[Any]:
+    """The values of a nested column in Python's own types; its moments are texts where its calendar lacks one."""
+    try:
+        found: list[Any] = values.to_pylist()
+    except OverflowError:
+        found = values.cast(_with_texts(values.type)).to_pylist()
+    return found
+
+
+def _with_texts(kind: Any) -> Any:
+    """The type with strings in place of moments and dates."""
+    import pyarrow as pa
+
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_interval(kind):
+        return pa.string()
+    if pa.types.is_map(kind):
+        return pa.map_(_with_texts(kind.key_type), kind.item_field.with_type(_with_texts(kind.item_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_with_texts(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_with_texts(field.type)) for field in kind])
+    return kind
 
 
 def _by_numpy(values: Any) -> list[Any]:

@@ -65,6 +65,8 @@ def _history(context: Context, asked: argparse.Namespace) -> Any:
     try:
         ref = context.engine(asked.name).id
     except EngineNotFound:
+        if asked.name is None:
+            raise
         ref = asked.name
     events = client.history(ref)
     if not events:
