@@ -101,12 +101,12 @@ class Interrupts:
 
     def leave(self) -> None:
         """The cell has ended; what the user has put there meanwhile stays, and so does this while it cancels."""
-        if (
-            not self._is_cancelling
-            and threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is self._handler
-            and self._before is not None
-        ):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        there = signal.getsignal(signal.SIGINT)
+        if isinstance(there, _Passed):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        elif there is self._handler and not self._is_cancelling and self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
     @property
@@ -148,30 +148,26 @@ class Interrupts:
 
 
 class _Passed:
-    """Python's own handler of SIGINT, which notes that it was called, and then is put in its own place.
+    """Python's own handler of SIGINT, which takes this one's place when it is called: so that can be seen.
 
-    It notes by the look-up of ``__call__``: what was called itself would be a line of the trace that the user sees.
+    It does so in the look-up of ``__call__``: what was called itself would be a line of the trace that the user sees.
     """
-
-    def __init__(self) -> None:
-        self.is_seen = False
 
     @property
     def __call__(self) -> Handler:
-        self.is_seen = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return signal.default_int_handler
 
 
 def _interrupt_main(passed: _Passed) -> None:
-    """Send SIGINT to the main thread until it has seen it.
+    """Send SIGINT to the main thread until it has seen it, or has another handler, since its cell has ended.
 
     One that comes between the return of the handler before it and the system call that is then taken up again is not
     seen until that call returns, which may take the whole of a long poll.
     """
     main = threading.main_thread().ident or 0
     for pause_s in REPEATS_S:
-        if passed.is_seen:
+        if signal.getsignal(signal.SIGINT) is not passed:
             return
         signal.pthread_kill(main, signal.SIGINT)
         time.sleep(pause_s)

@@ -177,9 +177,6 @@ def test_what_cannot_be_read_is_one_line(shared: Kernel) -> None:
     assert cell.error.endswith("inside of another type: cast odd to string")
     cell = shared.run("%rucat sql --out df --as polars select array(make_interval(1)) odd", may_fail=True)
     assert "cast odd to string" in cell.stderr
-    for kind in ("pandas", "polars"):
-        cell = shared.run(f"%rucat sql --out df --as {kind} select struct(1 id, 2 id) s", may_fail=True)
-        assert "s has a struct with two fields 'id': name them apart" in cell.stderr
 
 
 def test_a_cut_result_says_so_and_runs_once(shared: Kernel, place: Place) -> None:
@@ -272,7 +269,7 @@ def test_values_that_python_has_no_calendar_for_are_shown(shared: Kernel) -> Non
     assert "11999-12-31 23:00:00.000000 UTC" in cell.text
     assert "{{col1: 1, col2: 2}: 3}" in cell.text
     cell = shared.run("%rucat sql --out df select array(timestamp'+12000-01-01') t, map(1, date'-0044-03-15') d")
-    assert "11999-12-31 23:00:00" in cell.text
+    assert "12000-01-01 00:00:00.000000+0100" in cell.text
     assert "-0044-03-15" in cell.text
     assert "-0044-03-15" in shared.run("print(df.d[0])").stdout
     shared.run("%rucat sql --out df select timestamp'0001-01-01 00:00:00' t")  # UTC is in the year before

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from rucat_jupyter.notebook.flags import BadUsage
 from rucat_jupyter.notebook.sql import convert as sql_convert
 from rucat_jupyter.notebook.sql import values as sql_values
 from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
@@ -139,3 +140,13 @@ def test_moments_outside_of_pythons_calendar_are_shown() -> None:
 def test_names_that_polars_takes_once_get_numbers() -> None:
     """And never one that is there already."""
     assert sql_convert.unique(["a", "a", "a_2", "a", "b"]) == ["a", "a_3", "a_2", "a_4", "b"]
+
+
+def test_a_struct_with_two_fields_of_one_name_is_refused_in_words() -> None:
+    """Spark before 4.3 sends it as it is; inside of another type, too."""
+    made = pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, None])], names=["id", "id"])
+    table = pa.table({"s": pa.ListArray.from_arrays([0, 2], made)})
+    schema = T.StructType([T.StructField("s", T.ArrayType(T.StructType()))])
+    for convert in (lambda: sql_convert.to_pandas(table, schema), lambda: sql_convert.to_polars(table)):
+        with pytest.raises(BadUsage, match="s has a struct with two fields 'id': name them apart"):
+            convert()
