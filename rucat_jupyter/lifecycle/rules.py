@@ -178,8 +178,9 @@ def _is_unsaid(f: Facts) -> bool:
 
 
 def _words(f: Facts) -> str:
-    """What the engine waits for: the platform's words, why it cannot be reached, or why an external one is not up."""
+    """What it waits for: the platform's words, why it cannot be reached, what an external or silent one answers."""
     is_awaited = f.engine.state is State.PENDING and not f.engine.is_managed
+    is_awaited = is_awaited or f.engine.unresponsive_since is not None
     return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "")
 
 
@@ -266,7 +267,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "it waits for something new",
-        lambda f: (f.engine.unresponsive_since is None or bool(f.seen.message)) and _words(f) != f.engine.message,
+        lambda f: _words(f) != f.engine.message and (f.engine.unresponsive_since is None or bool(_words(f))),
         lambda f: Note(_words(f)),
     ),
     Rule(

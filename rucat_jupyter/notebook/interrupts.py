@@ -95,9 +95,14 @@ class Interrupts:
                 signal.signal(signal.SIGINT, self._handler)
 
     def enter_again(self) -> None:
-        """An operation begins: be there again after a plain Ctrl-C earlier in the cell."""
-        if self._has_passed:
-            self.enter()
+        """An operation begins: be there again after a plain Ctrl-C in the cell; one not seen yet ends it here."""
+        if not self._has_passed:
+            return
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and isinstance(signal.getsignal(signal.SIGINT), _Passed):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt
+        self.enter()
 
     def leave(self) -> None:
         """The cell has ended; what the user has put there meanwhile stays, and so does this while it cancels."""

@@ -71,7 +71,8 @@ class Holding:
         path = Path(jupyter_runtime_dir()) / datadir.socket_name(self.directory)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_stale(path)  # a predecessor's whose record is gone
+            if path.parent.stat().st_dev == self.directory.stat().st_dev:  # whoever bound it would hold our lock
+                _remove_stale(path)
             return self._bind(path)
         except OSError as exc:
             logger.info("no socket at %s (%s): it goes into a temporary folder", path, exc.strerror or exc)

@@ -447,7 +447,9 @@ def test_silence_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
     silent = Health(ready=True, silent_since=JUST_NOW, message="no answer within 12 s")
     running = engine(state=State.RUNNING, started_at=LONG_AGO)
     assert step_of(running, memory=Memory(LONG_AGO, health=silent)) == Suspect(JUST_NOW, "no answer within 12 s")
-    unresponsive = engine(state=State.RUNNING, started_at=LONG_AGO, unresponsive_since=LONG_AGO)
+    unresponsive = engine(
+        state=State.RUNNING, started_at=LONG_AGO, unresponsive_since=LONG_AGO, message="no answer within 12 s"
+    )
     waits = step_of(unresponsive, memory=Memory(LONG_AGO, health=silent))
     assert waits == Rest(JUST_NOW + timedelta(seconds=60))
     long = replace(silent, silent_since=NOW - timedelta(seconds=60))
@@ -474,6 +476,11 @@ def test_a_silence_of_which_the_platform_knows_why_has_its_words_and_its_name() 
     assert step_of(running, lost, Memory(LONG_AGO, health=silent)) == Suspect(JUST_NOW, "node n1 does not report")
     unresponsive = engine(state=State.RUNNING, started_at=LONG_AGO, unresponsive_since=LONG_AGO, message="no answer")
     assert step_of(unresponsive, lost, Memory(LONG_AGO, health=silent)) == Note("node n1 does not report")
+    told = unresponsive.model_copy(update={"message": "node n1 does not report"})
+    assert isinstance(step_of(told, lost, Memory(LONG_AGO, health=silent)), Rest)
+    back = Observation(Presence.ALIVE)
+    assert step_of(told, back, Memory(LONG_AGO, health=silent)) == Note("no answer within 12 s")
+    assert isinstance(step_of(told, back, Memory(JUST_NOW)), Rest)  # a gateway that has just begun has heard nothing
     long = replace(silent, silent_since=NOW - timedelta(seconds=60))
     verdict = step_of(unresponsive, lost, Memory(LONG_AGO, health=long))
     assert isinstance(verdict, Condemn)

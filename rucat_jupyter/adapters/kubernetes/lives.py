@@ -173,11 +173,11 @@ class Lives:
         """Delete what has lost its owner of an ended life: the garbage collector only takes what has one."""
         for executor in site.executors(name):
             await site.api.delete(site.at("pods", executor))
-        await site.api.delete(site.at("services", name))
-        secret, number = name, 0
-        while await site.api.delete(site.at("secrets", secret)):
+        await site.api.delete(site.at("secrets", name))
+        number = 1
+        while await site.api.delete(site.at("secrets", f"{name}-{number}")):
             number += 1
-            secret = f"{name}-{number}"
+        await site.api.delete(site.at("services", name))  # the last: by it the run is found again
 
     async def clean(self, name: str) -> None:
         """Note that nothing is left of an ended life."""

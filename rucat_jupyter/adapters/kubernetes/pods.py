@@ -19,6 +19,7 @@ STOP_GRACE_S = 15
 """How long Spark has to end in order; it needs about one second, also when it is busy."""
 
 TOKEN_KEY = "token"  # noqa: S105 - the key of the Secret
+PASSWD = "/etc/passwd"  # noqa: S105
 PASSWD_KEY = "passwd"  # noqa: S105 - the key of a file
 """The Secret's key for what gives a user of one's own a name: Hadoop's login fails for a user id that has none."""
 PASSWD_VOLUME = "rucat-passwd"  # noqa: S105
@@ -140,10 +141,10 @@ def _pod(
     """What driver and executors have in common."""
     asked = engine.spec.kubernetes
     user = asked.run_as_user or DEFAULT_USER
-    if asked.run_as_user:
+    if asked.run_as_user and not any(mount.get("mountPath") == PASSWD for mount in asked.volume_mounts):
         file = {"secretName": engine.run_name, "items": [{"key": PASSWD_KEY, "path": PASSWD_KEY}]}
         own_volumes = [*own_volumes, {"name": PASSWD_VOLUME, "secret": file}]
-        mount = {"name": PASSWD_VOLUME, "mountPath": "/etc/passwd", "subPath": PASSWD_KEY, "readOnly": True}
+        mount = {"name": PASSWD_VOLUME, "mountPath": PASSWD, "subPath": PASSWD_KEY, "readOnly": True}
         own_mounts = [*own_mounts, mount]
     env_from = {"envFrom": list(asked.env_from)} if asked.env_from else {}
     optional: Json = {
