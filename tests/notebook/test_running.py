@@ -20,8 +20,6 @@ INTERRUPT_AFTER_S = 4.0
 SLEEP = "java_method('java.lang.Thread', 'sleep', {}L + id * 0)"
 LONG = f'spark.range(0, 40, 1, 40).selectExpr("{SLEEP.format(3000)} as x")'  # 40 tasks of 3 s on two cores: 60 s
 MOVING = f'spark.range(0, 16, 1, 16).selectExpr("{SLEEP.format(600)} as x").groupBy("x").count()'
-LEFT = re.compile(r"done in \d+:\d+ · \d+ stages? · \d+ tasks")
-"""What is left of a bar; of a last stage that is quick Spark may tell nothing."""
 UDF = """
 from pyspark.sql.functions import udf
 @udf("int")
@@ -281,8 +279,7 @@ def test_a_widgets_bar_leaves_plain_html(engine: str, notebook: Callable[..., Ke
     widgets = notebook("bars")
     widgets.run(f"%rucat attach {ENGINE}")
     cell = widgets.run(f"{MOVING}.collect();")
-    (line,) = cell.updates
-    assert LEFT.fullmatch(line)
+    assert [re.sub(r"\d+", "N", line) for line in cell.updates] == ["done in N:N · N stages · N tasks"]
     assert not cell.stderr
 
 
@@ -293,8 +290,7 @@ def test_where_nobody_looks_on_one_line_is_left(place: Place, engine: str) -> No
         batch.run(f"%rucat attach {ENGINE}")
         cell = batch.run(f"{MOVING}.collect();")
         assert not cell.updates
-        (line,) = cell.shown.values()
-        assert LEFT.fullmatch(line)
+        assert [re.sub(r"\d+", "N", line) for line in cell.shown.values()] == ["done in N:N · N stages · N tasks"]
 
 
 @pytest.fixture(autouse=True)

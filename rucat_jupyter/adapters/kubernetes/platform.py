@@ -186,7 +186,7 @@ class KubernetesPlatform:
         site = await self._places.site(engine.site)
         runs = {engine.run_name}
         if is_all or engine.state_run > 1:
-            roots = await _told(site.roots(self._installation, engine.id))
+            roots = await _told(site.listed("configmaps", self._installation, engine.id))
             runs |= {
                 root["name"]
                 for root in roots
@@ -226,7 +226,8 @@ class KubernetesPlatform:
         try:
             site = await self._places.site(uid)
             await site.fresh()
-            found = [*await site.roots(self._installation), *await site.services(self._installation)]
+            found = await site.listed("configmaps", self._installation)
+            found += await site.listed("services", self._installation)  # what is left where a root went without it
         except (PlatformUnavailable, ApiFault) as exc:
             log.warning("cannot look for leftovers in namespace %s, will try again: %s", uid, exc)
             return set()

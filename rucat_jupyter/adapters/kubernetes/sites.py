@@ -205,15 +205,10 @@ class Site:
 
     # --- what is there ----------------------------------------------------------------------------------------
 
-    async def roots(self, installation: str, engine_id: str = "") -> list[Json]:
-        """Metadata of the root of every life of this installation (of one engine), read now."""
+    async def listed(self, kind: str, installation: str, engine_id: str = "") -> list[Json]:
+        """Metadata of the roots (``configmaps``) or ``services`` of this installation (of one engine), read now."""
         wanted = selector(installation) + (f",{names.ENGINE}={engine_id}" if engine_id else "")
-        items, _ = await self.api.list(self.at("configmaps"), labelSelector=wanted)
-        return [item["metadata"] for item in items]
-
-    async def services(self, installation: str) -> list[Json]:
-        """Metadata of every service of this installation, read now: what is left where a root went without it."""
-        items, _ = await self.api.list(self.at("services"), labelSelector=selector(installation))
+        items, _ = await self.api.list(self.at(kind), labelSelector=wanted)
         return [item["metadata"] for item in items]
 
     def executors(self, run: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Shows Spark's errors in a notebook in at most five lines, cause first; the whole stays one line away.
 
 IPython asks an exception for ``_render_traceback_`` before it makes a traceback of its own, also for what goes wrong
-while a result is shown. That is all that is used: handlers of the user's (``set_custom_exc``) come first, ``%tb`` and
-``%xmode Verbose`` show everything, and outside of IPython nothing changes.
+while a result is shown; Python's own errors, whose classes take no hook, are given it when they are about to be shown.
+Handlers of the user's (``set_custom_exc``) come first, ``%tb`` and ``%xmode Verbose`` show everything, and outside of
+IPython nothing changes.
 """
 
 from __future__ import annotations

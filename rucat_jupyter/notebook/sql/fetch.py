@@ -70,18 +70,26 @@ def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataTyp
     """The type with UTC for zones that are not known, also inside, and an interval of months as others read it."""
     import pyarrow as pa
 
-    if pa.types.is_timestamp(kind) and kind.tz is not None and not is_known(kind.tz):
-        return pa.timestamp(kind.unit, "UTC")
-    if str(kind) == MONTHS:
-        return pa.month_day_nano_interval()
+    def mended(leaf: pa.DataType) -> pa.DataType:
+        if pa.types.is_timestamp(leaf) and leaf.tz is not None and not is_known(leaf.tz):
+            return pa.timestamp(leaf.unit, "UTC")
+        return pa.month_day_nano_interval() if str(leaf) == MONTHS else leaf
+
+    return with_leaves(kind, mended)
+
+
+def with_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """The type with what ``change`` makes of those in it that hold no others."""
+    import pyarrow as pa
+
     if pa.types.is_map(kind):
-        item = kind.item_field.with_type(with_zones(kind.item_type, is_known))
-        return pa.map_(with_zones(kind.key_type, is_known), item)
+        item = kind.item_field.with_type(with_leaves(kind.item_type, change))
+        return pa.map_(with_leaves(kind.key_type, change), item)
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(with_zones(kind.value_type, is_known)))
+        return pa.list_(kind.value_field.with_type(with_leaves(kind.value_type, change)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(with_zones(field.type, is_known)) for field in kind])
-    return kind
+        return pa.struct([field.with_type(with_leaves(field.type, change)) for field in kind])
+    return change(kind)
 
 
 def _is_zone(name: str) -> bool:

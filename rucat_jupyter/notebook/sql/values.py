@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from .fetch import with_leaves
+
 NULL = "NULL"
 RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
 """Simple names of the types whose values stand at the right, beside decimals and intervals."""
@@ -132,15 +134,10 @@ def _with_texts(kind: Any) -> Any:
     """The type with strings in place of moments and dates."""
     import pyarrow as pa
 
-    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_interval(kind):
-        return pa.string()
-    if pa.types.is_map(kind):
-        return pa.map_(_with_texts(kind.key_type), kind.item_field.with_type(_with_texts(kind.item_type)))
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_with_texts(kind.value_type)))
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_with_texts(field.type)) for field in kind])
-    return kind
+    def is_text(leaf: Any) -> bool:
+        return pa.types.is_temporal(leaf) and not pa.types.is_duration(leaf) and not pa.types.is_interval(leaf)
+
+    return with_leaves(kind, lambda leaf: pa.string() if is_text(leaf) else leaf)
 
 
 def _by_numpy(values: Any) -> list[Any]:
