@@ -23,6 +23,7 @@ from .phase import notice
 from .spark_errors import brief as spark_errors
 from .told import told
 from .versions import mismatches, must_have_client
+from .whole_imports import import_whole
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -123,6 +124,7 @@ def let_go(engine_id: str) -> None:
 
 
 def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
+    import_whole("pyspark.sql.connect.session", f"{__package__}.lifeline")
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 

@@ -19,7 +19,11 @@ pytestmark = pytest.mark.engine
 INTERRUPT_AFTER_S = 4.0
 SLEEP = "java_method('java.lang.Thread', 'sleep', {}L + id * 0)"
 LONG = f'spark.range(0, 40, 1, 40).selectExpr("{SLEEP.format(3000)} as x")'  # 40 tasks of 3 s on two cores: 60 s
-MOVING = f'spark.range(0, 16, 1, 16).selectExpr("{SLEEP.format(600)} as x").groupBy("x").count()'
+MOVING = (
+    f'spark.range(0, 16, 1, 16).selectExpr("{SLEEP.format(600)} as x")'
+    f'.groupBy("x").count().selectExpr("count as id").selectExpr("{SLEEP.format(600)} as y")'
+)
+"""Two stages, and the second takes its time too: Spark hears of stages beside the query, of a quick one too late."""
 UDF = """
 from pyspark.sql.functions import udf
 @udf("int")

@@ -129,6 +129,31 @@ def test_an_interrupt_that_a_callback_swallows_is_not_lost(notebook: Callable[..
     assert mine.run("import sys; print(sys.unraisablehook is sys.__unraisablehook__)").stdout == "True\n"
 
 
+WHILE_LOADING = """
+import signal, sys, threading
+
+class AtEnd:
+    def find_spec(self, name, *_):
+        if name == "pandas._testing":
+            sys.meta_path.remove(self)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+assert "pandas" not in sys.modules
+sys.meta_path.insert(0, AtEnd())
+"""
+
+
+def test_an_interrupt_leaves_no_library_half_loaded(engine: str, notebook: Callable[..., Kernel]) -> None:
+    """One as pandas cannot be imported again where its import was ended, and pyspark imports it."""
+    mine = notebook("loading")
+    mine.run(WHILE_LOADING)
+    cell = mine.run(f"%rucat attach {ENGINE}", may_fail=True)
+    assert f"interrupted: attach {ENGINE}" in cell.error
+    assert mine.run("print('spark' in globals())").stdout == "False\n"
+    mine.run(f"%rucat attach {ENGINE}")
+    assert mine.run("print(spark.range(2).toPandas().id.tolist())").stdout == "[0, 1]\n"
+
+
 def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) -> None:
     """An interrupt while Tab waits harms nothing: the next Tab and the next cell work."""
     mine = notebook("tab")
