@@ -38,6 +38,8 @@ STATE = """({
 DARK = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 LIGHT = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
 SERIOUS = ("serious", "critical")
+RESTARTED = ("widget model not found", "Canceled future for create_subshell_request")
+"""In what ipywidgets (of an output of the kernel before) and JupyterLab itself say when a kernel is restarted."""
 
 
 def find_browser() -> str | None:
@@ -131,6 +133,10 @@ class LabNotebook:
         """Restart the kernel, as the menu does."""
         self._ask(RESTART)
         self.wait_until_idle()
+
+    def errors_but(self, *known: str) -> list[str]:
+        """The console's errors without those that have one of these words."""
+        return [error for error in self.errors if not any(words in error for words in known)]
 
     def theme(self, *, dark: bool) -> None:
         """Switch the theme."""
