@@ -1,7 +1,7 @@
 """Loads libraries in a thread: a Ctrl-C ends the wait for them, and never leaves one half loaded.
 
-Signals reach the main thread alone. There one that comes while pandas or numpy is imported ends the import in its
-middle, and such a library, whose compiled parts load once in a process, cannot be imported again in that kernel.
+Signals reach the main thread alone. There one that comes while pandas is imported ends the import in its middle, and
+pandas, whose compiled parts load once in a process, cannot be imported again in that kernel (seen with 2.3).
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import text
 from ..flags import BadUsage
-from ..whole_imports import import_whole
 from .fetch import with_zones
 from .values import listed
 
@@ -53,7 +52,6 @@ def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
 def to_polars(table: pa.Table) -> pl.DataFrame:
     """Make a polars DataFrame; the second ``a`` is called ``a_2``, for polars takes each name once."""
     must_have("polars")
-    import_whole("polars")
     import polars as pl
     import pyarrow as pa
 
