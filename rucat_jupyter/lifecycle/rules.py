@@ -179,8 +179,8 @@ def _is_unsaid(f: Facts) -> bool:
 
 def _words(f: Facts) -> str:
     """What it waits for: the platform's words, why it cannot be reached, what an external or silent one answers."""
-    is_awaited = f.engine.state is State.PENDING and not f.engine.is_managed
-    is_awaited = is_awaited or f.engine.unresponsive_since is not None
+    is_silent = _is_silent(f) or f.engine.unresponsive_since is not None
+    is_awaited = is_silent or (f.engine.state is State.PENDING and not f.engine.is_managed)
     return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "")
 
 
@@ -256,9 +256,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "running, and silent",
         lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
-        lambda f: Suspect(
-            _given(f.memory.health.silent_since), f.seen.message or f.seen.blocked or f.memory.health.message
-        ),
+        lambda f: Suspect(_given(f.memory.health.silent_since), _words(f)),
     ),
     Rule(
         "running, and it answers again",

@@ -9,19 +9,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
-_whole: set[str] = set()
-
 
 def import_whole(*names: str) -> None:
     """Import the modules of these names, in this order; what is interrupted here goes on behind, and is waited for.
 
     Raises what the import raises (ImportError).
     """
-    if _whole.issuperset(names):
-        return
     importer = ThreadPoolExecutor(1, thread_name_prefix="rucat-import")
     try:
         importer.submit(lambda: [import_module(name) for name in names]).result()
     finally:
         importer.shutdown(wait=False)
-    _whole.update(names)

@@ -7,6 +7,7 @@ outlast its objects is in the :class:`.logs.Archive`, written before anything is
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from ...deadline import within
 from ...engine import Credential, Engine, Reason, State
 from ...errors import PlatformError, PlatformUnavailable
 from ...lifecycle import End, Observation, Presence, is_settled, is_wanted
-from . import manifests
+from . import manifests, names
 from .api import ApiFault
 from .ends import end_of_pod, going, has_ended, is_deleting, refusal
 from .logs import Archive, tail_of
@@ -173,10 +174,9 @@ class Lives:
         """Delete what has lost its owner of an ended life: the garbage collector only takes what has one."""
         for executor in site.executors(name):
             await site.api.delete(site.at("pods", executor))
-        await site.api.delete(site.at("secrets", name))
-        number = 1
-        while await site.api.delete(site.at("secrets", f"{name}-{number}")):
-            number += 1
+        for number in itertools.count():
+            if not await site.api.delete(site.at("secrets", names.secret(name, number))) and number > 0:
+                break  # without the first there may be a second: of a sweep that was cut off
         await site.api.delete(site.at("services", name))  # the last: by it the run is found again
 
     async def clean(self, name: str) -> None:

@@ -158,7 +158,7 @@ def _objects(engine: Engine, credential: Credential, context: Context) -> Object
     started = arguments(engine, credential, context.namespace, image, wanted, reserved=reserved)
     contents = [{**fixed, **started.files[0]}, *started.files[1:]]
     secrets = [
-        _secret(_metadata(engine, context, name=name if number == 0 else f"{name}-{number}"), content)
+        _secret(_metadata(engine, context, name=names.secret(name, number)), content)
         for number, content in enumerate(contents)
     ]
     mounted = {

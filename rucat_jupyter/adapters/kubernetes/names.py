@@ -52,6 +52,11 @@ def selector(installation: str, component: str = "") -> str:
     return ",".join(f"{key}={value}" for key, value in wanted.items())
 
 
+def secret(run_name: str, number: int) -> str:
+    """The name of a life's Secret; those after the first (0) hold confs that it has no room for."""
+    return f"{run_name}-{number}" if number else run_name
+
+
 def marks(engine: Engine, store: str) -> dict[str, str]:
     """What people wrote of an engine, and the store that has its record."""
     return {NAME: engine.name, OWNER: engine.owner, STORE: store}
