@@ -27,6 +27,8 @@ import { Known } from './known';
 const SCHEMA_ID = 'urn:rucat:engines';
 /** After a read so much of its time passes before a hint leads to the next: many changes must not fill the server. */
 const BREATH = 2;
+/** And no more than this: what has taken long once (it started the gateway) need not be slow again. */
+const BREATH_MS = 1_000;
 
 /** The one place that reads engines. */
 export class EngineManager implements IEngineManager {
@@ -250,7 +252,8 @@ export class EngineManager implements IEngineManager {
       void this._read();
       return;
     }
-    const wait = this._readAt + BREATH * this._costMs - performance.now();
+    const breath = Math.min(BREATH * this._costMs, BREATH_MS);
+    const wait = this._readAt + breath - performance.now();
     this._breath ??= window.setTimeout(() => void this._read(), Math.max(0, wait));
   }
 

@@ -139,6 +139,26 @@ describe('EngineManager', () => {
       expect(api.calls.slice(1)).toEqual(['list', 'list']);
     });
 
+    it.each([
+      [200, 400],
+      [4_000, 1_000] // it started the gateway
+    ])('just after a read of %d ms wait for %d ms at most', async (took, waits) => {
+      api.held = 'list';
+      void manager.refresh();
+      await pass(took);
+      api.held = null;
+      await api.answer();
+      api.calls = [];
+      const { revision } = api.change('id-etl', { status: 'Stopping' });
+      await hint([{ id: 'id-etl', revision }]);
+      await hint([{ id: 'id-etl', revision }]);
+      await pass(waits - 10);
+      expect(api.calls).toEqual([]);
+      await pass(10);
+      expect(api.calls).toEqual(['list']);
+      expect(status()).toBe('Stopping');
+    });
+
     it('say that an engine is gone', async () => {
       api.engines = api.engines.slice(1);
       await hint([], ['id-etl']);
