@@ -23,8 +23,12 @@ ATTACH = "engine => void window.jupyterapp.commands.execute('rucat:attach', {eng
 QUERY = "spark.range(10**13).selectExpr('sum(id % 7)').collect()"
 UNREACHABLE = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # discard: nobody listens
 MARKUP = "<img src=x onerror=window.hacked=1>"
-LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Canceled future")
-"""In what the browser and JupyterLab itself say of a server that is away."""
+LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Canceled future", "Kernel is dead")
+"""In what the browser and JupyterLab itself say of a server that is away.
+
+The last is its debugger's, which asks a kernel that has ended with its server, and awaits nothing (`updateWidget` on
+`kernelChanged`); Rucat's one question there is in a try (labextension/src/notebook/kernel.ts).
+"""
 SOON_S = 2.0
 MANY = 500
 OPENS_S = 1.0
