@@ -154,6 +154,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory, confs: dict[str, str]) -> It
     stage = Stage(folder, {"PATH": os.environ["PATH"], **foreign})
     try:
         (folder / "data.csv").write_text("a,b\n1,x\n2,y\n")
+        (folder / "wanted.json").write_text(json.dumps(confs))
         shown = {**confs, "spark.x.password": "***"}
         spec = EngineSpec(
             conf=shown,
@@ -190,15 +191,13 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.end()
 
 
-def test_confs_arrive_exactly(plain: Stage, confs: dict[str, str]) -> None:
+def test_confs_arrive_exactly(plain: Stage) -> None:
     """1,000 values are equal in spark.conf.get, though the gateway runs under LANG=C; a secret's real value arrives.
 
     Spark 4.3 itself hides confs with a secret's name from spark.conf.get, so that one is read as a system property.
     """
-    wanted = plain.folder / "wanted.json"
-    wanted.write_text(json.dumps(confs))
     code = f"""
-wanted = json.loads(open({str(wanted)!r}).read())
+wanted = json.loads(open({str(plain.folder / "wanted.json")!r}).read())
 secret = spark.sql("select java_method('java.lang.System', 'getProperty', 'spark.x.password')").collect()[0][0]
 print(json.dumps([[k for k, v in wanted.items() if spark.conf.get(k) != v], secret]))
 """
@@ -212,7 +211,6 @@ spark.read.csv("data.csv", header=True).write.saveAsTable("t")
 @udf("string")
 def where(_):
     import os
-    print("a word of the worker")
     return json.dumps([sys.executable, os.environ.get("PLAIN"), os.environ.get("AWS_SECRET"),
                        os.environ["TMPDIR"], sorted(os.environ)])
 print(spark.table("t").count(), spark.range(1).select(where("id")).collect()[0][0])
@@ -264,6 +262,13 @@ def test_every_socket_is_on_loopback(plain: Stage) -> None:
 
 def test_secrets_are_in_no_argument_and_no_log(plain: Stage) -> None:
     """Token and secret values are in no command line, log or record, only in the argfile and the environment."""
+    code = """
+@udf("string")
+def say(_):
+    print("a word of the worker")
+print(spark.range(1).select(say("id")).collect()[0][0])
+"""
+    assert plain.query(code) == "None"
     words = [word for p in find_family(plain.engine.run_name) for word in psutil.Process(p.pid).cmdline()]
     lines = [*words, *plain.run(_all_lines(plain))]
     assert any("a word of the worker" in line for line in lines)
