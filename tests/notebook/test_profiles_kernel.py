@@ -92,6 +92,7 @@ def test_a_restart_takes_other_settings(
     event = [e for e in rest("GET", "engines/planned/history")["events"] if e["kind"] == "restart"][-1]
     assert event["reason"] == "conf.spark.new.password changed (a secret); driver.memory 1g -> 1100m"
     assert kernel.run("print(spark.range(3).count())").stdout.strip() == "3"
+    kernel.run("%rucat delete planned --yes")
 
 
 def test_settings_are_saved_in_the_notebook(
@@ -100,27 +101,28 @@ def test_settings_are_saved_in_the_notebook(
     """What differs from the profile, no secret; %rucat create in the saved notebook makes it again, flags win."""
     path = place.root / "kept.ipynb"
     kernel = notebook("kept")
-    conf = rest("GET", "engines/planned")["spec"]["conf"]
-    theirs = {key: conf[key] for key in ("spark.note", "spark.sql.ansi.enabled")}
-    cell = kernel.run("%rucat save planned")
+    theirs = {"spark.note": "a b", "spark.sql.ansi.enabled": "false"}
+    asked = "saved --profile plan-etl --conf spark.sql.ansi.enabled=false --conf 'spark.note=a b'"
+    kernel.run(f"%rucat create {asked} --conf spark.new.password=canary-2 --driver-memory 1100m", timeout_s=200)
+    cell = kernel.run("%rucat save saved")
     saved = cell.metadata[0]["rucat_settings"]
-    assert saved["name"] == "planned"
+    assert saved["name"] == "saved"
     assert saved["profile"] == "plan-etl"
     assert saved["settings"] == {"conf": theirs, "driver": {"memory": "1100m"}}
     assert saved["secrets"] == ["conf.spark.new.password"]
     assert "canary" not in json.dumps(saved)
-    kernel.run("%rucat delete planned --yes")
+    kernel.run("%rucat delete saved --yes")
     output = {"output_type": "display_data", "data": {}, "metadata": cell.metadata[0]}
     cells = [{"cell_type": "code", "source": "", "metadata": {}, "execution_count": 1, "outputs": [output]}]
     path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
     other = notebook("kept")
     said = other.run("%rucat create --conf spark.sql.shuffle.partitions=3", timeout_s=200).text
-    assert "Settings saved in this notebook: planned --profile plan-etl --conf 'spark.note=a b' --conf" in said
+    assert "Settings saved in this notebook: saved --profile plan-etl --conf 'spark.note=a b' --conf" in said
     assert "give again, for they are secret: conf.spark.new.password" in said
-    engine = rest("GET", "engines/planned")
+    engine = rest("GET", "engines/saved")
     assert (engine["profile"], engine["spec"]["driver"]["memory"]) == ("plan-etl", "1100m")
     assert engine["spec"]["conf"]["spark.sql.shuffle.partitions"] == "3"
-    written = other.run("%rucat save planned --as-profile kept-profile").text
+    written = other.run("%rucat save saved --as-profile kept-profile").text
     assert "Profile kept-profile is in" in written
     profile = next(p for p in rest("GET", "profiles")["profiles"] if p["name"] == "kept-profile")
     assert profile["chain"] == ["local", "plan-base", "plan-etl", "kept-profile"]
@@ -128,4 +130,4 @@ def test_settings_are_saved_in_the_notebook(
         "1100m",
         "3",
     )
-    other.run("%rucat delete planned --yes")
+    other.run("%rucat delete saved --yes")

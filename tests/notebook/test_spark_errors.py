@@ -62,7 +62,7 @@ print(json.dumps({"full": len(getattr(sys.last_value, "full", "")), "kind": type
 def test_everything_can_be_asked_for(attached: Kernel) -> None:
     """By the verb, by IPython's own %tb and %xmode, by the exception, which says all again after its cell."""
     assert len(attached.run(MISSING, may_fail=True).error.splitlines()) <= 5
-    assert attached.run("%rucat error").stdout.startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert attached.run("import sys\n%rucat error").stdout.startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     for text in (attached.run("%rucat error --verbose").stdout, attached.run("print(sys.last_value.full)").stdout):
         assert "JVM stacktrace" in text
         assert "org.apache.spark" in text
