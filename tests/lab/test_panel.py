@@ -26,8 +26,9 @@ MARKUP = "<img src=x onerror=window.hacked=1>"
 LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Canceled future", "Kernel is dead")
 """In what the browser and JupyterLab itself say of a server that is away.
 
-The last is its debugger's, which asks a kernel that has ended with its server, and awaits nothing (`updateWidget` on
-`kernelChanged`); Rucat's one question there is in a try (labextension/src/notebook/kernel.ts).
+The last, seen once, is by all signs its debugger's, which asks a kernel that has ended with its server and awaits
+nothing (`updateWidget` on `kernelChanged`). Rucat's one question there is in a try
+(labextension/src/notebook/kernel.ts).
 """
 SOON_S = 2.0
 MANY = 500

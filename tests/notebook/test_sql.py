@@ -97,6 +97,7 @@ def shared(place: Place) -> Iterator[Kernel]:
     with kernel(place.env, place.root, place.root / "sql.ipynb") as found:
         found.run(f"%load_ext rucat_jupyter\n%colors nocolor\n%rucat attach {ENGINE}")
         found.run("spark.conf.set('spark.sql.session.timeZone', 'Europe/Berlin')")
+        found.run("%rucat sql select 1")  # an engine's first one takes seconds
         yield found
 
 
@@ -223,7 +224,6 @@ def test_several_statements_run_in_order_until_one_fails(shared: Kernel) -> None
 def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel) -> None:
     """Within two seconds, also a command; what ran is said in a line, and what comes after does not run."""
     slow = "select java_method('java.lang.Thread', 'sleep', 60000L + id) s from range(2)"
-    shared.run("%rucat sql select 1")  # an engine's first one takes seconds
     for statement in (slow, f"create table never as {slow}"):
         threading.Timer(2, shared.interrupt).start()
         cell = shared.run(
