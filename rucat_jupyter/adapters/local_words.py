@@ -124,6 +124,7 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
         # The file has the whole command line, secrets included: it goes with the run; the log has what happened.
         f"-XX:ErrorFile={str(folder.tmp).replace('%', '%%')}/crash-%p.log",
         "-XX:-CreateCoredumpOnCrash",
+        *spark.archive_flags(str(setting.spark.home)),
         *spark.module_flags(setting.spark.jars, setting.java.modules),
         *engine.spec.java_options,
         f"-Djava.io.tmpdir={folder.tmp}",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+import pyspark
 import pytest
 from support.local import TOKEN, driver, look, machine, new_engine, next_run, opened, running, until
 from support.spark_repo import make_jar, make_repository
@@ -243,6 +244,15 @@ print(json.dumps([spark.conf.get("spark.master"), spark.conf.get("spark.app.name
     java("java.lang.System", "getProperty", "foreign")]))
 """
     assert json.loads(plain.query(code)) == ["local[2]", "test", plain.engine.spark_version, "21", "null"]
+
+
+def test_a_class_data_archive_that_is_there_is_taken(plain: Stage) -> None:
+    """The JVM has it in its memory; the log has no word of it."""
+    archive = Path(pyspark.__file__).with_name("rucat.jsa")
+    assert archive.is_file(), "make archive"
+    mapped = {entry.path for entry in psutil.Process(driver(plain.data, plain.engine).pid).memory_maps()}
+    assert str(archive) in mapped
+    assert [line for line in plain.run(_all_lines(plain)) if "[cds" in line] == []
 
 
 def test_every_socket_is_on_loopback(plain: Stage) -> None:

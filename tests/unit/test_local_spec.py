@@ -266,6 +266,15 @@ def test_what_a_crash_writes_of_the_command_line_goes_with_the_run(specs, folder
     assert f"{folder.tmp}/crash-%p.log" in place
 
 
+def test_a_class_data_archive_is_looked_for_in_sparks_home(specs, folder, tmp_path):
+    """As in an image; a JVM that cannot take it says nothing of it."""
+    engine = engine_of(specs)
+    lines = words(specs, folder, tmp_path, engine).argfile.decode().splitlines()
+    home = specs.pyspark(engine.spec).home
+    assert f'"-XX:SharedArchiveFile={home}/rucat.jsa"' in lines
+    assert '"-Xlog:cds*=off"' in lines
+
+
 def test_environment_is_small_and_ours(specs, folder, tmp_path):
     """The gateway's secrets and foreign settings stay out; the spec's variables and ours are in; the token too."""
     engine = engine_of(specs, env={"A": "1", "B_TOKEN": "***"}, secret_env={"AWS_X": "***"})

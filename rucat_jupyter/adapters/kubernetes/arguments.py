@@ -17,8 +17,6 @@ from .sizes import Sizes
 CONFIG_DIR = "/etc/rucat"
 WORK_DIR = "/var/rucat"
 DEFAULT_SPARK_HOME = "/opt/spark"
-CDS_ARCHIVE = "rucat.jsa"
-"""A class-data archive that an image may have in its Spark home; the JVM says nothing where there is none."""
 
 JAVA_ARGS = "java.args"
 MAIN_ARGS = "main.args"
@@ -193,7 +191,7 @@ def _java_words(engine: Engine, sizes: Sizes) -> list[str]:
         "-XX:-UsePerfData",
         f"-XX:ErrorFile={WORK_DIR}/crash-%p.log",
         "-XX:-CreateCoredumpOnCrash",
-        f"-XX:SharedArchiveFile={spark_home(engine.spec)}/{CDS_ARCHIVE}",
+        *spark.archive_flags(spark_home(engine.spec)),
         *JAVA_FLAGS,
         *engine.spec.java_options,
         f"-Djava.io.tmpdir={WORK_DIR}",
