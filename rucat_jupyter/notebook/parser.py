@@ -92,15 +92,16 @@ def parser_of(verb: Verb) -> Parser:
 
 def _trimmed(line: str) -> str:
     """The line without a comment (`` # …``) and without the semicolon that ends a line of a notebook."""
-    kept, quote, before = "", "", " "
+    kept, quote, before = line, "", " "
     escaped = False
-    for char in line:
+    for at, char in enumerate(line):
         if char == "#" and not quote and before.isspace():
+            kept = line[:at]
             break
         if not escaped and (char == quote or (not quote and char in "'\"")):
             quote = "" if quote else char
         escaped = char == "\\" and not escaped and quote != "'"
-        kept, before = kept + char, char
+        before = char
     words = kept.rstrip().rsplit(None, 1) or [""]
     is_value = "=" in words[-1] or words[-1].startswith("sc://")
     return kept.rstrip().removesuffix(";") if not quote and not is_value else kept

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import time
+
 import pytest
 
 from rucat_jupyter.notebook.parser import VERBS, BadUsage, HelpWanted, overview, parse
@@ -71,3 +74,13 @@ def test_an_empty_line_and_help_ask_for_the_overview() -> None:
     """Nothing after %rucat is no mistake."""
     assert parse("").verb is parse("--help").verb is parse("help").verb is None
     assert all(verb in overview() for verb in VERBS)
+
+
+def test_the_work_grows_as_the_line_does() -> None:
+    """A quarter of a megabyte of values is split in little more than the shell's own rules take."""
+    line = "create etl" + "".join(f" --conf a{n}='{'é' * 1000}'" for n in range(250))
+    began = time.process_time()
+    shlex.split(line)
+    bare = time.process_time() - began
+    assert len(parse(line).conf) == 250
+    assert time.process_time() - began - bare < 3 * bare + 0.5
