@@ -80,8 +80,7 @@ check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 
 # Of what does not measure seconds, as much at once as there is: compilers leave cores idle.
 test: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync lint jest built archive
-	@$(MAKE) --no-print-directory $(PANEL)
+	@$(MAKE) --no-print-directory --jobs=5 --output-sync lint jest $(PANEL) built archive
 	$(PYTHON) -m coverage erase
 	$(COVERED) $(SIDE_BY_SIDE) -m "not cluster" || $(AGAIN)
 	$(COVERED) -m cluster || $(AGAIN)

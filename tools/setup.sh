@@ -42,7 +42,8 @@ built=rucat_jupyter/labextension
 link=$venv/share/jupyter/labextensions/rucat-jupyter
 rm -rf "$link" # through it pip would write into the checkout
 mkdir -p "$built" "${link%/*}"
-SKIP_JUPYTER_BUILDER=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
+# Without compiling: each module is compiled when it is first imported, and most never are.
+SKIP_JUPYTER_BUILDER=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --no-compile \
     --editable ".[$extra]"
 rm -rf "$link"
 ln -s "$PWD/$built" "$link"

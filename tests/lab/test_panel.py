@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,16 @@ class Panel:
 def panel(lab: Callable[..., LabNotebook], server: JupyterServer) -> Any:
     """Opens a page with a notebook and the panel; the engines of the test are gone after it."""
     wait_until("the gateway", lambda: server.http.get("rucat/engines").status_code == 200, 60)
-    yield lambda name, cells=(), **kw: Panel(lab(name, cells or [""], **kw))
+    pages = []
+
+    def open_panel(name: str, cells: Sequence[str] = (), **kw: Any) -> Panel:
+        book = lab(name, cells or [""], **kw)
+        pages.append(book.page)
+        return Panel(book)
+
+    yield open_panel
+    for page in pages:  # else each would read and show what goes, again and again
+        page.close()
     for engine in server.http.get("rucat/engines").json()["engines"]:
         server.http.delete(f"rucat/engines/{engine['id']}")
     wait_until("no engine", lambda: not server.http.get("rucat/engines").json()["engines"], 60)
@@ -294,6 +303,7 @@ def test_five_hundred_engines_are_no_burden(
     assert len(asked) <= 21 / 5
     wait_until("no slow frame", lambda: seen.page.evaluate(SCROLLED)[0] < FRAME_S, 30)
     assert seen.book.errors == []
+    seen.page.close()
 
 
 def test_nothing_moves_while_an_engine_starts_and_stops(panel: Callable[..., Panel], server: JupyterServer) -> None:
