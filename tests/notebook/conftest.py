@@ -44,6 +44,9 @@ def rest(place: Place) -> Callable[..., Any]:
 @pytest.fixture
 def engine(place: Place, rest: Callable[..., Any]) -> str:
     """The shared engine, Running: brought back where an earlier test ended it. Its id."""
+    for found in rest("GET", "engines")["engines"]:
+        if (found["name"], found["status"]) == (ENGINE, "Running"):
+            return str(found["id"])
     code = f"import rucat_jupyter; print(rucat_jupyter.create({ENGINE!r}).id)"
     done = place.run_python(code)
     assert done.returncode == 0, done.stderr
