@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import httpx
 
@@ -31,9 +32,10 @@ class UiPage:
 class UiPages:
     """Pages of any engine's Spark UI; no proxy, no cookies, no redirects are followed."""
 
-    def __init__(self) -> None:
+    @cached_property
+    def _transport(self) -> httpx.AsyncHTTPTransport:  # made when first needed: it reads the machine's certificates
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        self._transport = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+        return httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
 
     async def open(self, ui_url: str, method: str, target: bytes, headers: Mapping[str, str]) -> UiPage:
         """Ask for ``target`` (path and query as bytes of the wire); raises EngineUnavailable without an answer.
@@ -52,7 +54,8 @@ class UiPages:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        await self._transport.aclose()
+        if "_transport" in vars(self):
+            await self._transport.aclose()
 
 
 async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
