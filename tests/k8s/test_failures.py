@@ -228,19 +228,15 @@ def test_a_driver_out_of_memory_is_told(rest: Rest, named: str) -> None:
     query.communicate()
 
 
-@pytest.mark.parametrize("way", ["out of service", "deleted"])
-def test_a_lost_node_is_told(rest: Rest, named: str, kwok_node: str, way: str) -> None:
-    """NodeLost as soon as the API server says so of the pod, whether the node is given up or removed."""
+def test_a_node_that_is_given_up_is_told(rest: Rest, named: str, kwok_node: str) -> None:
+    """NodeLost as soon as the API server says so of the pod; test_card.py has a node that is removed."""
     toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
     at = {"node_selector": {"kubernetes.io/hostname": kwok_node}, "tolerations": [toleration]}
     engine_id = rest.create(named, kubernetes=at)
     rest.until(named, lambda view: view["message"] == "Spark is starting", 30)
-    if way == "deleted":
-        rest.cluster.core.delete_node(kwok_node)
-    else:
-        taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
-        taints = [*rest.cluster.core.read_node(kwok_node).spec.taints, taint]
-        rest.cluster.core.patch_node(kwok_node, {"spec": {"taints": taints}})
+    taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+    taints = [*rest.cluster.core.read_node(kwok_node).spec.taints, taint]
+    rest.cluster.core.patch_node(kwok_node, {"spec": {"taints": taints}})
     pods = rest.cluster.core.list_namespaced_pod
 
     def is_known() -> bool:

@@ -264,6 +264,7 @@ def test_crash_at_every_point(path: Path) -> None:
 CORE = ("stop", "restart", "delete", "failure_then_restart", "fails_at_start")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORE)
 def test_overtaken_at_every_point(name: str) -> None:
     """A gateway pauses at any IO step, another one takes over, the first goes on where it was (F3).
@@ -290,6 +291,7 @@ def test_overtaken_at_every_point(name: str) -> None:
     assert for_every_point(path, hook) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", Verb)
 @pytest.mark.parametrize("first", [None, *Verb])
 def test_verb_at_every_point(first: Verb | None, verb: Verb) -> None:
