@@ -11,9 +11,11 @@ NUMBER ?= 0
 PORT ?= 6443
 BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
-COVERED = $(PYTEST) --cov --cov-append --cov-report= --durations=25
+# What runs at once has data of its own: coverage's, and which tests failed.
+COVERED = COVERAGE_FILE=.coverage.$@ $(PYTEST) -o cache_dir=.pytest_cache/$@ --cov --cov-append --cov-report= --durations=25
 # Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
 AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(COVERED) --last-failed --last-failed-no-failures=none; }
+HEAVY = slow or engine or lab
 # Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
 BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build
 # With a temp folder of its own: jupyter-builder and node leave theirs behind.
@@ -22,7 +24,7 @@ PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
-.PHONY: help demo lab panel test check lint jest built archive docs pictures bench cluster cluster-build cluster-down clean
+.PHONY: help demo lab panel test test-heavy test-cluster test-quick check lint jest built archive docs pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
@@ -76,16 +78,26 @@ jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint jest
 	@$(MAKE) --no-print-directory $(PANEL)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "everyday or not (slow or engine or lab or cluster)"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "everyday or not ($(HEAVY) or cluster)"
 
-# Of what does not measure seconds, as much at once as there is: compilers leave cores idle.
+# Compilers, and tests on a cluster, leave a core idle for much of their time: what does not measure seconds goes beside.
 test: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=5 --output-sync lint jest $(PANEL) built archive
 	$(PYTHON) -m coverage erase
-	$(COVERED) $(SIDE_BY_SIDE) -m "not cluster" || $(AGAIN)
-	$(COVERED) -m cluster || $(AGAIN)
+	@$(MAKE) --no-print-directory test-heavy
+	@$(MAKE) --no-print-directory --jobs=2 test-cluster test-quick
+	$(PYTHON) -m coverage combine
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report $(CORE) --fail-under=100
+
+test-heavy: $(VENV)/.ready-test
+	$(COVERED) $(SIDE_BY_SIDE) -m "($(HEAVY)) and not cluster" || $(AGAIN)
+
+test-cluster: $(VENV)/.ready-test
+	$(COVERED) -m cluster || $(AGAIN)
+
+test-quick: $(VENV)/.ready-test
+	nice -n 5 $(SHELL) -c '$(COVERED) -m "not ($(HEAVY) or cluster)"' || $(AGAIN)
 
 built: $(VENV)/.ready-test
 	@$(BUILT) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]

@@ -113,9 +113,19 @@ class Server:
         self._end(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
-        """Send a signal to it (SIGSTOP: a server that is there and says nothing)."""
+        """Send a signal to it (SIGSTOP: a server that is there and says nothing, from now on)."""
         assert self._process
         self._process.send_signal(number)
+        until = time.monotonic() + START_LIMIT_S
+        while number == signal.SIGSTOP and not self._stands():
+            assert time.monotonic() < until, "the SurrealDB server goes on"
+            time.sleep(0.01)
+
+    def _stands(self) -> bool:
+        """Whether each of its threads has stopped: one that still runs may answer."""
+        assert self._process
+        stats = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return {stat.read_text().rpartition(")")[2].split()[0] for stat in stats} == {"T"}
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
