@@ -125,4 +125,4 @@ cluster-down: $(VENV)/.ready-test
 
 clean:
 	rm -rf $(VENV) labextension/node_modules labextension/.yarn labextension/lib labextension/*.tsbuildinfo
-	rm -rf rucat_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf rucat_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -16,15 +16,15 @@ import time
 from pathlib import Path
 
 from rucat_jupyter.adapters import spark
-from rucat_jupyter.host import java, pysparks
+from rucat_jupyter.adapters.local_words import LOOPBACK, own_conf
+from rucat_jupyter.host import free_ports, java, pysparks
 
 LIMIT_S = 300.0
 QUIET = ("-Xlog:disable", "-XX:-UsePerfData")  # the latter leaves a folder in /tmp
 QUERIES = """
-import sys
 import pandas
 from pyspark.sql import SparkSession
-spark = SparkSession.builder.remote(sys.argv[1]).create()
+spark = SparkSession.builder.getOrCreate()
 spark.createDataFrame(pandas.DataFrame({"k": [1, 2], "v": ["a", "b"]})).createOrReplaceTempView("t")
 spark.range(10**5).selectExpr("id % 7 as k", "id").createOrReplaceTempView("s")
 spark.sql("select k, v, count(*) as n, avg(id) from s join t using (k) group by k, v order by n").toPandas()
@@ -54,17 +54,13 @@ def make(archive: Path, runtime: java.Java, jars: Path, folder: Path) -> None:
     # The wheel of Java lacks the archive of its own classes, which the other one rests on.
     command = [str(runtime.executable), "-Xshare:dump", *QUIET, f"-XX:SharedArchiveFile={base}"]
     subprocess.run(command, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
-    port, token = _free_port(), secrets.token_hex()
+    port, ui_port = free_ports.choose(None, None)
     conf = {
-        "spark.master": "local[2]",
+        **own_conf("local[2]", port, ui_port),
         "spark.app.name": "archive",
         "spark.local.dir": str(folder),
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        spark.PORT_CONF: str(port),
-        spark.UI_PORT_CONF: "0",
     }
+    token = secrets.token_hex()
     made = [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={new}"]
     words = [*made, *flags, *spark.conf_words(conf), "-cp", spark.class_path(jars, {}), spark.SERVER_CLASS]
     with subprocess.Popen(
@@ -75,23 +71,22 @@ def make(archive: Path, runtime: java.Java, jars: Path, folder: Path) -> None:
     ) as server:
         try:
             _wait(port, server)
-            ask = [sys.executable, "-c", QUERIES, f"sc://localhost:{port}/;token={token}"]
-            subprocess.run(ask, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
+            env = {
+                **os.environ,
+                "SPARK_REMOTE": f"sc://localhost:{port}/;token={token}",
+            }  # no argument: others see those
+            ask = [sys.executable, "-c", QUERIES]
+            subprocess.run(ask, env=env, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
         finally:
             server.terminate()
     new.replace(archive)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + LIMIT_S
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((LOOPBACK, port), 1).close()
             return
         except OSError:
             if server.poll() is not None or time.monotonic() > until:

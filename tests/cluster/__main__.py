@@ -58,12 +58,13 @@ def _do(given: argparse.Namespace) -> int:
 
 def _build() -> None:
     """Build all of it, two compilers side by side: each keeps but one core busy for much of its time."""
+    reason = surreal.missing()
     with ThreadPoolExecutor(1) as beside:
-        server = None if surreal.missing() else beside.submit(surreal.server)
+        server = None if reason else beside.submit(surreal.server)
         up.build()
         up.build_tools()
     if server is None:
-        raise cache.CannotBuild(str(surreal.missing()))
+        raise cache.CannotBuild(reason)
     server.result()
 
 
