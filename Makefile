@@ -24,6 +24,9 @@ PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
 
+# Bytecode is written: without it each of the many processes that tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo lab panel test test-heavy test-cluster test-quick check lint jest built archive docs pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
@@ -75,6 +78,8 @@ lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	$(JLPM) test
 
+# Quick tests wait for disks and clocks a third of their time.
+check: WORKERS = 3
 check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint jest
 	@$(MAKE) --no-print-directory $(PANEL)
