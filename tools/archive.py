@@ -71,10 +71,8 @@ def make(archive: Path, runtime: java.Java, jars: Path, folder: Path) -> None:
     ) as server:
         try:
             _wait(port, server)
-            env = {
-                **os.environ,
-                "SPARK_REMOTE": f"sc://localhost:{port}/;token={token}",
-            }  # no argument: others see those
+            remote = f"sc://localhost:{port}/;token={token}"
+            env = {**os.environ, "SPARK_REMOTE": remote}  # no argument: others see those
             ask = [sys.executable, "-c", QUERIES]
             subprocess.run(ask, env=env, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
         finally:
