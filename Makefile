@@ -3,39 +3,37 @@
 VENV = .venv
 PYTHON = $(VENV)/bin/python
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-PYTEST = $(PYTHON) -m pytest
-# Most tests wait for an engine most of their time: two at once take little more than half as long.
-WORKERS ?= 2
-SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What runs beside something else has data of its own: its report (tools/times.py reads it), and which tests failed.
+PYTEST = $(PYTHON) -m pytest -o cache_dir=.pytest_cache/$@ --junitxml=.reports/$@.xml
+SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder -n
 NUMBER ?= 0
 PORT ?= 6443
 BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
-# What runs at once has data of its own: coverage's, and which tests failed.
-COVERED = COVERAGE_FILE=.coverage.$@ $(PYTEST) -o cache_dir=.pytest_cache/$@ --cov --cov-append --cov-report= --durations=25
 # Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
-AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(COVERED) --last-failed --last-failed-no-failures=none; }
-HEAVY = slow or engine or lab
-# Before the tests, not beside them: some of them measure seconds. Where it cannot be built it says why, and they skip.
-BUILT = PYTHONPATH=tests $(PYTHON) -m cluster build
+AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(PYTEST:.xml=-again.xml) --last-failed --last-failed-no-failures=none; }
+HEAVY = slow or engine or lab or cluster or all or timing
+BUILD = PYTHONPATH=tests $(PYTHON) -m cluster build
 # With a temp folder of its own: jupyter-builder and node leave theirs behind.
 JLPM = cd labextension && tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && TMPDIR="$$tmp" PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
 PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
-CORE = --include="rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py" --omit="rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py"
-
+CORE = rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py
+NO_CORE = rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py
 # Bytecode is written: without it each of the many processes that tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab panel test test-heavy test-cluster test-quick check lint jest built archive docs pictures bench cluster cluster-build cluster-down clean
+.PHONY: help demo lab panel test test-quick test-engine test-browser test-cluster test-all check lint jest archive docs pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, end everything"
 	@echo "make lab     open JupyterLab on that notebook"
 	@echo "make panel   build the JupyterLab extension anew where its sources have changed"
-	@echo "make check   format, lint, types, layers and the everyday tests, one life of a real engine among them"
-	@echo "make test    every check and every test, with coverage"
+	@echo "make check   format, lint, types, layers, jest and the quick tests"
+	@echo "make test    all of that, with real engines and a real browser: every front and every feature once"
+	@echo "make test-cluster  the tests on a real Kubernetes cluster, which is built the first time (root, Go)"
+	@echo "make test-all      everything, in parts of up to 40 minutes (PART=name for one; python -m tools.parts --help)"
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
 	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
 	@echo "make pictures  take the pictures of docs anew, in JupyterLab in Chromium"
@@ -78,34 +76,33 @@ lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	$(JLPM) test
 
-# Quick tests wait for disks and clocks a third of their time.
-check: WORKERS = 3
+# Quick tests wait for disks and clocks a third of their time: three workers.
 check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint jest
 	@$(MAKE) --no-print-directory $(PANEL)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "everyday or not ($(HEAVY) or cluster)"
+	$(PYTEST) $(SIDE_BY_SIDE) 3 -m "not ($(HEAVY))"
 
-# Compilers, and tests on a cluster, leave a core idle for much of their time: what does not measure seconds goes beside.
+# What waits and what computes goes side by side: two cores are busy all the time.
 test: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
-	@$(MAKE) --no-print-directory --jobs=5 --output-sync lint jest $(PANEL) built archive
-	$(PYTHON) -m coverage erase
-	@$(MAKE) --no-print-directory test-heavy
-	@$(MAKE) --no-print-directory --jobs=2 test-cluster test-quick
-	$(PYTHON) -m coverage combine
-	$(PYTHON) -m coverage report
-	$(PYTHON) -m coverage report $(CORE) --fail-under=100
-
-test-heavy: $(VENV)/.ready-test
-	$(COVERED) $(SIDE_BY_SIDE) -m "($(HEAVY)) and not cluster" || $(AGAIN)
-
-test-cluster: $(VENV)/.ready-test
-	$(COVERED) -m cluster || $(AGAIN)
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync lint jest $(PANEL) archive
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-quick test-engine test-browser
 
 test-quick: $(VENV)/.ready-test
-	nice -n 5 $(SHELL) -c '$(COVERED) -m "not ($(HEAVY) or cluster)"' || $(AGAIN)
+	$(PYTEST) $(SIDE_BY_SIDE) 2 -m "not ($(HEAVY))" --cov --cov-report= || $(AGAIN)
+	$(PYTHON) -m coverage report --include="$(CORE)" --omit="$(NO_CORE)" --fail-under=100
 
-built: $(VENV)/.ready-test
-	@$(BUILT) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]
+test-engine: $(VENV)/.ready-test
+	$(PYTEST) $(SIDE_BY_SIDE) 2 -m "(engine or slow) and not (lab or cluster or all or timing)" || $(AGAIN)
+
+test-browser: $(VENV)/.ready-test $(PANEL)
+	$(PYTEST) -m "lab and not (cluster or all or timing)" || $(AGAIN)
+
+test-cluster: cluster-build
+	$(PYTEST) -m "cluster and not (all or timing)" || $(AGAIN)
+
+test-all: $(VENV)/.ready-test $(PANEL)
+	@$(BUILD) --all
+	$(PYTHON) -m tools.parts $(PART)
 
 archive: $(VENV)/.ready-test
 	@$(PYTHON) -m tools.archive
@@ -119,8 +116,9 @@ pictures: $(VENV)/.ready-test $(PANEL)
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)
 
+# Where it cannot be built it says why, and the tests skip; they fail where nothing may be skipped.
 cluster-build: $(VENV)/.ready-test
-	@$(BUILT)
+	@$(BUILD) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]
 
 cluster: $(VENV)/.ready-test
 	@PYTHONPATH=tests $(PYTHON) -m cluster up $(CLUSTER) --number $(NUMBER) --port $(PORT) --bridge $(BRIDGE)
@@ -130,4 +128,4 @@ cluster-down: $(VENV)/.ready-test
 
 clean:
 	rm -rf $(VENV) labextension/node_modules labextension/.yarn labextension/lib labextension/*.tsbuildinfo
-	rm -rf rucat_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf rucat_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .reports .import_linter_cache .hypothesis .coverage .coverage.*

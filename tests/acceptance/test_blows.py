@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 
@@ -12,16 +11,17 @@ from support.place import JupyterServer, Place, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-BLOWS = int(os.environ.get("RUCAT_BLOWS", "30"))
+BLOWS = (8, pytest.param(30, marks=pytest.mark.all))
 
 
-def test_blows_at_random_points_leave_one_driver_or_none(place: Place, server: JupyterServer) -> None:
-    """30 starts and stops with kill -9 of gateway or engine at random moments keep I1 to I5."""
+@pytest.mark.parametrize("blows", BLOWS)
+def test_blows_at_random_points_leave_one_driver_or_none(place: Place, server: JupyterServer, blows: int) -> None:
+    """Starts and stops with kill -9 of gateway or engine at random moments keep I1 to I5."""
     seed = random.SystemRandom().randrange(10**6)
     rng = random.Random(seed)
     engine = server.create(name="blows", driver={"memory": "500m"})
     revision = 0
-    for blow in range(BLOWS):
+    for blow in range(blows):
         told = f"seed {seed}, blow {blow}"
         verb = rng.choice(["restart", "restart", "stop"])
         _patiently(server, verb)

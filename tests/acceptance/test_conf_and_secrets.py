@@ -68,6 +68,7 @@ def test_a_thousand_hostile_confs_round_trip(place: Place, server: JupyterServer
     server.http.post("rucat/engines/conf/stop")
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_a_thousand_hostile_confs_round_trip_by_the_magic(place: Place, server: JupyterServer, tmp_path: Path) -> None:
     """The same by ``%rucat create --conf``, in an IPython under LANG=C."""

@@ -46,6 +46,7 @@ def test_a_killed_engine_is_failed_within_two_seconds(place: Place, server: Jupy
     assert (back["id"], back["run"], back["failure"]) == (engine["id"], engine["run"] + 1, None)
 
 
+@pytest.mark.all
 def test_a_frozen_engine_is_unresponsive_and_comes_back(place: Place, server: JupyterServer, victim: str) -> None:
     """SIGSTOP: Unresponsive in 30 s; SIGCONT: Running again, never Failed."""
     engine = server.wait_for(victim, "Running")
@@ -61,6 +62,7 @@ def test_a_frozen_engine_is_unresponsive_and_comes_back(place: Place, server: Ju
     assert back["run"] == engine["run"]
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_a_frozen_engine_that_stays_frozen_is_ended(place: Place, server: JupyterServer) -> None:
     """SIGSTOP for good: Unresponsive, then Failed after the grace, and its process is gone."""
@@ -74,6 +76,7 @@ def test_a_frozen_engine_that_stays_frozen_is_ended(place: Place, server: Jupyte
     server.http.delete("rucat/engines/frozen")
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_an_exhausted_heap_is_named(place: Place, server: JupyterServer) -> None:
     """A heap that is full ends the process, and OutOfMemory is the reason."""
@@ -91,6 +94,7 @@ def test_an_exhausted_heap_is_named(place: Place, server: JupyterServer) -> None
     server.http.delete("rucat/engines/full")
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_a_busy_engine_is_not_accused(place: Place, server: JupyterServer, victim: str) -> None:
     """All cores at work for two minutes: no alarm, not once."""

@@ -10,7 +10,7 @@ import pytest
 from support.place import JupyterServer, Place, processes_with
 from support.queries import PLAIN_QUERY
 
-pytestmark = [pytest.mark.engine, pytest.mark.everyday]
+pytestmark = pytest.mark.engine
 
 
 def test_an_engine_lives_its_whole_life_by_rest(place: Place, server: JupyterServer) -> None:
@@ -57,6 +57,7 @@ def test_an_engine_lives_its_whole_life_by_rest(place: Place, server: JupyterSer
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
 
 
+@pytest.mark.all
 def test_a_settled_engines_poll_really_waits(server: JupyterServer) -> None:
     """A long poll on an engine that does not change answers after its time, and on a change at once."""
     engine = server.create(name="settled", driver={"memory": "600m"})

@@ -19,7 +19,7 @@ MANAGED = [
     pytest.param(Fake, id="fake"),
     pytest.param(Local, id="local"),
     pytest.param(PlayedKubernetes, id="kubernetes-played"),
-    pytest.param(LocalSpark, id="local-with-spark", marks=pytest.mark.engine),
+    pytest.param(LocalSpark, id="local-with-spark", marks=[pytest.mark.engine, pytest.mark.all]),
 ]
 EVERY = [*MANAGED[:3], pytest.param(External, id="external")]
 TOKEN = Credential(token="canary-token")

@@ -450,6 +450,7 @@ async def test_an_update_may_replace_the_credential(store: Store) -> None:
 # --- races ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_of_twenty_writers_on_one_revision_exactly_one_wins(stores: list[Store]) -> None:
     """100 rounds: one update, nineteen conflicts, one more line of history, and it is the winner's."""
@@ -469,6 +470,7 @@ async def test_of_twenty_writers_on_one_revision_exactly_one_wins(stores: list[S
     assert await stores[0].get(engine.id) == engine
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_of_twenty_writers_on_one_name_exactly_one_wins(stores: list[Store]) -> None:
     """100 rounds: one engine, nineteen told which one it is, one line of history, and no credential left over."""

@@ -248,6 +248,7 @@ async def test_use_is_seen_and_probes_are_not_use(life: Life) -> None:
         await _until_activity(pulse, lambda a: a.running == 0)
 
 
+@pytest.mark.all
 async def test_a_busy_engine_is_not_accused(life: Life) -> None:
     """Ten seconds of work on every core: each probe is answered in time."""
     async with life.watched():
@@ -257,6 +258,7 @@ async def test_a_busy_engine_is_not_accused(life: Life) -> None:
         assert life.said == [READY]
 
 
+@pytest.mark.all
 async def test_a_closed_probe_session_is_replaced(life: Life) -> None:
     """Somebody releases the probe session, for ever: the next one is used, and nobody hears of it."""
     endpoint = await life.endpoint()
@@ -272,6 +274,7 @@ async def test_a_closed_probe_session_is_replaced(life: Life) -> None:
         assert life.said == [READY]
 
 
+@pytest.mark.all
 async def test_a_stranger_s_token_is_refused(life: Life) -> None:
     """Another engine's pulse, on what was its port: not ready, and the message says why."""
     async with life.watched(token="another") as pulse:
@@ -279,6 +282,7 @@ async def test_a_stranger_s_token_is_refused(life: Life) -> None:
         assert not pulse.health.ready
 
 
+@pytest.mark.all
 async def test_a_short_pause_is_not_told(life: Life) -> None:
     """Three seconds of standing still are within the deadline."""
     async with life.watched():
@@ -288,6 +292,7 @@ async def test_a_short_pause_is_not_told(life: Life) -> None:
         assert life.said == [READY]
 
 
+@pytest.mark.all
 async def test_a_frozen_engine_is_silent_until_it_goes_on(life: Life) -> None:
     """Silent after the deadline, by no fault of its Spark; heard again the moment it goes on."""
     async with life.watched(replace(QUICK, deadline_s=2.0)):
@@ -331,6 +336,7 @@ async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
 # --- at the everyday pace ---
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
     """A pulse that saw the engine die hears it when it is back, without being told."""
@@ -343,6 +349,7 @@ async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
         assert (await life.endpoint()).port == port
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
     """Ten seconds of standing still, at the everyday pace: not a word."""
@@ -354,6 +361,7 @@ async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
         assert life.said == [READY]
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
     """SIGSTOP is told within 30 s, SIGCONT heard within 6 s, at the everyday pace."""
@@ -372,6 +380,7 @@ async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
         assert not any(health.is_zombie for health in life.said)
 
 
+@pytest.mark.all
 @pytest.mark.slow
 async def test_a_zombie_is_found_within_30_s(life: Life, tmp_path: Path) -> None:
     """A stopped SparkContext is found within 30 s at the everyday pace."""

@@ -205,6 +205,7 @@ print(json.dumps([[k for k, v in wanted.items() if spark.conf.get(k) != v], secr
     assert json.loads(plain.query(code)) == [[], "canary-conf"]
 
 
+@pytest.mark.all
 def test_it_works_where_its_creator_does(plain: Stage) -> None:
     """Relative paths start in the creator's folder, tables go to the data directory, UDFs run with its Python."""
     code = """
@@ -246,6 +247,7 @@ print(json.dumps([spark.conf.get("spark.master"), spark.conf.get("spark.app.name
     assert json.loads(plain.query(code)) == ["local[2]", "test", plain.engine.spark_version, "21", "null"]
 
 
+@pytest.mark.all
 def test_a_class_data_archive_that_is_there_is_taken(plain: Stage) -> None:
     """The JVM has it in its memory; the log has no word of it."""
     archive = Path(pyspark.__file__).with_name("rucat.jsa")
@@ -255,6 +257,7 @@ def test_a_class_data_archive_that_is_there_is_taken(plain: Stage) -> None:
     assert [line for line in plain.run(_all_lines(plain)) if "[cds" in line] == []
 
 
+@pytest.mark.all
 def test_every_socket_is_on_loopback(plain: Stage) -> None:
     """Connect, UI, driver and block manager, and the workers' sockets listen on loopback alone."""
     endpoint = plain.run(plain.platform.endpoint(plain.engine))
@@ -270,6 +273,7 @@ def test_every_socket_is_on_loopback(plain: Stage) -> None:
     assert len(ports) >= 4
 
 
+@pytest.mark.all
 def test_secrets_are_in_no_argument_and_no_log(plain: Stage) -> None:
     """Token and secret values are in no command line, log or record, only in the argfile and the environment."""
     code = """
@@ -305,6 +309,7 @@ def test_stop_is_graceful_and_leaves_nothing(plain: Stage) -> None:
     assert left == {"log", "engine.log", "run.json"}
 
 
+@pytest.mark.all
 def test_kill_of_an_adopted_engine_is_seen_in_a_second(plain: Stage) -> None:
     """The next run has the same port; a second gateway adopts it, and hears of its kill -9 within a second."""
     before = run_ports(plain)
@@ -344,6 +349,7 @@ async def _first_end(platform: LocalPlatform, engine: Engine):
     raise AssertionError("no end was heard of")
 
 
+@pytest.mark.all
 def test_jars_packages_and_files_arrive(submitted: Stage) -> None:
     """Confs that only SparkSubmit acts on are acted on, and the others still arrive exactly."""
     code = """
@@ -361,6 +367,7 @@ print(json.dumps([java("rucat.Probe", "hello"), java("pk.Probe", "hello"),
     assert (submitted.data / "ivy" / "jars" / "org.example_probe-1.0.jar").is_file()
 
 
+@pytest.mark.all
 def test_an_exhausted_heap_ends_the_engine_and_is_named(submitted: Stage) -> None:
     """A heap that is full ends the process, and the reason is OutOfMemory, also where nobody saw the exit code."""
     code = 'spark.sql("select collect_list(repeat(cast(id as string), 1000000)) from range(0, 100000, 1, 1)").collect()'
@@ -385,6 +392,7 @@ def test_an_exhausted_heap_ends_the_engine_and_is_named(submitted: Stage) -> Non
     assert submitted.run(seen_by_another()).reason is Reason.OUT_OF_MEMORY
 
 
+@pytest.mark.all
 @pytest.mark.parametrize(
     ("conf", "options", "reason", "text"),
     [
@@ -410,6 +418,7 @@ def test_what_spark_or_java_refuses_is_named(tmp_path, conf, options, reason, te
     assert (end.reason, text in end.message) == (reason, True), end
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_several_sparks_on_one_machine(tmp_path_factory) -> None:
     """Each engine runs the pyspark beside its Python: an older one in another environment works next to ours."""

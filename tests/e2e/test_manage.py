@@ -75,6 +75,7 @@ def test_notebook_is_kept_without_outputs() -> None:
     assert [([], None)] * len(found) == [(cell["outputs"], cell["execution_count"]) for cell in found]
 
 
+@pytest.mark.all
 @pytest.mark.engine
 @pytest.mark.timeout(600)
 def test_it_runs_from_top_to_bottom_and_leaves_nothing(place: Place) -> None:

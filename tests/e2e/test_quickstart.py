@@ -49,6 +49,7 @@ def test_demo_runs_the_quickstart_and_leaves_nothing() -> None:
     assert before == temp_entries()
 
 
+@pytest.mark.all
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.parametrize(

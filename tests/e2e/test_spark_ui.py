@@ -77,6 +77,7 @@ def browse(server: JupyterServer, path: str) -> httpx.Response:
     return server.http.get(f"http://127.0.0.1:{server.port}{path}", follow_redirects=True)
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("page", ["", *PAGES])
 def test_every_link_and_asset_stays_below_the_prefix(server: JupyterServer, root: str, page: str) -> None:
     """And each asset is there."""
@@ -95,6 +96,7 @@ def test_every_link_and_asset_stays_below_the_prefix(server: JupyterServer, root
     assert "setUIRoot" not in answer.text or f"setUIRoot('{root.rstrip('/')}')" in answer.text
 
 
+@pytest.mark.all
 def test_every_navigation_link_leads_to_a_page(server: JupyterServer, root: str) -> None:
     """What the bar at the top has, from any page."""
     found = Links()
@@ -108,6 +110,7 @@ def test_every_navigation_link_leads_to_a_page(server: JupyterServer, root: str)
         assert (answer.status_code, answer.url.path) == (200, path)
 
 
+@pytest.mark.all
 def test_what_its_scripts_ask_for_is_there(server: JupyterServer, root: str) -> None:
     """The executors' page is filled by Spark's REST."""
     app = browse(server, f"{root}api/v1/applications").json()[0]["id"]
@@ -115,6 +118,7 @@ def test_what_its_scripts_ask_for_is_there(server: JupyterServer, root: str) -> 
     assert [executor["id"] for executor in executors] == ["driver"]
 
 
+@pytest.mark.all
 def test_what_the_browser_has_is_not_sent_again(server: JupyterServer, root: str) -> None:
     """304 through all three servers."""
     first = browse(server, f"{root}static/webui.js")

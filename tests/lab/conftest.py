@@ -1,36 +1,17 @@
-"""One JupyterLab and one browser for each module of tests of what people see; without a browser the tests skip.
-
-They live no longer than their module: while Playwright's synchronous API is open, asyncio takes the main thread for
-that of a running loop, and every asynchronous test fails.
-"""
+"""One JupyterLab, one gateway and one browser for all tests of what people see in JupyterLab."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support.lab import LabNotebook, chromium, find_browser, write_notebook
+from support.lab import LabNotebook, write_notebook
 from support.place import JupyterServer, Place, place_in
 
-NO_BROWSER = "no Chromium: set RUCAT_TEST_CHROMIUM, or put chromium on PATH (Debian: apt-get install chromium)"
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A real browser."""
-    executable = find_browser()
-    if executable is None:
-        if os.environ.get("RUCAT_TEST_REQUIRE"):
-            pytest.fail(NO_BROWSER)
-        pytest.skip(NO_BROWSER)
-    with chromium(executable) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A private home; its end ends every process in it."""
     with place_in(tmp_path_factory.mktemp("lab")) as place:
@@ -38,10 +19,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture(scope="module")
-def server(browser: Any, place: Place) -> JupyterServer:
+@pytest.fixture(scope="session")
+def lab_server(browser: Any, place: Place) -> JupyterServer:
     """A Jupyter server with JupyterLab."""
     return place.jupyter(**{"LabApp.expose_app_in_browser": "True", "LabApp.news_url": ""})
+
+
+@pytest.fixture(scope="module")
+def server(lab_server: JupyterServer) -> Iterator[JupyterServer]:
+    """The server; each module finds it without engines."""
+    yield lab_server
+    lab_server.delete_engines()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def button(book: LabNotebook, name: str, index: int = 0) -> Any:
     return book.card(index).get_by_role("button", name=name, exact=True)
 
 
+@pytest.mark.all
 def test_stop_works_while_python_sleeps(lab: Callable[..., LabNotebook], server: JupyterServer, engine: str) -> None:
     """Within a second, and nothing is printed anywhere; Start brings it back in the same card."""
     book = lab("sleeping", [CREATE, SLEEP])
@@ -81,6 +82,7 @@ def test_stop_and_cancel_work_while_a_query_runs(
     assert book.errors == []
 
 
+@pytest.mark.all
 def test_one_card_an_engine(lab: Callable[..., LabNotebook], engine: str) -> None:
     """A second create moves it, and says so where it was; the same engine twice in one cell is one card."""
     book = lab("twice", [CREATE, "%rucat create etl", "import rucat_jupyter as r\nr.create('etl')", "%rucat status"])
@@ -109,6 +111,7 @@ def test_a_reload_shows_the_present_state(lab: Callable[..., LabNotebook], serve
     assert book.errors == []
 
 
+@pytest.mark.all
 def test_after_a_kernel_restart_the_text_is_there(lab: Callable[..., LabNotebook], engine: str) -> None:
     """At once and after a reload: name, the state that it has now, how to attach; never a widget's error."""
     book = lab("restarted", [CREATE, "%rucat list"])
@@ -129,6 +132,7 @@ def test_after_a_kernel_restart_the_text_is_there(lab: Callable[..., LabNotebook
     assert book.errors_but(*RESTARTED) == []
 
 
+@pytest.mark.all
 def test_it_works_from_the_keyboard(lab: Callable[..., LabNotebook], engine: str) -> None:
     """Folds open and close by Enter and Space; a delete asks, names its target, and can be thought better of."""
     book = lab("keys", [CREATE])
@@ -150,6 +154,7 @@ def test_it_works_from_the_keyboard(lab: Callable[..., LabNotebook], engine: str
     assert book.errors == []
 
 
+@pytest.mark.all
 def test_a_gateway_that_goes_is_told_and_found_again(
     lab: Callable[..., LabNotebook], place: Place, engine: str
 ) -> None:

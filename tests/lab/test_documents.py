@@ -28,9 +28,11 @@ IN_SPARKS_PAGE = """async () => {
 
 
 @pytest.fixture(scope="module")
-def server(browser: Any, place: Place) -> JupyterServer:
+def server(browser: Any, place: Place) -> Iterator[JupyterServer]:
     """A Jupyter server as JupyterHub starts it."""
-    return place.jupyter("/user/x/", **{"LabApp.expose_app_in_browser": "True", "LabApp.news_url": ""})
+    found = place.jupyter("/user/x/", **{"LabApp.expose_app_in_browser": "True", "LabApp.news_url": ""})
+    yield found
+    found.delete_engines()
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,7 @@ def test_a_log_is_followed_and_hostile_lines_are_text(book: LabNotebook, place: 
     assert book.errors == []
 
 
+@pytest.mark.all
 def test_100_mb_of_log_stay_within_5_mb(book: LabNotebook, place: Place, engine: dict[str, Any]) -> None:
     """Of the page's heap, while all of it is read; few lines are drawn, and the last one is."""
     show(book, "logs", engine)
@@ -137,6 +140,7 @@ def test_the_spark_ui_has_not_jupyters_origin(book: LabNotebook, server: Jupyter
     assert httpx.get(bare, trust_env=False).status_code == 403
 
 
+@pytest.mark.all
 def test_a_restart_a_stop_and_a_delete_are_told(
     book: LabNotebook, server: JupyterServer, engine: dict[str, Any]
 ) -> None:

@@ -76,6 +76,7 @@ def test_the_form_says_what_is_wrong_at_its_field_and_creates(book: LabNotebook,
     assert book.errors == []
 
 
+@pytest.mark.all
 def test_the_table_follows_and_manages(book: LabNotebook, server: JupyterServer) -> None:
     """New engines come by themselves; the card of the one that is chosen is below."""
     table = book.output(1)

@@ -124,9 +124,7 @@ def panel(lab: Callable[..., LabNotebook], server: JupyterServer) -> Any:
     yield open_panel
     for page in pages:  # else each would read and show what goes, again and again
         page.close()
-    for engine in server.http.get("rucat/engines").json()["engines"]:
-        server.http.delete(f"rucat/engines/{engine['id']}")
-    wait_until("no engine", lambda: not server.http.get("rucat/engines").json()["engines"], 60)
+    server.delete_engines()
 
 
 def test_a_life_by_mouse(panel: Callable[..., Panel], place: Place, server: JupyterServer) -> None:
@@ -179,6 +177,7 @@ def test_a_life_by_mouse(panel: Callable[..., Panel], place: Place, server: Jupy
     assert seen.book.errors == []
 
 
+@pytest.mark.all
 def test_a_life_by_keyboard(panel: Callable[..., Panel], server: JupyterServer) -> None:
     """Create, open the details, attach, and delete without the mouse; Escape gives up and gives the focus back."""
     seen = panel("keys")
@@ -226,6 +225,7 @@ def test_what_others_do_shows_at_once_in_every_page(panel: Callable[..., Panel],
         assert seen.book.errors == []
 
 
+@pytest.mark.all
 def test_a_kernel_of_another_language_is_told(panel: Callable[..., Panel], place: Place, server: JupyterServer) -> None:
     """An engine is not attached to a notebook in R: a notification says why, and the notebook stays as it is."""
     folder = Path(place.env["JUPYTER_DATA_DIR"]) / "kernels" / "other"
@@ -275,6 +275,7 @@ def test_a_lost_server_shows_as_lost_and_comes_back_by_itself(
         server.http.delete("rucat/engines/meanwhile")
 
 
+@pytest.mark.all
 def test_five_hundred_engines_are_no_burden(
     panel: Callable[..., Panel], lab: Callable[..., LabNotebook], server: JupyterServer
 ) -> None:
@@ -306,6 +307,7 @@ def test_five_hundred_engines_are_no_burden(
     seen.page.close()
 
 
+@pytest.mark.all
 def test_nothing_moves_while_an_engine_starts_and_stops(panel: Callable[..., Panel], server: JupyterServer) -> None:
     """Not a pixel, with the pointer on the list, of what the browser tells as a layout shift."""
     for name in ("a-first", "z-last"):
@@ -321,6 +323,7 @@ def test_nothing_moves_while_an_engine_starts_and_stops(panel: Callable[..., Pan
     assert seen.page.evaluate("() => window.shifts") == []
 
 
+@pytest.mark.all
 def test_looks_in_both_themes_and_narrow(panel: Callable[..., Panel], server: JupyterServer, tmp_path: Path) -> None:
     """Axe finds nothing serious, nothing is cut, and what comes from outside is text."""
     conf = {"spark.sql.warehouse.dir": MARKUP, "spark.app.name": f"{MARKUP} \u202e\x1b[31m"}

@@ -60,6 +60,7 @@ def test_a_script_uses_an_engine_and_stops_it(place: Place, rest: Callable[..., 
     rest("DELETE", "engines/script")
 
 
+@pytest.mark.all
 def test_a_script_on_a_killed_engine_ends_in_seconds(place: Place, engine: str) -> None:
     """Its query raises the engine's failure, and its exit waits for nothing."""
     done = place.run_python(KILLED, ENGINE, str(place.engine_process(engine).pid))
@@ -71,6 +72,7 @@ def test_a_script_on_a_killed_engine_ends_in_seconds(place: Place, engine: str) 
     assert ended - float(last) < 2
 
 
+@pytest.mark.all
 def test_nbconvert_makes_an_engine_of_its_own_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
     """Unnamed: a random suffix, stopped at exit; the last phase is what the page keeps."""
     path = _notebook(place.root / "convert.ipynb", "")
@@ -94,6 +96,7 @@ def test_papermill_leaves_a_named_engine_running(place: Place, engine: str, rest
     assert len({session["key"] for session in after["sessions"]} - before) == 1
 
 
+@pytest.mark.all
 def test_a_plain_ipython_attaches_to_a_named_session(place: Place, engine: str) -> None:
     """Where there is no notebook, --session names one; without it each process has its own."""
     make = f"%rucat attach {ENGINE} --session mine\nspark.range(9).createOrReplaceTempView('v')"
@@ -103,6 +106,7 @@ def test_a_plain_ipython_attaches_to_a_named_session(place: Place, engine: str) 
     assert "views False" in _run_ipython(place, look.format(f"%rucat attach {ENGINE}"))
 
 
+@pytest.mark.all
 def test_ctrl_c_in_a_terminal(place: Place, rest: Callable[..., Any]) -> None:
     """One line that is overwritten while it starts; Ctrl-C ends the waiting at once and says how to go on."""
     terminal = pexpect.spawn(

@@ -86,6 +86,7 @@ def test_detach_keeps_the_session_and_a_stopped_one_is_replaced(engine: str, not
     assert cell.stderr.count("spark was stopped: it is a new session on shared") == 1
 
 
+@pytest.mark.all
 def test_a_session_that_the_engine_forgot_goes_on_anew(engine: str, notebook: Callable[..., Kernel]) -> None:
     """As after an hour idle: the cell works, one line says that views and conf are gone."""
     mine = notebook("forgotten")
@@ -119,6 +120,7 @@ def test_a_killed_engine_ends_the_cell_in_seconds(
     assert "temp views and runtime conf are gone" in cell.stderr
 
 
+@pytest.mark.all
 def test_a_frozen_engine_does_not_hold_the_end_of_a_kernel(
     place: Place, engine: str, notebook: Callable[..., Kernel]
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_frozen_engine_does_not_hold_the_end_of_a_kernel(
             driver.resume()
 
 
+@pytest.mark.all
 def test_a_stopped_engine_is_named_and_starts_again_by_create(engine: str, notebook: Callable[..., Kernel]) -> None:
     """Stop closes the client first: the next use says how to start it again."""
     mine = notebook("stopped")
@@ -178,6 +181,7 @@ def test_the_death_of_the_gateway_is_not_noticed(place: Place, engine: str, note
     assert place.gateway_pid != pid
 
 
+@pytest.mark.all
 def test_delete_asks_in_a_kernel(engine: str, notebook: Callable[..., Kernel]) -> None:
     """And a no is a no."""
     mine = notebook("asking")
@@ -186,6 +190,7 @@ def test_delete_asks_in_a_kernel(engine: str, notebook: Callable[..., Kernel]) -
     assert "To delete: %rucat delete shared --yes" in silent.run(f"%rucat delete {ENGINE}", may_fail=True).stderr
 
 
+@pytest.mark.all
 def test_an_external_engine_is_attached_by_its_address(
     engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
@@ -214,6 +219,7 @@ def _at(seconds: float, act: Callable[[], object]) -> list[float]:
     return at
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_a_frozen_engine_is_told_in_the_cell(
     place: Place, engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]

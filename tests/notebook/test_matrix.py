@@ -98,6 +98,7 @@ def test_wrong_words_are_told_in_one_line(mine: Kernel, verb: str) -> None:
         assert "no further word" in check(mine.run(f"%rucat {verb} a b c d", may_fail=True), f"{verb} a b c d")
 
 
+@pytest.mark.all
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kernel, verb: str) -> None:
@@ -118,6 +119,7 @@ def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kern
             check(mine.run(line, may_fail=True), line)
 
 
+@pytest.mark.all
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", NAMED)
 def test_names_that_no_engine_has_are_told_in_one_line(mine: Kernel, verb: str) -> None:
@@ -206,6 +208,7 @@ def test_verbs_work_wherever_code_runs(mine: Kernel) -> None:
     assert mine.run("get_ipython().run_cell('%rucat list');").text.count(shown) == 1
 
 
+@pytest.mark.all
 def test_an_error_in_a_thread_or_task_is_one_line_of_ours(mine: Kernel) -> None:
     """Python shows the thread's error in its own way; ours is an ordinary exception there, which can be caught."""
     code = (
@@ -225,6 +228,7 @@ def test_an_error_in_a_thread_or_task_is_one_line_of_ours(mine: Kernel) -> None:
     )
 
 
+@pytest.mark.all
 def test_many_threads_at_once(mine: Kernel) -> None:
     """Twenty threads list and look at the same time; each gets its answer."""
     code = (
@@ -236,6 +240,7 @@ def test_many_threads_at_once(mine: Kernel) -> None:
     assert "True" in mine.run(code).stdout
 
 
+@pytest.mark.all
 def test_the_extension_loads_twice_reloads_and_unloads_clean(place: Place, mine: Kernel) -> None:
     """Bound variables survive a reload; after unloading nothing of ours is left in the shell."""
     with kernel(place.env, place.root, place.root / "reload.ipynb") as other:
@@ -258,6 +263,7 @@ def test_the_extension_loads_twice_reloads_and_unloads_clean(place: Place, mine:
         assert f"● {ENGINE}" in other.run("%rucat list").text
 
 
+@pytest.mark.all
 def test_no_data_directory_is_one_line(place: Place, tmp_path: Path) -> None:
     """Where nothing can be written, every verb says so, and what to set."""
     locked = tmp_path / "file"
@@ -274,6 +280,7 @@ def test_no_data_directory_is_one_line(place: Place, tmp_path: Path) -> None:
         assert found.complete("%rucat stop ")["matches"][:1] != ["x"]
 
 
+@pytest.mark.all
 def test_a_gateway_killed_in_the_middle_is_not_noticed(place: Place, mine: Kernel) -> None:
     """A kill -9 between and while verbs run: the next gateway answers."""
     for verb in ("list", f"status {ENGINE}", f"history {ENGINE}", f"logs {ENGINE} --tail 1"):
@@ -285,6 +292,7 @@ def test_a_gateway_killed_in_the_middle_is_not_noticed(place: Place, mine: Kerne
         assert not cell.stderr
 
 
+@pytest.mark.all
 def test_completion_answers_with_and_without_a_gateway(place: Place, mine: Kernel) -> None:
     """Verbs, flags, names, settings with their documentation; a dead or frozen gateway holds no key press."""
     assert {"create", "stop", "sql"} <= set(mine.complete("%rucat ")["matches"])

@@ -114,7 +114,9 @@ def busy(notebook: Callable[..., Kernel], ask: Asked) -> Iterator[Callable[[str]
                 ask("POST", f"operations/{op['id']}/cancel")
 
 
-@pytest.mark.parametrize("work", list(WORK))
+@pytest.mark.parametrize(
+    "work", ["query", *(pytest.param(name, marks=pytest.mark.all) for name in WORK if name != "query")]
+)
 def test_it_is_listed_and_cancelled_while_the_kernel_is_busy(
     busy: Callable[[str], concurrent.futures.Future[Cell]],
     notebook: Callable[..., Kernel],
@@ -148,6 +150,7 @@ def test_it_is_listed_and_cancelled_while_the_kernel_is_busy(
     assert (again[0].status_code, again[0].json()["code"]) == (404, "operation_not_found")
 
 
+@pytest.mark.all
 def test_the_session_is_usable_after_a_cancel(
     busy: Callable[[str], concurrent.futures.Future[Cell]], notebook: Callable[..., Kernel], ask: Asked
 ) -> None:
@@ -183,6 +186,7 @@ def test_another_notebook_sees_and_cancels_it(
     assert other.run("print(engine.operations())").stdout.strip() == "Nothing runs."
 
 
+@pytest.mark.all
 def test_a_client_that_is_not_rucats(ask: Asked, place: Place) -> None:
     """It has no notebook; it gets OPERATION_CANCELED from Spark itself, and its session stays usable."""
     remote = ask("GET", "connection").json()["remote"]
@@ -211,6 +215,7 @@ def test_hostile_operation_ids(ask: Asked, ref: str) -> None:
     assert answer.json()["code"] in ("operation_not_found", "no_such_route")
 
 
+@pytest.mark.all
 def test_looking_is_no_use(ask: Asked, rest: Callable[..., Any]) -> None:
     """However often; nor does it change the engine."""
     before = rest("GET", "engines/shared")
@@ -220,6 +225,7 @@ def test_looking_is_no_use(ask: Asked, rest: Callable[..., Any]) -> None:
     assert (after["last_used_at"], after["revision"]) == (before["last_used_at"], before["revision"])
 
 
+@pytest.mark.all
 def test_the_ui_is_where_the_reader_is(notebook: Callable[..., Kernel], ask: Asked) -> None:
     """Without a Jupyter server it is the driver's own address, and it answers there."""
     shown = notebook("other").run("%rucat ui shared").text.strip()
@@ -228,6 +234,7 @@ def test_the_ui_is_where_the_reader_is(notebook: Callable[..., Kernel], ask: Ask
     assert httpx.get(f"{shown}api/v1/applications", trust_env=False).json()[0]["name"] == "shared"
 
 
+@pytest.mark.all
 def test_an_engine_without_a_ui(notebook: Callable[..., Kernel], ask: Asked, rest: Callable[..., Any]) -> None:
     """The sessions that Rucat knows are asked: ids alone, which is enough to cancel; the UI is one line."""
     kernel = notebook("plain")

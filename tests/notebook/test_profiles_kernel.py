@@ -71,6 +71,7 @@ def test_a_plan_is_what_an_engine_gets(place: Place, notebook: Callable[..., Ker
     assert "Not applied: driver.memory 2g (it has 1g). To apply: %rucat restart planned --driver-memory 2g" in again
 
 
+@pytest.mark.all
 def test_a_restart_takes_other_settings(
     place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_restart_takes_other_settings(
     kernel.run("%rucat delete planned --yes")
 
 
+@pytest.mark.all
 def test_settings_are_saved_in_the_notebook(
     place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:

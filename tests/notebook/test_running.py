@@ -90,14 +90,14 @@ def interrupted(mine: Kernel, code: str, after_s: float = INTERRUPT_AFTER_S) -> 
         pytest.param(f"{LONG}.collect()", id="query"),
         pytest.param(f"{LONG}.write.mode('overwrite').parquet('out')", id="write"),
         pytest.param(f"spark.sql('''create table made using parquet as select {SLEEP.format(3000)} as x "
-                     "from range(0, 40, 1, 40)''')", id="create-table-as"),
-        pytest.param(f"{LONG}.write.mode('overwrite').saveAsTable('saved')", id="save-as-table"),
-        pytest.param(f"{LONG}.toPandas()", id="to-pandas"),
+                     "from range(0, 40, 1, 40)''')", id="create-table-as", marks=pytest.mark.all),
+        pytest.param(f"{LONG}.write.mode('overwrite').saveAsTable('saved')", id="save-as-table", marks=pytest.mark.all),
+        pytest.param(f"{LONG}.toPandas()", id="to-pandas", marks=pytest.mark.all),
         pytest.param(UDF, id="python-udf"),
         pytest.param(THREAD, id="thread"),
-        pytest.param(POOL, id="pool"),
-        pytest.param(ITERATOR, id="iterator"),
-        pytest.param(f"%time {LONG}.collect()", id="magic"),
+        pytest.param(POOL, id="pool", marks=pytest.mark.all),
+        pytest.param(ITERATOR, id="iterator", marks=pytest.mark.all),
+        pytest.param(f"%time {LONG}.collect()", id="magic", marks=pytest.mark.all),
     ],
 )  # fmt: skip
 def test_ctrl_c_cancels_on_the_engine(mine: Kernel, active_tasks: Callable[[], int], code: str) -> None:
@@ -109,6 +109,7 @@ def test_ctrl_c_cancels_on_the_engine(mine: Kernel, active_tasks: Callable[[], i
     assert mine.run("print(spark.table('kept').count())").stdout == "3\n"
 
 
+@pytest.mark.all
 def test_ctrl_c_without_an_engine_is_as_ever(mine: Kernel) -> None:
     """A plain KeyboardInterrupt whose trace ends in the user's cell; the next query can be cancelled all the same."""
     cell, seconds = interrupted(mine, "import time\ntime.sleep(60)", 1)
@@ -123,6 +124,7 @@ def test_ctrl_c_without_an_engine_is_as_ever(mine: Kernel) -> None:
     assert re.fullmatch(r"Cancelled on shared after \d s\.", cell.error), cell.error
 
 
+@pytest.mark.all
 def test_only_the_interrupted_cells_operations_are_cancelled(
     mine: Kernel, notebook: Callable[..., Kernel], active_tasks: Callable[[], int]
 ) -> None:
@@ -144,6 +146,7 @@ def test_only_the_interrupted_cells_operations_are_cancelled(
     assert found[0].stdout == "40\n"
 
 
+@pytest.mark.all
 def test_a_second_ctrl_c_breaks_nothing(mine: Kernel, active_tasks: Callable[[], int]) -> None:
     """Nor a third; the cell's one line stays one."""
     for pause in (0.01, 0.1, 0.3):
@@ -157,6 +160,7 @@ def test_a_second_ctrl_c_breaks_nothing(mine: Kernel, active_tasks: Callable[[],
         assert mine.run("print(spark.range(3).count())").stdout == "3\n"
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("code", [f"{LONG}.collect()", POOL, f"{LONG}.schema"], ids=["query", "pool", "analysis"])
 def test_ctrl_c_is_not_held_by_a_frozen_engine(place: Place, engine: str, mine: Kernel, code: str) -> None:
     """The cell ends within 2 s, and says that the engine has not heard; when it thaws the session is as it was."""
@@ -177,6 +181,7 @@ def test_ctrl_c_is_not_held_by_a_frozen_engine(place: Place, engine: str, mine: 
     assert mine.run("print(spark.table('kept').count())").stdout == "3\n"
 
 
+@pytest.mark.all
 def test_an_operation_cancelled_elsewhere_ends_its_cell_in_one_line(
     engine: str, mine: Kernel, rest: Callable[..., Any], active_tasks: Callable[[], int]
 ) -> None:
@@ -203,6 +208,7 @@ def test_an_operation_cancelled_elsewhere_ends_its_cell_in_one_line(
     assert mine.run("print(spark.getTags()); spark.clearTags()").stdout == "{'mine'}\n"
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("how", ["interrupt", "rest"])
 def test_a_cancel_before_the_job_is_not_lost(
     engine: str,
@@ -279,6 +285,7 @@ def test_quick_cells_show_no_bar(mine: Kernel) -> None:
     assert mine.run(slow).shown
 
 
+@pytest.mark.all
 def test_a_widgets_bar_leaves_plain_html(engine: str, notebook: Callable[..., Kernel]) -> None:
     """While it runs it is a widget, whose updates are no outputs."""
     widgets = notebook("bars")
@@ -288,6 +295,7 @@ def test_a_widgets_bar_leaves_plain_html(engine: str, notebook: Callable[..., Ke
     assert not cell.stderr
 
 
+@pytest.mark.all
 def test_where_nobody_looks_on_one_line_is_left(place: Place, engine: str) -> None:
     """As nbconvert and papermill run notebooks: nothing while it runs, plain text at the end."""
     with kernel(place.env, place.root, None, allow_stdin=False) as batch:

@@ -30,6 +30,7 @@ CELLS = [
 WANTED = ["spark is attached", "sum 45", "two", "status Running", "spark is unbound"]
 
 
+@pytest.mark.all
 def test_every_front_end_shows_the_same_text(place: Place, engine: str, notebook: Callable[..., Kernel]) -> None:
     """The same facts as text everywhere, and nowhere the error line of a widget that nobody can draw."""
     said = {

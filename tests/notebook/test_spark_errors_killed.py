@@ -64,6 +64,7 @@ def alive(attached: Kernel) -> Kernel:
     return attached
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("what", RUNNING)
 def test_what_runs_ends_with_the_engines_failure(
     place: Place, rest: Callable[..., Any], alive: Kernel, what: str
@@ -87,6 +88,7 @@ def test_what_runs_ends_with_the_engines_failure(
     assert "lifeline.py" in alive.run("%rucat error --verbose").stdout
 
 
+@pytest.mark.all
 def test_whatever_is_asked_of_a_dead_engine_is_its_failure(
     place: Place, rest: Callable[..., Any], alive: Kernel
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_session_that_was_idle_is_renewed_once(attached: Kernel) -> None:
     assert cell.error.startswith("[TABLE_OR_VIEW_NOT_FOUND]")
 
 
+@pytest.mark.all
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -79,6 +80,7 @@ def test_a_session_that_was_closed_by_another_is_renewed_under_any_call(attached
     assert cell.stderr.count(RENEWED) == 1
 
 
+@pytest.mark.all
 def test_what_cannot_be_sent_again_says_run_it_again(attached: Kernel, place: Place) -> None:
     """A stream of files: one clear answer instead of Spark's words about handles; then it works."""
     (place.root / "b.txt").write_text("x")
@@ -101,6 +103,7 @@ def test_a_restarted_engine_is_followed(attached: Kernel, place: Place, rest: Ca
     assert cell.stderr.count("temp views and runtime conf are gone") == 1
 
 
+@pytest.mark.all
 def test_words_about_sessions_in_an_error_renew_nothing(attached: Kernel) -> None:
     """Not even where they have the form of Spark's own."""
     for words in ("INVALID_HANDLE.SESSION_CLOSED", "[INVALID_HANDLE.SESSION_CLOSED] x"):

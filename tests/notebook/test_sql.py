@@ -352,6 +352,7 @@ def test_tab_finds_tables_and_columns_without_a_job(shared: Kernel, engine: str,
     assert len(rest("GET", jobs)) == before
 
 
+@pytest.mark.all
 def test_nbconvert_shows_tables_as_html(place: Place, engine: str) -> None:
     """With no error and no widget; the page has the table."""
     cells = [

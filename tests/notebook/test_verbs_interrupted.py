@@ -23,6 +23,7 @@ MOMENTS = 20
 LOOKS = ("list", f"status {ENGINE}", f"history {ENGINE}", f"logs {ENGINE}", f"logs {ENGINE} --follow")
 
 
+@pytest.mark.all
 def test_no_interrupt_of_a_waiting_cell_is_lost(notebook: Callable[..., Kernel]) -> None:
     """Forty times in a system call: it ends at once each time, not when the call returns."""
     mine = notebook("waiting")
@@ -33,6 +34,7 @@ def test_no_interrupt_of_a_waiting_cell_is_lost(notebook: Callable[..., Kernel])
         assert cell.seconds < LIMIT_S + BUSY_S
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_verbs_that_look_end_in_a_second(engine: str, notebook: Callable[..., Kernel]) -> None:
     """At random moments; the same verb works right after."""
@@ -75,6 +77,7 @@ def test_create_ends_in_a_second_and_goes_on(
     assert "often" not in [e["name"] for e in rest("GET", "engines")["engines"]]
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
     notebook: Callable[..., Kernel], rest: Callable[..., Any]
@@ -118,6 +121,7 @@ VERBS["list"] = replace(VERBS["list"], run=run)
 """
 
 
+@pytest.mark.all
 def test_an_interrupt_that_a_callback_swallows_is_not_lost(notebook: Callable[..., Kernel]) -> None:
     """Whole libraries are loaded on the way to a first verb, and call back: the signal comes again after it."""
     mine = notebook("lost")
@@ -143,6 +147,7 @@ sys.meta_path.insert(0, AtEnd())
 """
 
 
+@pytest.mark.all
 def test_an_interrupt_leaves_no_library_half_loaded(engine: str, notebook: Callable[..., Kernel]) -> None:
     """One as pandas cannot be imported again where its import was ended, and pyspark imports it."""
     mine = notebook("loading")
@@ -154,6 +159,7 @@ def test_an_interrupt_leaves_no_library_half_loaded(engine: str, notebook: Calla
     assert mine.run("print(spark.range(2).toPandas().id.tolist())").stdout == "[0, 1]\n"
 
 
+@pytest.mark.all
 def test_tab_can_be_interrupted(engine: str, notebook: Callable[..., Kernel]) -> None:
     """An interrupt while Tab waits harms nothing: the next Tab and the next cell work."""
     mine = notebook("tab")

@@ -85,6 +85,7 @@ def python(bin_folder: Path, program: str, cwd: Path) -> str:
     return run([str(bin_folder / "python"), "-c", program], cwd=cwd).strip()
 
 
+@pytest.mark.all
 def test_imports_from_the_wheel(bare_path: Path, tmp_path: Path) -> None:
     """The fresh environment runs the installed package, not the checkout."""
     assert python(bare_path, "import rucat_jupyter; print(rucat_jupyter.__file__)", tmp_path).startswith(
@@ -92,6 +93,7 @@ def test_imports_from_the_wheel(bare_path: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.all
 def test_server_extension_is_enabled_by_installing(bare_path: Path, tmp_path: Path) -> None:
     """`pip install` alone enables the Jupyter server extension, and Jupyter finds it valid."""
     listed = run([str(bare_path / "python"), "-m", "jupyter_server", "extension", "list"], cwd=tmp_path)
@@ -100,6 +102,7 @@ def test_server_extension_is_enabled_by_installing(bare_path: Path, tmp_path: Pa
     assert re.search(r"rucat_jupyter \S+ OK", plain), plain
 
 
+@pytest.mark.all
 def test_panel_is_installed_and_works_without_node(bare_path: Path, tmp_path: Path) -> None:
     """`pip install` alone brings JupyterLab the panel, built, enabled and compatible."""
     program = "import sys; from jupyterlab.labextensions import main; sys.argv[1:] = ['list']; sys.exit(main())"
@@ -109,12 +112,14 @@ def test_panel_is_installed_and_works_without_node(bare_path: Path, tmp_path: Pa
     assert str(bare_path.parent / PANEL).rpartition("/")[0] in plain
 
 
+@pytest.mark.all
 def test_panel_has_the_version_of_the_package() -> None:
     """Python package and JupyterLab extension are released together."""
     described = json.loads((ROOT / "labextension" / "package.json").read_text(encoding="utf-8"))
     assert described["version"] == rucat_jupyter.__version__
 
 
+@pytest.mark.all
 def test_command_line_is_installed(bare_path: Path, tmp_path: Path) -> None:
     """`rucat serve --help` and `python -m rucat_jupyter serve --help` say how to stop."""
     for command in (["rucat"], ["python", "-m", "rucat_jupyter"]):
@@ -122,6 +127,7 @@ def test_command_line_is_installed(bare_path: Path, tmp_path: Path) -> None:
         assert "--stop" in text, text
 
 
+@pytest.mark.all
 def test_import_is_light(bare_path: Path, tmp_path: Path) -> None:
     """Importing the package, and using its names, loads nothing of the server side."""
     program = (
@@ -132,6 +138,7 @@ def test_import_is_light(bare_path: Path, tmp_path: Path) -> None:
     assert [name for name in SERVER_SIDE if name in loaded] == []
 
 
+@pytest.mark.all
 def test_load_ext_is_light(bare_path: Path, tmp_path: Path) -> None:
     """`%load_ext rucat_jupyter` loads nothing of the server side either."""
     program = (
@@ -143,6 +150,7 @@ def test_load_ext_is_light(bare_path: Path, tmp_path: Path) -> None:
     assert [name for name in SERVER_SIDE if name in loaded] == []
 
 
+@pytest.mark.all
 def test_sdist_is_small_and_whole(built: dict[str, Path]) -> None:
     """The sdist has the sources and nothing else, and stays small."""
     assert built["sdist"].stat().st_size < SDIST_LIMIT_BYTES
@@ -151,6 +159,7 @@ def test_sdist_is_small_and_whole(built: dict[str, Path]) -> None:
     assert top == {*SOURCES, "PKG-INFO"} | (top & {".gitignore"})
 
 
+@pytest.mark.all
 def test_wheel_has_every_module(built: dict[str, Path]) -> None:
     """No module of the package is missing in the wheel, and nothing comes along."""
     with zipfile.ZipFile(built["wheel"]) as archive:
@@ -160,6 +169,7 @@ def test_wheel_has_every_module(built: dict[str, Path]) -> None:
     assert modules == {str(path.relative_to(ROOT)) for path in ours}
 
 
+@pytest.mark.all
 def test_wheel_has_the_panel_once(built: dict[str, Path]) -> None:
     """All that was built of the JupyterLab extension is where JupyterLab looks, and nowhere else."""
     with tarfile.open(built["sdist"]) as archive:
@@ -171,6 +181,7 @@ def test_wheel_has_the_panel_once(built: dict[str, Path]) -> None:
     assert any(name.startswith("static/remoteEntry.") for name in found)
 
 
+@pytest.mark.all
 def test_no_machine_path_in_the_wheel(built: dict[str, Path]) -> None:
     """No file of the wheel names a path of the machine that built it."""
     with zipfile.ZipFile(built["wheel"]) as archive:
@@ -184,6 +195,7 @@ def has_registry(folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.all
 @pytest.mark.timeout(1200)
 def test_installs_with_its_own_dependencies(built: dict[str, Path], tmp_path: Path) -> None:
     """A fresh environment with nothing but `pip install` of the wheel has all that the gateway and a kernel need."""

@@ -173,6 +173,7 @@ def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypa
     assert start().pid != first.pid
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_a_lost_socket_is_made_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody cleans up the runtime directory: the gateway notices and hands over to one that can be reached."""
@@ -197,6 +198,7 @@ def test_a_directory_that_was_taken_over_is_given_up(directory: Path, monkeypatc
     (directory / "gateway.json").unlink()
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_an_installed_anew_package_is_handed_over_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files under a gateway change: when no call is open, the installed Rucat takes over by itself."""
@@ -247,6 +249,7 @@ def test_nobody_needs_it_and_it_ends(directory: Path, monkeypatch: pytest.Monkey
     assert not (directory / "gateway.json").exists()
 
 
+@pytest.mark.all
 @pytest.mark.slow
 def test_the_command_line_ends_and_replaces(directory: Path) -> None:
     """--stop ends it, also where none runs; --replace puts another in its place; words and exit status say so."""

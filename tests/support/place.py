@@ -227,6 +227,12 @@ class JupyterServer:
         engine: dict[str, Any] = answer.json()
         return engine
 
+    def delete_engines(self) -> None:
+        """Delete every engine, and wait until all are gone."""
+        for engine in self.http.get("rucat/engines").json()["engines"]:
+            self.http.delete(f"rucat/engines/{engine['id']}")
+        wait_until("no engine", lambda: not self.http.get("rucat/engines").json()["engines"], 60)
+
     def wait_for(self, ref: str, *statuses: str, deadline_s: float = 90) -> dict[str, Any]:
         """Long-poll until the engine has one of the statuses; returns it."""
         end = time.monotonic() + deadline_s

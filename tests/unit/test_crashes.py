@@ -264,6 +264,7 @@ def test_crash_at_every_point(path: Path) -> None:
 CORE = ("stop", "restart", "delete", "failure_then_restart", "fails_at_start")
 
 
+@pytest.mark.all
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CORE)
 def test_overtaken_at_every_point(name: str) -> None:
@@ -291,6 +292,7 @@ def test_overtaken_at_every_point(name: str) -> None:
     assert for_every_point(path, hook) > 10
 
 
+@pytest.mark.all
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", Verb)
 @pytest.mark.parametrize("first", [None, *Verb])
