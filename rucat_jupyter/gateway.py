@@ -24,15 +24,13 @@ from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
 from .places import Found, examine
 from .plans import Plan, plan
-from .ports import Endpoint, Note, Platform, Store, Wake
+from .ports import LOST_S, Endpoint, Note, Platform, Store, Wake
 from .resolving import Profiles, Resolved
 from .sessions import check_key, checked_session
 from .view import EngineView, view_of
 
 ATTEMPTS = 64
 """Tries of one write: each lost one means that another writer won, so this many writers at once are served."""
-LOST_S = 14.0
-"""A gateway whose heartbeat is older has gone; the monitor's ``Pace.lost_s``."""
 UNSERVED = "no gateway serves it now; this is what was last seen of it"
 OUT_OF_REACH_S = 60.0
 """How long a platform must have been out of reach before an engine on it may be forgotten."""
@@ -58,6 +56,8 @@ class Gateway:
     out_of_reach_s
         For how many seconds the monitor has found an engine's platform out of reach (None: not at all). Without it
         the time counts from the first attempt to forget the engine.
+    lost_s
+        For how many seconds a gateway without a heartbeat counts as alive; the same as the monitor's.
     """
 
     def __init__(  # noqa: PLR0917 - the parts are few and always given by name or in this order
@@ -72,6 +72,7 @@ class Gateway:
         *,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         out_of_reach_s: Callable[[str], float | None] | None = None,
+        lost_s: float = LOST_S,
     ) -> None:
         self.profiles = profiles
         self.platforms = platforms
@@ -83,6 +84,7 @@ class Gateway:
         self._new_session_id = new_session_id
         self._wake = wake
         self._out_of_reach_s = out_of_reach_s
+        self._lost_s = lost_s
         self._first_missed: dict[str, datetime] = {}
         self._session_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._owner_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -384,7 +386,7 @@ class Gateway:
         elsewhere = [e for e in engines if e.is_managed and not lifecycle.is_settled(e) and not self._platform_of(e)]
         if not elsewhere:
             return set()
-        served = {site for beat in await self._store.beats() if beat.age_s < LOST_S for site in beat.sites}
+        served = {site for beat in await self._store.beats() if beat.age_s < self._lost_s for site in beat.sites}
         return {engine.id for engine in elsewhere if engine.site not in served}
 
     async def _endpoint(self, engine: Engine) -> Endpoint | None:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .. import datadir
+from ..adapters.kubernetes.phases import PULL_GRACE_S
 from ..errors import InvalidRequest
 
 PREFIX = "RUCAT_"
@@ -82,6 +83,12 @@ class Settings(BaseSettings):
         600.0,
         description="Seconds that a start elsewhere may take. Default: an image pull and a new node. Too small fails "
         "while a node is coming; too large hides a start that hangs.",
+    )
+    pull_grace_s: Span = Field(
+        PULL_GRACE_S,
+        description="Seconds that the pull of an engine's image may fail on Kubernetes until the start is given up. "
+        "Default: outlasts a registry that restarts. Smaller fails starts that would have come up; larger hides a "
+        "wrong image.",
     )
     idle_timeout_s: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = Field(
         3600.0,

@@ -16,6 +16,7 @@ from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.engine import EngineSpec
 from rucat_jupyter.ports import Blueprint, Symptom
+from rucat_jupyter.service.clock import SystemClock
 
 pytestmark = pytest.mark.cluster
 
@@ -29,7 +30,8 @@ async def platform_of(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[KubernetesPlatform] = []
 
     def make(kubeconfig: Path) -> KubernetesPlatform:
-        made.append(KubernetesPlatform(tmp_path / f"g{len(made)}", env={"KUBECONFIG": str(kubeconfig)}))
+        env = {"KUBECONFIG": str(kubeconfig)}
+        made.append(KubernetesPlatform(tmp_path / f"g{len(made)}", clock=SystemClock(), env=env))
         return made[-1]
 
     yield make

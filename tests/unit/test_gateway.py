@@ -494,6 +494,17 @@ async def test_what_no_gateway_serves_says_so_in_its_message(office: Office) -> 
     assert (await messages())[0] != ""
 
 
+async def test_how_long_a_silent_gateway_counts_is_a_setting() -> None:
+    """The monitor's and the use cases' are one."""
+    office = await open_office(lost_s=30.0)
+    lost = await office.store.update(await office.engine(Status.RUNNING), {"site": "lost-laptop"}, None)
+    await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
+    office.pass_time(29)
+    assert (await office.gateway.view([lost]))[0].message == ""
+    office.pass_time(2)
+    assert (await office.gateway.view([lost]))[0].message != ""
+
+
 # --- force --------------------------------------------------------------------------------------------------
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import run
 
 import pytest
-from fakes.kube_api import LISTENS, KubeApi, Refusal, pending
+from fakes.kube_api import LISTENS, KubeApi, Refusal, conditions, pending
 from support.local import until
-from support.platforms import PlayedKubernetes
+from support.platforms import INSTALLATION, PlayedKubernetes
 
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, State, Target
 from rucat_jupyter.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.lifecycle import Observation, Presence
 from rucat_jupyter.ports import Leftover, Platform
+from rucat_jupyter.service.clock import SystemClock
 
 TOKEN = Credential(token="canary-token")
+LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -71,9 +74,10 @@ def test_a_gateway_without_kubernetes_does_not_load_its_library(tmp_path: Path):
     code = """
 import asyncio, sys, pathlib
 import rucat_jupyter.service.wiring
+from rucat_jupyter.service.clock import SystemClock
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 async def main():
-    platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), env={})
+    platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), clock=SystemClock(), env={})
     await platform.open("0" * 16)
     assert list(await platform.leftovers()) == [] == list(platform.sites())
     await platform.close()
@@ -206,6 +210,106 @@ async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
     assert await platform.endpoint(engine) is None
 
 
+class MovedClock(SystemClock):
+    """A clock that a test moves on."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+def pull_fails(pod):
+    """Play a node that cannot pull the driver's image."""
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such host"}}
+    pod["status"] = {"phase": "Pending", "conditions": conditions(PodScheduled="True")}
+    pod["status"]["containerStatuses"] = [{"name": "spark", "state": state}]
+
+
+async def test_a_failing_pull_is_given_up_after_its_grace(stage, api):
+    """A minute after the first failure that was seen, also where it is tried again between; another pod has its own."""
+    stage.clock = MovedClock()
+    platform = await stage.gateway()
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).message == "image pull: no such host"
+    stage.clock.ahead = timedelta(seconds=59)
+    assert (await look(platform, engine)).end is None
+
+    async def shows(message: str) -> bool:
+        return (await look(platform, engine)).message == message
+
+    await api.change("pods", engine.run_name, pending)
+    await until("it is tried again", lambda: shows("scheduling"), 5)
+    stage.clock.ahead = timedelta(seconds=61)
+    await api.change("pods", engine.run_name, pull_fails)
+    await until("it fails again", lambda: shows("image pull: no such host"), 5)
+    end = (await look(platform, engine)).end
+    assert end is not None
+    assert (end.reason, end.message) == (Reason.IMAGE_PULL, "the image cannot be pulled: no such host")
+    await api.change("pods", engine.run_name, lambda pod: pod["metadata"].update(uid="of-another"))
+
+    async def has_its_own() -> bool:
+        return (await look(platform, engine)).end is None
+
+    await until("the other pod has its own grace", has_its_own, 5)
+
+
+async def test_an_event_says_since_when_a_pull_fails(stage, platform, api):
+    """It may have failed for long when this gateway begins to look."""
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    about = {"kind": "Pod", "name": engine.run_name}
+    said = {"reason": "Failed", "message": 'Failed to pull image "a:b": no such host', "firstTimestamp": LONG_AGO}
+    await api.put("events", {"metadata": {"name": "e1"}, "involvedObject": about, **said})
+    await platform.start(engine, TOKEN)
+
+    async def is_given_up() -> bool:
+        return (await look(platform, engine)).end is not None
+
+    await until("it is given up", is_given_up, 5)
+
+
+async def test_the_end_of_a_grace_is_told(stage, api):
+    """The engine is rung for when time alone ends its start."""
+    platform = KubernetesPlatform(stage.folder / "data", clock=stage.clock, pull_grace_s=0.5, store="store", env={})
+    await platform.open(INSTALLATION)
+    stage.opened.append(platform)
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).end is None
+    rung = platform.changes()
+
+    async def is_rung_and_given_up() -> bool:
+        assert await anext(rung) == engine.id
+        return (await look(platform, engine)).end is not None
+
+    await until("it is given up", is_rung_and_given_up, 5)
+    await rung.aclose()
+
+
+async def test_what_is_remembered_is_bounded_and_never_what_is_there(stage, platform, api, monkeypatch):
+    """Events of runs that are no more push out one another, not an engine with its executors."""
+    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.sites.REMEMBERED", 2)
+    engine = await started(stage, platform)
+    pod = api.objects["pods", engine.run_name]
+    labels = {**pod["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
+    name = f"{engine.run_name}-exec-1"
+    await api.put("pods", {"metadata": {"name": name, "uid": "x", "labels": labels}, "status": {"phase": "Running"}})
+    for number in range(5):
+        about = {"kind": "Pod", "name": f"rucat-{number:016x}-1"}
+        await api.put("events", {"metadata": {"name": f"e{number}"}, "involvedObject": about, "message": "old"})
+    stuck = {"reason": "FailedScheduling", "message": "no room", "involvedObject": {"kind": "Pod", "name": name}}
+    await api.put("events", {"metadata": {"name": "last"}, **stuck})
+
+    async def is_counted() -> bool:
+        return (await look(platform, engine)).executors.running == 1
+
+    await until("the executor is counted", is_counted, 5)
+
+
 async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(stage, platform, api):
     """Not before, for each try is a WebSocket through the API server; the engine is rung for then."""
     api.is_quick = False
@@ -245,9 +349,9 @@ async def test_a_driver_whose_log_says_nothing_is_dialled_all_the_same(stage, pl
 async def test_what_others_made_is_never_touched(stage, platform, api):
     """Of another installation, or of a copy of this store elsewhere."""
     engine = await started(stage, platform)
-    elsewhere = KubernetesPlatform(stage.folder / "data", store="a copy", env={})
+    elsewhere = KubernetesPlatform(stage.folder / "data", clock=SystemClock(), store="a copy", env={})
     await elsewhere.open("0123456789abcdef")
-    stranger = KubernetesPlatform(stage.folder / "data", store="store", env={})
+    stranger = KubernetesPlatform(stage.folder / "data", clock=SystemClock(), store="store", env={})
     await stranger.open("fedcba9876543210")
     for other in (elsewhere, stranger):
         assert list(await other.leftovers()) == []
