@@ -21,20 +21,10 @@ from pathlib import Path
 
 import pytest
 from cluster import cache
-from support.cluster import (  # noqa: F401  (fixtures for every test)
-    api_server,
-    cluster,
-    kwok_node,
-    namespace,
-    new_namespace,
-    own_cluster,
-    real_surreal,
-    restricted_namespace,
-    surreal_url,
-)
 
 from tools.leftovers import describe_and_kill, left_processes
 
+pytest_plugins = ["support.cluster"]  # here alone: imported by two of these files, a session's fixture is made twice
 ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()
 SOMETHING_LEFT = 7
