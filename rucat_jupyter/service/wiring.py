@@ -101,7 +101,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         store = SurrealStore(settings.store, user=settings.store_user, password=password)
         stack.push_async_callback(store.close)
         await store.open()
-        platforms = _platforms(directory, umask)
+        platforms = _platforms(settings, directory, umask)
         made: list[Gateway] = []
         clock, pace = SystemClock(), Pace(look_s=settings.look_s)
         platforms["kubernetes"] = KubernetesPlatform(
@@ -186,8 +186,9 @@ def _store_mark(url: str) -> str:
     return hashlib.sha256(f"{url}\0{where}".encode()).hexdigest()[:16]
 
 
-def _platforms(directory: Path, umask: int) -> dict[str, Platform]:
-    platforms: dict[str, Platform] = {"local": LocalPlatform(directory, umask=umask), "external": ExternalPlatform()}
+def _platforms(settings: Settings, directory: Path, umask: int) -> dict[str, Platform]:
+    local = LocalPlatform(directory, stop_grace_s=settings.stop_grace_local_s, umask=umask)
+    platforms: dict[str, Platform] = {"local": local, "external": ExternalPlatform()}
     for point in metadata.entry_points(group=PLATFORMS):
         try:
             platforms.setdefault(point.name, point.load()(directory))

@@ -65,7 +65,8 @@ def test_a_frozen_engine_is_unresponsive_and_comes_back(place: Place, server: Ju
 @pytest.mark.slow
 def test_a_frozen_engine_that_stays_frozen_is_ended(tmp_path: Path) -> None:
     """SIGSTOP for good: Unresponsive, then Failed after the grace, and its process is gone."""
-    with place_in(tmp_path / "p", RUCAT_PROBE_S="1", RUCAT_PROBE_DEADLINE_S="4", RUCAT_SILENCE_GRACE_S="6") as place:
+    graces = {"SILENCE_GRACE_S": "6", "STOP_GRACE_LOCAL_S": "1", "PROBE_S": "1", "PROBE_DEADLINE_S": "4"}
+    with place_in(tmp_path / "p", **{f"RUCAT_{name}": seconds for name, seconds in graces.items()}) as place:
         place.start_quickly()
         server = place.jupyter()
         engine = server.create(name="frozen", driver={"memory": "500m"})
