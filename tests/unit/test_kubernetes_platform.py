@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
-from fakes.kube_api import LISTENS, KubeApi, Refusal, conditions, pending
+from fakes.kube_api import LISTENS, KubeApi, Refusal, conditions, exit_with, pending
 from support.local import until
 from support.platforms import INSTALLATION, PlayedKubernetes
 
@@ -218,6 +218,9 @@ class MovedClock(SystemClock):
     def now(self) -> datetime:
         return super().now() + self.ahead
 
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 20)
+
 
 def pull_fails(pod):
     """Play a node that cannot pull the driver's image."""
@@ -308,6 +311,30 @@ async def test_what_is_remembered_is_bounded_and_never_what_is_there(stage, plat
         return (await look(platform, engine)).executors.running == 1
 
     await until("the executor is counted", is_counted, 5)
+
+
+async def test_executors_are_told_with_what_became_of_them(stage, api):
+    """Refused by the API server, as the driver's log has it; then there; then failed, of which the reason stays."""
+    stage.clock = MovedClock()
+    platform = await stage.gateway()
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    pods = 'pods "e" is forbidden: exceeded quota: full'
+    await api.say(engine.run_name, f"KubernetesClientException: Message: {pods}. Received status: Status(code=403)")
+
+    async def shows(running: int, failed: int, *reasons: str) -> bool:
+        seen = (await look(platform, engine)).executors
+        return (seen.running, seen.failed, seen.reasons) == (running, failed, reasons)
+
+    await until("the refusal", lambda: shows(0, 0, "executor pods are forbidden: exceeded quota: full"), 5)
+    labels = {**api.objects["pods", engine.run_name]["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
+    names = [f"{engine.run_name}-exec-{number}" for number in (1, 2)]
+    for name in names:
+        metadata = {"name": name, "uid": name, "labels": {**labels, "spark-exec-id": name[-1]}}
+        await api.put("pods", {"metadata": metadata, "status": {"phase": "Running"}})
+    await until("both", lambda: shows(2, 0), 5)
+    await api.change("pods", names[0], exit_with(137, "OOMKilled"))
+    await api.drop("pods", names[0])
+    await until("the loss", lambda: shows(1, 1, "executor 1: out of memory (exit code 137)"), 5)
 
 
 async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(stage, platform, api):
