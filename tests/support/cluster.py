@@ -32,6 +32,7 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 NUMBERS = range(10, 250)  # the lower ones are for `make cluster`
 BUILD = "make cluster-build"
 BUILD_ALL = "PYTHONPATH=tests python -m cluster build --all"
+NO_41 = f"no image with Spark 4.1: {BUILD_ALL}, or name one by RUCAT_TEST_IMAGE_41"
 NODE_ANNOTATION = {"kwok.x-k8s.io/node": "fake"}
 PRETENDED = {"cpu": "1000", "memory": "4000Gi", "pods": "5000"}
 

@@ -140,7 +140,8 @@ class Process:
             async def call(self, verb: str, at: str, query: Any, body: Any = None) -> Any:
                 if "labelSelector" in query or "fieldSelector" in query:
                     return await super().call(verb, at, query, body)
-                name = f"{verb} {at.rpartition('/')[0].rpartition('/')[2]}"
+                kind = at.partition("/namespaces/")[2].partition("/")[2].partition("/")[0]
+                name = f"{verb} {kind or 'namespaces'}"
                 await wire.pass_point(f"{name} begins")
                 answer = await super().call(verb, at, query, body)
                 await wire.pass_point(f"{name} has ended")
