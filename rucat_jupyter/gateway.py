@@ -18,7 +18,7 @@ from .bell import Bell
 from .connection import Connection, remote_of
 from .drafts import draft, respec
 from .engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
-from .errors import Conflict, EngineNotFound, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from .errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
@@ -136,8 +136,15 @@ class Gateway:
         """
         made = await draft(self.profiles, self.platforms, request, self._new_token)
         name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
-        found = await self.engines(owner, name=name)
-        return await plan(made, self.platforms[made.asked.platform], name, found[0] if found else None)
+        exists = next(iter(await self.engines(owner, name=name)), None)
+        found = await plan(made, self.platforms[made.asked.platform], name, exists)
+        if made.asked.platform == "external" or (exists and not exists.is_managed):
+            return found
+        try:
+            await self._check_room(owner, exists.id if exists else "")
+        except Forbidden as exc:
+            found.warnings.insert(0, f"a create would be refused: {exc.message}")
+        return found
 
     async def examine(self, owner: str, asked: KubernetesSpec) -> list[Found]:
         """What is found at the places that the owner's engines are or would be in; ``asked`` is the owner's own."""
@@ -322,9 +329,14 @@ class Gateway:
             yield
             return
         async with self._owner_locks.setdefault(engine.owner, asyncio.Lock()):  # this gateway's: others may add theirs
-            others = [other for other in await self._store.engines(engine.owner) if other.id != engine.id]
-            self.profiles.limits.check_engines(sum(map(_shall_run, others)))
+            await self._check_room(engine.owner, engine.id)
             yield
+
+    async def _check_room(self, owner: str, engine_id: str) -> None:
+        """Raise Forbidden where limits leave an owner no place for this engine, unless it has one already."""
+        running = {engine.id for engine in await self._store.engines(owner) if _shall_run(engine)}
+        if engine_id not in running:
+            self.profiles.limits.check_engines(len(running))
 
     async def _forget(self, engine: Engine, actor: str) -> tuple[Outcome, Engine]:
         """Remove the record of an engine that nobody can reach, and nothing else."""

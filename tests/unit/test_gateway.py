@@ -798,6 +798,25 @@ async def test_a_plan_makes_nothing(office: Office) -> None:
         await office.gateway.plan(OWNER, {"driver": {"memory": "4 GB"}})
 
 
+async def test_a_plan_says_that_a_create_would_be_one_engine_too_many() -> None:
+    """As create would; not of an engine that runs already, nor of an external one, which does not count."""
+    office = await open_office(Profiles([Layer("admin", {"limits": {"max_engines": 1}}, is_admin=True)]))
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == []
+    engine = await office.gateway.create(OWNER, {"name": "etl"})
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == []
+    assert (await office.gateway.plan(OWNER, {"platform": "external", "external": {"url": "sc://h:1"}})).warnings == []
+    assert (await office.gateway.plan("bob", {})).warnings == []
+    said = (
+        "a create would be refused: 1 of your engines run or are to run, and the limit is 1 "
+        "(limits.max_engines in admin): stop one first"
+    )
+    assert (await office.gateway.plan(OWNER, {})).warnings == [said]
+    for changes in LIVES[Status.STOPPED]:
+        engine = await office.store.update(engine, changes, None)
+    await office.gateway.create(OWNER, {"name": "other"})
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == [said]
+
+
 async def test_a_plan_has_what_a_planner_says_or_why_it_cannot(office: Office) -> None:
     """Confs that the platform would set, with whose they are; obstacles and refusals are warnings."""
     found = Blueprint(
