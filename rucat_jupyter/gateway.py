@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
 from . import lifecycle
 from .bell import Bell
 from .connection import Connection, remote_of
-from .drafts import draft, respec
+from .drafts import draft, respec, respec_as_stored
 from .engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
 from .errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
@@ -142,6 +143,8 @@ class Gateway:
             return found
         try:
             await self._check_room(owner, exists.id if exists else "")
+            if exists and not _shall_run(exists):
+                respec_as_stored(self.profiles, exists)
         except Forbidden as exc:
             found.warnings.insert(0, f"a create would be refused: {exc.message}")
         return found
@@ -176,6 +179,8 @@ class Gateway:
         ------
         EngineNotFound, NotPossible, NotManaged
             By the verb table, or because there is no ground for force.
+        ConfDenied, Forbidden
+            A restart is held to the limits of now, with stored settings as with others.
         """
         engine = await self.get(owner, ref)
         engine_id = engine.id
@@ -318,6 +323,10 @@ class Gateway:
     ) -> tuple[Outcome, Engine]:
         """Write what a verb changes, once: Conflict when the engine is no longer the one that was read."""
         outcome, changes = lifecycle.ask(engine, verb, by_policy=by_policy)
+        if verb is Verb.RESTART and outcome is Outcome.ACCEPTED and not by_policy:
+            stored = respec_as_stored(self.profiles, engine)
+            reason = "; ".join(filter(None, (note.reason, stored.words)))
+            changes, note = {**changes, **stored.changes}, replace(note, reason=reason)
         if changes:
             engine = self._changed(await self._store.update(engine, changes, note))
         return outcome, engine

@@ -253,9 +253,9 @@ async def stop_engine(call: PlainCall, ref: Ref) -> Response:
 async def restart_engine(call: PlainCall, ref: Ref) -> Response:
     """Start an engine again, after stopping it if need be: with its stored settings, and what the body changes."""
     sent = await read_optional_object(call.request)
+    await call.service.refresh_profiles()
     if not sent:
         return await _ask(call, ref, Verb.RESTART)
-    await call.service.refresh_profiles()
     outcome, engine = await call.service.gateway.restart(call.owner, ref, sent)
     return await call.service.show(engine, 202 if outcome is Outcome.ACCEPTED else 200)
 
