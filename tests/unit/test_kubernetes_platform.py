@@ -106,6 +106,22 @@ async def test_a_place_that_is_none_is_named(stage, platform, asked, field):
     assert [error["field"] for error in caught.value.details["errors"]] == [field]
 
 
+async def test_who_has_no_right_at_all_is_given_the_command_that_gives_them(stage, platform, api):
+    """Where the namespace itself may not be read, a create and its plan end with it; other refusals are no lack."""
+    spec = (await platform.pin(stage.spec())).spec
+    api.refuse = refuse("GET", "", Refusal(403, "Forbidden", 'namespaces "team-a" is forbidden: User "me" cannot get'))
+    for asked in (platform.site(spec), platform.outline(spec, "etl")):
+        with pytest.raises(PlatformError, match='User "me" cannot get') as caught:
+            await asked
+        assert caught.value.details["reason"] == "Forbidden"
+        assert caught.value.message.endswith(
+            "To give them: rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+        )
+    api.refuse = refuse("GET", "", Refusal(422, "Invalid", "what is that"))
+    with pytest.raises(PlatformError, match=r"what is that$"):
+        await platform.site(spec)
+
+
 async def test_a_refused_pod_takes_back_what_was_made(stage, platform, api):
     """The failure has the API's own words and reason, and nothing is left."""
     engine = await stage.engine(platform)

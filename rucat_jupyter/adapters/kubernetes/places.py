@@ -19,7 +19,7 @@ from pathlib import Path
 from ...engine import Engine, EngineSpec
 from ...errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...ports import Clock
-from . import access
+from . import access, reviews
 from .access import IN_CLUSTER, Way
 from .api import Api, ApiFault
 from .sites import Site, namespace_uid
@@ -134,7 +134,8 @@ class Places:
         except ApiFault as exc:
             if exc.is_missing:
                 raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
-            raise PlatformError(f"cannot read {way}: {exc.message}", reason="Forbidden") from None
+            fix = f". Rights are missing there. To give them: {reviews.remedy(way)}" if exc.is_forbidden else ""
+            raise PlatformError(f"cannot read {way}: {exc.message}{fix}", reason="Forbidden") from None
         finally:
             if known is None:
                 await api.close()
