@@ -23,7 +23,7 @@ NO_CORE = rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.p
 # Bytecode is written: without it each of the many processes that tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo lab panel test test-quick test-engine test-browser test-cluster test-all check lint jest archive docs pictures bench cluster cluster-build cluster-down clean
+.PHONY: help demo lab panel test test-quick test-engine test-browser test-cluster test-all check lint jest archive docs protos pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo "make archive   make the class-data archive of this environment's Spark: engines start in half the time"
 	@echo "make cluster   start a real Kubernetes cluster for the tests, as root (NUMBER=, CLUSTER=folder, PORT=, BRIDGE=)"
 	@echo "make cluster-down  end it and remove all of it"
+	@echo "make protos  compile adapters/connect.proto after a change"
 	@echo "make clean   remove the virtual environment, caches and built files"
 
 # One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
@@ -109,6 +110,12 @@ archive: $(VENV)/.ready-test
 
 docs: $(VENV)/.ready-test
 	$(PYTHON) -m tools.diagrams --write
+
+# In an environment of its own, since it holds protobuf back. What its version makes works with protobuf 6.31.1 and newer.
+protos: $(VENV)/.ready-test
+	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \
+	  && "$$tmp/bin/pip" install -q grpcio-tools==1.76.0 \
+	  && "$$tmp/bin/python" -m grpc_tools.protoc -I. --python_out=. --pyi_out=. rucat_jupyter/adapters/connect.proto
 
 pictures: $(VENV)/.ready-test $(PANEL)
 	$(PYTHON) -m tools.pictures

@@ -103,7 +103,8 @@ def crowd(on: Ground, folder: Path) -> Iterator[Crowd]:
     if own is None:
         raise SystemExit("pretended engines need a cluster of this machine: set RUCAT_TEST_CLUSTER too, or neither")
     with ExitStack() as stack:
-        node = stack.enter_context(pretended_node(on.cluster, own))
+        own.start_kwok()
+        node = stack.enter_context(pretended_node(on.cluster))
         stack.enter_context(pod(on, client_pod(on.cluster, "stub", "-m", "benchmarks.stub")))
         core = on.cluster.core
         wait_for(lambda: LISTENS in log_of(on, "stub"), "the stub listens")

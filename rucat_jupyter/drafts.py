@@ -94,6 +94,20 @@ async def respec(
     return Respec(changes, new, "; ".join(_differences(engine.spec, pinned.spec, credential, new)))
 
 
+def respec_as_stored(profiles: Profiles, engine: Engine) -> Respec:
+    """What an engine becomes by a restart with its stored settings: what limits of time fill in, and else nothing.
+
+    Raises ConfDenied, or Forbidden by an administrator's limits, as at create. It asks no platform: another gateway's
+    engine is restarted as well, and where Python or folder have gone the start itself says so.
+    """
+    spec = profiles.within_times(engine.spec, engine.platform)
+    profiles.limits.check_confs(spec)
+    profiles.limits.check(spec, engine.platform)
+    unknown = Credential(token="")
+    words = "; ".join(_differences(engine.spec, spec, unknown, unknown))
+    return Respec({"spec": spec} if words else {}, unknown, words)
+
+
 # --- private ----------------------------------------------------------------------------------------------
 
 

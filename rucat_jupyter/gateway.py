@@ -10,29 +10,28 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
 from . import lifecycle
 from .bell import Bell
 from .connection import Connection, remote_of
-from .drafts import draft, respec
+from .drafts import draft, respec, respec_as_stored
 from .engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
-from .errors import Conflict, EngineNotFound, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from .errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
 from .finder import Finder, not_found
 from .lifecycle import Outcome, Presence, status_of
 from .operations import Reached
 from .places import Found, examine
 from .plans import Plan, plan
-from .ports import Endpoint, Note, Platform, Store, Wake
+from .ports import LOST_S, Endpoint, Note, Platform, Store, Wake
 from .resolving import Profiles, Resolved
 from .sessions import check_key, checked_session
 from .view import EngineView, view_of
 
 ATTEMPTS = 64
 """Tries of one write: each lost one means that another writer won, so this many writers at once are served."""
-LOST_S = 14.0
-"""A gateway whose heartbeat is older has gone; the monitor's ``Pace.lost_s``."""
 UNSERVED = "no gateway serves it now; this is what was last seen of it"
 OUT_OF_REACH_S = 60.0
 """How long a platform must have been out of reach before an engine on it may be forgotten."""
@@ -58,6 +57,8 @@ class Gateway:
     out_of_reach_s
         For how many seconds the monitor has found an engine's platform out of reach (None: not at all). Without it
         the time counts from the first attempt to forget the engine.
+    lost_s
+        For how many seconds a gateway without a heartbeat counts as alive; the same as the monitor's.
     """
 
     def __init__(  # noqa: PLR0917 - the parts are few and always given by name or in this order
@@ -72,6 +73,7 @@ class Gateway:
         *,
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         out_of_reach_s: Callable[[str], float | None] | None = None,
+        lost_s: float = LOST_S,
     ) -> None:
         self.profiles = profiles
         self.platforms = platforms
@@ -83,6 +85,7 @@ class Gateway:
         self._new_session_id = new_session_id
         self._wake = wake
         self._out_of_reach_s = out_of_reach_s
+        self._lost_s = lost_s
         self._first_missed: dict[str, datetime] = {}
         self._session_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._owner_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -134,8 +137,17 @@ class Gateway:
         """
         made = await draft(self.profiles, self.platforms, request, self._new_token)
         name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
-        found = await self.engines(owner, name=name)
-        return await plan(made, self.platforms[made.asked.platform], name, found[0] if found else None)
+        exists = next(iter(await self.engines(owner, name=name)), None)
+        found = await plan(made, self.platforms[made.asked.platform], name, exists)
+        if made.asked.platform == "external" or (exists and not exists.is_managed):
+            return found
+        try:
+            await self._check_room(owner, exists.id if exists else "")
+            if exists and not _shall_run(exists):
+                respec_as_stored(self.profiles, exists)
+        except Forbidden as exc:
+            found.warnings.insert(0, f"a create would be refused: {exc.message}")
+        return found
 
     async def examine(self, owner: str, asked: KubernetesSpec) -> list[Found]:
         """What is found at the places that the owner's engines are or would be in; ``asked`` is the owner's own."""
@@ -167,6 +179,8 @@ class Gateway:
         ------
         EngineNotFound, NotPossible, NotManaged
             By the verb table, or because there is no ground for force.
+        ConfDenied, Forbidden
+            A restart is held to the limits of now, with stored settings as with others.
         """
         engine = await self.get(owner, ref)
         engine_id = engine.id
@@ -309,6 +323,10 @@ class Gateway:
     ) -> tuple[Outcome, Engine]:
         """Write what a verb changes, once: Conflict when the engine is no longer the one that was read."""
         outcome, changes = lifecycle.ask(engine, verb, by_policy=by_policy)
+        if verb is Verb.RESTART and outcome is Outcome.ACCEPTED and not by_policy:
+            stored = respec_as_stored(self.profiles, engine)
+            reason = "; ".join(filter(None, (note.reason, stored.words)))
+            changes, note = {**changes, **stored.changes}, replace(note, reason=reason)
         if changes:
             engine = self._changed(await self._store.update(engine, changes, note))
         return outcome, engine
@@ -320,9 +338,14 @@ class Gateway:
             yield
             return
         async with self._owner_locks.setdefault(engine.owner, asyncio.Lock()):  # this gateway's: others may add theirs
-            others = [other for other in await self._store.engines(engine.owner) if other.id != engine.id]
-            self.profiles.limits.check_engines(sum(map(_shall_run, others)))
+            await self._check_room(engine.owner, engine.id)
             yield
+
+    async def _check_room(self, owner: str, engine_id: str) -> None:
+        """Raise Forbidden where limits leave an owner no place for this engine, unless it has one already."""
+        running = {engine.id for engine in await self._store.engines(owner) if _shall_run(engine)}
+        if engine_id not in running:
+            self.profiles.limits.check_engines(len(running))
 
     async def _forget(self, engine: Engine, actor: str) -> tuple[Outcome, Engine]:
         """Remove the record of an engine that nobody can reach, and nothing else."""
@@ -384,7 +407,7 @@ class Gateway:
         elsewhere = [e for e in engines if e.is_managed and not lifecycle.is_settled(e) and not self._platform_of(e)]
         if not elsewhere:
             return set()
-        served = {site for beat in await self._store.beats() if beat.age_s < LOST_S for site in beat.sites}
+        served = {site for beat in await self._store.beats() if beat.age_s < self._lost_s for site in beat.sites}
         return {engine.id for engine in elsewhere if engine.site not in served}
 
     async def _endpoint(self, engine: Engine) -> Endpoint | None:

@@ -34,6 +34,10 @@ class Clock(Protocol):
 # --- the store --------------------------------------------------------------------------------------------
 
 
+LOST_S = 14.0
+"""A gateway whose heartbeat is older has gone."""
+
+
 @dataclass(frozen=True)
 class Beat:
     """One gateway's heartbeat row; ``age_s`` is by the store's own clock."""

@@ -24,7 +24,8 @@ from cluster import cache
 
 from tools.leftovers import describe_and_kill, left_processes
 
-pytest_plugins = ["support.browser", "support.cluster"]  # fixtures for every test
+# Here alone: where two files import one fixture of a session, it is made twice.
+pytest_plugins = ["support.browser", "support.cluster"]
 
 ROOT = pytest.StashKey[Path]()
 LEFT = pytest.StashKey[list[str]]()

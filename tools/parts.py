@@ -1,6 +1,6 @@
 """Runs the parts of ``make test-all``: everything that is tested, in pieces of at most 40 minutes.
 
-``python -m tools.parts [PART …]`` runs the named parts, else all. A part that passed is recorded in ``.reports/passed/``
+``python -m tools.parts [PART …]`` runs the named parts, else all. A part that passed is recorded in ``.reports/passed``
 with the git tree that it passed for: it does not run again until a committed file changes. With uncommitted changes
 every part runs and nothing is recorded. What failed runs once more by itself, and has to pass then.
 """

@@ -19,10 +19,11 @@ from ..deadline import within
 from ..errors import EngineUnavailable, NotPossible
 from ..ports import Endpoint, Operation, SessionId
 from .connect_pace import utc_now
-from .operations_status import ask, caller, find_over
+from .connect_pb2 import InterruptResponse
+from .connect_wire import INTERRUPT, interrupt_request
+from .operations_status import Status, ask, caller, find_over
 from .operations_sweep import JobSweeper, find_by_jobs
 from .operations_ui import UiReader
-from .operations_wire import INTERRUPT, OperationState, interrupt_request, interrupted, unfinished
 from .plain_http import HttpError
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ class ConnectOperations:
         else:
             request = interrupt_request(found.user_id, found.session_id, operation_id)
             async with caller(endpoint, token) as call:
-                if operation_id not in interrupted(await call(INTERRUPT, request)):
+                answer = InterruptResponse.FromString(await call(INTERRUPT, request))
+                if operation_id not in answer.interrupted_ids:
                     found = await _find_ended(endpoint, operation_id)
         if found is not None:
             self.end_jobs(endpoint, found)
@@ -110,9 +112,10 @@ class ConnectOperations:
         async with caller(endpoint, token) as call:
             answers = await asyncio.gather(*(ask(call, *session) for session in sessions))
         return [
-            Operation(operation_id, user_id, session_id, is_ending=state is OperationState.TERMINATING)
-            for (user_id, session_id), answer in zip(sessions, answers, strict=True)
-            for operation_id, state in unfinished(answer or b"")
+            Operation(op.operation_id, user_id, session_id, is_ending=op.state == Status.OPERATION_STATE_TERMINATING)
+            for (user_id, session_id), statuses in zip(sessions, answers, strict=True)
+            for op in statuses or ()
+            if op.state in {Status.OPERATION_STATE_RUNNING, Status.OPERATION_STATE_TERMINATING}
         ]
 
 

@@ -15,15 +15,21 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from ..errors import EngineUnavailable, NotPossible, RucatError
 from ..ports import Endpoint, SessionId
 from .connect_line import open_channel
-from .operations_wire import GET_STATUS, ended, status_request
+from .connect_pb2 import GetStatusResponse
+from .connect_wire import GET_STATUS, status_request
 
 log = logging.getLogger(__name__)
 
 CALL_S = 5.0
+Status = GetStatusResponse.OperationStatus
+"""What GetStatus says of one operation."""
+
+_ENDED = {Status.OPERATION_STATE_SUCCEEDED, Status.OPERATION_STATE_FAILED, Status.OPERATION_STATE_CANCELLED}
 _NO_SESSION = re.compile(r"INVALID_HANDLE\.SESSION_")
 
 Call = Callable[[str, bytes], Awaitable[bytes]]
@@ -41,23 +47,26 @@ async def find_over(endpoint: Endpoint, token: str, operations: Sequence[tuple[S
     except (RucatError, ValueError) as exc:
         log.debug("%s: taking what its UI lists for what runs: %s", endpoint.url, exc)
         return set()
-    over = {session: None if answer is None else ended(answer) for session, answer in answers.items()}
-    return {op_id for session, op_id in operations if (known := over[session]) is None or op_id in known}
+    over = {
+        session: {op.operation_id for op in found or () if op.state in _ENDED} for session, found in answers.items()
+    }
+    return {op_id for session, op_id in operations if answers[session] is None or op_id in over[session]}
 
 
-async def ask(call: Call, user_id: str, session_id: str) -> bytes | None:
+async def ask(call: Call, user_id: str, session_id: str) -> list[Status] | None:
     """The status of a session's operations; None for a session that is not there."""
     try:
-        return await call(GET_STATUS, status_request(user_id, session_id))
+        answer = await call(GET_STATUS, status_request(user_id, session_id))
     except grpc.aio.AioRpcError as exc:
         if _NO_SESSION.search(exc.details() or ""):
             return None
         raise
+    return list(GetStatusResponse.FromString(answer).operation_statuses)
 
 
 @asynccontextmanager
 async def caller(endpoint: Endpoint, token: str) -> AsyncIterator[Call]:
-    """A connection for a few calls; what they raise is said in our words."""
+    """A connection for a few calls; what they raise, or an answer that cannot be read, is said in our words."""
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     channel = open_channel(endpoint)
 
@@ -69,6 +78,8 @@ async def caller(endpoint: Endpoint, token: str) -> AsyncIterator[Call]:
         yield call
     except grpc.aio.AioRpcError as exc:
         raise _said(endpoint, exc) from exc
+    except DecodeError as exc:
+        raise EngineUnavailable(f"{endpoint.url} does not answer as Spark Connect does ({exc}); try again") from exc
     finally:
         await channel.close()
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..ports import Clock
+from ..ports import LOST_S, Clock
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Pace:
     sweep_s: float = 20.0
     orphan_grace_s: float = 15.0
     beat_s: float = 4.0
-    lost_s: float = 14.0
+    lost_s: float = LOST_S
     gap_s: float = 30.0
     touch_s: float = 60.0
     call_s: float = 60.0

@@ -21,7 +21,7 @@ def install(shell: Any = None) -> None:
     if shell is None or shell in _followed:
         return
     _followed.append(shell)
-    cells.on_first, cells.on_start = progress.follow, interrupts.enter_again
+    cells.on_first = progress.follow
     canceller.start()
     shell.events.register("pre_run_cell", _begins)
     shell.events.register("post_run_cell", _ends)

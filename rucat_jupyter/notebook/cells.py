@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .cancelled import Cancelled
+from ..errors import RucatError
+from . import text
 from .gauge import Totals
 from .threads import Owners
 
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 TAG = "rucat:cell="
 CANCELED = "OPERATION_CANCELED"  # Spark's error class of an operation that was interrupted
 DONE, FAILED, WAS_CANCELLED = "done", "failed", "cancelled"
+HEARD_S = 1.0  # the last line of an interrupted cell waits this long for the engine to answer
 
 
 class Session(Protocol):
     """What an operation runs in: a session's lifeline."""
+
+    waits: dict[int, float]
+    """Threads that wait for the engine, and since when."""
 
     @property
     def view(self) -> dict[str, Any]:
@@ -50,27 +55,60 @@ class Session(Protocol):
 
 
 class Cancel:
-    """One cancelling of a cell: what it is about, whether the engines have heard of it, whether it is over."""
+    """One cancelling of a cell: of what, whether the engines have heard of it, whether it is over."""
 
     def __init__(self, run: CellRun) -> None:
         self.run = run
         self.operations = list(run.open.values())
-        self.told, self.over = threading.Event(), threading.Event()
+        self.heard, self.over = threading.Event(), threading.Event()
         self.unheard: set[str] = set()  # names of engines that did not answer
-        self._waits_for, self._lock = 0, threading.Lock()
 
-    def expect(self, engines: int) -> None:
-        """So many engines are told."""
-        self._waits_for = engines
-        if not engines:
-            self.told.set()
 
-    def heard(self) -> None:
-        """One of them has heard, or does not answer; may be called again for it."""
-        with self._lock:
-            self._waits_for -= 1
-            if self._waits_for <= 0:
-                self.told.set()
+class Cancelled(RucatError):
+    """An operation was cancelled on its engine: by the bar's button, REST, Spark's UI, or with its cell."""
+
+    code = "cancelled"
+
+    def __init__(self, engines: list[str], elapsed_s: float) -> None:
+        super().__init__(cancelled_line(engines, elapsed_s))
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        """Show the line alone: IPython's hook for errors with a trace of their own."""
+        return [self.message]
+
+
+class Interrupted(KeyboardInterrupt):
+    """The cell was interrupted while engines worked for it; what they did is cancelled."""
+
+    def __init__(self, engines: list[str], elapsed_s: float, cancel: Cancel | None = None) -> None:
+        super().__init__()
+        self.engines, self.elapsed_s, self._cancel = engines, elapsed_s, cancel
+
+    def __str__(self) -> str:
+        if self._cancel is None:
+            return f"Interrupted on {_names(self.engines)} after {text.duration(self.elapsed_s)}."
+        if unheard := sorted(self._cancel.unheard):
+            name = _names(unheard)
+            return (
+                f"Interrupted after {text.duration(self.elapsed_s)}. {name} does not answer, so what ran there "
+                f"may go on. Look: %rucat status {text.quoted(unheard[0])}"
+            )
+        return cancelled_line(self.engines, self.elapsed_s)
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        """Show one line, as soon as it is known whether the engine has heard."""
+        if self._cancel is not None and threading.current_thread() is threading.main_thread():
+            self._cancel.heard.wait(HEARD_S)
+        return [str(self)]
+
+
+def cancelled_line(engines: list[str], elapsed_s: float) -> str:
+    """``Cancelled on etl after 14 s.``"""
+    return f"Cancelled on {_names(engines)} after {text.duration(elapsed_s)}."
+
+
+def _names(engines: list[str]) -> str:
+    return " and ".join(text.plain(name) for name in engines) or "the engine"
 
 
 class Operation:
@@ -125,11 +163,11 @@ class Operation:
         self.run.end(self, WAS_CANCELLED)
 
     def released(self) -> None:
-        """Take that nobody will ask for its answers any more."""
+        """Mark it as abandoned: its result iterator was released."""
         self.run.end(self, FAILED if self.has_broken else "")
 
     def cut(self) -> None:
-        """Let whoever waits for its answers wait no longer."""
+        """End the waiting for its answers."""
         stream = self.stream
         if stream is not None:
             stream.cut()
@@ -143,14 +181,14 @@ class CellRun:
         self.tag = f"{TAG}{number}:{secrets.token_hex(4)}"
         self.open: dict[str, Operation] = {}
         self.count = 0
-        self.told = 0  # ended operations of which Spark has told the stages
+        self.staged = 0  # ended operations that had stages
         self.cancel: Cancel | None = None
         self.is_over = False
         self.outcome = ""  # of the operation that ended last
         self.on_pause: Callable[[], None] | None = None  # called when the last open operation ends
         self._past = Totals()
         self._busy_s, self._changed_at = 0.0, 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler takes it, perhaps in the thread that holds it
 
     def begin(self, operation: Operation) -> None:
         """Take an operation that begins."""
@@ -168,7 +206,7 @@ class CellRun:
             operation.stream = None  # which knows the operation: a cycle is work for the garbage collector
             if operation.stages:
                 self._past += Totals.of(operation.stages)
-                self.told += 1
+                self.staged += 1
             self.outcome = outcome or self.outcome
             if self.open:
                 return
@@ -182,10 +220,6 @@ class CellRun:
         """For how long operations of it have run."""
         with self._lock:
             return self._busy_s + (time.monotonic() - self._changed_at if self.open else 0.0)
-
-    def elapsed_without_lock(self) -> float:
-        """The same for the handler of a signal, which may have come while this thread holds the lock."""
-        return self._busy_s + (time.monotonic() - self._changed_at if self.open else 0.0)
 
     def idle_s(self) -> float:
         """For how long none of them has run."""
@@ -203,10 +237,10 @@ class CellRun:
     def queries(self) -> int:
         """How many of its operations have had stages: the others were too short to speak of, or had nothing to do."""
         with self._lock:
-            return self.told + sum(1 for operation in self.open.values() if operation.stages)
+            return self.staged + sum(1 for operation in self.open.values() if operation.stages)
 
     def close(self) -> None:
-        """Take that the cell has ended: what its thread left open, nobody will ask for soon."""
+        """Mark the cell as ended, and what its thread left open as abandoned."""
         self.is_over = True
         here = threading.current_thread()
         for operation in list(self.open.values()):
@@ -229,8 +263,6 @@ class Cells:
         self._owners: Owners[CellRun] = Owners()
         self.on_first: Callable[[CellRun], None] = lambda run: None
         """Called when a run starts its first operation."""
-        self.on_start: Callable[[], None] = lambda: None
-        """Called in the thread that starts an operation, before it is sent."""
 
     @property
     def current(self) -> CellRun | None:
@@ -273,7 +305,6 @@ class Cells:
             raise Cancelled([str(session.view["name"])], run.elapsed_s())
         if run.tag not in request.tags:
             request.tags.append(run.tag)
-        self.on_start()
         operation = self._operations[request.operation_id] = Operation(run, request, session)
         run.begin(operation)
         if run.count == 1:
@@ -285,7 +316,7 @@ class Cells:
         return self._operations.get(operation_id)
 
     def release(self, operation_id: str) -> None:
-        """Nobody will ask for the answers of this operation any more."""
+        """Mark an operation as abandoned: its answers were released."""
         operation = self._operations.pop(operation_id, None)
         if operation is not None:
             operation.released()

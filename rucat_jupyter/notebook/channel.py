@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from .cancelled import Interrupted
+from .cells import Interrupted
 
 EXECUTE = "/ExecutePlan"
 RELEASE = "/ReleaseExecute"

@@ -71,7 +71,6 @@ class Completer:
         asked = rest_of(source[:cursor], is_auto=self._shell.automagic and MAGIC not in self._shell.user_ns)
         if asked is None:
             return None
-        self._known.warm()
         return offer(asked[0], self._sources, after=source[cursor : cursor + 1], is_cell=asked[1])
 
     def _names(self, source: str, sql: SqlAround) -> Offer | None:

@@ -1,4 +1,4 @@
-"""What Tab may offer: engines, profiles and Spark's settings, looked up aside, so that no key press ever waits long."""
+"""What Tab may offer: engines, profiles and contexts are looked up aside, so that no key press ever waits long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .. import datadir
 from ..errors import RucatError
 from ..host import kubeconfig, spark_confs
 from ..host.spark_confs import Setting
@@ -40,23 +39,19 @@ class Known:
         return self._get("contexts", lambda: list(kubeconfig.contexts())) or []
 
     def settings(self) -> dict[str, Setting]:
-        """Spark's settings, of the pyspark that is installed here."""
-        return self._get("settings", _settings, fresh_s=float("inf")) or {}
+        """Spark's settings, of the release of the pyspark that is installed here."""
+        return spark_confs.load()
 
-    def warm(self) -> None:
-        """Begin to look up what takes longest."""
-        self._get("settings", _settings, fresh_s=float("inf"), wait_s=0)
-
-    def _get(self, what: str, look: Callable[[], Any], fresh_s: float = FRESH_S, wait_s: float = WAIT_S) -> Any:
+    def _get(self, what: str, look: Callable[[], Any]) -> Any:
         with self._lock:
             at, answer = self._answers.get(what, (float("-inf"), None))
-            if time.monotonic() - at < fresh_s:
+            if time.monotonic() - at < FRESH_S:
                 return answer
             done = self._asked.get(what)
             if done is None:
                 done = self._asked[what] = threading.Event()
                 threading.Thread(target=self._look, args=(what, look, done), name="rucat-tab", daemon=True).start()
-        done.wait(wait_s)
+        done.wait(WAIT_S)
         with self._lock:
             return self._answers.get(what, (0.0, None))[1]
 
@@ -76,7 +71,3 @@ def _glance(path: str) -> Any:
         return default_api().glance(path, WAIT_S)
     except RucatError:
         return None  # Tab says nothing of what is wrong: the verb will
-
-
-def _settings() -> dict[str, Setting]:
-    return spark_confs.load(datadir.data_dir() / "cache")

@@ -13,7 +13,7 @@ from ..errors import RucatError
 from ..lost_interrupt import comes_again
 from . import cell_hooks, progress
 from .caller import is_value_used
-from .cancelled import Interrupted
+from .cells import Interrupted
 from .completer import Completer
 from .context import Context
 from .failures import WaitInterrupted, briefly

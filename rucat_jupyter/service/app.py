@@ -6,7 +6,7 @@ import logging
 import os
 import pwd
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -24,7 +24,6 @@ from ..bell import Bell
 from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..fields import capped, dotted, say
 from ..gateway import Gateway
-from ..host import spark_confs
 from ..monitor import Monitor
 from ..operations import RunningOperations
 from ..ports import Operations, Store
@@ -55,7 +54,6 @@ def make_app(
     trusts_owner_header: bool = True,
     look_every_s: float | None = None,
     refresh_profiles: Callable[[], Awaitable[None]] | None = None,
-    read_confs: Callable[[], Mapping[str, spark_confs.Setting]] = spark_confs.load,
 ) -> FastAPI:
     """Make the application. It opens and closes nothing: the process owns the life of its parts.
 
@@ -72,8 +70,6 @@ def make_app(
         How often a long poll looks at a store that other gateways write too; None: all writes ring the bell.
     refresh_profiles
         Called before profiles are used: reads their files again where they have changed.
-    read_confs
-        Reads Spark's own settings; called in a thread.
     """
     app = FastAPI(
         title="Rucat",
@@ -92,7 +88,6 @@ def make_app(
         monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
         ui_pages=ui_pages,
-        read_confs=read_confs,
         trusts_headers=trusts_owner_header,
         owner_of=(lambda request: _named_owner(request) or default) if trusts_owner_header else lambda request: default,
     )

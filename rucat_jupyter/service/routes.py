@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -33,7 +33,6 @@ from ..errors import (
 )
 from ..fields import capped
 from ..gateway import Gateway
-from ..host.spark_confs import Setting
 from ..lifecycle import Outcome
 from ..monitor import Monitor
 from ..operations import RunningOperations
@@ -79,8 +78,6 @@ class Service:
     refresh_profiles: Callable[[], Awaitable[None]]
     owner_of: Callable[[Request], str]
     ui_pages: UiPages
-    read_confs: Callable[[], Mapping[str, Setting]]
-    """Reads Spark's own settings by key; it may take a while."""
     trusts_headers: bool
     """Whether headers that only the Jupyter server extension may set are believed."""
 
@@ -256,9 +253,9 @@ async def stop_engine(call: PlainCall, ref: Ref) -> Response:
 async def restart_engine(call: PlainCall, ref: Ref) -> Response:
     """Start an engine again, after stopping it if need be: with its stored settings, and what the body changes."""
     sent = await read_optional_object(call.request)
+    await call.service.refresh_profiles()
     if not sent:
         return await _ask(call, ref, Verb.RESTART)
-    await call.service.refresh_profiles()
     outcome, engine = await call.service.gateway.restart(call.owner, ref, sent)
     return await call.service.show(engine, 202 if outcome is Outcome.ACCEPTED else 200)
 

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .. import datadir
+from ..adapters.kubernetes.phases import PULL_GRACE_S
+from ..adapters.local import STOP_GRACE_S
 from ..errors import InvalidRequest
 
 PREFIX = "RUCAT_"
@@ -82,6 +84,17 @@ class Settings(BaseSettings):
         600.0,
         description="Seconds that a start elsewhere may take. Default: an image pull and a new node. Too small fails "
         "while a node is coming; too large hides a start that hangs.",
+    )
+    pull_grace_s: Span = Field(
+        PULL_GRACE_S,
+        description="Seconds that the pull of an engine's image may fail on Kubernetes until the start is given up. "
+        "Default: outlasts a registry that restarts. Smaller fails starts that would have come up; larger hides a "
+        "wrong image.",
+    )
+    stop_grace_local_s: Span = Field(
+        STOP_GRACE_S,
+        description="Seconds that an engine on this machine may take to end in order (1-3 usually) until it is killed. "
+        "Smaller cuts off what queries clean up; larger makes a stop of a frozen engine wait.",
     )
     idle_timeout_s: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = Field(
         3600.0,

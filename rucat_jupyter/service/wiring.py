@@ -10,7 +10,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway import Gateway
-from ..host import machine, spark_confs
+from ..host import machine
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
@@ -102,13 +101,16 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         store = SurrealStore(settings.store, user=settings.store_user, password=password)
         stack.push_async_callback(store.close)
         await store.open()
-        platforms = _platforms(directory, umask)
+        platforms = _platforms(settings, directory, umask)
         made: list[Gateway] = []
+        clock, pace = SystemClock(), Pace(look_s=settings.look_s)
         platforms["kubernetes"] = KubernetesPlatform(
             directory,
+            clock=clock,
             engines=store.engines,
             store=_store_mark(settings.store),
             lifetime_s=_timing(settings).max_lifetime_s["kubernetes"],
+            pull_grace_s=settings.pull_grace_s,
             rules=lambda: rules_of(made[0].profiles.limits),
         )
         for platform in platforms.values():
@@ -131,6 +133,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             new_token=lambda: secrets.token_urlsafe(32),
             out_of_reach_s=lambda engine_id: watch[0].out_of_reach_s(engine_id),  # noqa: PLW0108
             wake=lambda engine_id: watch[0].wake(engine_id),  # noqa: PLW0108  # the monitor comes later
+            lost_s=pace.lost_s,
         )
         made.append(gateway)
         monitor = Monitor(
@@ -138,12 +141,12 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             platforms,
             prober,
             ask=gateway.ask_as_monitor,
-            clock=SystemClock(),
+            clock=clock,
             timing=_timing(settings),
             gateway_id=_gateway_id(directory),
             host=datadir.hostname(),
             on_change=bell.ring,
-            pace=Pace(look_s=settings.look_s),
+            pace=pace,
         )
         watch.append(monitor)
         stack.push_async_callback(monitor.close)
@@ -158,7 +161,6 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
             refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,
-            read_confs=cache(partial(spark_confs.load, directory / "cache")),
         )
         return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
 
@@ -184,8 +186,9 @@ def _store_mark(url: str) -> str:
     return hashlib.sha256(f"{url}\0{where}".encode()).hexdigest()[:16]
 
 
-def _platforms(directory: Path, umask: int) -> dict[str, Platform]:
-    platforms: dict[str, Platform] = {"local": LocalPlatform(directory, umask=umask), "external": ExternalPlatform()}
+def _platforms(settings: Settings, directory: Path, umask: int) -> dict[str, Platform]:
+    local = LocalPlatform(directory, stop_grace_s=settings.stop_grace_local_s, umask=umask)
+    platforms: dict[str, Platform] = {"local": local, "external": ExternalPlatform()}
     for point in metadata.entry_points(group=PLATFORMS):
         try:
             platforms.setdefault(point.name, point.load()(directory))

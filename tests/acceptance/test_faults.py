@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from support.place import JupyterServer, Place, wait_until
+from support.place import JupyterServer, Place, place_in, wait_until
 from support.queries import LONG_QUERY, PLAIN_QUERY
 
 pytestmark = pytest.mark.engine
@@ -64,16 +65,22 @@ def test_a_frozen_engine_is_unresponsive_and_comes_back(place: Place, server: Ju
 
 @pytest.mark.all
 @pytest.mark.slow
-def test_a_frozen_engine_that_stays_frozen_is_ended(place: Place, server: JupyterServer) -> None:
+def test_a_frozen_engine_that_stays_frozen_is_ended(tmp_path: Path) -> None:
     """SIGSTOP for good: Unresponsive, then Failed after the grace, and its process is gone."""
-    engine = server.create(name="frozen", driver={"memory": "500m"})
-    server.wait_for("frozen", "Running")
-    process = place.engine_process(engine["id"])
-    process.send_signal(signal.SIGSTOP)
-    failed = server.wait_for("frozen", "Failed", deadline_s=110)
-    assert failed["failure"]["reason"] == "Unresponsive"
-    assert not place.engine_processes(engine["id"])
-    server.http.delete("rucat/engines/frozen")
+    graces = {"SILENCE_GRACE_S": "6", "STOP_GRACE_LOCAL_S": "1", "PROBE_S": "1", "PROBE_DEADLINE_S": "4"}
+    with place_in(tmp_path / "p", **{f"RUCAT_{name}": seconds for name, seconds in graces.items()}) as place:
+        place.start_quickly()
+        server = place.jupyter()
+        engine = server.create(name="frozen", driver={"memory": "500m"})
+        server.wait_for("frozen", "Running")
+        process = place.engine_process(engine["id"])
+        process.send_signal(signal.SIGSTOP)
+        server.wait_for("frozen", "Unresponsive", deadline_s=15)
+        begin = time.monotonic()
+        failed = server.wait_for("frozen", "Failed", deadline_s=20)
+        assert time.monotonic() - begin > 4
+        assert failed["failure"]["reason"] == "Unresponsive"
+        assert not place.engine_processes(engine["id"])
 
 
 @pytest.mark.all

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cache, image, surreal, up, versions
+from . import cache, image, surreal, up
 from .layout import Layout
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=0, help="0 to 249, of its link and addresses on this machine")
     parser.add_argument("--port", type=int, default=6443, help="of the API server on the cluster's address")
     parser.add_argument("--bridge", default="cni0", help="of the pods, in the cluster's own network")
+    parser.add_argument("--all", action="store_true", help="build what only `make test-all` needs, too")
     given = parser.parse_args()
     if given.verb != "build" and given.folder is None:
         parser.error("which folder?")
@@ -35,14 +36,14 @@ def _do(given: argparse.Namespace) -> int:
     if given.verb in ("build", "up") and (reason := up.missing()):
         raise cache.CannotBuild(reason)
     if given.verb == "build":
-        _build()
+        _build(given.all)
     elif given.verb == "up":
         layout = Layout(given.folder.resolve(), given.number, given.port, given.bridge)
         cluster = up.start(layout)
         print(f"export RUCAT_TEST_KUBECONFIG={cluster.kubeconfig}")
         print(f"export RUCAT_TEST_CLUSTER={layout.folder}")
-        print(f"export RUCAT_TEST_IMAGE={image.tag(versions.SPARK[0])}")
-        print(f"export RUCAT_TEST_IMAGE_41={image.tag(versions.SPARK[1])}")
+        for variable, version in zip(("RUCAT_TEST_IMAGE", "RUCAT_TEST_IMAGE_41"), up.images(), strict=False):
+            print(f"export {variable}={image.tag(version)}")
     else:
         cluster = up.Cluster.find(given.folder)
         verbs = {
@@ -56,16 +57,18 @@ def _do(given: argparse.Namespace) -> int:
     return 0
 
 
-def _build() -> None:
-    """Build all of it, two compilers side by side: each keeps but one core busy for much of its time."""
-    reason = surreal.missing()
-    with ThreadPoolExecutor(1) as beside:
-        server = None if reason else beside.submit(surreal.server)
-        up.build()
-        up.build_tools()
-    if server is None:
+def _build(everything: bool) -> None:
+    """Build what clusters need; with `everything` the SurrealDB server beside it: Go leaves a core idle at times."""
+    if not everything:
+        return up.build()
+    if reason := surreal.missing():
         raise cache.CannotBuild(reason)
+    with ThreadPoolExecutor(1) as beside:
+        server = beside.submit(surreal.server)
+        up.build()
+        up.build_rest()
     server.result()
+    return None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,6 +47,17 @@ def refuse_when_looking(name: str) -> None:
         raise NotBuilt(name)
 
 
+def not_built(*recipes: Callable[[], object]) -> str | None:
+    """Say in one line which of these has to be built first, or nothing."""
+    with looking():
+        try:
+            for recipe in recipes:
+                recipe()
+        except NotBuilt as exc:
+            return f"{exc} is not built yet"
+    return None
+
+
 def folder() -> Path:
     """Say where: RUCAT_TEST_CACHE, or the user's cache folder."""
     named = os.environ.get("RUCAT_TEST_CACHE") or os.environ.get("XDG_CACHE_HOME")
@@ -77,8 +90,10 @@ def built(name: str, parts: Iterable[str], build: Callable[[Path], None]) -> Pat
         if done.is_dir():
             return done
         work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=done.parent))
+        began = time.monotonic()
         try:
             build(work)
+            print(f"{name}: built in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             work.chmod(0o755)
             work.rename(done)
         finally:

@@ -44,7 +44,7 @@ def start(layout: Layout) -> None:
         layout,
         "etcd",
         [
-            binaries.etcd(),
+            binaries.kubernetes() / "etcd",
             f"--data-dir={folder}",
             "--unsafe-no-fsync",
             "--listen-client-urls=http://127.0.0.1:2379",

@@ -37,11 +37,11 @@ def base_layer() -> Path:
 
     def build(work: Path) -> None:
         root = work / "root"
-        include = f"--include={PACKAGES}"
-        cache.run(*ALONE, "debootstrap", "--variant=minbase", include, versions.DEBIAN, root)
+        wanted = ("--variant=minbase", f"--include={PACKAGES}", "--dpkgopt=force-unsafe-io")
+        cache.run(*ALONE, "mmdebstrap", "--mode=root", *wanted, versions.DEBIAN, root)
         for name in UNUSED:
             shutil.rmtree(root / name, ignore_errors=True)
-            (root / name).mkdir()
+            (root / name).mkdir(parents=True)
         with (root / "etc/passwd").open("a") as file:
             file.write(f"spark:x:{USER}:0::/opt/spark/work-dir:/usr/sbin/nologin\n")
         python = cache.run("chroot", root, "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()

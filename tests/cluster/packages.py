@@ -1,4 +1,4 @@
-"""Installs what a cluster needs of Debian: containerd, runc, CNI's plugins, nftables, debootstrap."""
+"""Installs what a cluster needs of Debian: containerd, runc, CNI's plugins, nftables, mmdebstrap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEEDED = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "nft": "nftables",
-    "debootstrap": "debootstrap",
+    "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
     "openssl": "openssl",
     "nsenter": "util-linux",

@@ -38,12 +38,7 @@ def _recipe() -> tuple[str, str]:
 
 def not_built() -> str | None:
     """Say in one line that it has to be built first, or nothing."""
-    try:
-        with cache.looking():
-            server()
-    except cache.NotBuilt as exc:
-        return f"{exc} is not built yet (make cluster-build)"
-    return None
+    return cache.not_built(server)
 
 
 def server() -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.cluster import ApiServer, TestCluster, delete_node
+from support.cluster import NO_41, ApiServer, TestCluster, delete_node, why_none_of_ours
 from support.inside import client_pod
 
 from cluster import cache, image, spaces, surreal, up, versions
@@ -79,12 +79,13 @@ def test_a_pod_has_python_for_udfs_and_reaches_the_api_by_its_service_address(
     assert end_of(cluster, namespace, "hello") == "Succeeded: 185 connected\n"
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("which", ["4.3", "4.1"])
 def test_each_image_has_the_spark_that_its_name_says(cluster: TestCluster, namespace: str, which: str) -> None:
     """The image for Spark 4.1 has 4.1, the other one 4.3, with the connect and kubernetes jars."""
     image = cluster.image if which == "4.3" else cluster.image_41
     if image is None:
-        pytest.skip("RUCAT_TEST_IMAGE_41 names no image with Spark 4.1")
+        pytest.skip(NO_41)
     script = "import os; print(*sorted(name for name in os.listdir('/opt/spark/jars') if name.startswith('spark-')))"
     cluster.core.create_namespaced_pod(namespace, pod("jars", image, "python3", "-c", script))
     said = end_of(cluster, namespace, "jars")
@@ -92,6 +93,7 @@ def test_each_image_has_the_spark_that_its_name_says(cluster: TestCluster, names
     assert f"spark-kubernetes_2.13-{which}." in said
 
 
+@pytest.mark.all
 def test_a_restricted_namespace_refuses_what_is_not(cluster: TestCluster, restricted_namespace: str) -> None:
     """Pod Security is enforced: a pod that says nothing of its rights is refused, one that gives them up runs."""
     from kubernetes.client import ApiException
@@ -112,6 +114,7 @@ def test_a_restricted_namespace_refuses_what_is_not(cluster: TestCluster, restri
     assert end_of(cluster, restricted_namespace, "strict") == "Succeeded: "
 
 
+@pytest.mark.all
 def test_pods_on_a_pretended_node_run_at_once_and_vanish_when_deleted(
     cluster: TestCluster, namespace: str, kwok_node: str
 ) -> None:
@@ -129,6 +132,7 @@ def test_pods_on_a_pretended_node_run_at_once_and_vanish_when_deleted(
     cluster.wait(lambda: not phases(), "the pods are gone with their node")
 
 
+@pytest.mark.all
 def test_the_api_server_can_be_stopped_and_started_and_pods_live_on(own_cluster: TestCluster) -> None:
     """A pod that runs while the API server is away is the same one after, with no restart."""
     assert own_cluster.own
@@ -148,6 +152,7 @@ def test_the_api_server_can_be_stopped_and_started_and_pods_live_on(own_cluster:
     assert after.status.container_statuses[0].restart_count == 0
 
 
+@pytest.mark.all
 def test_two_run_side_by_side_and_the_end_of_one_leaves_the_other_and_nothing_else(
     cluster: TestCluster, namespace: str, tmp_path: Path
 ) -> None:
@@ -182,10 +187,11 @@ def test_two_run_side_by_side_and_the_end_of_one_leaves_the_other_and_nothing_el
     assert end_of(cluster, namespace, "here") == "Succeeded: first\n"
 
 
+@pytest.mark.all
 def test_a_cluster_ends_with_the_run_that_started_it_even_by_kill_9(tmp_path: Path) -> None:
     """When the tests are killed, their cluster's processes, mounts, links and control groups go by themselves."""
-    if reason := up.missing() or up.not_built():
-        pytest.skip(f"no Kubernetes cluster of our own: {reason}")
+    if reason := why_none_of_ours():
+        pytest.skip(f"no Kubernetes cluster on this machine: {reason}")
     folder = tmp_path / "tied"
     layout = next(each for n in range(200, 249) if not (each := Layout(folder, n)).is_taken)
     before = what_the_machine_has(layout)
@@ -205,6 +211,7 @@ def test_a_cluster_ends_with_the_run_that_started_it_even_by_kill_9(tmp_path: Pa
     shutil.rmtree(folder)
 
 
+@pytest.mark.all
 def test_this_checkout_runs_in_a_pod_and_knows_that_it_is_inside(cluster: TestCluster, namespace: str) -> None:
     """A pod with the checkout mounted imports Rucat and pyspark, and finds the cluster by its service account."""
     if cluster.own is None:
@@ -217,6 +224,7 @@ def test_this_checkout_runs_in_a_pod_and_knows_that_it_is_inside(cluster: TestCl
     assert end_of(cluster, namespace, "inside") == f"Succeeded: {versions.KUBERNETES}\n"
 
 
+@pytest.mark.all
 def test_a_number_that_is_taken_is_refused_in_one_line(cluster: TestCluster, tmp_path: Path) -> None:
     """Starting a cluster under the number of a running one says so, and harms neither."""
     if cluster.own is None:
@@ -228,6 +236,7 @@ def test_a_number_that_is_taken_is_refused_in_one_line(cluster: TestCluster, tmp
     assert cluster.core.list_node(_request_timeout=10).items
 
 
+@pytest.mark.all
 def test_recipes_are_built_once_and_never_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe that fails leaves nothing under its name; one that succeeds is not run again."""
     monkeypatch.setenv("RUCAT_TEST_CACHE", str(tmp_path))
@@ -246,6 +255,7 @@ def test_recipes_are_built_once_and_never_half(tmp_path: Path, monkeypatch: pyte
     assert len(calls) == 2
 
 
+@pytest.mark.all
 def test_a_recipe_that_mounts_and_takes_too_long_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +280,7 @@ def test_a_recipe_that_mounts_and_takes_too_long_leaves_nothing(
         time.sleep(0.1)
 
 
+@pytest.mark.all
 def test_the_surreal_server_keeps_its_url_when_killed_and_started_again(
     real_surreal: Callable[..., surreal.Server], tmp_path: Path
 ) -> None:
@@ -283,6 +294,7 @@ def test_the_surreal_server_keeps_its_url_when_killed_and_started_again(
     server.stop()
 
 
+@pytest.mark.all
 def test_the_kubeconfig_is_only_for_its_owner(cluster: TestCluster) -> None:
     """The administrator's token is in a file that others cannot read."""
     if cluster.own is None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import binaries, cache, control, network, node, packages, spaces, store, versions
@@ -67,34 +68,36 @@ def missing() -> str | None:
     return packages.missing() or (binaries.missing() if not_built() else None)
 
 
-def build(spark_versions: tuple[str, ...] = versions.SPARK) -> None:
-    """Build all that a cluster is made of, where it is not built yet."""
+def build() -> None:
+    """Build what a cluster is made of, where it is not built yet: the compiler and the image side by side."""
     packages.install()
-    binaries.kubernetes()
-    binaries.etcd()
-    store.prepared(spark_versions)
+    with ThreadPoolExecutor(1) as beside:
+        image = beside.submit(store.prepared, versions.SPARK[:1])
+        binaries.kubernetes()
+    image.result()
 
 
-def build_tools() -> None:
-    """Build what tests use beside a cluster."""
+def build_rest() -> None:
+    """Build what only `make test-all` needs on a cluster, kwok and the image with Spark 4.1."""
     binaries.kwok()
-    binaries.kubectl()
+    store.prepared(versions.SPARK)
 
 
 def not_built() -> str | None:
     """Say in one line what has to be built first, or nothing."""
-    try:
-        with cache.looking():
-            build()
-            build_tools()
-    except cache.NotBuilt as exc:
-        return f"{exc} is not built yet (make cluster-build)"
-    return None
+    return cache.not_built(packages.install, binaries.kubernetes, lambda: store.prepared(versions.SPARK[:1]))
 
 
-def start(layout: Layout, spark_versions: tuple[str, ...] = versions.SPARK, tied: bool = False) -> Cluster:
+def images() -> tuple[str, ...]:
+    """Give the versions of Spark that there are images of: all of them after `build_rest`."""
+    rest = cache.not_built(lambda: store.prepared(versions.SPARK))
+    return versions.SPARK[:1] if rest else versions.SPARK
+
+
+def start(layout: Layout, tied: bool = False) -> Cluster:
     """Start a cluster in a new folder; when that fails nothing of it is left."""
-    build(spark_versions)
+    build()
+    spark_versions = images()
     layout.folder.mkdir(parents=True)
     try:
         spaces.claim(layout)

@@ -25,6 +25,7 @@ from rucat_jupyter.ports import Store
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
 REAL_SERVER = f"ws-server-{versions.SURREAL}"
+BUILT_ALONE = [pytest.mark.cluster, pytest.mark.all]  # it takes a Rust compiler half an hour
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +55,7 @@ def real_surreal_url(real_surreal: Callable[..., surreal.Server]) -> Iterator[st
     server.kill()
 
 
-@pytest.fixture(params=["fake", "mem", "surrealkv", SERVER, pytest.param(REAL_SERVER, marks=pytest.mark.cluster)])
+@pytest.fixture(params=["fake", "mem", "surrealkv", SERVER, pytest.param(REAL_SERVER, marks=BUILT_ALONE)])
 async def flavour(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Flavour]:
     """Each kind of store in turn, on a fresh database."""
     if request.param == "fake":

@@ -134,7 +134,9 @@ async def test_database_folder_is_private(tmp_path: Path) -> None:
 # --- a server ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["npm-engine-behind-a-bridge", pytest.param("real", marks=pytest.mark.cluster)])
+@pytest.fixture(
+    params=["npm-engine-behind-a-bridge", pytest.param("real", marks=[pytest.mark.cluster, pytest.mark.all])]
+)
 def new_server(request: pytest.FixtureRequest) -> Callable[..., AnyServer]:
     """Makes servers of each kind, not yet started; who makes one ends it."""
     if request.param == "real":

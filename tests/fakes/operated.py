@@ -20,7 +20,7 @@ import grpc
 import grpc.aio
 import pyspark.sql.connect.proto as pb
 
-from rucat_jupyter.adapters.operations_wire import GET_STATUS, INTERRUPT
+from rucat_jupyter.adapters.connect_wire import GET_STATUS, INTERRUPT
 from rucat_jupyter.ports import Endpoint, Operation, SessionId
 
 APP = "local-1"
@@ -35,6 +35,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
     running: list[Operation] = field(default_factory=list)
     ended: list[Operation] = field(default_factory=list)
     sessions: set[SessionId] = field(default_factory=set)
+    states: dict[str, int] = field(default_factory=dict)
+    """Of operations in ``running`` that are in another state, by id."""
     spark: str = "4.3"
     has_ui: bool = True
     statement: str = 'sql {\n  query: "select 1"\n}\n'
@@ -47,6 +49,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
     form_token: str = field(default_factory=lambda: secrets.token_hex(16))
     stuck: list[Operation] = field(default_factory=list)
     """Have ended, and are listed as running for ever: of ``ended``, too."""
+    junk: bytes | None = None
+    """Answers every call, where it is set."""
     is_hidden: bool = False
     """What is new is not in the UI yet."""
     port: int = 0
@@ -80,8 +84,11 @@ class OperatedEngine(grpc.GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         calls = {INTERRUPT: self._interrupt, **({GET_STATUS: self._status} if self.spark >= "4.2" else {})}
-        found = calls.get(details.method)
+        found = calls.get(details.method) if self.junk is None else self._garble
         return None if found is None else grpc.unary_unary_rpc_method_handler(found)
+
+    async def _garble(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes | None:
+        return self.junk
 
     async def _status(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         request = pb.GetStatusRequest.FromString(message)
@@ -94,7 +101,7 @@ class OperatedEngine(grpc.GenericRpcHandler):
         for state, operations in ((RUNNING, self.running), (SUCCEEDED, self.ended)):
             for op in operations:
                 if (op.user_id, op.session_id) == session:
-                    answer.operation_statuses.add(operation_id=op.id, state=state)  # type: ignore[arg-type]
+                    answer.operation_statuses.add(operation_id=op.id, state=self.states.get(op.id, state))  # type: ignore[arg-type]
         return answer.SerializeToString()
 
     async def _interrupt(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:

@@ -13,7 +13,7 @@ from support.cluster import TestCluster
 from support.lab import LabNotebook, chromium, find_browser, write_notebook
 from support.place import QUICK_JVM, JupyterServer, Place, place_in, wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.cluster, pytest.mark.lab, pytest.mark.engine, pytest.mark.all]
 
 PARTS = (".rucat-card", ".rucat-table", ".rucat-form")
 SOON_S = 5.0  # after the API server knows
@@ -138,6 +138,7 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(part)
 
 
+@pytest.mark.timing
 @pytest.mark.timeout(900)
 def test_each_failure_is_on_its_card_in_seconds(
     lab: Callable[[list[str]], LabNotebook],

@@ -1,13 +1,13 @@
 """What can go wrong with an engine on Kubernetes is told in the API's own words, by its own reason, soon (F6, F9).
 
 By REST on a real gateway that has the rights that Rucat ships, in a namespace that enforces restricted Pod Security.
+Deadlines are those of a machine that is busy; that five seconds are enough on a quiet one is test_card's.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,14 +19,15 @@ import httpx
 import psutil
 import pytest
 from support import gateways
-from support.cluster import RESTRICTED, TestCluster
+from support.cluster import RESTRICTED, TestCluster, pretended_node
 from support.kube_place import give_rights
 from support.place import QUICK_JVM
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-SOON_S = 5.0  # after the API server knows
+SOON_S = 30.0  # after the API server knows
 START_S = 300.0
+PULL_GRACE_S = 15.0  # the kubelet tries again after ten
 QUERY = """
 import sys
 from pyspark.sql import SparkSession
@@ -38,6 +39,9 @@ ASK_FOR_SECRETS = """
     spark.sql(f"select java_method('java.lang.System', 'getenv', '{name}')").collect()[0][0]
     for name in ("AWS_PROFILE", "MY_PASSWORD")
 )
+""".strip()
+SLOW_TASKS = """
+spark.range(0, 16, 1, 16).where("java_method('java.lang.Thread', 'sleep', 2000L) = 'null'").count()
 """.strip()
 SECRET = {"volumes": [{"name": "v", "secret": {"secretName": "nowhere"}}]}
 CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "nowhere"}}]}
@@ -90,6 +94,10 @@ class Rest:
         command = [sys.executable, "-c", QUERY, remote, expression]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    def log(self, name: str) -> str:
+        """Its driver's log."""
+        return self.http.get(f"/rucat/engines/{name}/logs").text
+
     def delete(self, name: str) -> None:
         """Delete an engine and wait until it is gone."""
         self.http.delete(f"/rucat/engines/{name}")
@@ -107,8 +115,12 @@ def rest(
     folder = tmp_path_factory.mktemp("failures")
     namespace = new_namespace(**RESTRICTED)
     kubeconfig = give_rights(cluster, namespace, folder)
-    with gateways.gateways(folder / "data"), gateways.raw(gateways.start(folder / "data")) as http:
-        yield Rest(http, cluster, namespace, kubeconfig, folder / "data")
+    (folder / "rucat.toml").write_text('[limits]\nallowed_unsafe_pod_fields = ["spec.hostNetwork"]\n')
+    with pytest.MonkeyPatch.context() as patch, gateways.gateways(folder / "data"):
+        patch.setenv("RUCAT_PULL_GRACE_S", str(PULL_GRACE_S))
+        patch.setenv("JUPYTER_CONFIG_DIR", str(folder))
+        with gateways.raw(gateways.start(folder / "data")) as http:
+            yield Rest(http, cluster, namespace, kubeconfig, folder / "data")
 
 
 @pytest.fixture
@@ -127,19 +139,19 @@ def named(rest: Rest, request: pytest.FixtureRequest) -> Iterator[str]:
 def test_a_wrong_image_name_fails_at_once(rest: Rest, named: str) -> None:
     """What can be no image is ImagePull as soon as the kubelet says so."""
     rest.create(named, image="example.org/No/Such:4.3.0")
-    failure = rest.failed(named, SOON_S + 5)
+    failure = rest.failed(named, SOON_S)
     assert failure["reason"] == "ImagePull"
     assert "invalid reference format" in failure["message"]
 
 
+@pytest.mark.all
 def test_an_image_that_cannot_be_pulled_fails_after_its_grace(rest: Rest, named: str) -> None:
-    """The pull's own words are shown while it is tried again, and a minute after the first failure it is ImagePull."""
+    """The pull's own words are shown while it is tried again, and after the grace it is ImagePull."""
     rest.create(named, image="127.0.0.1:9/none:4.3.0")
     shown = rest.until(named, lambda view: "image pull" in view["message"], 30)
     assert "127.0.0.1:9" in shown["message"]
-    begun = time.monotonic()
-    failure = rest.failed(named, 90)
-    assert 50 < time.monotonic() - begun < 75
+    assert shown["failure"] is None
+    failure = rest.failed(named, PULL_GRACE_S + SOON_S)
     assert failure["reason"] == "ImagePull"
     assert "127.0.0.1:9" in failure["message"]
 
@@ -171,80 +183,86 @@ def test_a_missing_service_account_fails_at_once(rest: Rest, named: str) -> None
     assert "rucat kubernetes manifests" in failure["message"]
 
 
-@pytest.mark.parametrize(
-    ("reason", "words", "spec"),
-    [
-        pytest.param("Unschedulable", "Insufficient cpu", {"driver": {"request_cores": "500"}}, id="no room"),
-        pytest.param("MountFailed", 'secret "nowhere" not found', {"kubernetes": {**SECRET, **MOUNT}}, id="no secret"),
-        pytest.param("MountFailed", '"nowhere" not found', {"kubernetes": {**CLAIM, **MOUNT}}, id="no claim"),
-    ],
-)
-def test_what_may_heal_is_shown_and_waited_for(
-    rest: Rest, named: str, reason: str, words: str, spec: dict[str, Any]
-) -> None:
-    """In the message within seconds; when the start's deadline ends the engine is Failed by that very reason."""
-    rest.create(named, start_timeout_s=12, **spec)
-    shown = rest.until(named, lambda view: words in view["message"], SOON_S + 2)
-    assert shown["status"] == "Pending"
-    failure = rest.failed(named, 20)
-    assert failure["reason"] == reason
-    assert words in failure["message"]
-
-
-def test_a_deleted_driver_is_told(rest: Rest, named: str) -> None:
-    """Deleted by someone, in seconds; the log is still there, and restart brings the engine back."""
-    engine_id = rest.running(named)
-    rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-1", rest.namespace)
+def test_what_pod_security_refuses_fails_at_once(rest: Rest, named: str) -> None:
+    """Forbidden, with the rule's own words: a patch that an administrator allows, and the namespace does not."""
+    rest.create(named, kubernetes={"driver_pod_patch": {"spec": {"hostNetwork": True}}})
     failure = rest.failed(named, SOON_S)
-    assert failure["reason"] == "Deleted"
-    assert "Running Spark version" in rest.http.get(f"/rucat/engines/{named}/logs").text
-    assert rest.http.post(f"/rucat/engines/{named}/restart").status_code == 202
-    rest.until(named, lambda view: view["status"] == "Running" and view["run"] == 2, START_S)
+    assert failure["reason"] == "Forbidden"
+    assert "violates PodSecurity" in failure["message"]
+    assert "host namespaces" in failure["message"]
 
 
-def test_an_executor_that_is_killed_in_a_query_is_told_and_replaced(rest: Rest, named: str) -> None:
-    """The query returns the right answer; the loss is shown within seconds, and so is the one in its place."""
-    engine_id = rest.running(named)
-    query = rest.query(
-        named, "spark.range(0, 1_000_000_000, 1, 32).selectExpr('sum(sqrt(id) * 0 + 1)').collect()[0][0]"
+HEALING: list[tuple[str, str, dict[str, Any]]] = [
+    ("Unschedulable", "Insufficient cpu", {"driver": {"request_cores": "500"}}),
+    ("MountFailed", 'secret "nowhere" not found', {"kubernetes": {**SECRET, **MOUNT}}),
+    ("MountFailed", '"nowhere" not found', {"kubernetes": {**CLAIM, **MOUNT}}),
+]
+"""The reason, words of Kubernetes, and the engine that is kept away by it."""
+
+
+def test_what_may_heal_is_shown_and_waited_for(rest: Rest) -> None:
+    """In the message within seconds; when the start's deadline ends the engine is Failed by that very reason."""
+    names = [f"heals-{number}" for number in range(len(HEALING))]
+    for name, (_, _, spec) in zip(names, HEALING, strict=True):
+        rest.create(name, start_timeout_s=20, **spec)
+    for name, (reason, words, _) in zip(names, HEALING, strict=True):
+        shown = rest.until(name, lambda view: words in view["message"], 20)  # noqa: B023  # within the round
+        assert shown["status"] in {"Pending", "Stopping"}
+        failure = rest.failed(name, 20 + SOON_S)
+        assert failure["reason"] == reason
+        assert words in failure["message"]
+        rest.delete(name)
+
+
+def test_each_loss_of_a_running_engine_is_told(rest: Rest, named: str) -> None:
+    """An executor that is killed in a query, a driver out of memory, a driver that someone deletes.
+
+    The query has the right answer, the loss is shown and so is the executor in its place; the driver's ends are
+    OutOfMemory and Deleted, the log is still there, and restart brings the engine back.
+    """
+    engine_id = rest.running(
+        named, driver={"cores": 1, "memory": "1g", "memory_overhead": "1m", "request_cores": "250m"}
     )
-    time.sleep(8)
+    query = rest.query(named, SLOW_TASKS)
+    rest.cluster.wait(lambda: "executor 1, partition" in rest.log(named), "executor 1 has a task", 120)
     rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-1-exec-1", rest.namespace, grace_period_seconds=0)
     seen = rest.until(named, lambda view: view["executors"]["failed"] == 1, SOON_S)
-    assert seen["executors"]["running"] == 1
     assert seen["executors"]["reasons"] == ["executor 1: its pod was deleted"]
     rest.until(named, lambda view: view["executors"]["running"] == 2, 120)
     answer = query.communicate(timeout=300)[0]
-    assert answer.split()[-1] == "1000000000.0", answer
+    assert answer.split()[-1] == "16", answer
 
-
-def test_a_driver_out_of_memory_is_told(rest: Rest, named: str) -> None:
-    """A driver that needs more than its pod may have is OutOfMemory, with the limit."""
-    rest.running(named, driver={"cores": 1, "memory": "1g", "memory_overhead": "1m", "request_cores": "250m"})
     query = rest.query(named, "spark.range(20_000_000).hint('broadcast').join(spark.range(20_000_000), 'id').count()")
-    failure = rest.failed(named, 120)
-    assert failure["reason"] == "OutOfMemory"
+    assert rest.failed(named, 120)["reason"] == "OutOfMemory"
     query.kill()  # a plain client tries again for ten minutes
     query.communicate()
 
+    for run in (2, 3):
+        assert rest.http.post(f"/rucat/engines/{named}/restart").status_code == 202
+        rest.until(named, lambda view: view["status"] == "Running" and view["run"] == run, START_S)  # noqa: B023
+        if run == 2:
+            rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-2", rest.namespace)
+            assert rest.failed(named, SOON_S)["reason"] == "Deleted"
+            assert "Running Spark version" in rest.log(named)
 
-def test_a_node_that_is_given_up_is_told(rest: Rest, named: str, kwok_node: str) -> None:
+
+def test_a_node_that_is_given_up_is_told(rest: Rest, named: str) -> None:
     """NodeLost as soon as the API server says so of the pod; test_card.py has a node that is removed."""
-    toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
-    at = {"node_selector": {"kubernetes.io/hostname": kwok_node}, "tolerations": [toleration]}
-    engine_id = rest.create(named, kubernetes=at)
-    rest.until(named, lambda view: view["message"] == "Spark is starting", 30)
-    taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
-    taints = [*rest.cluster.core.read_node(kwok_node).spec.taints, taint]
-    rest.cluster.core.patch_node(kwok_node, {"spec": {"taints": taints}})
-    pods = rest.cluster.core.list_namespaced_pod
+    core = rest.cluster.core
+    with pretended_node(rest.cluster) as node:
+        toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
+        at = {"node_selector": {"kubernetes.io/hostname": node}, "tolerations": [toleration]}
+        run = f"rucat-{rest.create(named, kubernetes=at)}-1"
 
-    def is_known() -> bool:
-        found = [pod for pod in pods(rest.namespace).items if pod.metadata.name == f"rucat-{engine_id}-1"]
-        return not found or found[0].metadata.deletion_timestamp is not None
+        def pods() -> list[Any]:
+            return [pod for pod in core.list_namespaced_pod(rest.namespace).items if pod.metadata.name == run]
 
-    rest.cluster.wait(is_known, "the API server knows", 150)
-    assert rest.failed(named, SOON_S)["reason"] == "NodeLost"
+        rest.cluster.wait(lambda: [pod for pod in pods() if pod.spec.node_name == node], "the driver is on the node")
+        taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+        core.patch_node(node, {"spec": {"taints": [*core.read_node(node).spec.taints, taint]}})
+        gone = "the API server knows"
+        rest.cluster.wait(lambda: not [pod for pod in pods() if pod.metadata.deletion_timestamp is None], gone, 150)
+        assert rest.failed(named, SOON_S)["reason"] == "NodeLost"
 
 
 def test_secrets_are_in_the_secret_alone(rest: Rest, named: str) -> None:
@@ -286,27 +304,3 @@ def objects_of(rest: Rest, secret: str) -> Iterator[tuple[str, str, str]]:
         for item in getattr(core, f"list_namespaced_{kind}")(rest.namespace).items:
             if (kind, item.metadata.name) != ("secret", secret):
                 yield kind, item.metadata.name, json.dumps(plain(item))
-
-
-def test_what_pod_security_refuses_fails_at_once(
-    cluster: TestCluster, new_namespace: Callable[..., str], tmp_path: Path
-) -> None:
-    """Forbidden, with the rule's own words: a patch that an administrator allows, and the namespace does not."""
-    namespace = new_namespace(**RESTRICTED)
-    kubeconfig = give_rights(cluster, namespace, tmp_path)
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rucat.toml").write_text('[limits]\nallowed_unsafe_pod_fields = ["spec.hostNetwork"]\n')
-    before = os.environ["JUPYTER_CONFIG_DIR"]
-    os.environ["JUPYTER_CONFIG_DIR"] = str(config)
-    try:
-        with gateways.gateways(tmp_path / "data"), gateways.raw(gateways.start(tmp_path / "data")) as http:
-            rest = Rest(http, cluster, namespace, kubeconfig, tmp_path / "data")
-            rest.create("e", kubernetes={"driver_pod_patch": {"spec": {"hostNetwork": True}}})
-            failure = rest.failed("e", SOON_S)
-            assert failure["reason"] == "Forbidden"
-            assert "violates PodSecurity" in failure["message"]
-            assert "host namespaces" in failure["message"]
-            rest.delete("e")
-    finally:
-        os.environ["JUPYTER_CONFIG_DIR"] = before

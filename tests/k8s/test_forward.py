@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,14 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import ApiClient
 from support.cluster import ApiServer, TestCluster
-from support.forwards import PORT, PROMISES, Place
+from support.forwards import (
+    PORT,
+    PROMISES,
+    Place,
+    bytes_arrive_as_sent,
+    nothing_is_left_after_close,
+    the_port_stays_when_the_pod_is_another,
+)
 
 from rucat_jupyter.adapters.kubernetes.access import connect, find
 from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod
@@ -56,10 +62,9 @@ async def client(cluster: TestCluster, pods: str, tmp_path: Path) -> AsyncIterat
 
 
 @pytest.fixture
-async def place(pods: str, client: ApiClient, cluster: TestCluster, api_server: ApiServer) -> AsyncIterator[Place]:
-    """Forwards into the cluster; its API server is killed, for when asked to end it waits up to a minute."""
-    own, loop = cluster.own, asyncio.get_running_loop()
-    assert own is not None
+async def place(pods: str, client: ApiClient, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """Forwards into the cluster."""
+    loop = asyncio.get_running_loop()
 
     async def of_now() -> ApiClient:
         return client
@@ -67,22 +72,33 @@ async def place(pods: str, client: ApiClient, cluster: TestCluster, api_server: 
     with ThreadPoolExecutor(1, "cluster") as thread:
 
         async def stop() -> None:
-            await loop.run_in_executor(thread, own.stop_api_server, signal.SIGKILL)
+            await loop.run_in_executor(thread, server().stop)
 
         async def start() -> None:
-            await loop.run_in_executor(thread, api_server.start)
+            await loop.run_in_executor(thread, server().start)
+
+        def server() -> ApiServer:
+            found: ApiServer = request.getfixturevalue("api_server")
+            return found
 
         made = Place(Forwards(of_now, Pace(linger_s=3.0)), Pod(pods, "one"), Pod(pods, "two"), stop, start)
         yield made
         await made.close()
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+IN_BRIEF = (bytes_arrive_as_sent, the_port_stays_when_the_pod_is_another, nothing_is_left_after_close)
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [pytest.param(each, marks=[] if each in IN_BRIEF else pytest.mark.all, id=each.__name__) for each in PROMISES],
+)
 async def test_promise(promise: Callable[[Place], Awaitable[None]], place: Place) -> None:
     """Each promise of the forwards is kept on a real cluster."""
     await promise(place)
 
 
+@pytest.mark.all
 async def test_a_quiet_connection_stays(place: Place) -> None:
     """The real other end answers pings: a connection without data for longer than the limit is not cut."""
     lasting = Place(
@@ -100,6 +116,8 @@ async def test_a_quiet_connection_stays(place: Place) -> None:
     await lasting.close()
 
 
+@pytest.mark.all
+@pytest.mark.timing
 async def test_speed(place: Place, record_property: Callable[[str, object], None]) -> None:
     """Bulk data goes through at tens of MB a second, a round trip in milliseconds; the figures are recorded."""
     size = 128 << 20

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.cluster import RESTRICTED, TestCluster
+from support.cluster import NO_41, RESTRICTED, TestCluster
 from support.kube_place import give_rights
 from support.notebook import Kernel, kernel
 from support.place import place_in
@@ -66,10 +66,11 @@ def live(notebook: Kernel, cluster: TestCluster, namespace: str, image: str, ver
     cluster.wait(lambda: cluster.inventory(namespace) == before, "nothing is left of it", GONE_S)
 
 
+@pytest.mark.all
 def test_from_outside_with_spark_4_1(cluster: TestCluster, engines: str, tmp_path: Path) -> None:
     """A laptop's notebook, through the API server, on the older Spark."""
     if cluster.image_41 is None:
-        pytest.skip("RUCAT_TEST_IMAGE_41 names no image with Spark 4.1")
+        pytest.skip(NO_41)
     kubeconfig = give_rights(cluster, engines, tmp_path)
     with (
         place_in(tmp_path / "p", KUBECONFIG=str(kubeconfig)) as place,
@@ -78,6 +79,7 @@ def test_from_outside_with_spark_4_1(cluster: TestCluster, engines: str, tmp_pat
         live(notebook, cluster, engines, cluster.image_41, "4.1")
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("version", ["4.3", "4.1"])
 def test_from_a_pod_inside(
     cluster: TestCluster, engines: str, new_namespace: Callable[..., str], tmp_path: Path, version: str
@@ -86,7 +88,8 @@ def test_from_a_pod_inside(
     if cluster.own is None:
         pytest.skip("the named cluster does not see this machine's folders")
     image = cluster.image if version == "4.3" else cluster.image_41
-    assert image is not None
+    if image is None:
+        pytest.skip(NO_41)
     home = new_namespace()
     give_rights(cluster, engines, tmp_path, users=(f"system:serviceaccount:{home}:default",))
     with pod_kernel(cluster, home) as notebook:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.cluster import TestCluster
+from support.kube_place import kubeconfig_of
 
 from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes import manifests, specs
@@ -227,15 +231,11 @@ Review = Callable[..., bool]
 
 
 @pytest.fixture
-def may(cluster: TestCluster, roles: str) -> Review:
+def may(cluster: TestCluster, roles: str, tmp_path: Path) -> Iterator[Review]:
     """Asks the API server, as a service account of the namespace, whether it may do something."""
-    from kubernetes import client
+    from kubernetes import client, config
 
     def ask(account: str, right: rights.Right, namespace: str | None = None) -> bool:
-        token = cluster.core.create_namespaced_service_account_token(account, roles, {"spec": {}}).status.token
-        own = client.Configuration(host=cluster.client.configuration.host)
-        own.ssl_ca_cert = cluster.client.configuration.ssl_ca_cert
-        own.api_key = {"BearerToken": f"Bearer {token}"}
         attributes = {
             "namespace": roles if namespace is None else namespace,
             "verb": right.verb,
@@ -243,13 +243,19 @@ def may(cluster: TestCluster, roles: str) -> Review:
             "subresource": right.subresource,
             "name": right.name,
         }
-        with client.ApiClient(own) as reached:
-            review = client.AuthorizationV1Api(reached).create_self_subject_access_review(
-                {"spec": {"resourceAttributes": attributes}}
-            )
+        review = reviews(account).create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})
         return bool(review.status.allowed)
 
-    return ask
+    @cache
+    def reviews(account: str) -> Any:
+        kubeconfig = str(kubeconfig_of(cluster, roles, account, tmp_path))
+        own = client.Configuration()
+        config.load_kube_config(kubeconfig, client_configuration=own, temp_file_path=str(tmp_path))
+        reached = stack.enter_context(client.ApiClient(own))
+        return client.AuthorizationV1Api(reached)
+
+    with ExitStack() as stack:
+        yield ask
 
 
 def test_the_accounts_have_every_right_that_is_needed(may: Review, roles: str) -> None:

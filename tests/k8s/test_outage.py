@@ -14,7 +14,7 @@ from support.notebook import kernel
 from support.place import Place, place_in
 from support.pod_kernel import pod_kernel
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.all, pytest.mark.timing]
 
 AWAY_S = 60.0
 ATTACH = "%load_ext rucat_jupyter\n%rucat attach {name} --as {name}"

@@ -15,7 +15,9 @@ from support.kube_place import give_rights, kubeconfig_of
 from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.engine import EngineSpec
+from rucat_jupyter.errors import PlatformError
 from rucat_jupyter.ports import Blueprint, Symptom
+from rucat_jupyter.service.clock import SystemClock
 
 pytestmark = pytest.mark.cluster
 
@@ -29,7 +31,8 @@ async def platform_of(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[KubernetesPlatform] = []
 
     def make(kubeconfig: Path) -> KubernetesPlatform:
-        made.append(KubernetesPlatform(tmp_path / f"g{len(made)}", env={"KUBECONFIG": str(kubeconfig)}))
+        env = {"KUBECONFIG": str(kubeconfig)}
+        made.append(KubernetesPlatform(tmp_path / f"g{len(made)}", clock=SystemClock(), env=env))
         return made[-1]
 
     yield make
@@ -100,14 +103,18 @@ async def test_a_plan_tells_what_admission_would_refuse(
 async def test_a_plan_without_rights_names_them(
     cluster: TestCluster, namespace: str, platform_of: Make, tmp_path: Path
 ) -> None:
-    """The driver's own account may not do what the gateway must: each missing verb is named."""
+    """The driver's own account may not even read the namespace: plan and doctor name the command that gives rights."""
     cluster.apply_rights(namespace)
     platform = platform_of(kubeconfig_of(cluster, namespace, rights.DRIVER, tmp_path))
     await platform.open("0" * 16)
     symptoms = await platform.examine([spec_of(cluster, namespace)])
     (symptom,) = symptoms
     assert "it may not be read" in symptom.found
-    assert symptom.fix.startswith(f"rucat kubernetes manifests --namespace {namespace} | kubectl")
+    command = f"rucat kubernetes manifests --namespace {namespace} | kubectl"
+    assert symptom.fix.startswith(command)
+    with pytest.raises(PlatformError, match="cannot get") as caught:
+        await platform.outline((await platform.pin(spec_of(cluster, namespace))).spec, "etl")
+    assert command in caught.value.message
 
 
 async def test_doctor_finds_what_is_wrong_with_a_namespace(

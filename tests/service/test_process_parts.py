@@ -241,6 +241,7 @@ def test_settings_have_their_defaults() -> None:
     found = settings.load()
     assert found.store == f"surrealkv://{found.data_dir}/db"
     assert (found.silence_grace_s, found.idle_timeout_s, found.self_end_s) == (60, 3600, 600)
+    assert (found.pull_grace_s, found.stop_grace_local_s) == (60, 10)
 
 
 def test_wrong_settings_are_named_all_at_once_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:

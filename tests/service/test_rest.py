@@ -15,7 +15,7 @@ from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
 from fakes.rest_app import ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
 from rucat_jupyter.engine import Status
-from rucat_jupyter.host.spark_confs import Setting
+from rucat_jupyter.host import spark_confs
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
 from rucat_jupyter.resolving import Layer, Profiles
@@ -481,12 +481,11 @@ async def test_a_profiles_secrets_are_masked_and_its_errors_shown() -> None:
 
 
 async def test_sparks_own_settings(office: Office) -> None:
-    """With what Spark says of them, for forms; none where nothing is installed to ask."""
-    said = {"key": "spark.a", "default": None, "kind": "int", "doc": "Means a.", "since": "4.0.0"}
-    async with client_of(office, read_confs=lambda: {"spark.a": Setting(**said)}) as client:
-        assert (await client.get("/rucat/confs")).json() == {"confs": [said]}
-    async with client_of(office, read_confs=dict) as client:
-        assert (await client.get("/rucat/confs")).json() == {"confs": []}
+    """With what Spark says of them, for forms."""
+    async with client_of(office) as client:
+        confs = (await client.get("/rucat/confs")).json()["confs"]
+    assert confs == [setting._asdict() for setting in spark_confs.load().values()]
+    assert {"spark.sql.shuffle.partitions", "spark.driver.memory"} <= {conf["key"] for conf in confs}
 
 
 async def test_profiles_are_refreshed_before_they_are_used(office: Office) -> None:

@@ -23,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import binaries, cache, image, spaces, surreal, up, versions
+from cluster import binaries, cache, image, spaces, surreal, up
 from cluster.layout import Layout
 
 NAMESPACE_LIMIT_S = 120.0
 LOOK_S = 0.1
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 NUMBERS = range(10, 250)  # the lower ones are for `make cluster`
+BUILD = "make cluster-build"
+BUILD_ALL = "PYTHONPATH=tests python -m cluster build --all"
+NO_41 = f"no image with Spark 4.1: {BUILD_ALL}, or name one by RUCAT_TEST_IMAGE_41"
 NODE_ANNOTATION = {"kwok.x-k8s.io/node": "fake"}
 PRETENDED = {"cpu": "1000", "memory": "4000Gi", "pods": "5000"}
 
@@ -93,11 +96,11 @@ class TestCluster:
 
     @cached_property
     def _kubectl(self) -> Path:
-        if self.own is not None:
-            return binaries.kubectl()
-        found = shutil.which("kubectl")
-        assert found, "put a kubectl for the cluster of RUCAT_TEST_KUBECONFIG on PATH"
-        return Path(found)
+        if found := shutil.which("kubectl"):
+            return Path(found)
+        if reason := cache.not_built(binaries.kubernetes):
+            pytest.skip(f"no kubectl on PATH for the cluster of RUCAT_TEST_KUBECONFIG, and {reason}")
+        return binaries.kubernetes() / "kubectl"
 
 
 class ApiServer:
@@ -158,8 +161,14 @@ def why_none() -> str | None:
     """Say in one line why there can be no cluster here, or nothing."""
     if os.environ.get("RUCAT_TEST_KUBECONFIG") and os.environ.get("RUCAT_TEST_IMAGE"):
         return None
-    reason = up.missing() or up.not_built()
+    reason = why_none_of_ours()
     return f"no Kubernetes cluster: {reason}; or set RUCAT_TEST_KUBECONFIG and RUCAT_TEST_IMAGE" if reason else None
+
+
+def why_none_of_ours() -> str | None:
+    """Say in one line why this machine can start no cluster, or nothing."""
+    reason = up.missing() or up.not_built()
+    return f"{reason} ({BUILD})" if reason and reason.endswith("built yet") else reason
 
 
 @contextmanager
@@ -179,8 +188,8 @@ def a_cluster(temp: Path) -> Iterator[TestCluster]:
 def _own_cluster(temp: Path) -> Iterator[TestCluster]:
     own = _start()
     try:
-        newest, older = (image.tag(version) for version in versions.SPARK)
-        started = TestCluster(own.kubeconfig, newest, older, own, temp)
+        newest, *older = map(image.tag, up.images())
+        started = TestCluster(own.kubeconfig, newest, older[0] if older else None, own, temp)
         yield started
         started.client.close()
     finally:
@@ -243,7 +252,7 @@ def _ask_to_delete(cluster: TestCluster, name: str) -> None:
 def api_server(cluster: TestCluster) -> Iterator[ApiServer]:
     """The API server, which runs again after the test."""
     if cluster.own is None:
-        pytest.skip("the API server of a cluster that is not ours is not stopped (RUCAT_TEST_CLUSTER names ours)")
+        pytest.skip("only a cluster on this machine loses its API server (RUCAT_TEST_CLUSTER names its folder)")
     server = ApiServer(cluster.own)
     yield server
     if not server.runs:
@@ -253,38 +262,41 @@ def api_server(cluster: TestCluster) -> Iterator[ApiServer]:
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[TestCluster]:
     """A cluster for one test alone, for what would disturb the others; it takes about half a minute."""
-    if reason := up.missing() or up.not_built():
-        pytest.skip(f"no Kubernetes cluster of our own: {reason}")
+    if reason := why_none_of_ours():
+        pytest.skip(f"no Kubernetes cluster on this machine: {reason}")
     with _own_cluster(tmp_path) as own:
         yield own
 
 
 @pytest.fixture
 def kwok_node(cluster: TestCluster) -> Iterator[str]:
-    """The name of a pretended node with room for thousands of pods: those that name it and tolerate its taint.
-
-    Its taint is ``kwok.x-k8s.io/node=fake:NoSchedule``, its label ``kubernetes.io/hostname=<name>``.
-    """
+    """The name of a node that kwok pretends, with room for thousands of pods, as `pretended_node` describes it."""
     if cluster.own is None:
-        pytest.skip("pretended nodes need a cluster of ours (RUCAT_TEST_CLUSTER names its folder)")
-    with pretended_node(cluster, cluster.own) as name:
+        pytest.skip("pretended pods need a cluster on this machine (RUCAT_TEST_CLUSTER names its folder)")
+    if reason := cache.not_built(binaries.kwok):
+        pytest.skip(f"no pretended pods: {reason} ({BUILD_ALL})")
+    cluster.own.start_kwok()
+    with pretended_node(cluster) as name:
         yield name
 
 
 @contextmanager
-def pretended_node(cluster: TestCluster, own: up.Cluster) -> Iterator[str]:
-    """Add a node that kwok pretends; it and its pods are removed at the end."""
-    own.start_kwok()
+def pretended_node(cluster: TestCluster) -> Iterator[str]:
+    """Add a node that is ready and has no kubelet: on one that kwok looks after pods run, on others they stay Pending.
+
+    Pods get there by its label ``kubernetes.io/hostname=<name>``, and tolerate ``kwok.x-k8s.io/node=fake:NoSchedule``.
+    It and its pods are removed at the end.
+    """
     name = f"kwok-{secrets.token_hex(4)}"
     metadata = {"name": name, "annotations": NODE_ANNOTATION, "labels": {"kubernetes.io/hostname": name}}
     taint = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
-    status = {"capacity": PRETENDED, "allocatable": PRETENDED}
+    ready = {"type": "Ready", "status": "True", "reason": "Pretended"}
+    status = {"capacity": PRETENDED, "allocatable": PRETENDED, "conditions": [ready]}
     node = {"metadata": metadata, "spec": {"taints": [taint]}, "status": status}
     cluster.core.create_node(node, _request_timeout=10)
 
     def is_ready() -> bool:
-        conditions = cluster.core.read_node(name, _request_timeout=10).status.conditions or []
-        return any(each.type == "Ready" and each.status == "True" for each in conditions)
+        return {each.key for each in cluster.core.read_node(name, _request_timeout=10).spec.taints} == {taint["key"]}
 
     try:
         cluster.wait(is_ready, f"node {name} is ready")
@@ -317,17 +329,5 @@ def delete_node(cluster: TestCluster, name: str) -> None:
 def real_surreal() -> Callable[..., surreal.Server]:
     """Makes real SurrealDB servers, not yet started; who makes one ends it."""
     if reason := surreal.missing() or surreal.not_built():
-        pytest.skip(f"no real SurrealDB server: {reason}")
+        pytest.skip(f"no real SurrealDB server: {reason} ({BUILD_ALL})")
     return surreal.Server
-
-
-@pytest.fixture
-def surreal_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a real SurrealDB server: the named one, or one of our own in memory."""
-    if url := os.environ.get("RUCAT_TEST_SURREAL_URL"):
-        yield url
-        return
-    server = request.getfixturevalue("real_surreal")()
-    server.start()
-    yield server.url
-    server.kill()

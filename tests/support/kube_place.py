@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rucat_jupyter import rights
 
 from .cluster import TestCluster
@@ -36,12 +38,32 @@ def kubeconfig_of(cluster: TestCluster, namespace: str, account: str, folder: Pa
     body = {"spec": {"expirationSeconds": 3600}}
     create = cluster.core.create_namespaced_service_account_token
     token = create(account, namespace, body, _request_timeout=10).status.token
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": "admin", "user": {"token": token}}]
-    config["contexts"][0]["context"]["namespace"] = namespace
+    chosen = {"cluster": "rucat", "user": "rucat", "namespace": namespace}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "rucat", "cluster": cluster_of(cluster.kubeconfig)}],
+        "users": [{"name": "rucat", "user": {"token": token}}],
+        "contexts": [{"name": "rucat", "context": chosen}],
+        "current-context": "rucat",
+    }
     file = folder / "kubeconfig"
     file.write_text(json.dumps(config))
     return file
+
+
+def cluster_of(kubeconfig: Path) -> dict[str, Any]:
+    """The cluster of the current context, whatever it is called there; its authority's file by a path from the root."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    context = _named(config["contexts"], config["current-context"])["context"]
+    found: dict[str, Any] = _named(config["clusters"], context["cluster"])["cluster"]
+    if file := found.get("certificate-authority"):
+        found["certificate-authority"] = str(kubeconfig.resolve().parent / file)
+    return found
+
+
+def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(item for item in items if item["name"] == name)
 
 
 def create(kernel: Kernel, cluster: TestCluster, namespace: str, name: str, *, executors: int = 1, wait: bool) -> str:

@@ -67,7 +67,7 @@ class KubeWorld:
         await self.store.open()
         self._patch.setattr(sites, "Api", Api)
         self._patch.setattr(places, "Api", Api)
-        helper = KubernetesPlatform(self._directory.with_name("helper"), env={})
+        helper = KubernetesPlatform(self._directory.with_name("helper"), clock=SystemClock(), env={})
         await helper.open(self.database.installation)
         self._spec = (await helper.pin(self.namespace.spec)).spec
         self._site = await helper.site(self._spec)
@@ -140,7 +140,8 @@ class Process:
             async def call(self, verb: str, at: str, query: Any, body: Any = None) -> Any:
                 if "labelSelector" in query or "fieldSelector" in query:
                     return await super().call(verb, at, query, body)
-                name = f"{verb} {at.rpartition('/')[0].rpartition('/')[2]}"
+                kind = at.partition("/namespaces/")[2].partition("/")[2].partition("/")[0]
+                name = f"{verb} {kind or 'namespaces'}"
                 await wire.pass_point(f"{name} begins")
                 answer = await super().call(verb, at, query, body)
                 await wire.pass_point(f"{name} has ended")
@@ -150,7 +151,8 @@ class Process:
         patch.setattr(places, "Api", WiredApi)
         self._own = MemoryStore(database=database)
         store: Any = Wired(self._own, wire, "store")
-        self._platform = KubernetesPlatform(directory, engines=self._own.engines, store=STORE, env={})
+        clock = SystemClock()
+        self._platform = KubernetesPlatform(directory, clock=clock, engines=self._own.engines, store=STORE, env={})
         self._prober = FakeProber(answers=True)
         platforms: dict[str, Any] = {"kubernetes": self._platform}
         gateway = Gateway(store, platforms, Profiles(), Bell(), str, str, lambda _: None)
@@ -159,7 +161,7 @@ class Process:
             platforms,
             self._prober,
             gateway.ask_as_monitor,
-            SystemClock(),
+            clock,
             Timing(),
             gateway_id="g0",
             host="host",

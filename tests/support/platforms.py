@@ -19,6 +19,7 @@ from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import find_engines
 from rucat_jupyter.engine import Engine, EngineSpec
 from rucat_jupyter.ports import Platform
+from rucat_jupyter.service.clock import SystemClock
 from support.local import driver
 
 INSTALLATION = "0123456789abcdef"
@@ -149,12 +150,13 @@ class PlayedKubernetes(Stage):
         super().__init__()
         self.folder = folder
         self.api = KubeApi()
+        self.clock = SystemClock()
 
     async def begin(self) -> None:
         await self.api.start()
 
     def make(self) -> Platform:
-        return KubernetesPlatform(self.folder / "data", store="store", env={})
+        return KubernetesPlatform(self.folder / "data", clock=self.clock, store="store", env={})
 
     def spec(self) -> EngineSpec:
         config = str(self.api.kubeconfig(self.folder))

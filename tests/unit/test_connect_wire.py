@@ -1,13 +1,21 @@
-"""The bytes of the probes, and what each answer means."""
+"""The messages of Spark Connect that the gateway sends, and what each answer means."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
+import pyspark.sql.connect.proto as pb
 import pytest
+from google.protobuf.descriptor import Descriptor, EnumDescriptor
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rucat_jupyter.adapters import connect_pb2
 from rucat_jupyter.adapters.connect_wire import (
     CUT,
     PROBE_QUERY,
@@ -16,9 +24,13 @@ from rucat_jupyter.adapters.connect_wire import (
     Finding,
     execute_request,
     finding_of,
+    interrupt_request,
     is_stopped_context,
     probe_session,
+    status_request,
 )
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 # As measured on Spark 4.3.0.
 STOPPED = Answer(
@@ -28,10 +40,52 @@ STOPPED = Answer(
 HANDLER_FAILED = Answer("UNKNOWN", "Application error processing RPC")
 
 
-def test_the_request_is_what_pyspark_would_send() -> None:
-    """The hand-coded bytes decode, by Spark's own schema, to the probe query and nothing else."""
-    import pyspark.sql.connect.proto as pb
+def _definitions(of: Descriptor) -> Iterator[Descriptor | EnumDescriptor]:
+    """A message's own definition and those within it."""
+    yield of
+    yield from of.enum_types
+    for nested in of.nested_types:
+        yield from _definitions(nested)
 
+
+OURS = [found for m in connect_pb2.DESCRIPTOR.message_types_by_name.values() for found in _definitions(m)]
+SPARKS = {
+    found.full_name: found
+    for module in (pb.base_pb2, pb.relations_pb2)
+    for message in module.DESCRIPTOR.message_types_by_name.values()
+    for found in _definitions(message)
+}
+
+
+@pytest.mark.parametrize("ours", OURS, ids=lambda found: found.full_name)
+def test_our_definitions_are_part_of_sparks(ours: Descriptor | EnumDescriptor) -> None:
+    """Each field and each value has the number, type and cardinality that it has in Spark."""
+    sparks = SPARKS[ours.full_name.removeprefix("rucat.")]
+    if isinstance(ours, EnumDescriptor):
+        assert {v.name: v.number for v in ours.values} == {
+            v.name: sparks.values_by_name[v.name].number for v in ours.values
+        }
+        return
+    for field in ours.fields:
+        known = sparks.fields_by_name[field.name]
+        assert (field.number, field.type, field.is_repeated) == (known.number, known.type, known.is_repeated)
+        for here, there in ((field.message_type, known.message_type), (field.enum_type, known.enum_type)):
+            assert here is there is None or here.full_name == f"rucat.{there.full_name}"
+
+
+def test_the_compiled_definitions_are_those_of_the_source() -> None:
+    """Otherwise ``make protos`` was forgotten."""
+    source = Path(connect_pb2.__file__).with_name("connect.proto").read_text()
+    compiled = [
+        (found.name, found.number)
+        for definition in OURS
+        for found in (definition.values if isinstance(definition, EnumDescriptor) else definition.fields)
+    ]
+    assert sorted(compiled) == sorted((name, int(number)) for name, number in re.findall(r"(\w+) = (\d+);", source))
+
+
+def test_the_query_is_what_pyspark_would_send() -> None:
+    """It decodes, by Spark's own schema, to the probe query and nothing else."""
     session = probe_session("rucat-0123456789abcdef-1", 0)
     expected = pb.ExecutePlanRequest(session_id=session, client_type="rucat")
     expected.user_context.user_id = PROBE_USER
@@ -41,11 +95,15 @@ def test_the_request_is_what_pyspark_would_send() -> None:
     assert expected.SerializeToString(deterministic=True) == actual.SerializeToString(deterministic=True)
 
 
-def test_a_long_field_gets_a_long_length() -> None:
-    """A field of 128 bytes and more has a length of two bytes (a varint)."""
-    import pyspark.sql.connect.proto as pb
-
-    assert pb.ExecutePlanRequest.FromString(execute_request("x" * 300)).session_id == "x" * 300
+@given(texts, texts, texts)
+def test_the_requests_are_what_pyspark_would_send(user: str, session: str, operation: str) -> None:
+    """Whatever the ids are."""
+    interrupt = pb.InterruptRequest.FromString(interrupt_request(user, session, operation))
+    assert (interrupt.user_context.user_id, interrupt.session_id) == (user, session)
+    assert (interrupt.operation_id, interrupt.interrupt_type) == (operation, 3)
+    status = pb.GetStatusRequest.FromString(status_request(user, session))
+    assert (status.user_context.user_id, status.session_id) == (user, session)
+    assert status.HasField("operation_status")
 
 
 def test_the_probe_session_is_fixed() -> None:
@@ -101,10 +159,10 @@ def test_a_message_is_one_short_line() -> None:
 
 
 def test_the_probes_load_no_spark() -> None:
-    """Importing the prober loads grpc, but neither pyspark nor protobuf nor an HTTP client."""
+    """Importing the prober loads grpc and protobuf, but neither pyspark nor an HTTP client."""
     code = (
         "import sys, rucat_jupyter.adapters.connect; "
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'pyspark', 'google', 'httpx', 'pandas', 'fastapi'}))"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'pyspark', 'httpx', 'pandas', 'fastapi'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"

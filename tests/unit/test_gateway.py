@@ -494,6 +494,17 @@ async def test_what_no_gateway_serves_says_so_in_its_message(office: Office) -> 
     assert (await messages())[0] != ""
 
 
+async def test_how_long_a_silent_gateway_counts_is_a_setting() -> None:
+    """The monitor's and the use cases' are one."""
+    office = await open_office(lost_s=30.0)
+    lost = await office.store.update(await office.engine(Status.RUNNING), {"site": "lost-laptop"}, None)
+    await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
+    office.pass_time(29)
+    assert (await office.gateway.view([lost]))[0].message == ""
+    office.pass_time(2)
+    assert (await office.gateway.view([lost]))[0].message != ""
+
+
 # --- force --------------------------------------------------------------------------------------------------
 
 
@@ -709,12 +720,45 @@ async def test_a_restart_says_all_that_is_wrong_and_changes_nothing(office: Offi
 
 
 async def test_a_restart_is_held_to_the_limits_of_now(office: Office) -> None:
-    """Also those that came after the create."""
-    await office.engine(Status.RUNNING)
-    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_driver_memory": "2g"}}, is_admin=True)])
-    with pytest.raises(Forbidden, match=r"3g was asked for, and the limit is 2g \(limits.max_driver_memory in admin\)"):
-        await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "3g"}})
-    assert (await office.gateway.ask(OWNER, "etl", Verb.RESTART))[0] is Outcome.ACCEPTED
+    """With stored settings as with others, and in the plan; the restart policy's own is the same engine going on."""
+    engine = await office.engine(Status.RUNNING)
+    limits: dict[str, object] = {"max_driver_memory": "512m", "denied_conf": ["spark.x"]}
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": limits}, is_admin=True)])
+    said = r"1g was asked for, and the limit is 512m \(limits.max_driver_memory in admin\)"
+    with pytest.raises(Forbidden, match=said):
+        await office.gateway.restart(OWNER, "etl", {"driver": {"cores": 1}})
+    with pytest.raises(Forbidden, match=said):
+        await office.gateway.ask(OWNER, "etl", Verb.RESTART)
+    assert await office.store.get(engine.id) == engine
+    assert (await office.gateway.plan(OWNER, {"name": "etl", "driver": {"memory": "512m"}})).warnings == []
+    assert (await office.gateway.ask_as_monitor(engine, Verb.RESTART, "it failed"))[0] is Outcome.ACCEPTED
+    assert (await office.gateway.ask(OWNER, "etl", Verb.RESTART))[0] is Outcome.OK
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    (warning,) = (await office.gateway.plan(OWNER, {"name": "etl", "driver": {"memory": "512m"}})).warnings
+    assert warning.startswith("a create would be refused: driver.memory: 1g was asked for")
+    assert (await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "512m"}}))[0] is Outcome.ACCEPTED
+
+
+async def test_a_restart_with_stored_settings_is_held_to_confs_that_are_denied_by_now() -> None:
+    """What an administrator denies later does not come back by a restart."""
+    office = await open_office()
+    await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.x": "1"}})
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"denied_conf": ["spark.x"]}}, is_admin=True)])
+    with pytest.raises(ConfDenied):
+        await office.gateway.ask(OWNER, "etl", Verb.RESTART)
+    assert (await office.gateway.restart(OWNER, "etl", {"conf": {"spark.x": None}}))[0] is Outcome.ACCEPTED
+
+
+async def test_a_restart_with_stored_settings_takes_the_limits_of_time(office: Office) -> None:
+    """Where the engine names none, as at create; history says so, secrets stay."""
+    await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.a.password": "p1"}})
+    await office.gateway.ask(OWNER, "etl", Verb.STOP)
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_lifetime_s": 600}}, is_admin=True)])
+    _, engine = await office.gateway.ask(OWNER, "etl", Verb.RESTART)
+    assert (engine.spec.max_lifetime_s, engine.spec.conf) == (600, {"spark.a.password": MASK})
+    assert (await office.store.credential(engine.id)).conf == {"spark.a.password": "p1"}
+    assert (await office.store.history(engine.id))[-1].reason == "max_lifetime_s unset -> 600"
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in (Status.PENDING, Status.DELETING)])
@@ -785,6 +829,25 @@ async def test_a_plan_makes_nothing(office: Office) -> None:
     assert (await office.gateway.plan(OWNER, {"name": "p"})).exists == engine
     with pytest.raises(InvalidRequest):
         await office.gateway.plan(OWNER, {"driver": {"memory": "4 GB"}})
+
+
+async def test_a_plan_says_that_a_create_would_be_one_engine_too_many() -> None:
+    """As create would; not of an engine that runs already, nor of an external one, which does not count."""
+    office = await open_office(Profiles([Layer("admin", {"limits": {"max_engines": 1}}, is_admin=True)]))
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == []
+    engine = await office.gateway.create(OWNER, {"name": "etl"})
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == []
+    assert (await office.gateway.plan(OWNER, {"platform": "external", "external": {"url": "sc://h:1"}})).warnings == []
+    assert (await office.gateway.plan("bob", {})).warnings == []
+    said = (
+        "a create would be refused: 1 of your engines run or are to run, and the limit is 1 "
+        "(limits.max_engines in admin): stop one first"
+    )
+    assert (await office.gateway.plan(OWNER, {})).warnings == [said]
+    for changes in LIVES[Status.STOPPED]:
+        engine = await office.store.update(engine, changes, None)
+    await office.gateway.create(OWNER, {"name": "other"})
+    assert (await office.gateway.plan(OWNER, {"name": "etl"})).warnings == [said]
 
 
 async def test_a_plan_has_what_a_planner_says_or_why_it_cannot(office: Office) -> None:
@@ -893,7 +956,7 @@ class MovingPlatform(OfficePlatform):
 
 
 async def test_an_owner_has_so_many_engines_at_once_and_no_more() -> None:
-    """Those that run or are to run count, also in a race; a stop makes room, a restart needs it."""
+    """Those that run or are to run count, also in a race; a stop makes room, a start needs it, a restart has it."""
     office = await open_office(Profiles([Layer("admin", {"limits": {"max_engines": 2}}, is_admin=True)]))
     answers = await asyncio.gather(*(office.gateway.create(OWNER, {}) for _ in range(6)), return_exceptions=True)
     assert [type(answer) for answer in answers].count(Forbidden) == 4
@@ -910,6 +973,10 @@ async def test_an_owner_has_so_many_engines_at_once_and_no_more() -> None:
         await office.gateway.ask(OWNER, first.id, Verb.RESTART)
     with pytest.raises(Forbidden):
         await office.gateway.restart(OWNER, first.id, {"driver": {"memory": "2g"}})
-    assert (await office.gateway.ask(OWNER, second.id, Verb.RESTART))[0] is Outcome.OK
+    for changes in LIVES[Status.RUNNING]:
+        second = await office.store.update(second, changes, None)
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_engines": 1}}, is_admin=True)])
+    assert (await office.gateway.ask(OWNER, second.id, Verb.RESTART))[0] is Outcome.ACCEPTED
+    office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_engines": 2}}, is_admin=True)])
     await office.gateway.ask(OWNER, third.id, Verb.STOP)
     assert (await office.gateway.ask(OWNER, first.id, Verb.RESTART))[0] is Outcome.ACCEPTED

@@ -73,29 +73,28 @@ def unscheduled(message: str) -> dict[str, Any]:
 )
 def test_a_start_says_what_it_waits_for(seen, events, message, reason):
     """In the API's own words on one line, with the reason that it has when it takes too long."""
-    phase = phase_of(seen, events, None, NOW)
+    phase = phase_of(seen, events)
     assert (phase.message, phase.reason, phase.end) == (message, reason, None)
 
 
 @pytest.mark.parametrize("word", ["InvalidImageName", "ErrImageNeverPull"])
 def test_an_image_that_can_never_be_pulled_ends_the_start(word):
     """At once."""
-    end = phase_of(waiting(word, "bad name"), [], None, NOW).end
+    end = phase_of(waiting(word, "bad name"), []).end
     assert end is not None
     assert (end.reason, "bad name" in end.message) == (Reason.IMAGE_PULL, True)
 
 
-def test_a_failing_pull_has_its_grace():
-    """A minute from its first failure, by the event or by when it was seen; the event says why it backs off."""
+def test_a_failing_pull_may_be_given_up():
+    """Not yet by what the pod says: since when it fails is in the events, and so is why it backs off."""
     seen, failed = waiting("ImagePullBackOff", "Back-off"), event("Failed", 'Failed to pull image "a": no such host')
-    phase = phase_of(seen, [failed], None, NOW)
+    phase = phase_of(seen, [failed])
     assert phase.message == "image pull: no such host"
-    assert (phase.end, phase.until) == (None, NOW + timedelta(seconds=30))
-    late = phase_of(seen, [failed], None, NOW + timedelta(seconds=30))
-    assert late.end is not None
-    assert late.end.reason is Reason.IMAGE_PULL
-    assert phase_of(seen, [], NOW - timedelta(seconds=61), NOW).end is not None
-    assert phase_of(seen, [], None, NOW).end is None
+    assert (phase.end, phase.since) == (None, NOW - timedelta(seconds=30))
+    assert phase.gives_up is not None
+    assert phase.gives_up.reason is Reason.IMAGE_PULL
+    assert phase.gives_up.message == "the image cannot be pulled: no such host"
+    assert phase_of(seen, []).since is None
 
 
 def ended(change, **status: Any) -> dict[str, Any]:
@@ -226,7 +225,7 @@ def test_executors_are_counted_with_reasons():
     spec = EngineSpec.model_validate({"executors": {"instances": 4}})
     ready = pod({"phase": "Running"}) | {"metadata": {"name": "e1", "labels": {}}}
     stuck = unscheduled("0/1 nodes") | {"metadata": {"name": "e2", "labels": {}}}
-    found = executors.count(spec, [ready, stuck, ended(exit_with(1))], {}, ["executor 3: out of memory"], "no", NOW)
+    found = executors.count(spec, [ready, stuck, ended(exit_with(1))], {}, ["executor 3: out of memory"], "no")
     assert (found.wanted, found.running, found.pending, found.failed) == (4, 1, 1, 1)
     assert found.reasons == ("no", "scheduling: 0/1 nodes", "executor 3: out of memory")
 

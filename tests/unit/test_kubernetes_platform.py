@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import run
 
 import pytest
-from fakes.kube_api import LISTENS, KubeApi, Refusal, pending
+from fakes.kube_api import LISTENS, KubeApi, Refusal, conditions, exit_with, pending
 from support.local import until
-from support.platforms import PlayedKubernetes
+from support.platforms import INSTALLATION, PlayedKubernetes
 
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, State, Target
 from rucat_jupyter.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.lifecycle import Observation, Presence
 from rucat_jupyter.ports import Leftover, Platform
+from rucat_jupyter.service.clock import SystemClock
 
 TOKEN = Credential(token="canary-token")
+LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -71,9 +74,10 @@ def test_a_gateway_without_kubernetes_does_not_load_its_library(tmp_path: Path):
     code = """
 import asyncio, sys, pathlib
 import rucat_jupyter.service.wiring
+from rucat_jupyter.service.clock import SystemClock
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 async def main():
-    platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), env={})
+    platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), clock=SystemClock(), env={})
     await platform.open("0" * 16)
     assert list(await platform.leftovers()) == [] == list(platform.sites())
     await platform.close()
@@ -100,6 +104,22 @@ async def test_a_place_that_is_none_is_named(stage, platform, asked, field):
     with pytest.raises(InvalidRequest) as caught:
         await platform.site((await platform.pin(spec)).spec)
     assert [error["field"] for error in caught.value.details["errors"]] == [field]
+
+
+async def test_who_has_no_right_at_all_is_given_the_command_that_gives_them(stage, platform, api):
+    """Where the namespace itself may not be read, a create and its plan end with it; other refusals are no lack."""
+    spec = (await platform.pin(stage.spec())).spec
+    api.refuse = refuse("GET", "", Refusal(403, "Forbidden", 'namespaces "team-a" is forbidden: User "me" cannot get'))
+    for asked in (platform.site(spec), platform.outline(spec, "etl")):
+        with pytest.raises(PlatformError, match='User "me" cannot get') as caught:
+            await asked
+        assert caught.value.details["reason"] == "Forbidden"
+        assert caught.value.message.endswith(
+            "To give them: rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+        )
+    api.refuse = refuse("GET", "", Refusal(422, "Invalid", "what is that"))
+    with pytest.raises(PlatformError, match=r"what is that$"):
+        await platform.site(spec)
 
 
 async def test_a_refused_pod_takes_back_what_was_made(stage, platform, api):
@@ -206,6 +226,133 @@ async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
     assert await platform.endpoint(engine) is None
 
 
+class MovedClock(SystemClock):
+    """A clock that a test moves on."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 20)
+
+
+def pull_fails(pod):
+    """Play a node that cannot pull the driver's image."""
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such host"}}
+    pod["status"] = {"phase": "Pending", "conditions": conditions(PodScheduled="True")}
+    pod["status"]["containerStatuses"] = [{"name": "spark", "state": state}]
+
+
+async def test_a_failing_pull_is_given_up_after_its_grace(stage, api):
+    """A minute after the first failure that was seen, also where it is tried again between; another pod has its own."""
+    stage.clock = MovedClock()
+    platform = await stage.gateway()
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).message == "image pull: no such host"
+    stage.clock.ahead = timedelta(seconds=59)
+    assert (await look(platform, engine)).end is None
+
+    async def shows(message: str) -> bool:
+        return (await look(platform, engine)).message == message
+
+    await api.change("pods", engine.run_name, pending)
+    await until("it is tried again", lambda: shows("scheduling"), 5)
+    stage.clock.ahead = timedelta(seconds=61)
+    await api.change("pods", engine.run_name, pull_fails)
+    await until("it fails again", lambda: shows("image pull: no such host"), 5)
+    end = (await look(platform, engine)).end
+    assert end is not None
+    assert (end.reason, end.message) == (Reason.IMAGE_PULL, "the image cannot be pulled: no such host")
+    await api.change("pods", engine.run_name, lambda pod: pod["metadata"].update(uid="of-another"))
+
+    async def has_its_own() -> bool:
+        return (await look(platform, engine)).end is None
+
+    await until("the other pod has its own grace", has_its_own, 5)
+
+
+async def test_an_event_says_since_when_a_pull_fails(stage, platform, api):
+    """It may have failed for long when this gateway begins to look."""
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    about = {"kind": "Pod", "name": engine.run_name}
+    said = {"reason": "Failed", "message": 'Failed to pull image "a:b": no such host', "firstTimestamp": LONG_AGO}
+    await api.put("events", {"metadata": {"name": "e1"}, "involvedObject": about, **said})
+    await platform.start(engine, TOKEN)
+
+    async def is_given_up() -> bool:
+        return (await look(platform, engine)).end is not None
+
+    await until("it is given up", is_given_up, 5)
+
+
+async def test_the_end_of_a_grace_is_told(stage, api):
+    """The engine is rung for when time alone ends its start."""
+    platform = KubernetesPlatform(stage.folder / "data", clock=stage.clock, pull_grace_s=0.5, store="store", env={})
+    await platform.open(INSTALLATION)
+    stage.opened.append(platform)
+    api.play = pull_fails
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).end is None
+    rung = platform.changes()
+
+    async def is_rung_and_given_up() -> bool:
+        assert await anext(rung) == engine.id
+        return (await look(platform, engine)).end is not None
+
+    await until("it is given up", is_rung_and_given_up, 5)
+    await rung.aclose()
+
+
+async def test_what_is_remembered_is_bounded_and_never_what_is_there(stage, platform, api, monkeypatch):
+    """Events of runs that are no more push out one another, not an engine with its executors."""
+    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.sites.REMEMBERED", 2)
+    engine = await started(stage, platform)
+    pod = api.objects["pods", engine.run_name]
+    labels = {**pod["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
+    name = f"{engine.run_name}-exec-1"
+    await api.put("pods", {"metadata": {"name": name, "uid": "x", "labels": labels}, "status": {"phase": "Running"}})
+    for number in range(5):
+        about = {"kind": "Pod", "name": f"rucat-{number:016x}-1"}
+        await api.put("events", {"metadata": {"name": f"e{number}"}, "involvedObject": about, "message": "old"})
+    stuck = {"reason": "FailedScheduling", "message": "no room", "involvedObject": {"kind": "Pod", "name": name}}
+    await api.put("events", {"metadata": {"name": "last"}, **stuck})
+
+    async def is_counted() -> bool:
+        return (await look(platform, engine)).executors.running == 1
+
+    await until("the executor is counted", is_counted, 5)
+
+
+async def test_executors_are_told_with_what_became_of_them(stage, api):
+    """Refused by the API server, as the driver's log has it; then there; then failed, of which the reason stays."""
+    stage.clock = MovedClock()
+    platform = await stage.gateway()
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    pods = 'pods "e" is forbidden: exceeded quota: full'
+    await api.say(engine.run_name, f"KubernetesClientException: Message: {pods}. Received status: Status(code=403)")
+
+    async def shows(running: int, failed: int, *reasons: str) -> bool:
+        seen = (await look(platform, engine)).executors
+        return (seen.running, seen.failed, seen.reasons) == (running, failed, reasons)
+
+    await until("the refusal", lambda: shows(0, 0, "executor pods are forbidden: exceeded quota: full"), 5)
+    labels = {**api.objects["pods", engine.run_name]["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
+    names = [f"{engine.run_name}-exec-{number}" for number in (1, 2)]
+    for name in names:
+        metadata = {"name": name, "uid": name, "labels": {**labels, "spark-exec-id": name[-1]}}
+        await api.put("pods", {"metadata": metadata, "status": {"phase": "Running"}})
+    await until("both", lambda: shows(2, 0), 5)
+    await api.change("pods", names[0], exit_with(137, "OOMKilled"))
+    await api.drop("pods", names[0])
+    await until("the loss", lambda: shows(1, 1, "executor 1: out of memory (exit code 137)"), 5)
+
+
 async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(stage, platform, api):
     """Not before, for each try is a WebSocket through the API server; the engine is rung for then."""
     api.is_quick = False
@@ -245,9 +392,9 @@ async def test_a_driver_whose_log_says_nothing_is_dialled_all_the_same(stage, pl
 async def test_what_others_made_is_never_touched(stage, platform, api):
     """Of another installation, or of a copy of this store elsewhere."""
     engine = await started(stage, platform)
-    elsewhere = KubernetesPlatform(stage.folder / "data", store="a copy", env={})
+    elsewhere = KubernetesPlatform(stage.folder / "data", clock=SystemClock(), store="a copy", env={})
     await elsewhere.open("0123456789abcdef")
-    stranger = KubernetesPlatform(stage.folder / "data", store="store", env={})
+    stranger = KubernetesPlatform(stage.folder / "data", clock=SystemClock(), store="store", env={})
     await stranger.open("fedcba9876543210")
     for other in (elsewhere, stranger):
         assert list(await other.leftovers()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,6 @@ import pytest
 from fakes.rest import FakeGateway, make_view
 
 from rucat_jupyter.host import spark_confs
-from rucat_jupyter.host.jars import BadJar, read_members
 from rucat_jupyter.host.spark_confs import Setting
 from rucat_jupyter.notebook import client, known
 from rucat_jupyter.notebook.api import Api
@@ -128,29 +129,41 @@ def test_tab_waits_for_no_slow_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - begun < known.WAIT_S * 1.8
 
 
-def test_the_settings_are_sparks_own(tmp_path: Path) -> None:
-    """Read from the installed pyspark, with documentation and defaults; kept in a file for the next kernel."""
-    found = spark_confs.load(tmp_path / "cache")
-    assert len(found) > 500
+def test_the_settings_are_sparks_own() -> None:
+    """Those of the installed pyspark's release, with documentation and defaults."""
+    found = spark_confs.load()
+    assert len(found) > 800
     assert found["spark.sql.shuffle.partitions"].default == "200"
     assert "shuffling data for joins" in found["spark.sql.shuffle.partitions"].doc
     assert found["spark.driver.memory"].default == "1g"
     assert found["spark.sql.adaptive.enabled"].kind == "boolean"
-    assert found["spark.sql.ansi.enabled"].default is None  # computed: not guessed
+    assert found["spark.sql.ansi.enabled"].default == "true"
+    assert found["spark.sql.session.timeZone"].default is None  # of the machine: not guessed
     assert "spark.executor.instances" in found
-    begun = time.monotonic()
-    assert spark_confs.load(tmp_path / "cache") == found
-    assert time.monotonic() - begun < 0.1
 
 
-def test_a_broken_jar_or_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tab knows less then."""
-    jars = tmp_path / "spark" / "jars"
-    jars.mkdir(parents=True)
-    (jars / "spark-core_2.13-9.9.9.jar").write_bytes(b"no jar")
-    with pytest.raises(BadJar):
-        list(read_members(jars / "spark-core_2.13-9.9.9.jar", spark_confs.HOMES))
-    monkeypatch.setenv("SPARK_HOME", str(jars.parent))
-    assert spark_confs.load(tmp_path / "cache") == {}
-    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
-    assert spark_confs.load() == {}
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("4.2", "4.2"), ("4.10", "4.3"), ("5.0", "4.3"), ("4.0", "4.1"), (None, "4.3")],
+)
+def test_the_settings_of_another_release_are_those_of_the_nearest(version: str | None, expected: str) -> None:
+    """A newer Spark has those of the newest that is known, as has none; the package knows three releases."""
+    releases = {release for row in json.loads(spark_confs.DATA.read_bytes()) for release in row[-1]}
+    assert releases == {"4.1", "4.2", "4.3"}
+    assert spark_confs.nearest(version, releases) == expected
+
+
+@pytest.mark.parametrize("release", ["4.1", "4.3", None])
+def test_the_release_is_that_of_the_installed_pyspark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str | None
+) -> None:
+    """A client without jars is one, too; where there is none, the newest release is taken."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "pyspark", raising=False)
+    if release:
+        (tmp_path / "pyspark").mkdir()
+        (tmp_path / "pyspark" / "__init__.py").touch()
+        (tmp_path / "pyspark" / "version.py").write_text(f"__version__: str = {release + '.1'!r}\n")
+    rows = json.loads(spark_confs.DATA.read_bytes())
+    expected = [spark_confs.Setting(*row[:5]) for row in rows if (release or "4.3") in row[-1]]
+    assert list(spark_confs.load.__wrapped__().values()) == expected

@@ -14,8 +14,7 @@ from rucat_jupyter.errors import InvalidRequest
 from rucat_jupyter.notebook import client, saved
 from rucat_jupyter.notebook.plan import Plan
 from rucat_jupyter.notebook.profiles import Profiles
-from rucat_jupyter.notebook.saved import KEY, Saved, with_saved
-from rucat_jupyter.notebook.saved_profile import profile_toml, write_profile
+from rucat_jupyter.notebook.saved import KEY, Saved, profile_toml, with_saved, write_profile
 from rucat_jupyter.resolving import Layer
 from rucat_jupyter.resolving import Profiles as Known
 
@@ -67,7 +66,7 @@ def test_settings_that_cannot_be_read_say_what_to_do(notebook: Path, content: An
 
 
 def test_a_notebook_cannot_bring_another_machines_places(notebook: Path) -> None:
-    """Python, folder, secrets and addresses are not taken from a file that somebody sent."""
+    """Python, folder, secrets and addresses are not taken from a file that came from elsewhere."""
     places = {
         "local": {"python": "/evil"},
         "secret_env": {"A": "b"},
@@ -126,7 +125,13 @@ def test_a_profile_is_added_and_nothing_else_is_touched(tmp_path: Path) -> None:
     text = '# mine\n[profiles.big]  # the base\nplatform = "local"\nconf."spark.y" = "1"\n\n\n'
     file.write_text(text)
     file.chmod(0o640)
-    kept = Saved("etl", "big", None, {"conf": {"spark.x": 'a"\\\n\x7fü', "spark.y": None}, "java_options": ["-Xss8m"]})
+    volumes = [{"name": "a b", "emptyDir": {}}, {"name": "c", "secret": {"items": [{"key": "k", "mode": 256}]}}]
+    spec = {
+        "conf": {"spark.x": 'a"\\\n\x7fü'},
+        "java_options": ["-Xss8m"],
+        "kubernetes": {"volumes": volumes, "labels": {"a.b/c": ""}},
+    }
+    kept = Saved("etl", "big", None, {**spec, "conf": {**spec["conf"], "spark.y": None}})  # type: ignore[dict-item]
     assert write_profile(kept, "my etl", file) == file
     assert file.read_text().startswith(text.rstrip())
     assert file.stat().st_mode & 0o777 == 0o640
@@ -134,7 +139,6 @@ def test_a_profile_is_added_and_nothing_else_is_touched(tmp_path: Path) -> None:
 
     profiles = Known([Layer("f", tomllib.loads(file.read_text()))])
     assert profiles.errors == []
-    spec = {"conf": {"spark.x": 'a"\\\n\x7fü'}, "java_options": ["-Xss8m"]}
     assert (profiles.get("my etl").chain, profiles.get("my etl").spec) == (["big", "my etl"], spec)
     assert [path.name for path in tmp_path.iterdir()] == ["rucat.toml"]
 

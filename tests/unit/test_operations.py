@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pyspark.sql.connect.proto as pb
@@ -14,7 +15,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rucat_jupyter.adapters import operations
-from rucat_jupyter.adapters import operations_wire as wire
 from rucat_jupyter.adapters.operations import ConnectOperations
 from rucat_jupyter.adapters.operations_text import LONGEST, words_of
 from rucat_jupyter.errors import EngineUnavailable, NotPossible
@@ -187,37 +187,29 @@ async def test_a_wrong_token_is_an_error() -> None:
         assert "a wrong secret" not in caught.value.message
 
 
-# --- the wire -----------------------------------------------------------------------------------------------
+# --- what Spark answers -------------------------------------------------------------------------------------
 
 
-@given(texts, texts, texts)
-def test_the_requests_are_what_pyspark_would_send(user: str, session: str, operation: str) -> None:
-    """Whatever the ids are."""
-    interrupt = pb.InterruptRequest.FromString(wire.interrupt_request(user, session, operation))
-    assert (interrupt.user_context.user_id, interrupt.session_id) == (user, session)
-    assert (interrupt.operation_id, interrupt.interrupt_type) == (operation, 3)
-    status = pb.GetStatusRequest.FromString(wire.status_request(user, session))
-    assert (status.user_context.user_id, status.session_id) == (user, session)
-    assert status.HasField("operation_status")
+async def test_what_has_ended_is_not_told() -> None:
+    """Of all states that Spark knows, two are of an operation that runs."""
+    async with OperatedEngine(has_ui=False).serving() as engine:
+        for name, state in pb.GetStatusResponse.OperationStatus.OperationState.items():
+            engine.begin(later(ONE, name))
+            engine.states[name] = state
+        found = [(op.id, op.is_ending) for op in await read(engine, SESSION)]
+    assert found == [("OPERATION_STATE_RUNNING", False), ("OPERATION_STATE_TERMINATING", True)]
 
 
-@given(st.lists(st.tuples(texts.filter(bool), st.integers(0, 6))))
-def test_the_answers_are_read_as_pyspark_would(operations: list[tuple[str, int]]) -> None:
-    """Those that have not ended, and those that were interrupted."""
-    status = pb.GetStatusResponse(session_id="s", server_side_session_id="t")
-    for operation_id, state in operations:
-        status.operation_statuses.add(operation_id=operation_id, state=state)  # type: ignore[arg-type]
-    expected = [(found, state) for found, state in operations if state in (2, 3)]
-    assert wire.unfinished(status.SerializeToString()) == expected
-    answer = pb.InterruptResponse(session_id="s", interrupted_ids=[found for found, _ in operations])
-    assert wire.interrupted(answer.SerializeToString()) == [found for found, _ in operations]
-
-
-@pytest.mark.parametrize("junk", [b"\xff", b"\x1a\x05ab", b"\x0b", b"\x80" * 12])
-def test_what_is_no_message_is_an_error(junk: bytes) -> None:
-    """Cut off, an unknown wire type, a number without an end."""
-    with pytest.raises(ValueError, match=r"."):
-        wire.interrupted(junk)
+@pytest.mark.parametrize("junk", [b"\xff", b"\x1a\x05ab", b"\x0b", b"\x80" * 12, b"\x12\x01\xff\x1a\x03\n\x01\xff"])
+async def test_an_answer_that_is_no_message_is_an_error(junk: bytes) -> None:
+    """Cut off, an unknown wire type, a number without an end, an id that is no text; what the UI lists then counts."""
+    async with OperatedEngine(junk=junk).serving() as engine:
+        engine.begin(ONE)
+        with pytest.raises(EngineUnavailable, match="not answer as Spark Connect does"):
+            await read(replace(engine, has_ui=False), SESSION)
+        assert [op.id for op in await read(engine)] == [ONE.id]
+        with pytest.raises(EngineUnavailable, match="not answer as Spark Connect does"):
+            await cancel(engine, ONE.id)
 
 
 # --- words --------------------------------------------------------------------------------------------------

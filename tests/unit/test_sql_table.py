@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from decimal import Decimal
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from rucat_jupyter.notebook.flags import BadUsage
+from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
 from rucat_jupyter.notebook.sql import values as sql_values
 from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
@@ -150,3 +153,61 @@ def test_a_struct_with_two_fields_of_one_name_is_refused_in_words() -> None:
     for convert in (lambda: sql_convert.to_pandas(table, schema), lambda: sql_convert.to_polars(table)):
         with pytest.raises(BadUsage, match="s has a struct with two fields 'id': name them apart"):
             convert()
+
+
+@pytest.mark.parametrize(
+    ("arrow", "values", "pandas"),
+    [
+        ("bool", [True, None], "boolean"),
+        ("int8", [1, None], "Int8"),
+        ("int64", [2**63 - 1, None], "Int64"),
+        ("int64", [2**63 - 1, 0], "int64"),
+        ("float", [1.5, None], "float32"),
+        ("double", [1.5, float("nan")], "float64"),
+        ("double", [float("nan"), None], "Float64"),
+    ],
+)
+def test_nulls_change_no_other_value(arrow: str, values: list[Any], pandas: str) -> None:
+    """Integers and booleans stay what they are; NaN and null stay two things."""
+    schema = T.StructType().add("v", "string")
+    found = sql_convert.to_pandas(pa.table({"v": pa.array(values, arrow)}), schema)["v"]
+    assert str(found.dtype) == pandas
+    assert str(found[0]) == str(values[0])
+    assert list(found.isna()) == [False, values[1] is None or pandas == "float64"]
+
+
+DAY = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+DRAWN = pa.table(
+    {
+        "t": pa.array([DAY, None, DAY], pa.timestamp("us", "UTC")),
+        "k": ["a$b$", None, "c"],
+        "v": pa.array([Decimal("1.5"), None, Decimal(2)], pa.decimal128(5, 2)),
+        "w": [2**53 + 1, 1, None],
+    }
+)
+DRAWN_SCHEMA = T.StructType().add("t", "timestamp").add("k", "string").add("v", "decimal(5,2)").add("w", "long")
+
+
+@pytest.mark.parametrize("rows", [3, 0])
+@pytest.mark.parametrize(
+    ("kind", "x", "y", "words"),
+    [
+        ("auto", None, None, "line chart of v, w by t"),
+        ("auto", "k", "w", "bar chart of w by k"),
+        ("auto", "v", None, "line chart of w by v"),
+        ("line", "k", "v,w", "line chart of v, w by k"),
+        ("bar", "t", None, "bar chart of v, w by t"),
+        ("scatter", None, None, "scatter chart of w by v"),
+        ("scatter", "t", "w", "scatter chart of w by t"),
+        ("hist", None, None, "hist chart of v, w"),
+    ],
+)
+def test_a_chart_takes_what_fits_and_draws_nulls_too(
+    rows: int, kind: str, x: str | None, y: str | None, words: str
+) -> None:
+    """Times, texts and numbers by their types, also without a row; a null is a gap and no error."""
+    table = DRAWN.slice(0, rows)
+    made: Any = SimpleNamespace(columns=table.column_names, schema=DRAWN_SCHEMA, fetched=lambda: table)
+    picture = sql_chart.draw(made, kind, x, y)
+    assert picture.words == f"{words}, {rows} rows"
+    assert base64.b64decode(picture.png).startswith(b"\x89PNG")

@@ -49,6 +49,11 @@ class ApiFault(PlatformError):
         return self.status == 404
 
     @property
+    def is_forbidden(self) -> bool:
+        """403."""
+        return self.status == 403
+
+    @property
     def is_conflict(self) -> bool:
         """It exists already."""
         return self.status == 409 and self.reason == "AlreadyExists"

@@ -7,7 +7,6 @@ no event: only the driver's log has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from ...engine import EngineSpec
@@ -28,13 +27,12 @@ def wanted(spec: EngineSpec) -> int:
         return spec.executors.instances or 0
 
 
-def count(  # noqa: PLR0917 - what is known of one engine
+def count(
     spec: EngineSpec,
     pods: Iterable[Json],
     events: Mapping[str, Sequence[Json]],
     lost: Sequence[str],
     refused: str,
-    now: datetime,
 ) -> Executors:
     """``lost`` has a line for each that has failed so far; ``refused`` is why no more are made, or empty."""
     running = pending = 0
@@ -46,7 +44,7 @@ def count(  # noqa: PLR0917 - what is known of one engine
             running += 1
             continue
         pending += 1
-        waits = phase_of(pod, events.get(pod["metadata"]["name"], ()), None, now)
+        waits = phase_of(pod, events.get(pod["metadata"]["name"], ()))
         if waits.reason is not None or waits.message.startswith("sandbox"):
             reasons.append(waits.message)
     if refused and running + pending < wanted(spec):

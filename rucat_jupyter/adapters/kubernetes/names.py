@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ...engine import Engine
@@ -44,6 +45,12 @@ def life(metadata: dict[str, Any]) -> tuple[str, int] | None:
     found = metadata.get("labels") or {}
     engine_id, run = found.get(ENGINE), str(found.get(RUN))
     return (engine_id, int(run)) if engine_id and run.isascii() and run.isdigit() else None
+
+
+def run_of(pod_name: str) -> str:
+    """The run name that the name of a driver's or an executor's pod begins with; empty where there is none."""
+    found = re.match(r"rucat-[0-9a-f]+-\d+(?![^-])", pod_name)
+    return found[0] if found else ""
 
 
 def selector(installation: str, component: str = "") -> str:

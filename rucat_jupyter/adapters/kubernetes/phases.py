@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from ...engine import Reason
@@ -17,7 +17,7 @@ from ...lifecycle import End
 
 Json = dict[str, Any]
 
-PULL_GRACE = timedelta(seconds=60)
+PULL_GRACE_S = 60.0
 """How long a failing image pull is left to try again (a registry that is restarted, a limit of pulls)."""
 LONGEST = 500
 
@@ -36,22 +36,19 @@ _FAILED_TO = re.compile(r'^Failed to pull image "[^"]*": ')
 class Phase:
     """What a pod waits for; ``reason`` is what a failure for want of time is called; ``end`` where it cannot come up.
 
-    ``until`` is when ``end`` may come by time alone.
+    ``gives_up`` is the end of what fails and is tried again, when it has failed for too long; ``since`` is the first
+    failure that the events tell of.
     """
 
     message: str = ""
     reason: Reason | None = None
     end: End | None = None
-    until: datetime | None = None
+    gives_up: End | None = None
+    since: datetime | None = None
 
 
-def phase_of(  # noqa: PLR0911 - first match
-    pod: Json, events: Sequence[Json], failing_since: datetime | None, now: datetime
-) -> Phase:
-    """What a pod that has not ended waits for; ``events`` are its own, oldest first.
-
-    ``failing_since`` is since when its image is known not to be pulled, beside what the events say.
-    """
+def phase_of(pod: Json, events: Sequence[Json]) -> Phase:  # noqa: PLR0911 - first match
+    """What a pod that has not ended waits for; ``events`` are its own, oldest first."""
     status = pod.get("status") or {}
     waiting = next((w for w in _waiting(status)), None)
     if waiting is None and (status.get("phase") == "Running" or is_ready(pod)):
@@ -65,17 +62,12 @@ def phase_of(  # noqa: PLR0911 - first match
             text = f"image pull: {word}: {said}"
             return Phase(text, Reason.IMAGE_PULL, End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}"))
         if word in _PULL:
-            return _pulling(word, said, events, failing_since, now)
+            return _pulling(word, said, events)
         if word in _CONFIG:
             return Phase(f"configuration: {said or word}", Reason.MOUNT_FAILED)
         if word in _CREATE:
             return Phase(f"container: {word}: {said}", Reason.CRASH_ON_START)
     return _creating(events)
-
-
-def pull_fails(pod: Json) -> bool:
-    """Whether its image cannot be pulled now."""
-    return any(waiting.get("reason") in _PULL for waiting in _waiting(pod.get("status") or {}))
 
 
 def condition(pod: Json, kind: str) -> Json | None:
@@ -124,17 +116,16 @@ def _unscheduled(pod: Json, scheduled: Json | None, events: Sequence[Json]) -> P
     return Phase(f"scheduling: {_short(said)}", Reason.MOUNT_FAILED if is_volume else Reason.UNSCHEDULABLE)
 
 
-def _pulling(word: str, said: str, events: Sequence[Json], failing_since: datetime | None, now: datetime) -> Phase:
+def _pulling(word: str, said: str, events: Sequence[Json]) -> Phase:
     failed = [event for event in events if event.get("reason") == "Failed" and "pull" in event.get("message", "")]
     told = next((event["message"] for event in reversed(failed)), "")
     if word == "ImagePullBackOff" and told:  # "Back-off pulling image": why is in the event alone
         said = _short(told)
     said = _FAILED_TO.sub("", said)  # kubelets say it in one state and leave it out in the next
     times = [time_of(event.get("firstTimestamp") or event.get("eventTime")) for event in failed]
-    since = min([at for at in (*times, failing_since) if at], default=now)
-    until = since + PULL_GRACE
-    end = End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}") if now >= until else None
-    return Phase(f"image pull: {said or word}", Reason.IMAGE_PULL, end, None if end else until)
+    end = End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}")
+    since = min((at for at in times if at), default=None)
+    return Phase(f"image pull: {said or word}", Reason.IMAGE_PULL, gives_up=end, since=since)
 
 
 def _creating(events: Sequence[Json]) -> Phase:

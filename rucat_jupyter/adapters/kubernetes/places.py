@@ -13,11 +13,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ...engine import Engine, EngineSpec
 from ...errors import InvalidRequest, PlatformError, PlatformUnavailable
-from . import access
+from ...ports import Clock
+from . import access, reviews
 from .access import IN_CLUSTER, Way
 from .api import Api, ApiFault
 from .sites import Site, namespace_uid
@@ -29,17 +31,20 @@ UID_S = 30.0
 
 
 class Places:
-    """All sites that this gateway serves. ``ring`` hears of engines that may have changed."""
+    """All sites that this gateway serves. ``ring``, ``clock`` and ``pull_grace_s`` are for each :class:`Site`."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], ring: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], ring: Callable[[str], None], clock: Clock, pull_grace_s: float
+    ) -> None:
         self._file = folder / "places.json"
         self._temp = folder / "keys"
-        self._env, self._ring = env, ring
+        self._env, self._clock = env, clock
+        self._for_sites = (ring, clock, pull_grace_s)
         self._installation = ""
         self._ways: dict[str, list[Way]] = {}  # by UID: as the records say, not yet tried or good
         self._wrong: set[tuple[str, Way]] = set()
         self._sites: dict[str, Site] = {}
-        self._uids: dict[Way, tuple[float, str]] = {}
+        self._uids: dict[Way, tuple[datetime, str]] = {}
         self._reading: dict[Way, asyncio.Lock] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -96,7 +101,7 @@ class Places:
                 return self._sites[uid]
             problem = PlatformUnavailable(f"this gateway knows no way to namespace {uid}")
             for way in self._candidates(uid):
-                site = Site(uid, way, self._temp, self._installation, self._ring)
+                site = Site(uid, way, self._temp, self._installation, *self._for_sites)
                 try:
                     if await self._is_it(site):
                         self._sites[uid] = site
@@ -118,8 +123,8 @@ class Places:
     # --- private --------------------------------------------------------------------------------------------
 
     def _recent_uid(self, way: Way) -> str:
-        read_at, uid = self._uids.get(way, (float("-inf"), ""))
-        return uid if asyncio.get_running_loop().time() - read_at < UID_S else ""
+        read_at, uid = self._uids.get(way, (None, ""))
+        return uid if read_at and self._clock.now() - read_at < timedelta(seconds=UID_S) else ""
 
     async def _read_uid(self, way: Way) -> str:
         known = self._site_at(way)
@@ -129,11 +134,12 @@ class Places:
         except ApiFault as exc:
             if exc.is_missing:
                 raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
-            raise PlatformError(f"cannot read {way}: {exc.message}", reason="Forbidden") from None
+            fix = f". Rights are missing there. To give them: {reviews.remedy(way)}" if exc.is_forbidden else ""
+            raise PlatformError(f"cannot read {way}: {exc.message}{fix}", reason="Forbidden") from None
         finally:
             if known is None:
                 await api.close()
-        self._uids[way] = asyncio.get_running_loop().time(), uid
+        self._uids[way] = self._clock.now(), uid
         self._add(uid, way)
         await self.site(uid)
         return uid

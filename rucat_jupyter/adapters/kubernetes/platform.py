@@ -15,12 +15,13 @@ from typing import TypeVar
 from ...engine import Credential, Engine, EngineSpec, Target
 from ...errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...lifecycle import Observation, Presence
-from ...ports import Blueprint, Endpoint, Leftover, Pinned, Problem, Symptom
+from ...ports import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
 from . import examining, logs, manifests, names, planning, specs
 from .api import ApiFault
 from .ends import has_ended
 from .lives import Lives
 from .logs import Archive
+from .phases import PULL_GRACE_S
 from .places import Places
 from .policy import PodRules
 from .sites import Site
@@ -44,12 +45,16 @@ class KubernetesPlatform:
     ----------
     data_dir
         The gateway's data directory: what is kept of ended lives, and known of sites, is in its ``kubernetes`` folder.
+    clock
+        The time of this process.
     engines
         The engines of the store: their sites are served again after a restart.
     store
         What tells this store from a copy of it elsewhere; an annotation of every object.
     lifetime_s
         ``max_lifetime_s`` of engines whose spec names none; 0 for no end.
+    pull_grace_s
+        Seconds that a driver's image may fail to be pulled until the start is given up.
     rules
         What an administrator's limits say of pods, now.
     env
@@ -62,9 +67,11 @@ class KubernetesPlatform:
         self,
         data_dir: Path,
         *,
+        clock: Clock,
         engines: Callable[[], Awaitable[Sequence[Engine]]] = no_engines,
         store: str = "",
         lifetime_s: float = manifests.DEFAULT_LIFETIME_S,
+        pull_grace_s: float = PULL_GRACE_S,
         rules: Callable[[], PodRules] = PodRules,
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -72,7 +79,7 @@ class KubernetesPlatform:
         self._engines, self._store, self._lifetime_s, self._rules = engines, store, lifetime_s, rules
         self._folder = folder
         self._archive = Archive(folder / "runs")
-        self._places = Places(folder, os.environ if env is None else env, self._ring)
+        self._places = Places(folder, os.environ if env is None else env, self._ring, clock, pull_grace_s)
         self._lives = Lives(self._archive, self._context)
         self._installation = ""
         self._listeners: set[asyncio.Queue[str | None]] = set()

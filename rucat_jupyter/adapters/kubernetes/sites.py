@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ...deadline import within
 from ...engine import Engine, State
 from ...lifecycle import Executors
-from ...ports import Endpoint
+from ...ports import Clock, Endpoint
 from . import executors, names
 from .access import Way
 from .api import Api, ApiFault, path
 from .ends import has_ended, refusal_in
 from .names import selector
-from .phases import Phase, is_ready, phase_of, pull_fails
+from .phases import Phase, is_ready, phase_of
+from .run_records import RunRecord
 from .sizes import is_dynamic
 from .watch import Mirror
 
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 REMEMBERED = 2000
-"""Pods that have gone, and events, of which the last state is kept."""
-REMEMBERED_OF_ONE = 200
+"""Runs of which a record is kept after their pods have gone."""
 TELLING = {"ALL", "TRACE", "DEBUG", "INFO"}
 """Levels of ``spark.log.level`` at which Spark logs that its service listens."""
 LOOK_INTO_LOG_S = 8.0
@@ -36,32 +37,33 @@ LOOK_AGAIN_S = 2.0
 
 
 class Site:
-    """A namespace, its API, and the copy of what is ours in it. ``ring`` hears of engines that may have changed."""
+    """A namespace, its API, and the copy of what is ours in it.
 
-    def __init__(self, uid: str, way: Way, temp: Path, installation: str, ring: Callable[[str], None]) -> None:
+    ``ring`` hears of engines that may have changed; a pull of the driver's image may fail for ``pull_grace_s``.
+    """
+
+    def __init__(  # noqa: PLR0917 - made in one place
+        self,
+        uid: str,
+        way: Way,
+        temp: Path,
+        installation: str,
+        ring: Callable[[str], None],
+        clock: Clock,
+        pull_grace_s: float,
+    ) -> None:
         self.uid, self.way, self.api = uid, way, Api(way, temp)
-        self._ring = ring
+        self._ring, self._clock, self._pull_grace = ring, clock, timedelta(seconds=pull_grace_s)
         at: dict[str, object] = {"labelSelector": selector(installation)}
         self.pods = Mirror(self.api, path("pods", way.namespace), at, self._pod_changed, trim=_trim_pod)
         kind: dict[str, object] = {"fieldSelector": "involvedObject.kind=Pod"}
         self._events = Mirror(self.api, path("events", way.namespace), kind, self._event_changed, trim=_trim_event)
-        self._executors: dict[str, set[str]] = {}  # by run name
-        self._told: dict[str, list[Json]] = {}  # events by pod
-        self._last: dict[str, Json] = {}  # final states of drivers' pods, by name
-        self._ended: dict[str, dict[str, Json]] = {}  # last states of executors, by run name and pod
-        self._failing: dict[str, datetime] = {}  # since when a pod's image cannot be pulled, by the pod's uid
-        self._refused: dict[str, str] = {}  # why the API server refuses executors, by run name
-        self._asked: dict[str, float] = {}  # when the driver's log was last looked into, by run name
-        self._listens: dict[str, bool] = {}  # whether a starting driver can be dialled, by run name
+        self._runs: dict[str, RunRecord] = {}  # by run name
         self._forwards: Forwards | None = None
-        self._leaving: dict[str, asyncio.Event] = {}  # set when a pod's end is told
-        self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Stop following; what is in the cluster stays."""
-        for alarm in self._alarms.values():
-            alarm.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,18 +109,18 @@ class Site:
         """Whether a starting driver is worth a try: from when its log says that it listens; the engine is rung for."""
         if engine.spec.conf.get("spark.log.level", "INFO").upper() not in TELLING:
             return True
-        if engine.run_name not in self._listens:
-            self._listens[engine.run_name] = False
-            _bound(self._listens)
-            self._begin(self._await_listening(engine.id, engine.run_name))
-        return self._listens.get(engine.run_name, True)
+        run = self._run(engine.run_name)
+        if run.listens is None:
+            run.listens = False
+            self._begin(self._await_listening(engine, run))
+        return run.listens
 
-    async def _await_listening(self, engine_id: str, run: str) -> None:
+    async def _await_listening(self, engine: Engine, run: RunRecord) -> None:
         from .logs import until_it_listens
 
-        await until_it_listens(self.api, self.way.namespace, run)
-        self._listens[run] = True
-        self._ring(engine_id)
+        await until_it_listens(self.api, self.way.namespace, engine.run_name)
+        run.listens = True
+        self._ring(engine.id)
 
     def blocked(self, engine_id: str) -> str:
         """What stands between this gateway and an engine's pod, as far as it is known; else empty."""
@@ -137,71 +139,67 @@ class Site:
 
     async def gone(self, name: str, uid: str, limit_s: float) -> bool:
         """Wait until that very pod is gone, by a direct read; False when it has not gone in time."""
-        end = asyncio.get_running_loop().time() + limit_s
-        while asyncio.get_running_loop().time() < end:
-            told = self._leaving.setdefault(name, asyncio.Event())
+        end = self._clock.now() + timedelta(seconds=limit_s)
+        while self._clock.now() < end:
+            gone = self._run(name).gone
             pod = await self.pod(name)
             if pod is None or pod["metadata"]["uid"] != uid:
-                self._leaving.pop(name, None)
                 return True
             try:
-                await within(LOOK_AGAIN_S, told.wait())
+                await within(LOOK_AGAIN_S, gone.wait())
             except asyncio.TimeoutError:
                 continue
         return False
 
     def last_seen(self, name: str) -> Json | None:
         """The final state of a driver's pod that has gone while this gateway looked."""
-        return self._last.get(name)
+        return self._run(name).last
 
     def phase(self, pod: Json, engine_id: str) -> Phase:
         """What a driver's pod waits for; the engine is rung for when time alone changes that."""
-        uid = pod["metadata"].get("uid", "")
-        now = datetime.now(timezone.utc)
-        if pull_fails(pod):
-            self._failing.setdefault(uid, now)
-        phase = phase_of(pod, self._told.get(pod["metadata"]["name"], ()), self._failing.get(uid), now)
-        if phase.until is not None:
-            self._ring_at((phase.until - now).total_seconds() + 0.1, engine_id)
-        return phase
+        name = pod["metadata"]["name"]
+        run = self._run(name)
+        phase = phase_of(pod, run.events.get(name, ()))
+        if phase.gives_up is None:
+            return phase
+        now = self._clock.now()
+        run.failing_since = min(at for at in (run.failing_since, phase.since, now) if at)
+        left = run.failing_since + self._pull_grace - now
+        if left > timedelta():
+            self._ring_after(left.total_seconds(), engine_id, run)
+            return phase
+        return replace(phase, end=phase.gives_up)
 
     # --- executors --------------------------------------------------------------------------------------------
 
     def count(self, engine: Engine) -> Executors:
         """The executors of the engine's present life, by the copy."""
-        run = engine.run_name
-        pods = [self.pods.items[name] for name in sorted(self._executors.get(run, ())) if name in self.pods.items]
+        run = self._run(engine.run_name)
+        pods = [pod for _, pod in sorted(run.executors.items())]
         may_go = is_dynamic(engine.spec)
-        losses = (executors.loss(pod, may_go=may_go) for pod in self._ended.get(run, {}).values())
+        losses = (executors.loss(pod, may_go=may_go) for pod in run.lost.values())
         lost = [why for why in losses if why is not None]
-        found = executors.count(
-            engine.spec, pods, self._told, lost, self._refused.get(run, ""), datetime.now(timezone.utc)
-        )
-        if found.running + found.pending < found.wanted:
-            if engine.state is State.RUNNING:
-                self._ask_log(engine)
-        else:
-            self._refused.pop(run, None)
+        found = executors.count(engine.spec, pods, run.events, lost, run.refused)
+        if found.running + found.pending >= found.wanted:
+            run.refused = ""
+        elif engine.state is State.RUNNING:
+            self._search_log(engine, run)
         return found
 
-    def _ask_log(self, engine: Engine) -> None:
-        """Look into the driver's log for why executors are missing, now and then."""
-        now, run = asyncio.get_running_loop().time(), engine.run_name
-        if now - self._asked.get(run, float("-inf")) < LOOK_INTO_LOG_S:
-            return
-        self._asked[run] = now
-        self._begin(self._look_into_log(engine.id, run))
+    def _search_log(self, engine: Engine, run: RunRecord) -> None:
+        """Search the driver's log for why executors are missing, now and then."""
+        now = self._clock.now()
+        if run.log_read_at is None or now - run.log_read_at >= timedelta(seconds=LOOK_INTO_LOG_S):
+            run.log_read_at = now
+            self._begin(self._find_refusal(engine, run))
 
-    async def _look_into_log(self, engine_id: str, run: str) -> None:
+    async def _find_refusal(self, engine: Engine, run: RunRecord) -> None:
         from .logs import tail_of
 
-        await asyncio.sleep(2.0)  # Spark asks for executors a second after it has begun
-        text = await tail_of(self.api, self.way.namespace, run, 300)
-        refused = refusal_in(text or "")
-        if refused != self._refused.get(run, ""):
-            self._refused[run] = refused
-        self._ring_at(LOOK_INTO_LOG_S, engine_id)
-        self._ring(engine_id)
+        await self._clock.sleep(2.0)  # Spark asks for executors a second after it has begun
+        run.refused = refusal_in(await tail_of(self.api, self.way.namespace, engine.run_name, 300) or "")
+        self._ring_after(LOOK_INTO_LOG_S, engine.id, run)
+        self._ring(engine.id)
 
     # --- what is there ----------------------------------------------------------------------------------------
 
@@ -213,75 +211,67 @@ class Site:
 
     def executors(self, run: str) -> list[str]:
         """Names of the executors' pods of a life, by the copy."""
-        return [name for name in self._executors.get(run, ()) if name in self.pods.items]
+        return list(self._run(run).executors)
 
     def forget(self, run: str) -> None:
         """Forget a life that is over."""
-        self._last.pop(run, None)
-        self._told.pop(run, None)
-        self._ended.pop(run, None)
-        self._refused.pop(run, None)
-        self._asked.pop(run, None)
-        self._listens.pop(run, None)
-        self._executors.pop(run, None)
+        self._runs.pop(run, None)
 
     # --- private ----------------------------------------------------------------------------------------------
+
+    def _run(self, name: str) -> RunRecord:
+        """The record of a run; beyond a number the oldest goes that has no pod."""
+        if name not in self._runs:
+            if len(self._runs) >= REMEMBERED:
+                old = (run for run, it in self._runs.items() if run not in self.pods.items and not it.executors)
+                self._runs.pop(next(old, ""), None)
+            self._runs[name] = RunRecord()
+        return self._runs[name]
 
     def _pod_changed(self, old: Json | None, new: Json | None) -> None:
         pod = new or old
         if pod is None:
             return
         labels, name = pod["metadata"]["labels"], pod["metadata"]["name"]
-        engine_id, run = labels.get(names.ENGINE, ""), f"rucat-{labels.get(names.ENGINE)}-{labels.get(names.RUN)}"
+        engine_id = labels.get(names.ENGINE, "")
+        run = self._run(f"rucat-{engine_id}-{labels.get(names.RUN)}")
         if labels.get(names.COMPONENT) == names.EXECUTOR:
-            self._executor_changed(run, name, pod, is_gone=new is None)
+            run.executor_changed(name, pod, is_gone=new is None, has_ended=has_ended(pod))
         elif new is None:
-            self._last[name] = pod
-            self._leaving.pop(name, asyncio.Event()).set()
-            _bound(self._last)
+            run.driver_gone(pod)
+        elif old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
+            run.failing_since = None  # another pod of that name
         if new is None:
-            self._told.pop(name, None)
-            self._failing.pop(pod["metadata"].get("uid", ""), None)
+            run.events.pop(name, None)
         if engine_id:
             self._ring(engine_id)
-
-    def _executor_changed(self, run: str, name: str, pod: Json, *, is_gone: bool) -> None:
-        if is_gone:
-            self._executors.get(run, set()).discard(name)
-        else:
-            self._executors.setdefault(run, set()).add(name)
-        if is_gone or has_ended(pod):
-            self._ended.setdefault(run, {})[name] = pod
-            _bound(self._ended[run], REMEMBERED_OF_ONE)
-            _bound(self._ended)
 
     def _event_changed(self, old: Json | None, new: Json | None) -> None:
         if new is None:
             return
         name = (new.get("involvedObject") or {}).get("name", "")
-        pod = self.pods.items.get(name)
-        if pod is None and not name.startswith("rucat-"):
+        run = names.run_of(name)
+        if not run:
             return
-        told = [event for event in self._told.get(name, []) if event["metadata"]["name"] != new["metadata"]["name"]]
-        self._told[name] = sorted([*told, new], key=_event_time)[-20:]
-        _bound(self._told)
+        self._run(run).event_changed(name, new)
+        pod = self.pods.items.get(name)
         if pod is not None:
             self._ring(pod["metadata"]["labels"].get(names.ENGINE, ""))
 
-    def _begin(self, work: Coroutine[object, object, None]) -> None:
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    def _ring_at(self, seconds: float, engine_id: str) -> None:
-        alarm = self._alarms.pop(engine_id, None)
-        if alarm is not None:
-            alarm.cancel()
-        self._alarms[engine_id] = asyncio.get_running_loop().call_later(max(seconds, 0.1), self._alarm, engine_id)
+    def _ring_after(self, seconds: float, engine_id: str, run: RunRecord) -> None:
+        async def ring() -> None:
+            await self._clock.sleep(seconds + 0.1)
+            self._ring(engine_id)
 
-    def _alarm(self, engine_id: str) -> None:
-        self._alarms.pop(engine_id, None)
-        self._ring(engine_id)
+        if run.alarm is not None:
+            run.alarm.cancel()
+        run.alarm = self._begin(ring())
 
 
 def _forward() -> ModuleType:
@@ -313,16 +303,6 @@ def _trim_event(event: Json) -> Json:
     """Of an event what is looked at."""
     kept = ("involvedObject", "reason", "message", "firstTimestamp", "lastTimestamp", "eventTime", "type", "series")
     return {"metadata": {"name": event["metadata"]["name"]}, **{key: event.get(key) for key in kept}}
-
-
-def _event_time(event: Json) -> str:
-    series = event.get("series") or {}
-    return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
-
-
-def _bound(memory: dict[str, Any], most: int = REMEMBERED) -> None:
-    while len(memory) > most:
-        del memory[next(iter(memory))]
 
 
 async def namespace_uid(api: Api) -> str:

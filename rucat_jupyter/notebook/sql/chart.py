@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .. import text
 from ..flags import BadUsage
 from . import values as sql_values
-from .convert import to_pandas
 from .result import Picture, SqlResult
 
 if TYPE_CHECKING:
@@ -32,14 +31,12 @@ def must_have() -> None:
 def draw(result: SqlResult, kind: str, x: str | None, y: str | None) -> Picture:
     """Draw the rows that were fetched; raises BadUsage where the columns do not fit the chart.
 
-    ``auto`` is a line over times or numbers, bars over texts, a histogram of a single column of numbers.
+    ``auto`` is a line over times or numbers, bars over texts, a histogram of a single column of numbers. Of columns
+    with the same name the first is drawn.
     """
     from matplotlib.figure import Figure
 
-    frame = to_pandas(result.fetched(), result.schema)
-    frame.columns = frame.columns.astype(str)
-    data = frame.loc[:, ~frame.columns.duplicated()]
-    chosen = _Choice(data, kind, x, y.split(",") if y else [])
+    chosen = _Choice(result, kind, x, y.split(",") if y else [])
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     chosen.draw(axes)
@@ -54,117 +51,75 @@ def draw(result: SqlResult, kind: str, x: str | None, y: str | None) -> Picture:
 class _Choice:
     """Which chart of which columns."""
 
-    def __init__(self, data: pd.DataFrame, kind: str, x: str | None, y: list[str]) -> None:
-        from pandas.api import types
+    def __init__(self, result: SqlResult, kind: str, x: str | None, y: list[str]) -> None:
+        from pyspark.sql import types as T
 
-        self._numbers = [name for name in data.columns if _is_number(data[name])]
-        self._times = [name for name in data.columns if _is_time(data[name])]
-        self._data, self._is_numeric = data, types.is_numeric_dtype
+        columns = zip(result.columns, result.fetched().columns, [f.dataType for f in result.schema.fields], strict=True)
+        self._columns = {name: (values, spark) for name, values, spark in reversed([*columns])}
+        names = list(dict.fromkeys(result.columns))
         for name in [*([x] if x else []), *y]:
-            if name not in data.columns:
-                raise BadUsage(f"sql: --chart: there is no column {name!r}. Columns: {', '.join(data.columns)}")
-        self.kind = self._kind(x) if kind == "auto" else kind
-        self.x = None if self.kind == "hist" else x or self._best_x()
-        self.y = (y or [name for name in self._numbers if name != self.x])[
-            : 1 if self.kind == "scatter" else MOST_SERIES
-        ]
+            if name not in names:
+                raise BadUsage(f"sql: --chart: there is no column {name!r}. Columns: {', '.join(names)}")
+        moments = (T.DateType, T.TimestampType, T.TimestampNTZType)
+        times = [name for name in names if isinstance(self._columns[name][1], moments)]
+        self._numbers = [name for name in names if isinstance(self._columns[name][1], T.NumericType)]
+        texts = [name for name in names if name not in [*times, *self._numbers]]
+        order = self._numbers if kind == "scatter" else [*times, *texts, *self._numbers]
+        across = x or (order or names)[0]
+        if kind == "auto":
+            kind = "hist" if x is None and len(names) == 1 else "bar" if across in texts else "line"
+        self.kind, self.x, self._is_text = kind, None if kind == "hist" else across, kind == "bar" or across in texts
+        self.y = (y or [name for name in self._numbers if name != self.x])[: 1 if kind == "scatter" else MOST_SERIES]
         if wrong := [name for name in self.y if name not in self._numbers]:
             raise BadUsage(f"sql: --chart: {wrong[0]!r} has no numbers to draw")
         if not self.y:
-            raise BadUsage(f"sql: --chart {self.kind}: there is no column of numbers for y")
+            raise BadUsage(f"sql: --chart {kind}: there is no column of numbers for y")
         over = f" by {self.x}" if self.x else ""
-        self.words = f"{self.kind} chart of {', '.join(self.y)}{over}, {len(data):,} rows"
-
-    def _kind(self, x: str | None) -> str:
-        if x is None and len(self._data.columns) == 1:
-            return "hist"
-        return "line" if (x or self._best_x()) in [*self._times, *self._numbers] else "bar"
-
-    def _best_x(self) -> str:
-        texts = [name for name in self._data.columns if name not in [*self._numbers, *self._times]]
-        order = self._numbers if self.kind_is_scatter else [*self._times, *texts, *self._numbers]
-        return str((order or list(self._data.columns))[0])
-
-    @property
-    def kind_is_scatter(self) -> bool:
-        """Whether both axes want numbers."""
-        return getattr(self, "kind", "") == "scatter"
+        self.words = f"{kind} chart of {', '.join(self.y)}{over}, {result.fetched().num_rows:,} rows"
 
     def draw(self, axes: Any) -> None:
         """Draw the columns."""
-        if self.kind == "hist":
-            for name in self.y:
-                axes.hist(
-                    _floats(self._data[name]).dropna(), bins=BINS, label=name, alpha=0.7 if len(self.y) > 1 else 1
-                )
-            axes.set_xlabel(", ".join(map(_safe, self.y)))
-            axes.set_ylabel("rows")
-            return
-        getattr(self, f"_draw_{self.kind}")(axes)
-        axes.set_xlabel(_safe(str(self.x)))
-        axes.set_ylabel(", ".join(map(_safe, self.y)))
+        import pandas as pd
 
-    def _draw_bar(self, axes: Any) -> None:
-        data = self._data.head(MOST_BARS)
-        if len(self._data) > MOST_BARS:
-            axes.set_title(f"first {MOST_BARS} of {len(self._data):,} rows", fontsize="small")
+        data = pd.DataFrame({name: self._floats(name) for name in self.y}, self._across())
+        getattr(self, f"_draw_{self.kind}")(axes, data[data.index.notna()])  # matplotlib fails on a moment that is null
+        ys = ", ".join(map(_safe, self.y))
+        axes.set_xlabel(_safe(self.x) if self.x else ys)
+        axes.set_ylabel(ys if self.x else "rows")
+
+    def _floats(self, name: str) -> Any:
+        return self._columns[name][0].cast("float64", safe=False).to_numpy()
+
+    def _across(self) -> Any:
+        """The values of x, where there is one; as texts for bars, and where they are no numbers or times."""
+        if self.x is None:
+            return None
+        values, spark = self._columns[self.x]
+        if self._is_text:
+            return [_safe(text.plain(shown, LONGEST_NAME)) for shown in sql_values.column(values, spark)]
+        return self._floats(self.x) if self.x in self._numbers else values.to_pandas(date_as_object=False)
+
+    def _draw_hist(self, axes: Any, data: pd.DataFrame) -> None:
+        for name in data:
+            axes.hist(data[name].dropna(), bins=BINS, label=_safe(name), alpha=0.7 if len(self.y) > 1 else 1)
+
+    def _draw_bar(self, axes: Any, data: pd.DataFrame) -> None:
+        names = list(data.index[:MOST_BARS])
+        if len(data) > MOST_BARS:
+            axes.set_title(f"first {MOST_BARS} of {len(data):,} rows", fontsize="small")
         width = 0.8 / len(self.y)
-        places = range(len(data))
-        for number, name in enumerate(self.y):
+        for number, name in enumerate(data):
             shift = (number - (len(self.y) - 1) / 2) * width
-            axes.bar([at + shift for at in places], _floats(data[name]), width, label=_safe(name))
-        names = [_safe(_name(value)) for value in data[self.x]]
+            axes.bar([at + shift for at in range(len(names))], data[name].head(MOST_BARS), width, label=_safe(name))
         turn = {"rotation": 45, "ha": "right"} if sum(map(len, names)) > 60 else {}
-        axes.set_xticks(list(places), names, **turn)
+        axes.set_xticks(range(len(names)), names, **turn)
 
-    def _draw_line(self, axes: Any) -> None:
-        data = self._data.sort_values(self.x) if self.x in [*self._times, *self._numbers] else self._data
-        for name in self.y:
-            axes.plot(self._across(data), _floats(data[name]), label=_safe(name), marker="." if len(data) < 50 else "")
+    def _draw_line(self, axes: Any, data: pd.DataFrame) -> None:
+        data = data if self._is_text else data.sort_index()
+        axes.plot(data.index, data, label=list(map(_safe, data)), marker="." if len(data) < 50 else "")
 
-    def _draw_scatter(self, axes: Any) -> None:
-        axes.scatter(self._across(self._data), _floats(self._data[self.y[0]]), s=12, alpha=0.7)
-
-    def _across(self, data: pd.DataFrame) -> Any:
-        values = data[self.x]
-        if self.x in self._numbers:
-            return _floats(values)
-        return values if self.x in self._times else [_safe(_name(value)) for value in values]
-
-
-def _floats(values: pd.Series[Any]) -> pd.Series[float]:
-    import pandas as pd
-
-    return pd.to_numeric(values.astype("Float64") if values.dtype != object else values.astype(float)).astype(float)
-
-
-def _is_number(values: pd.Series[Any]) -> bool:
-    from decimal import Decimal
-
-    from pandas.api import types
-
-    if types.is_bool_dtype(values) or types.is_timedelta64_dtype(values):
-        return False
-    if types.is_numeric_dtype(values):
-        return True
-    found = values.dropna()
-    return len(found) > 0 and all(isinstance(value, Decimal) for value in found)
-
-
-def _is_time(values: pd.Series[Any]) -> bool:
-    import datetime as dt
-
-    from pandas.api import types
-
-    if types.is_datetime64_any_dtype(values):
-        return True
-    found = values.dropna()
-    return len(found) > 0 and all(isinstance(value, dt.date) for value in found)
-
-
-def _name(value: Any) -> str:
-    """A value below the axis."""
-    return text.plain(sql_values.shown(value, None), LONGEST_NAME)
+    def _draw_scatter(self, axes: Any, data: pd.DataFrame) -> None:
+        axes.scatter(data.index, data[self.y[0]], s=12, alpha=0.7)
 
 
 def _safe(words: str) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 KINDS = ("pandas", "polars", "arrow", "spark")
 MONTHS = "month_day_nano_interval"
+NULLABLE = {"bool": "boolean", "float": "Float32", "double": "Float64"} | {
+    f"int{n}": f"Int{n}" for n in (8, 16, 32, 64)
+}
 DAY_US = 86_400_000_000
 YEAR_1_US = -62_135_596_800_000_000
 """The first moment of Python's calendar, in microseconds from 1970."""
@@ -121,19 +124,12 @@ def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
 
 def _nullable(column: pa.ChunkedArray) -> Any:
     """The type of pandas that keeps nulls apart, where its usual one would change the values."""
-    import pandas as pd
-    import pyarrow as pa
     import pyarrow.compute as pc
+    from pandas.api.types import pandas_dtype
 
-    if not column.null_count:
-        return None
-    if pa.types.is_boolean(column.type):
-        return pd.BooleanDtype()
-    if pa.types.is_integer(column.type):
-        return getattr(pd, f"Int{column.type.bit_width}Dtype")()
-    if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
-        return getattr(pd, f"Float{column.type.bit_width}Dtype")()
-    return None
+    name = NULLABLE.get(str(column.type), "") if column.null_count else ""
+    is_usual = not name or (name.startswith("Float") and not pc.any(pc.is_nan(column)).as_py())
+    return None if is_usual else pandas_dtype(name)
 
 
 def _is_before_years(column: pa.ChunkedArray) -> bool:

@@ -116,46 +116,21 @@ def column(values: Any, kind: Any) -> list[str]:
 
     try:
         found = listed(values) if pa.types.is_nested(values.type) else values.to_pylist()
-    except (ValueError, OverflowError):
-        return [NULL if v is None else str(v) for v in _by_numpy(values)]
+    except (ValueError, OverflowError):  # before the year 1, after 9999
+        zone = " UTC" if getattr(values.type, "tz", None) else ""
+        return [NULL if v == "NaT" else v.replace("T", " ") + zone for v in map(str, values.to_numpy())]
     return [shown(value, kind) for value in found]
 
 
 def listed(values: Any) -> list[Any]:
     """The values of a nested column in Python's own types; its moments are texts where its calendar lacks one."""
+    import pyarrow as pa
+
+    def with_text(leaf: Any) -> Any:
+        return pa.string() if pa.types.is_timestamp(leaf) or pa.types.is_date(leaf) else leaf
+
     try:
         found: list[Any] = values.to_pylist()
     except OverflowError:
-        found = values.cast(_with_texts(values.type)).to_pylist()
+        found = values.cast(with_leaves(values.type, with_text)).to_pylist()
     return found
-
-
-def _with_texts(kind: Any) -> Any:
-    """The type with strings in place of moments and dates."""
-    import pyarrow as pa
-
-    def is_text(leaf: Any) -> bool:
-        return pa.types.is_temporal(leaf) and not pa.types.is_duration(leaf) and not pa.types.is_interval(leaf)
-
-    return with_leaves(kind, lambda leaf: pa.string() if is_text(leaf) else leaf)
-
-
-def _by_numpy(values: Any) -> list[Any]:
-    """Moments before the year 1 or after 9999; anything else out of range as its text."""
-    import pyarrow as pa
-
-    if not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
-        return [_text_of(value) for value in values]
-    unit = values.type.unit if pa.types.is_timestamp(values.type) else "D"
-    import numpy as np
-
-    whole = values.cast(pa.int64() if unit != "D" else pa.int32()).to_pylist()
-    zone = " UTC" if getattr(values.type, "tz", None) else ""
-    return [None if v is None else str(np.array(v, f"datetime64[{unit}]")).replace("T", " ") + zone for v in whole]
-
-
-def _text_of(value: Any) -> str | None:
-    try:
-        return str(value.as_py())
-    except (ValueError, OverflowError):
-        return str(value)

@@ -66,9 +66,8 @@ def _save(context: Context, asked: argparse.Namespace) -> Any:
     left = f"  Not saved, for they are secret: {', '.join(map(text.plain, found.secrets))}." if found.secrets else ""
     if asked.as_profile:
         from ..profiles import profiles, short_path
-        from ..saved_profile import write_profile
 
-        file = write_profile(found, asked.as_profile)
+        file = saved.write_profile(found, asked.as_profile)
         seen = asked.as_profile in profiles()
         lost = "" if seen else " The gateway does not read that file: it was started with another configuration."
         how = f"Use it: %rucat create --profile {text.quoted(asked.as_profile)}"
