@@ -61,7 +61,7 @@ class RucatExtension(ExtensionApp):
         """Stop following and close the connections; gateway and engines live on."""
         if self._forwarder is not None:
             await self._forwarder.followers.close()
-            self._forwarder.upstream.close()
+            await self._forwarder.upstream.close()
 
     def _server(self) -> Any:
         """The server that this is linked to; Any, for Jupyter's traits have no types."""

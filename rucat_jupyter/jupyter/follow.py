@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .. import launch
 from ..deadline import within
 from ..errors import GatewayUnavailable
-from .exchange import Broken, Collected, Request, Silent, connect, exchange
+from .upstream import Broken, Collected, Request, Silent, exchange, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -109,25 +109,21 @@ class Follower:
 
     async def _follow(self, address: launch.Address) -> None:
         """Follow one gateway until it ends or says no."""
-        try:
-            stream = await connect(address.socket)
-        except OSError:
-            return
         target = "/rucat/engines"
         try:
-            while True:
-                answer = Collected()
-                await exchange(stream, Request("GET", target, self._headers, read_s=WAIT_S + MARGIN_S), answer)
-                if answer.status != 200:
-                    logger.debug("cannot follow the gateway: %d %r", answer.status, answer.body[:200])
-                    return
-                listing = json.loads(answer.body)
-                target = f"/rucat/engines?since={quote(listing['token'])}&wait={WAIT_S}"
-                self._compare({engine["id"]: engine["revision"] for engine in listing["engines"]})
+            async with open_session(address.socket) as session:
+                while await exchange(session, self._request(target), answer := Collected()):
+                    if answer.status != 200:
+                        logger.debug("cannot follow the gateway: %d %r", answer.status, answer.body[:200])
+                        return
+                    listing = json.loads(answer.body)
+                    target = f"/rucat/engines?since={quote(listing['token'])}&wait={WAIT_S}"
+                    self._compare({engine["id"]: engine["revision"] for engine in listing["engines"]})
         except (Broken, Silent):
             logger.debug("the gateway has ended")
-        finally:
-            stream.close()
+
+    def _request(self, target: str) -> Request:
+        return Request("GET", target, self._headers, read_s=WAIT_S + MARGIN_S)
 
     def _compare(self, now: dict[str, int]) -> None:
         changed = [{"id": key, "revision": rev} for key, rev in now.items() if self._known.get(key) != rev]

@@ -15,6 +15,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
 
 from .. import launch
 from ..errors import (
@@ -27,9 +28,8 @@ from ..errors import (
     Unavailable,
     WrongMethod,
 )
-from .exchange import Broken, Request
 from .follow import OWNER_HEADER, Followers
-from .upstream import Upstream
+from .upstream import Broken, Request, Upstream
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class RucatHandler(APIHandler):
         )
         try:
             await self.forwarder.upstream.send(request, self)
-        except Broken:
+        except (Broken, StreamClosedError):
             self.detach().close()  # whoever reads must not take it for the whole
         else:
             self.finish(set_content_type=self._type)
@@ -149,11 +149,11 @@ class RucatHandler(APIHandler):
             elif name not in _NOT_RETURNED:
                 self.set_header(name, value)
 
-    def take(self, piece: bytes) -> Awaitable[None] | None:
+    async def take(self, piece: bytes) -> None:
         """Take a piece of the answer: a stream goes on at once, at the client's pace."""
-        if piece:
-            self.write(piece)
-        return None if self._has_length else self.flush()
+        self.write(piece)
+        if not self._has_length:
+            await self.flush()
 
     def _target(self) -> str:
         """Path and query for the gateway: what was sent, without what Jupyter and JupyterLab add for themselves."""

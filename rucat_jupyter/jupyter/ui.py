@@ -7,7 +7,6 @@ A browser's look at a page, which Jupyter authenticates as any call, leads to th
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -104,12 +103,12 @@ class TicketHandler(RucatHandler):
         self._open_to_page()
         self._needs_memory = status == 200 and bool(_FIRST_SCRIPT.search(self.request.path))
 
-    def take(self, piece: bytes) -> Awaitable[None] | None:
+    async def take(self, piece: bytes) -> None:
         """Take a piece of the page, the first one of Spark's first script with what it needs."""
-        if self._needs_memory and piece:
+        if self._needs_memory:
             self._needs_memory = False
             piece = _MEMORY + piece
-        return super().take(piece)
+        await super().take(piece)
 
     async def _show(self, word: str, page: str, engine_id: str) -> None:
         ticket = self.tickets.find(word, engine_id, _browser(self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -312,6 +313,31 @@ def test_a_client_that_leaves_ends_the_call(jupyter: Jupyter, gateway: FakeGatew
     jupyter.run(knock_and_leave())
 
 
+def test_a_client_that_leaves_a_stream_ends_the_call(
+    jupyter: Jupyter, gateway: FakeGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It leaves while more is written than it takes; that is no error."""
+
+    async def flood(send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            await asyncio.sleep(0)  # uvicorn takes what comes after the end without a pause
+
+    async def read_and_leave() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", jupyter.client.get_http_port())
+        path = f"{jupyter.base_url}rucat/engines/{ENGINE}/logs?follow=true"
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {jupyter.token['Authorization']}\r\n\r\n"
+        writer.write(head.encode())
+        await reader.readexactly(200_000)
+        writer.transport.abort()
+        await _until(lambda: gateway.gone)
+
+    gateway.stream = flood
+    jupyter.run(read_and_leave())
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def _until(look: Any) -> None:
     end = asyncio.get_running_loop().time() + 10
     while not look():
@@ -358,7 +384,7 @@ before = set(sys.modules)
 import rucat_jupyter
 rucat_jupyter._jupyter_server_extension_points()
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(new & {"httpx", "fastapi", "uvicorn", "surrealdb", "grpc", "pyspark", "kubernetes", "pydantic"}))
+print(sorted(new & {"aiohttp", "httpx", "fastapi", "uvicorn", "surrealdb", "grpc", "pyspark", "kubernetes", "pydantic"}))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"

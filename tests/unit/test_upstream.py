@@ -12,8 +12,7 @@ import pytest
 
 from rucat_jupyter import launch
 from rucat_jupyter.errors import GatewayUnavailable
-from rucat_jupyter.jupyter.exchange import Broken, Collected, Request
-from rucat_jupyter.jupyter.upstream import Upstream
+from rucat_jupyter.jupyter.upstream import Broken, Collected, Request, Upstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSING = b'HTTP/1.1 503 X\r\nContent-Length: 31\r\n\r\n{"code": "gateway_unavailable"}'
@@ -88,7 +87,7 @@ async def upstream(*answers: Answer, wait_s: float = 10) -> AsyncIterator[tuple[
     try:
         yield calls, gateways
     finally:
-        calls.close()
+        await calls.close()
         await gateways.close()
 
 
@@ -118,12 +117,18 @@ async def test_a_gateway_that_never_stops_closing_comes_back_too() -> None:
 
 
 async def test_a_call_that_breaks_is_made_again_where_that_is_safe() -> None:
-    """GET yes; POST no, and the message has no query."""
-    async with upstream(says(b""), says(OK)) as (calls, _):
-        assert (await call(calls)).status == 200
+    """GET is, by the next gateway."""
     async with upstream(says(b""), says(OK)) as (calls, gateways):
-        with pytest.raises(GatewayUnavailable, match="POST /rucat/x: look whether") as caught:
-            await call(calls, "POST")
+        assert (await call(calls)).status == 200
+        assert gateways.heads == ["0 GET /rucat/x?token=CANARY", "1 GET /rucat/x?token=CANARY"]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_call_that_breaks_is_sent_once_where_another_could_do_it_twice(method: str) -> None:
+    """The caller has to look, and the message has no query."""
+    async with upstream(says(b""), says(OK)) as (calls, gateways):
+        with pytest.raises(GatewayUnavailable, match=f"{method} /rucat/x: look whether") as caught:
+            await call(calls, method)
         assert "CANARY" not in str(caught.value)
         assert len(gateways.heads) == 1
 
@@ -136,14 +141,15 @@ async def test_an_answer_that_breaks_is_never_whole(begun: bytes) -> None:
             await call(calls)
 
 
-async def test_a_gateway_that_is_gone_is_looked_for_again() -> None:
-    """Connection refused: nothing was taken, so a POST goes on."""
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_gateway_that_is_gone_is_looked_for_again(method: str) -> None:
+    """Its kept connection is closed, a new one refused: nothing was taken, so a POST goes on too."""
     async with upstream(says(OK), says(OK)) as (calls, gateways):
         await call(calls)
         gateways.servers[0].close()
         Path(gateways.folder.name, "0").unlink(missing_ok=True)
-        assert (await call(calls, "POST")).status == 200
-        assert gateways.heads[-1].startswith("1 POST")
+        assert (await call(calls, method)).status == 200
+        assert gateways.heads[1:] == [f"1 {method} /rucat/x?token=CANARY"]
 
 
 async def test_a_silent_gateway_is_given_up() -> None:
