@@ -138,7 +138,7 @@ def namespace(request: pytest.FixtureRequest) -> Namespace:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.all
 async def test_a_gateway_killed_at_any_step_is_made_good(
     played: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def attached(place: Place) -> Iterator[Kernel]:
         found.run(f"%rucat delete {ENGINE} --yes")
 
 
+@pytest.mark.all
 def test_a_session_that_was_idle_is_renewed_once(attached: Kernel) -> None:
     """One line; the next cell says nothing; the view is gone, and its error is Spark's own."""
     attached.run("spark.range(7).createOrReplaceTempView('v'); spark.conf.set('spark.sql.shuffle.partitions', '3')")
