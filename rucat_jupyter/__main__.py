@@ -32,8 +32,7 @@ def main() -> None:
 def _say_missing(module: str, arguments: list[str]) -> int:
     """Say that a package is missing; ``doctor`` works all the same, for that is what it is for."""
     if arguments[:1] != ["doctor"]:
-        fix = f"{sys.executable} -m pip install --force-reinstall rucat_jupyter"
-        sys.stderr.write(f"rucat: the package {module!r} is missing here. Look: rucat doctor   Mend: {fix}\n")
+        sys.stderr.write(f"rucat: the package {module!r} is missing here. What mends it: rucat doctor\n")
         return FAILED
     from .notebook.doctor import doctor
 

@@ -62,7 +62,7 @@ def data_dir() -> Path:
 def prepare(directory: Path) -> Path:
     """Make the directory, for this user alone, or raise GatewayUnavailable with what to do."""
     if sys.platform == "win32":
-        raise GatewayUnavailable("Rucat runs on Linux and macOS; on Windows use it inside WSL")
+        raise GatewayUnavailable("Rucat runs on Linux; on Windows use it inside WSL")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.stat()

@@ -1,17 +1,24 @@
-"""What a request for a notebook's session must look like."""
+"""What a request for a notebook's session must look like, and the key that a notebook's path has."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 
 from .errors import InvalidRequest
 
-SESSION_KEY = re.compile(r"[0-9a-f]{32}")
+KEY_LENGTH = 32  # of the 64 hex digits of SHA-256
+SESSION_KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 LONGEST_PATH = 4096
 _CONTROLS = re.compile(r"[\u0000-\u001f\u007f-\u009f\ud800-\udfff]")
 _PATH_RULE = f"must be the notebook's path: 1 to {LONGEST_PATH} characters without control characters"
 _KEY_RULE = "must be 32 hexadecimal digits: the first of the SHA-256 of the notebook's path"
+
+
+def key_of(path: str) -> str:
+    """The session key of a notebook's path."""
+    return hashlib.sha256(path.encode()).hexdigest()[:KEY_LENGTH]
 
 
 def check_key(key: str) -> None:
@@ -23,9 +30,12 @@ def check_key(key: str) -> None:
 def checked_session(key: str, path: object, session_id: object) -> tuple[str, str | None]:
     """Path and session id of a request, or InvalidRequest with every wrong one."""
     wrong: list[tuple[str, str]] = []
+    is_path = isinstance(path, str) and 1 <= len(path) <= LONGEST_PATH and not _CONTROLS.search(path)
     if not SESSION_KEY.fullmatch(key):
         wrong.append(("key", _KEY_RULE))
-    if not isinstance(path, str) or not 1 <= len(path) <= LONGEST_PATH or _CONTROLS.search(path):
+    elif is_path and key != (own := key_of(str(path))):
+        wrong.append(("key", f"{_KEY_RULE}, and of this path they are {own}"))
+    if not is_path:
         wrong.append(("path", _PATH_RULE))
     if session_id is not None and not _is_uuid(session_id):
         wrong.append(("session_id", "must be a UUID such as '8f0f7b3e-5b1c-4f7c-9d0a-2f6f0e6d1c11'"))

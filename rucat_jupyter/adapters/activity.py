@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 
 from ..ports import Activity, SessionId
 from .connect_wire import PROBE_USER
-from .plain_http import HttpAnswer, HttpError, get
+from .plain_http import HttpAnswer, HttpError, get, open_session
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
 """Finished is an end: of a client that was killed the operation is closed only 7 minutes later (Spark 4.3.0)."""
@@ -61,7 +61,8 @@ class ActivityReader:
     async def read(self, now: datetime) -> Activity | None:
         """Signs of use as of ``now``; None when the UI does not tell (switched off, too busy, not Spark's)."""
         try:
-            return await self._read(now)
+            async with open_session() as self._session:
+                return await self._read(now)
         except (HttpError, ValueError, KeyError, TypeError, IndexError):
             self._app = None
             return None
@@ -148,7 +149,7 @@ class ActivityReader:
 
     async def _find(self, path: str) -> HttpAnswer | None:
         """What is there, or None: a page that this release does not have is a 404, or a redirect to the first one."""
-        answer = await get(self._ui_url, path, _TIMEOUT_S)
+        answer = await get(self._ui_url, path, _TIMEOUT_S, self._session)
         return answer if answer.status == 200 else None
 
 

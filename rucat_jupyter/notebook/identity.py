@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
-import re
 import secrets
 import sys
 import unicodedata
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KEY_LENGTH = 32  # of the 64 hex digits of SHA-256 (design: REST, sessions)
-KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
+from ..sessions import LONGEST_PATH, key_of
+
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
 NAME_LENGTH = 63
 NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path into the user's namespace
@@ -24,15 +23,19 @@ NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path
 class Caller:
     """What this process is.
 
-    ``path`` is the notebook's (or a name for what there is instead), ``key`` the key of its session on an engine;
+    ``path`` is the notebook's (or a name for what there is instead), of which its session on an engine has its key;
     ``is_lasting`` says whether the same caller will have the same key again; ``is_batch`` that nobody looks on
     (a script, nbconvert, papermill), so its unnamed engines end with it.
     """
 
     path: str
-    key: str
     is_lasting: bool
     is_batch: bool
+
+    @property
+    def key(self) -> str:
+        """The key of its session on an engine."""
+        return key_of(self.path)
 
 
 def get_shell() -> Any:
@@ -53,26 +56,20 @@ def can_ask(shell: Any) -> bool:
     return shell is not None and sys.stdin is not None and sys.stdin.isatty()
 
 
-_random_key = secrets.token_hex(KEY_LENGTH // 2)
+_this_process = secrets.token_hex(4)  # tells what has no notebook's path from all else that runs in its folder
 
 
 def caller(session: str | None = None) -> Caller:
-    """Tell what this process is; ``session`` names a session, by its notebook's path or its key, too."""
+    """Tell what this process is; ``session`` names a session, another notebook's by its path."""
     shell = get_shell()
     path = notebook_path(shell)
     session = session or None
     is_batch = path is None and (shell is None or (in_kernel(shell) and not can_ask(shell)))
     if session is not None:
-        key = session if KEY.fullmatch(session) else key_of(session)
-        return Caller(_printable(session), key, is_lasting=True, is_batch=is_batch)
+        return Caller(_printable(session), is_lasting=True, is_batch=is_batch)
     if path is not None:
-        return Caller(_printable(path), key_of(path), is_lasting=True, is_batch=False)
-    return Caller(_printable(_what_runs(shell)), _random_key, is_lasting=False, is_batch=is_batch)
-
-
-def key_of(path: str) -> str:
-    """The session key of a notebook path: the first 32 hex digits of its SHA-256."""
-    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:KEY_LENGTH]
+        return Caller(_printable(path), is_lasting=True, is_batch=False)
+    return Caller(_printable(f"{_what_runs(shell)} · {_this_process}"), is_lasting=False, is_batch=is_batch)
 
 
 def notebook_path(shell: Any) -> str | None:
@@ -92,12 +89,12 @@ def notebook_path(shell: Any) -> str | None:
 
 def _kernel_name(shell: Any) -> str:
     """``kernel-<id>``, which a restart does not change: how Jupyter calls the kernel's connection file."""
-    return Path(str(getattr(shell.kernel.parent, "connection_file", ""))).stem or _random_key
+    return Path(str(getattr(shell.kernel.parent, "connection_file", ""))).stem or _this_process
 
 
 def _printable(path: str) -> str:
-    """The path as REST takes it: printable, and not too long."""
-    return "".join(c if c.isprintable() else "�" for c in path)[-4096:]
+    """The path as REST takes it: printable, not too long, and of two paths never the same."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)[-LONGEST_PATH:]
 
 
 def is_inherited(path: str) -> bool:

@@ -131,12 +131,11 @@ def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
     from .lifeline import Lifeline
 
     api, view = engine._api, engine.view
-    path = next((known["path"] for known in view["sessions"] if known["key"] == who.key), who.path)
-    body: dict[str, Any] = {"path": path}
+    body: dict[str, Any] = {"path": who.path}
     if is_new:  # its user stopped the session: the engine has no way back to that id
         body["session_id"] = str(uuid.uuid4())
     known = api.call("PUT", engine_path(engine.id, "sessions", who.key), json=body)
-    lifeline = Lifeline(api, view, who.key, path, open_channel)
+    lifeline = Lifeline(api, view, who.key, who.path, open_channel)
     spark = SparkSession(_channel_builder(lifeline, known, view))
     lifeline.bind(spark)
     cell_hooks.install()

@@ -12,6 +12,8 @@ import pytest
 from support.place import JupyterServer, Place, place_in, processes_with, wait_until
 from support.queries import CONF_CHECK, PLAIN_QUERY
 
+from rucat_jupyter.sessions import key_of
+
 pytestmark = pytest.mark.engine
 
 CANARY = "canary-5ecret-0123456789abcdef"
@@ -103,7 +105,8 @@ def test_secrets_are_where_they_belong_and_nowhere_else(place: Place, server: Ju
     told = place.run_python(ENV_CHECK, connection["remote"])
     assert told.stdout.split() == [listed_env, secret_conf], told.stderr
     assert place.run_python(PLAIN_QUERY, connection["remote"], "10").returncode == 0
-    server.http.put(f"rucat/engines/secret/sessions/{'a' * 32}", json={"path": "/n.ipynb"})
+    put = server.http.put(f"rucat/engines/secret/sessions/{key_of('/n.ipynb')}", json={"path": "/n.ipynb"})
+    assert put.status_code == 200
 
     secrets = [connection["token"], CANARY]
     paths = ["engines", "engines/secret", "engines/secret/logs", "engines/secret/history", "health", "profiles"]

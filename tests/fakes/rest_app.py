@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from rucat_jupyter.adapters.ui_pages import UiPages
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.service.app import make_app
+from rucat_jupyter.sessions import key_of
 
 ROUTES = [
     ("GET", "/rucat/engines"),
@@ -39,12 +40,14 @@ ROUTES = [
 """The URL table: what is promised, whatever the code says."""
 UI = "/rucat/engines/{id}/ui/{path}"
 """The one route that has a HEAD, too, and takes any parameters: they are the Spark UI's."""
+PATH = "/n.ipynb"
+"""Of a notebook, whose session's key is in the paths."""
 OPERATION = "00000000-0000-4000-8000-00000000000a"
 
 
 def fill(path: str, ref: str) -> str:
     """A path of the table for an engine, everything else of it there or in its usual form."""
-    return path.format(id=ref, key="a" * 32, op=OPERATION, path="jobs/")
+    return path.format(id=ref, key=key_of(PATH), op=OPERATION, path="jobs/")
 
 
 @dataclass

@@ -61,11 +61,14 @@ class FakeUi:
         assert task is not None
         self._tasks.add(task)
         try:
-            method, path, protocol = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0].split(" ")
-            assert (method, protocol) == ("GET", "HTTP/1.0")
-            self.asked.append(path)
-            writer.write(self._answer(path) if self.broken is None else self.broken)
-            await writer.drain()
+            while head := await _head(reader):
+                method, path, _ = head.splitlines()[0].split(" ")
+                assert method == "GET"
+                self.asked.append(path)
+                writer.write(self._answer(path) if self.broken is None else self.broken)
+                await writer.drain()
+                if self.broken is not None:
+                    return
         finally:
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
@@ -150,3 +153,11 @@ class FakeUi:
             for op in self.operations
         )
         return f"<html><h4>{len(self._counts())} session(s) are online</h4>{head}{sessions}{head}{operations}</html>"
+
+
+async def _head(reader: asyncio.StreamReader) -> str:
+    """Read the next call's head, nothing when the connection is closed."""
+    try:
+        return (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return ""

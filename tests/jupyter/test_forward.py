@@ -384,7 +384,8 @@ before = set(sys.modules)
 import rucat_jupyter
 rucat_jupyter._jupyter_server_extension_points()
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(new & {"aiohttp", "httpx", "fastapi", "uvicorn", "surrealdb", "grpc", "pyspark", "kubernetes", "pydantic"}))
+heavy = {"aiohttp", "httpx", "fastapi", "uvicorn", "surrealdb", "grpc", "pyspark", "kubernetes", "pydantic"}
+print(sorted(new & heavy))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
-from fakes.rest_app import ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
+from fakes.rest_app import PATH, ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
 from rucat_jupyter.engine import Status
 from rucat_jupyter.host import spark_confs
@@ -20,8 +20,9 @@ from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
 from rucat_jupyter.resolving import Layer, Profiles
 from rucat_jupyter.service.app import os_user
+from rucat_jupyter.sessions import key_of
 
-KEY = "0123456789abcdef" * 2
+KEY = key_of("/n.ipynb")
 SESSION = f"/rucat/engines/etl/sessions/{KEY}"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 ENGINE = [
@@ -365,7 +366,7 @@ async def test_sixteen_writers_see_no_error(office: Office, client: httpx.AsyncC
     await office.engine(Status.RUNNING)
     answers = await asyncio.gather(
         *(client.post(f"/rucat/engines/etl/{verb}") for verb in ("stop", "restart") * 4),
-        *(client.put(f"/rucat/engines/etl/sessions/{i:032x}", json={"path": "/n"}) for i in range(8)),
+        *(client.put(f"/rucat/engines/etl/sessions/{key_of(str(i))}", json={"path": str(i)}) for i in range(8)),
     )
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert len((await client.get("/rucat/engines/etl")).json()["sessions"]) == 8
@@ -428,7 +429,8 @@ async def test_sessions(office: Office, client: httpx.AsyncClient) -> None:
     [
         (KEY, {}, ["path"]),
         (KEY, {"path": 1, "session_id": "x"}, ["path", "session_id"]),
-        (KEY, {"path": "/n", "user_id": "bob"}, ["user_id"]),
+        (KEY, {"path": "/n.ipynb", "user_id": "bob"}, ["user_id"]),
+        (KEY, {"path": "/m.ipynb"}, ["key"]),
         ("nokey", {"path": "/n"}, ["key"]),
         (KEY.upper(), {"path": "/n"}, ["key"]),
     ],
@@ -536,7 +538,7 @@ async def test_without_its_store_every_route_is_503_or_needs_none(
     """In the error form, with Retry-After."""
     office.store.is_down = True
     path = fill(path, "etl")
-    body = {"path": "/n"} if method == "PUT" else {} if path == "/rucat/engines" else None
+    body = {"path": PATH} if method == "PUT" else {} if path == "/rucat/engines" else None
     answer = await client.request(method, path, json=body if method in ("PUT", "POST") else None)
     if path in ("/rucat/profiles", "/rucat/confs", "/rucat/health", "/rucat/openapi.json"):
         assert answer.status_code == 200
@@ -598,7 +600,7 @@ async def test_no_engine_of_mine_is_404_everywhere(
 ) -> None:
     """What is not there, what is no name, and what is someone else's."""
     engine = await office.engine(Status.RUNNING, "bobs", "bob")
-    body = {"path": "/n"} if method == "PUT" else None
+    body = {"path": PATH} if method == "PUT" else None
     for ref in (engine.id, "nobody", "f" * 16, "bobs", "%00", "%FF", "a%0A", "%F0%9F%98%80", "x" * 3000):
         answer = await client.request(method, fill(path, ref), json=body)
         assert error_of(answer) == (404, "not_found"), ref

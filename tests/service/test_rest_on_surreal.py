@@ -16,6 +16,7 @@ from fakes.rest_app import client_of, error_of
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.gateway import Gateway
 from rucat_jupyter.resolving import Profiles
+from rucat_jupyter.sessions import key_of
 
 SURREALQL = [
     "'; REMOVE TABLE engine; --",
@@ -86,7 +87,7 @@ async def test_sixteen_writers(client: httpx.AsyncClient) -> None:
     path = f"/rucat/engines/{engine['id']}"
     answers = await asyncio.gather(
         *(client.post(f"{path}/{verb}") for verb in ("stop", "restart") * 4),
-        *(client.put(f"{path}/sessions/{i:032x}", json={"path": "/n"}) for i in range(8)),
+        *(client.put(f"{path}/sessions/{key_of(str(i))}", json={"path": str(i)}) for i in range(8)),
     )
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert len((await client.get(path)).json()["sessions"]) == 8
@@ -126,7 +127,7 @@ async def test_no_address_is_surrealql(client: httpx.AsyncClient) -> None:
         assert [e["id"] for e in (await client.get("/rucat/engines", headers=owner)).json()["engines"]] == [made["id"]]
         inside = quote(text, safe="")
         assert (await client.get(f"/rucat/engines/{inside}")).status_code == 404
-        put = f"/rucat/engines/{made['id']}/sessions/{'a' * 32}"
+        put = f"/rucat/engines/{made['id']}/sessions/{key_of(text)}"
         assert (await client.put(put, json={"path": text}, headers=owner)).json()["path"] == text
         wrong = f"/rucat/engines/{made['id']}/sessions/{inside}"
         assert error_of(await client.put(wrong, json={"path": "/n"}, headers=owner))[0] in (400, 404)

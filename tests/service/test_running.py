@@ -19,8 +19,9 @@ from rucat_jupyter.engine import Engine, Status
 from rucat_jupyter.errors import EngineUnavailable
 from rucat_jupyter.ports import Endpoint, Operation
 from rucat_jupyter.service import ui as ui_routes
+from rucat_jupyter.sessions import key_of
 
-KEY = "a" * 32
+KEY = key_of("/home/me/a.ipynb")
 URL = "sc://127.0.0.1:15002"
 LIVE = (Status.RUNNING, Status.UNRESPONSIVE)
 FULL = Operation(

@@ -39,8 +39,9 @@ from rucat_jupyter.lifecycle import Outcome, status_of
 from rucat_jupyter.operations import Reached
 from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.resolving import Layer, Profiles
+from rucat_jupyter.sessions import key_of
 
-KEY = "0123456789abcdef" * 2
+KEY = key_of("/n.ipynb")
 
 
 @pytest.fixture
@@ -405,12 +406,12 @@ async def test_sixteen_writers_lose_nothing(office: Office) -> None:
     """Verbs and sessions from everywhere at once: no error, and every session is there."""
     engine = await office.engine(Status.RUNNING)
     verbs = [Verb.STOP, Verb.RESTART] * 4
-    keys = [f"{number:032x}" for number in range(8)]
+    paths = {key_of(path): path for path in (f"/{number}.ipynb" for number in range(8))}
     await asyncio.gather(
         *(office.gateway.ask(OWNER, "etl", verb) for verb in verbs),
-        *(office.gateway.put_session(OWNER, "etl", key, "/n.ipynb") for key in keys),
+        *(office.gateway.put_session(OWNER, "etl", key, path) for key, path in paths.items()),
     )
-    assert {session.key for session in await office.store.sessions([engine.id])} == set(keys)
+    assert {session.key for session in await office.store.sessions([engine.id])} == set(paths)
     revisions = [event.revision for event in await office.store.history(engine.id)]
     assert revisions == sorted(set(revisions))
 
@@ -589,18 +590,16 @@ async def test_a_notebook_keeps_its_session(office: Office) -> None:
     first = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
     assert (first.key, first.path, first.user_id) == (KEY, "/n.ipynb", OWNER)
     assert uuid.UUID(first.session_id).version == 4
-    other = await office.gateway.put_session(OWNER, "etl", "f" * 32, "/m.ipynb")
+    other = await office.gateway.put_session(OWNER, "etl", key_of("/m.ipynb"), "/m.ipynb")
     assert other.session_id != first.session_id
     revision = (await office.store.get(engine.id)).revision
     again = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
     assert again.session_id == first.session_id
     assert (await office.store.get(engine.id)).revision == revision
-    moved = await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb")
-    assert (moved.session_id, moved.path) == (first.session_id, "/moved.ipynb")
     new_id = str(uuid.uuid4())
-    replaced = await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb", new_id)
+    replaced = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb", new_id)
     assert replaced.session_id == new_id
-    assert (await office.gateway.put_session(OWNER, "etl", KEY, "/moved.ipynb", new_id)) == replaced
+    assert (await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb", new_id)) == replaced
 
 
 async def test_a_session_that_is_asked_for_twice_at_once_is_one(office: Office) -> None:
@@ -630,7 +629,8 @@ async def test_a_session_is_dropped_once_or_never(office: Office) -> None:
         (KEY, "a\nb", None, ["path"]),
         (KEY, "x" * 4097, None, ["path"]),
         (KEY, None, None, ["path"]),
-        (KEY, "/n", "{00000000-0000-4000-8000-000000000000}", ["session_id"]),
+        (KEY, "/n.ipynb", "{00000000-0000-4000-8000-000000000000}", ["session_id"]),
+        (KEY, "/m.ipynb", None, ["key"]),
     ],
 )
 async def test_wrong_sessions_are_refused(
@@ -641,6 +641,14 @@ async def test_wrong_sessions_are_refused(
     with pytest.raises(InvalidRequest) as caught:
         await office.gateway.put_session(OWNER, "etl", key, path, session_id)
     assert fields_of(caught.value) == wrong
+
+
+async def test_a_key_that_is_not_that_of_the_path_is_refused_with_the_right_one(office: Office) -> None:
+    """Else a notebook could take another's session, or write its path over."""
+    engine = await office.engine()
+    with pytest.raises(InvalidRequest, match=f"of this path they are {key_of('/m.ipynb')}"):
+        await office.gateway.put_session(OWNER, "etl", KEY, "/m.ipynb")
+    assert await office.store.sessions([engine.id]) == []
 
 
 async def test_attaching_is_use_at_most_once_a_minute(office: Office) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from rucat_jupyter.engine import check_name
 from rucat_jupyter.notebook import identity
+from rucat_jupyter.sessions import checked_session
 
 
 def shell(**user_ns: Any) -> Any:
@@ -61,14 +61,15 @@ def test_vs_code_names_its_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identity.caller().path == "/w/b.ipynb"
 
 
-def test_a_script_has_a_random_key_and_is_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_has_a_key_of_its_own_and_is_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it was started from a notebook's kernel and inherited its variables."""
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/a.ipynb")
     monkeypatch.setattr(identity, "get_shell", lambda: None)
     who = identity.caller()
     assert (who.is_lasting, who.is_batch) == (False, True)
     assert who.key == identity.caller().key
-    assert who.key != identity.key_of("/home/me/a.ipynb")
+    monkeypatch.setattr(identity, "_this_process", "another")
+    assert who.key != identity.caller().key
 
 
 def test_nbconvert_inside_a_notebook_is_not_that_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,11 +90,13 @@ def test_a_session_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identity.caller("mine").is_lasting
 
 
-def test_the_path_and_the_key_of_a_notebook_name_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `status` and REST show them."""
-    monkeypatch.setattr(identity, "get_shell", lambda: None)
-    key = identity.caller("/home/me/a.ipynb").key
-    assert identity.caller(key).key == key
+def test_the_path_of_a_notebook_names_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `status` and REST show it, also one that cannot be shown as it is."""
+    for path in ("/home/me/a.ipynb", "/w/a\nb\udcff.ipynb"):
+        monkeypatch.setattr(identity, "get_shell", lambda path=path: shell(__vsc_ipynb_file__=path))
+        who = identity.caller()
+        monkeypatch.setattr(identity, "get_shell", lambda: None)
+        assert identity.caller(who.path).key == who.key
 
 
 def test_notebooks_of_sessions_without_a_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +121,8 @@ def test_only_the_variables_of_the_patterns_are_sent() -> None:
 
 
 def test_a_path_that_cannot_be_shown_is_sent_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key tells it apart, the path is for people."""
-    monkeypatch.setattr(identity, "get_shell", lambda: shell(__vsc_ipynb_file__="/w/a\nb.ipynb"))
-    assert identity.caller().path == "/w/a�b.ipynb"
-    assert os.linesep not in identity.caller().path
+    """So REST takes it, and another one's is another text."""
+    monkeypatch.setattr(identity, "get_shell", lambda: shell(__vsc_ipynb_file__="/w/a\nb\udcff.ipynb"))
+    who = identity.caller()
+    assert who.path == r"/w/a\nb\udcff.ipynb"
+    assert checked_session(who.key, who.path, None) == (who.path, None)

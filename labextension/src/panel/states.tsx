@@ -88,7 +88,10 @@ export function Missing({ onRetry }: { onRetry: () => void }): JSX.Element {
       <WhatToDo>
         <ol>
           <li>
-            {trans.__('Where the server runs:')} <code>pip install rucat_jupyter</code>
+            {trans.__(
+              'Where the server runs, in a clone of Rucat (or with its wheel for the dot):'
+            )}{' '}
+            <code>pip install .</code>
           </li>
           <li>
             {trans.__('See that it is enabled:')} <code>jupyter server extension list</code>

@@ -118,7 +118,7 @@ describe('states', () => {
   it('says how to install the extension that is missing', () => {
     show([], { kind: 'missing' });
     fireEvent.click(screen.getByText('What to do'));
-    expect(screen.getByText('pip install rucat_jupyter')).toBeTruthy();
+    expect(screen.getByText('pip install .')).toBeTruthy();
   });
 
   it('says what the server forbids', () => {
