@@ -7,12 +7,11 @@ from typing import Any
 
 from .cells import cells
 from .identity import get_shell
-from .interrupts import Canceller, Interrupts
+from .interrupts import Interrupts
 from .progress import Progress
 
-canceller = Canceller()
-interrupts = Interrupts(cells, canceller)
-progress = Progress(canceller)
+interrupts = Interrupts(cells)
+progress = Progress()
 
 
 def install(shell: Any = None) -> None:
@@ -22,7 +21,6 @@ def install(shell: Any = None) -> None:
         return
     _followed.append(shell)
     cells.on_first = progress.follow
-    canceller.start()
     shell.events.register("pre_run_cell", _begins)
     shell.events.register("post_run_cell", _ends)
     _begin(shell, len(shell.history_manager.input_hist_parsed) - 1)  # the present cell's input is kept already

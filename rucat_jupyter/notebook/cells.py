@@ -55,12 +55,12 @@ class Session(Protocol):
 
 
 class Cancel:
-    """One cancelling of a cell: of what, whether the engines have heard of it, whether it is over."""
+    """One cancelling of a cell: of what, and whether the engines have heard of it."""
 
     def __init__(self, run: CellRun) -> None:
         self.run = run
         self.operations = list(run.open.values())
-        self.heard, self.over = threading.Event(), threading.Event()
+        self.heard = threading.Event()
         self.unheard: set[str] = set()  # names of engines that did not answer
 
 

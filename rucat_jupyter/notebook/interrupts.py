@@ -1,13 +1,12 @@
 """Ctrl-C and Stop while a cell runs: cancel on the engines what the cell has started (docs/interrupts.md).
 
-A signal comes at any moment in the main thread. So its handler starts no thread, waits for nothing, and takes no lock
-that this thread could hold already: it hands the work to another thread and raises. That thread interrupts the
-operations on their engines, lets go of engines that do not answer, and has the gateway end jobs that begin later.
+A signal comes at any moment in the main thread, so its handler takes reentrant locks only (Python's lock for starting
+threads is one, since 3.10). It hands the work to a thread and raises. That thread interrupts the operations on their
+engines, lets go of engines that do not answer, and has the gateway end jobs that begin later.
 """
 
 from __future__ import annotations
 
-import queue
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 from .cells import Cancel, CellRun, Cells, Interrupted, Operation, Session
 
+IGNORED_S = 2.0  # after a Ctrl-C that cancels, a further one would only spoil the cell's last line
 TELL_S = 0.8  # one call to an engine
 AGAIN_S = 0.3  # between calls, for operations that were on their way when the first one came
 OVER_S = 1.2  # all calls to one engine
@@ -26,29 +26,11 @@ END_S = 1.0  # after the calls, for what waits in threads to end by itself
 Handler = Callable[[int, "FrameType | None"], Any]
 
 
-class Canceller:
-    """Cancels on engines what cells have started, each time in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._cancels: queue.SimpleQueue[Cancel] = queue.SimpleQueue()  # the queue that a signal's handler may use
-        self._has_started = False
-
-    def start(self) -> None:
-        """Be ready: a signal's handler must not start threads."""
-        if not self._has_started:
-            self._has_started = True
-            threading.Thread(target=self._run, name="rucat-cancel", daemon=True).start()
-
-    def ask(self, run: CellRun) -> Cancel:
-        """Have what a cell has on engines cancelled; does not wait for it."""
-        cancel = run.cancel = Cancel(run)
-        self._cancels.put(cancel)
-        return cancel
-
-    def _run(self) -> None:
-        while True:
-            cancel = self._cancels.get()
-            threading.Thread(target=_cancel, args=(cancel,), name="rucat-cancel-cell", daemon=True).start()
+def cancel_cell(run: CellRun) -> Cancel:
+    """Cancel what a cell has on engines; does not wait for it."""
+    cancel = run.cancel = Cancel(run)
+    _start(_cancel, cancel)
+    return cancel
 
 
 class Interrupts:
@@ -59,36 +41,38 @@ class Interrupts:
     (IPython shows the last one even where it is marked as hidden).
     """
 
-    def __init__(self, cells: Cells, canceller: Canceller) -> None:
-        self._cells, self._canceller = cells, canceller
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
         self._before: Handler = signal.default_int_handler
-        self._last: Cancel | None = None
+        self._ignores_until = 0.0
         self.sessions: tuple[Session, ...] = ()
 
     def enter(self) -> None:
         """A cell begins; signals reach the main thread alone."""
         if threading.current_thread() is threading.main_thread():
+            self._ignores_until = 0.0
             there = signal.getsignal(signal.SIGINT)
             if there is not self and callable(there):
                 self._before = there
                 signal.signal(signal.SIGINT, self)
 
     def leave(self) -> None:
-        """The cell has ended; what the user has put there meanwhile stays, and so does this while it cancels."""
+        """The cell has ended; what the user has put there meanwhile stays, and so does this while it ignores."""
         is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is self and not self._is_cancelling:
+        if is_main and signal.getsignal(signal.SIGINT) is self and not self._ignores:
             signal.signal(signal.SIGINT, self._before)
 
     @property
     def __call__(self) -> Handler:
         """What Ctrl-C does now: cancel and raise, or the handler before this one."""
-        if self._is_cancelling:
+        if self._ignores:
             return _ignore
         run, here = self._cells.current, threading.get_ident()
         waiting = [session for session in self.sessions if here in session.waits]
         if run is not None and run.open:
+            self._ignores_until = time.monotonic() + IGNORED_S
             elapsed_s = run.elapsed_s()
-            cancel = self._last = self._canceller.ask(run)
+            cancel = cancel_cell(run)
             error = Interrupted(sorted({operation.engine for operation in cancel.operations}), elapsed_s, cancel)
         elif waiting:
             error = Interrupted([str(waiting[0].view["name"])], time.monotonic() - waiting[0].waits[here])
@@ -99,12 +83,12 @@ class Interrupts:
         return self._before
 
     @property
-    def _is_cancelling(self) -> bool:
-        return self._last is not None and not self._last.over.is_set()
+    def _ignores(self) -> bool:
+        return time.monotonic() < self._ignores_until
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Take a second Ctrl-C while the first is under way: two seconds at most."""
+    """Do nothing."""
 
 
 def _cancel(cancel: Cancel) -> None:
@@ -114,18 +98,12 @@ def _cancel(cancel: Cancel) -> None:
         operation.is_cancelled = True
         sessions.setdefault((id(operation.session), operation.request.session_id), []).append(operation)
     heard = [threading.Event() for _ in sessions]
-    tellers = [
-        threading.Thread(target=_tell, args=(cancel, operations, event), daemon=True)
-        for operations, event in zip(sessions.values(), heard, strict=True)
-    ]
-    for teller in tellers:
-        teller.start()
+    tellers = [_start(_tell, cancel, *each) for each in zip(sessions.values(), heard, strict=True)]
     for event in heard:
         event.wait()
     cancel.heard.set()
     for teller in tellers:
         teller.join()
-    cancel.over.set()
     end = time.monotonic() + (0.0 if cancel.unheard else END_S)
     while (left := [o for o in cancel.operations if o.id in o.run.open]) and time.monotonic() < end:
         time.sleep(0.05)
@@ -142,7 +120,7 @@ def _tell(cancel: Cancel, operations: list[Operation], heard: threading.Event) -
     try:
         found = set() if session.is_cut else set(session.interrupt(operations[0].request, TELL_S, tag=cancel.run.tag))
         heard.set()
-        threading.Thread(target=_end_jobs, args=(operations,), name="rucat-cancel-jobs", daemon=True).start()
+        _start(_end_jobs, operations)
         while missing := [o for o in operations if o.id not in found and not o.is_complete and not session.is_cut]:
             if time.monotonic() + AGAIN_S > end:
                 return
@@ -162,6 +140,12 @@ def _end_jobs(operations: list[Operation]) -> None:
     for operation in operations:
         if (left_s := end - time.monotonic()) > 0 and not operation.session.is_cut:
             operation.session.end_jobs(operation.request, left_s)
+
+
+def _start(work: Callable[..., None], *args: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=args, name="rucat-cancel", daemon=True)
+    thread.start()
+    return thread
 
 
 def _is_kernels(handler: Any) -> bool:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from .cells import DONE, WAS_CANCELLED, CellRun
 from .gauge import Gauge, Picture
-from .interrupts import Canceller
+from .interrupts import cancel_cell
 from .surfaces import Surface, surface
 
 SWITCH = "RUCAT_PROGRESS"
@@ -42,8 +42,8 @@ def _package() -> ModuleType:
 class Bar:
     """The bar of one cell: appears, follows, and leaves its last state."""
 
-    def __init__(self, run: CellRun, canceller: Canceller) -> None:
-        self._run, self._canceller = run, canceller
+    def __init__(self, run: CellRun) -> None:
+        self._run = run
         self._gauge = Gauge()
         self._surface: Surface | None = None
         self._lock = threading.Lock()
@@ -79,7 +79,7 @@ class Bar:
         run = self._run
         if run.is_over or not run.open or run.elapsed_s() < APPEARS_S or not is_on():
             return False
-        self._surface = surface(run.parent, lambda: self._canceller.ask(run))
+        self._surface = surface(run.parent, lambda: cancel_cell(run))
         return self._surface is not None
 
     def _end(self) -> None:
@@ -98,8 +98,7 @@ class Bar:
 class Progress:
     """The bars of this process and the thread that moves them."""
 
-    def __init__(self, canceller: Canceller) -> None:
-        self._canceller = canceller
+    def __init__(self) -> None:
         self._bars: dict[CellRun, Bar] = {}
         self._lock = threading.Lock()
         self._work = threading.Event()
@@ -107,7 +106,7 @@ class Progress:
 
     def follow(self, run: CellRun) -> None:
         """A cell has begun its first operation."""
-        bar = self._bars[run] = Bar(run, self._canceller)
+        bar = self._bars[run] = Bar(run)
         run.on_pause = bar.pause
         with self._lock:
             if not self._has_started:

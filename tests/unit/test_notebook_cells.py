@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -167,15 +169,80 @@ def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cell
     assert engine.heard == [{"tag": run.tag}, {"operation_id": "2"}]
     assert [line.was_cut for line in lines] == [False, True]
     assert cancel.heard.is_set()
-    assert cancel.over.is_set()
     assert sorted(engine.swept.get(timeout=5) for _ in operations) == ["1", "2"]
+
+
+@pytest.fixture
+def interrupts(cells: Cells) -> Iterator[ctrl_c.Interrupts]:
+    """The handler in a cell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    found = ctrl_c.Interrupts(cells)
+    found.enter()
+    yield found
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_ctrl_c_may_come_while_its_thread_holds_a_lock(
+    cells: Cells, interrupts: ctrl_c.Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell's own, and the one of a thread that starts; a further one does nothing for a time."""
+    monkeypatch.setattr(ctrl_c, "IGNORED_S", 60)
+    run = cells.begin(1)
+    start(cells)
+    starting = threading._active_limbo_lock  # type: ignore[attr-defined]
+    with run._lock, starting, pytest.raises(Interrupted, match="Cancelled on etl after 0 s"):
+        signal.raise_signal(signal.SIGINT)
+    assert run.cancel is not None
+    signal.raise_signal(signal.SIGINT)
+    interrupts.leave()
+    assert signal.getsignal(signal.SIGINT) is interrupts
+    interrupts.enter()  # the next cell
+    interrupts.leave()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_ctrl_c_ends_a_call_that_is_no_operation(cells: Cells, interrupts: ctrl_c.Interrupts) -> None:
+    """Of this thread: what waits in others is not ended."""
+    cells.begin(1)
+    engine = Engine(waits={-1: time.monotonic()})
+    interrupts.sessions = (engine,)
+    with pytest.raises(KeyboardInterrupt, check=lambda error: not isinstance(error, Interrupted)):
+        signal.raise_signal(signal.SIGINT)
+    engine.waits[threading.get_ident()] = time.monotonic()
+    with pytest.raises(Interrupted, match="Interrupted on etl after 0 s"):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("module", ["ipykernel.ipkernel", "asyncio.runners", "mine"])
+def test_a_ctrl_c_leaves_another_handler_its_way(
+    cells: Cells, interrupts: ctrl_c.Interrupts, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """What the cell has on engines is cancelled; a kernel's handler of cells with ``await`` ends no call that waits."""
+    monkeypatch.setattr(ctrl_c, "IGNORED_S", 0)
+    seen: list[int] = []
+    theirs = lambda number, frame: seen.append(number)  # noqa: E731
+    theirs.__module__ = module
+    signal.signal(signal.SIGINT, theirs)
+    interrupts.enter()
+    run = cells.begin(1)
+    start(cells)
+    signal.raise_signal(signal.SIGINT)
+    assert seen == [signal.SIGINT]
+    assert run.cancel is not None
+    interrupts.sessions = (Engine(waits={threading.get_ident(): time.monotonic()}),)
+    if module == "mine":
+        signal.raise_signal(signal.SIGINT)
+        assert seen == [signal.SIGINT, signal.SIGINT]
+    else:
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
 
 
 PLAIN = """
 import os, signal, threading, time, traceback
 from rucat_jupyter.notebook.cells import Cells
-from rucat_jupyter.notebook.interrupts import Canceller, Interrupts
-interrupts = Interrupts(Cells(), Canceller())
+from rucat_jupyter.notebook.interrupts import Interrupts
+interrupts = Interrupts(Cells())
 interrupts.enter()
 caught = []
 for number in range(4):
