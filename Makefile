@@ -35,7 +35,7 @@ help:
 	@echo "make test-cluster  the tests on a real Kubernetes cluster, which is built the first time (root, Go)"
 	@echo "make test-all      everything, in parts of up to 40 minutes (PART=name for one; python -m tools.parts --help)"
 	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
-	@echo "make docs    draw the diagram and tables of docs/architecture.md anew"
+	@echo "make docs    draw the diagrams and tables of docs anew"
 	@echo "make pictures  take the pictures of docs anew, in JupyterLab in Chromium"
 	@echo "make archive   make the class-data archive of this environment's Spark: engines start in half the time"
 	@echo "make cluster   start a real Kubernetes cluster for the tests, as root (NUMBER=, CLUSTER=folder, PORT=, BRIDGE=)"

@@ -1,4 +1,4 @@
-"""Draws the diagrams and tables of docs/architecture.md from the tables of the code; `make docs` writes them.
+"""Draws the diagrams and tables of docs from the tables of the code; `make docs` writes them.
 
 Each part stands between ``<!-- drawn: NAME -->`` and ``<!-- end -->``; a test compares them.
 """
@@ -16,9 +16,12 @@ from rucat_jupyter import errors, lifecycle
 from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
 from rucat_jupyter.notebook.verbs import VERBS as MAGICS
+from rucat_jupyter.service.settings import PREFIX, Settings
 
 PACKAGE = Path(errors.__file__).resolve().parent
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = (DOCS / "architecture.md", DOCS / "settings.md")
+UNITS = {"s": "s", "days": "days"}
 PART = re.compile(r"(?P<begin><!-- drawn: (?P<name>[a-z]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 ANSWERS = {Outcome.ACCEPTED: "202", Outcome.OK: "200, nothing to do", Outcome.NOT_POSSIBLE: "409"}
 
@@ -96,8 +99,20 @@ def faults() -> str:
     return _table(["code", "HTTP", "meaning"], rows)
 
 
+def settings() -> str:
+    """The gateway's settings, with defaults and units; a default that is none is in the words."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        unit = UNITS.get(name.rpartition("_")[2], "")
+        shown = f"{field.default:g} {unit}" if isinstance(field.default, float) else field.default
+        is_shown = field.default_factory is None and shown not in (None, "")
+        words = _cell(field.description or "")
+        rows.append([f"`{PREFIX}{name.upper()}`", str(shown).strip() if is_shown else "", words])
+    return _table(["variable", "default", "for"], rows)
+
+
 DRAWINGS: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (packages, states, verbs, answers, statuses, rules, steps, reasons, magics, faults)
+    f.__name__: f for f in (packages, states, verbs, answers, statuses, rules, steps, reasons, magics, faults, settings)
 }
 
 
@@ -152,7 +167,11 @@ def _tree(cls: type[errors.RucatError]) -> Iterator[type[errors.RucatError]]:
 def _first_line(cls: type) -> str:
     line = (cls.__doc__ or "").strip().splitlines()[0]
     line = re.sub(r":\w+:`[~.\w]*?(\w+)`", r"`\1`", line)  # reStructuredText to Markdown
-    return line.replace("``", "`").replace("|", "\\|")
+    return _cell(line)
+
+
+def _cell(text: str) -> str:
+    return text.replace("``", "`").replace("|", "\\|")
 
 
 def _node(state: State | None) -> str:
@@ -169,8 +188,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    page = PAGE.read_text(encoding="utf-8")
-    if "--write" in sys.argv:
-        PAGE.write_text(drawn(page), encoding="utf-8")
-    elif drawn(page) != page:
-        sys.exit("docs/architecture.md differs from the tables of the code: run `make docs`")
+    for file in PAGES:
+        page = file.read_text(encoding="utf-8")
+        if "--write" in sys.argv:
+            file.write_text(drawn(page), encoding="utf-8")
+        elif drawn(page) != page:
+            sys.exit(f"docs/{file.name} differs from the tables of the code: run `make docs`")
