@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     query_probe_s: Span | None = Field(
         None,
         description="Seconds between two checks that an engine really answers queries (20-150 ms each). Default: 15, "
-        "on Kubernetes 30: a stopped SparkContext is found in twice that. Smaller takes engine time; larger finds it later.",
+        "on Kubernetes 30: a stopped SparkContext is found in twice that. Smaller takes engine time; larger finds it "
+        "later.",
     )
     probe_deadline_s: Span | None = Field(
         None,
