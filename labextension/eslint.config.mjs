@@ -28,9 +28,9 @@ export default ts.config(
       ],
       '@typescript-eslint/no-namespace': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // REST's free-form parts are `any` on purpose (tokens.ts: Json)
+      // free-form parts of REST are `any` on purpose (tokens.ts: Json)
       '@typescript-eslint/no-base-to-string': 'off',
-      // Lumino's signals take method and object apart
+      // Lumino's signals take method and object separately
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
@@ -40,18 +40,18 @@ export default ts.config(
       '@typescript-eslint/no-unsafe-return': 'off',
       'no-restricted-properties': [
         'error',
-        { property: 'innerHTML', message: 'What comes from outside is shown as text nodes only.' },
-        { property: 'outerHTML', message: 'What comes from outside is shown as text nodes only.' },
+        { property: 'innerHTML', message: 'Show content from outside in text nodes only.' },
+        { property: 'outerHTML', message: 'Show content from outside in text nodes only.' },
         {
           property: 'insertAdjacentHTML',
-          message: 'What comes from outside is shown as text nodes only.'
+          message: 'Show content from outside in text nodes only.'
         }
       ],
       'no-restricted-syntax': [
         'error',
         {
           selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']",
-          message: 'What comes from outside is shown as text nodes only.'
+          message: 'Show content from outside in text nodes only.'
         }
       ]
     }

@@ -1,4 +1,4 @@
-/** What browsers have and jsdom has not. */
+/** APIs of browsers that jsdom does not have. */
 const { TextDecoder, TextEncoder } = require('util');
 
 global.TextDecoder ??= TextDecoder;

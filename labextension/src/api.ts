@@ -1,29 +1,29 @@
 /**
  * Rucat's REST routes as functions: the only caller of the server.
  *
- * Every call rejects with a RucatError: what the server said, in its own words and code, or why it said nothing.
+ * A failed call rejects with a RucatError: the server's message and code, or the reason for a missing response.
  */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type { IConf, ICreate, IEngine, IEvent, IOperation, IPlan, IProfiles, Json } from './tokens';
 
-/** Code of an error that the server did not answer at all. */
+/** Error code: the server did not respond. */
 export const NO_ANSWER = 'no_answer';
-/** Code of a 404 that is not Rucat's: the server extension is not there. */
+/** Error code: a 404 that does not come from Rucat, so the server extension is missing. */
 export const NO_EXTENSION = 'no_extension';
 
-/** What went wrong with a call. */
+/** A failed call. */
 export class RucatError extends Error {
   constructor(
     message: string,
     /** Rucat's stable code (docs/troubleshooting.md), or one of the constants above. */
     readonly code: string,
-    /** HTTP status; 0 where nothing was answered. */
+    /** HTTP status; 0 without a response. */
     readonly status: number,
-    /** As the code says; `fields`: what is wrong with a request, by field. */
+    /** Details that depend on the code; `errors`: the problems of a request, by field. */
     readonly details: Json = {},
-    /** Seconds after which trying again makes sense, where the server says so. */
+    /** Seconds to wait before a retry (`Retry-After`); null: the server sends none. */
     readonly retryAfter: number | null = null
   ) {
     super(message);
@@ -49,7 +49,7 @@ export class Api {
     return this.json('GET', 'engines');
   }
 
-  /** What stands for the whole list: equal as long as nothing in it changes. */
+  /** Token of the whole list; it changes when the list changes. */
   async token(): Promise<string> {
     return ((await this.json('GET', 'engines?limit=1')) as IEnginesAnswer).token;
   }
@@ -62,7 +62,7 @@ export class Api {
     return this.json('POST', 'engines', request);
   }
 
-  /** What a create would do; nothing is made. */
+  /** Dry run of a create: nothing is created. */
   plan(request: ICreate, signal?: AbortSignal): Promise<IPlan> {
     return this.json('POST', 'engines?dry_run=true', request, signal);
   }
@@ -71,7 +71,7 @@ export class Api {
     return this.json('POST', this.engine(ref, 'stop'));
   }
 
-  /** Start again, with `changes` of the spec from now on. */
+  /** Restart; `changes` are merged into the stored spec. */
   restart(ref: string, changes?: Json): Promise<IEngine> {
     return this.json('POST', this.engine(ref, 'restart'), changes);
   }
@@ -88,7 +88,7 @@ export class Api {
     return (await this.json('GET', this.engine(ref, 'operations'), undefined, signal)).operations;
   }
 
-  /** End what runs; resolves when the engine has been asked. */
+  /** Cancel an operation; resolves when the engine has received the request. */
   async cancel(ref: string, operation: string): Promise<void> {
     await this.json('POST', this.engine(ref, 'operations', operation, 'cancel'));
   }
@@ -97,7 +97,7 @@ export class Api {
     return this.json('GET', 'profiles');
   }
 
-  /** Spark's own settings, by key. */
+  /** Spark settings, sorted by key. */
   async confs(): Promise<IConf[]> {
     return (await this.json('GET', 'confs')).confs;
   }
@@ -107,7 +107,7 @@ export class Api {
     return (await this.request('GET', `${this.engine(ref, 'logs')}?tail=${tail}`)).text();
   }
 
-  /** The log's last lines and all that come, in pieces of text, until the life ends or `signal` aborts. */
+  /** Stream the log: the last `tail` lines, then new ones, in chunks, until the run ends or `signal` aborts. */
   async *follow(ref: string, tail: number, signal: AbortSignal): AsyncGenerator<string> {
     const path = `${this.engine(ref, 'logs')}?tail=${tail}&follow=true`;
     const response = await this.request('GET', path, undefined, signal);
@@ -130,7 +130,7 @@ export class Api {
     }
   }
 
-  /** Absolute address of a page that REST names relative to Rucat's base URL (an engine's `ui_url`). */
+  /** Absolute URL of a page that REST gives relative to the base URL of Jupyter (`ui_url` of an engine). */
   url(relative: string): string {
     return URLExt.join(this.settings.baseUrl, relative);
   }
@@ -182,14 +182,14 @@ export class Api {
   }
 }
 
-/** What an answer that says no says. */
+/** Convert an error response to a RucatError. */
 async function refusal(response: Response): Promise<RucatError> {
   const retry = Number(response.headers.get('Retry-After')) || null;
   let said: Json | null = null;
   try {
     said = await response.json();
   } catch {
-    // not our form: a proxy's page, or Jupyter's own 404
+    // not JSON from Rucat: a page of a proxy, or Jupyter's own 404
   }
   if (said && typeof said.code === 'string' && typeof said.message === 'string') {
     return new RucatError(said.message, said.code, response.status, said.details ?? {}, retry);

@@ -1,8 +1,8 @@
 /**
- * A plain button of the page, for what is not drawn by React.
+ * A DOM button, for widgets that do not use React.
  */
 
-/** A button of a CSS class that says what it does, in words and, longer, in its title. */
+/** Create a button; `title` is the longer description. */
 export function button(
   className: string,
   label: string,

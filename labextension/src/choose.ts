@@ -1,5 +1,5 @@
 /**
- * Finds the engine that a command is about: the one that is named, or one that is chosen.
+ * Finds the engine for a command: by id or name, or by asking the user.
  */
 import { InputDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -7,7 +7,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IEngine, IEngineManager, IFrontNotebook } from './tokens';
 import { plain, symbol } from './words';
 
-/** What choosing rests on. */
+/** Dependencies of `chooseEngine`. */
 export interface IChooser {
   manager: IEngineManager;
   front: IFrontNotebook | null;
@@ -15,9 +15,9 @@ export interface IChooser {
 }
 
 /**
- * The engine that is named; without a name a choice of those that fit, that of the notebook in front first.
+ * Find the engine by `ref`; without a `ref` the user chooses one that `fits`, that of the current notebook first.
  *
- * Returns null where there is none, or nothing was chosen.
+ * Returns null when there is none or the user cancels.
  */
 export async function chooseEngine(
   { manager, front, trans }: IChooser,

@@ -1,5 +1,5 @@
 /**
- * Commands on engines: stop, restart, delete, copy, read again. Attach, create, logs and others are in their own parts.
+ * Commands on engines: stop, restart, delete, copy, refresh. Attach, create, logs and others are in their own folders.
  */
 import { Clipboard, Dialog, InputDialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
@@ -16,10 +16,10 @@ type Args = ReadonlyPartialJSONObject;
 
 const ENGINE = {
   type: 'string',
-  description: 'Id or name of the engine; without it one is asked for'
+  description: 'Id or name of the engine; if missing, the user chooses one'
 } as const;
 
-/** Describe a command's arguments: those that are given, and the engine. */
+/** Describe the arguments of a command: the engine, and those in `more`. */
 function described(more: ReadonlyPartialJSONObject = {}) {
   return { args: { type: 'object', properties: { engine: ENGINE, ...more } } } as const;
 }
@@ -37,7 +37,7 @@ function addStop(commands: CommandRegistry, chooser: IChooser): void {
   const { manager, trans } = chooser;
   commands.addCommand(CommandIDs.stop, {
     label: args => (args.engine ? trans.__('Stop') : trans.__('Stop an Engine…')),
-    caption: trans.__('Stop an engine; its record, settings and last log lines stay'),
+    caption: trans.__('Stop an engine; Rucat keeps its record, settings and last log lines'),
     describedBy: described(),
     isEnabled: args => canDo(chooser, args, 'stop'),
     isVisible: args => canDo(chooser, args, 'stop'),
@@ -50,9 +50,9 @@ function addRestart(commands: CommandRegistry, chooser: IChooser): void {
   const { manager, trans } = chooser;
   commands.addCommand(CommandIDs.restart, {
     label: args => restartLabel(chooser, args),
-    caption: trans.__('Stop an engine where it runs, and start it with its stored settings'),
+    caption: trans.__('Stop an engine if it runs, then start it with its stored settings'),
     describedBy: described({
-      memory: { type: 'string', description: 'Driver memory from now on, as Spark writes it: 4g' },
+      memory: { type: 'string', description: 'New driver memory in Spark notation, such as 4g' },
       ask: { type: 'boolean', description: 'Ask for the driver memory first' }
     }),
     isEnabled: args => canDo(chooser, args, 'restart'),
@@ -74,7 +74,7 @@ function restartLabel({ manager, trans }: IChooser, args: Args): string {
     return trans.__('Start or Restart an Engine…');
   }
   if (args.ask) {
-    return trans.__('Restart with Other Memory…');
+    return trans.__('Restart with Different Memory…');
   }
   if (args.memory) {
     return trans.__('Restart with %1', memory(String(args.memory)));
@@ -83,11 +83,11 @@ function restartLabel({ manager, trans }: IChooser, args: Args): string {
   return engine && SETTLED.includes(engine.status) ? trans.__('Start') : trans.__('Restart');
 }
 
-/** Ask how much memory the driver is to have; null: not at all. */
+/** Ask for the driver memory; null when the user cancels. */
 async function askMemory({ trans }: IChooser, engine: IEngine): Promise<string | null> {
   const { value } = await InputDialog.getText({
-    title: trans.__('Restart %1 with other memory', plain(engine.name)),
-    label: trans.__('Driver memory (512m, 4g); it keeps that from now on'),
+    title: trans.__('Restart %1 with different memory', plain(engine.name)),
+    label: trans.__('Driver memory, such as 512m or 4g; saved in the settings of the engine'),
     text: engine.spec.driver?.memory ?? '2g',
     pattern: '\\d+[kmgtKMGT]',
     okLabel: trans.__('Restart')
@@ -99,9 +99,9 @@ function addRemove(commands: CommandRegistry, chooser: IChooser): void {
   const { manager, trans } = chooser;
   commands.addCommand(CommandIDs.remove, {
     label: args => (args.engine ? trans.__('Delete…') : trans.__('Delete an Engine…')),
-    caption: trans.__('Stop an engine and forget it, after asking'),
+    caption: trans.__('Stop an engine and delete its record, after a confirmation'),
     describedBy: described({
-      confirmed: { type: 'boolean', description: 'Delete without asking' }
+      confirmed: { type: 'boolean', description: 'Delete without a confirmation' }
     }),
     isEnabled: args => canDo(chooser, args, 'delete'),
     isVisible: args => canDo(chooser, args, 'delete'),
@@ -112,13 +112,15 @@ function addRemove(commands: CommandRegistry, chooser: IChooser): void {
   });
 }
 
-/** Ask whether this engine, by its name, is to go. */
+/** Ask the user to confirm the delete; the dialog names the engine. */
 async function confirmDelete({ trans }: IChooser, engine: IEngine): Promise<boolean> {
   const name = plain(engine.name);
   const body =
     engine.platform === 'external'
-      ? trans.__('It is only forgotten; whoever runs it keeps it.')
-      : trans.__('Its record, settings and last logs go; history stays 30 days.');
+      ? trans.__('Rucat only removes it from its list. The Spark server itself keeps running.')
+      : trans.__(
+          'This deletes its record, settings and last log lines. Its history stays for 30 days.'
+        );
   const { button } = await showDialog({
     title: trans.__('Delete %1?', name),
     body,
@@ -154,8 +156,8 @@ function addCopy(commands: CommandRegistry, chooser: IChooser): void {
 
 function addRefresh(commands: CommandRegistry, { manager, trans }: IChooser): void {
   commands.addCommand(CommandIDs.refresh, {
-    label: trans.__('Read the Engines Again'),
-    caption: trans.__('Ask the gateway for all engines now'),
+    label: trans.__('Refresh the List of Engines'),
+    caption: trans.__('Fetch all engines from the gateway now'),
     describedBy: { args: { type: 'object', properties: {} } },
     execute: () => manager.refresh()
   });
@@ -163,7 +165,7 @@ function addRefresh(commands: CommandRegistry, { manager, trans }: IChooser): vo
 
 // --- helpers ----------------------------------------------------------------------------------------------
 
-/** Do something with the engine that is meant; what goes wrong is told. */
+/** Act on the engine that `ref` names or the user chooses; report errors. */
 async function withEngine(
   chooser: IChooser,
   { engine: ref }: Args,
@@ -175,7 +177,7 @@ async function withEngine(
   const engine = await chooseEngine(chooser, ref, trans.__('%1 which engine?', word), fits);
   if (!engine) {
     if (ref) {
-      report(trans, word, trans.__('there is no engine %1 any more', plain(ref)));
+      report(trans, word, trans.__('engine %1 no longer exists', plain(ref)));
     }
     return;
   }
@@ -190,7 +192,7 @@ function can(verb: Verb): (engine: IEngine) => boolean {
   return engine => engine.verbs.includes(verb);
 }
 
-/** Whether the verb would be accepted of the named engine; without one, of any. */
+/** Whether the named engine accepts the verb; without a name: whether any engine does. */
 function canDo({ manager }: IChooser, { engine }: Args, verb: Verb): boolean {
   if (engine) {
     return !!manager.find(String(engine))?.verbs.includes(verb);

@@ -1,9 +1,9 @@
 /**
- * Pictures of the extension.
+ * Icons of the extension.
  */
 import { LabIcon } from '@jupyterlab/ui-components';
 
 import engineSvg from '../style/icons/engine.svg';
 
-/** Rucat itself: panel, launcher card, palette, settings. */
+/** The Rucat icon: panel, launcher card, palette, settings. */
 export const engineIcon = new LabIcon({ name: 'rucat:engine', svgstr: engineSvg });

@@ -1,5 +1,5 @@
 /**
- * Tells people what went wrong with what they asked for.
+ * Shows the errors of user actions.
  */
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -7,10 +7,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { NO_ANSWER, NO_EXTENSION, RucatError } from './api';
 import { plain } from './words';
 
-/** How long a failure stays: it is to be read, and it is in the list of notifications afterwards. */
+/** How long an error is visible; after that it is in the list of notifications. */
 const SHOWN_MS = 20_000;
 
-/** Show what went wrong: what was asked, what was answered, what to do where the answer does not say. */
+/** Show an error: the action, the message, and a hint if the message has none. */
 export function report(trans: TranslationBundle, asked: string, error: unknown): void {
   const said = plain(error instanceof Error ? error.message : error);
   const hint = error instanceof RucatError ? hintOf(trans, error) : '';
@@ -20,13 +20,15 @@ export function report(trans: TranslationBundle, asked: string, error: unknown):
 
 function hintOf(trans: TranslationBundle, { code, status }: RucatError): string {
   if (code === NO_ANSWER && !status) {
-    return trans.__('The server did not answer: look whether it was done before you ask again.');
+    return trans.__(
+      'The server did not respond: check whether the action was done before you try again.'
+    );
   }
   if (code === NO_EXTENSION) {
     return trans.__('Install Rucat where the Jupyter server runs, and restart the server.');
   }
   if (status === 401 || status === 403) {
-    return trans.__('Log in again: reload the page.');
+    return trans.__('Reload the page and log in again.');
   }
   return '';
 }

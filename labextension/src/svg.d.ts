@@ -1,4 +1,4 @@
-/** Pictures are bundled as their text. */
+/** SVG files are bundled as text. */
 declare module '*.svg' {
   const text: string;
   export default text;

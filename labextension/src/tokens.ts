@@ -1,6 +1,6 @@
 /**
- * The words of the front end: what REST answers, what the parts of the extension offer one another, and their ids.
- * Types only, and constants; no code that does anything.
+ * Types of the REST API, and the tokens and command ids of the extension.
+ * Types and constants only.
  */
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
@@ -9,24 +9,24 @@ import type { IDisposable } from '@lumino/disposable';
 /** The namespace of ids, commands, settings and translations. */
 export const NAMESPACE = 'rucat-jupyter';
 
-/** What people see of an engine's state (docs/architecture.md: the life of an engine). */
+/** The status that users see (docs/architecture.md: the life of an engine). */
 export type Status =
   'Pending' | 'Running' | 'Unresponsive' | 'Stopping' | 'Stopped' | 'Failed' | 'Deleting';
 
-/** What can be asked of an engine that exists. */
+/** Actions on an existing engine. */
 export type Verb = 'stop' | 'restart' | 'delete';
 
-/** Any JSON object of REST whose fields the front end does not name. */
+/** A JSON object whose fields have no types here. */
 export type Json = { [key: string]: any };
 
-/** Resources of the driver; memory as Spark writes it ("4g"). */
+/** Resources of the driver; memory in Spark notation ("4g"). */
 export interface IDriver {
   cores?: number | null;
   memory?: string | null;
   [key: string]: any;
 }
 
-/** Number and resources of the executors; memory as Spark writes it ("4g"). */
+/** Number and resources of the executors; memory in Spark notation ("4g"). */
 export interface IExecutorsSpec {
   instances?: number | null;
   cores?: number | null;
@@ -36,7 +36,7 @@ export interface IExecutorsSpec {
   [key: string]: any;
 }
 
-/** What was asked of an engine: the field `spec` of REST. */
+/** The requested settings of an engine: the field `spec` of REST. */
 export interface ISpec {
   spark_version?: string | null;
   image?: string | null;
@@ -50,7 +50,7 @@ export interface ISpec {
   [key: string]: any;
 }
 
-/** Why a life ended that should not have. */
+/** Why a run failed. */
 export interface IFailure {
   reason: string;
   message: string;
@@ -58,7 +58,7 @@ export interface IFailure {
   at: string;
 }
 
-/** The Spark Connect session that a notebook holds. */
+/** The Spark Connect session of a notebook. */
 export interface ISession {
   key: string;
   path: string;
@@ -67,7 +67,7 @@ export interface ISession {
   created_at: string | null;
 }
 
-/** How many executors there are, and why some are not. */
+/** The number of executors, and why some are missing. */
 export interface IExecutors {
   wanted: number;
   running: number;
@@ -104,7 +104,7 @@ export interface IEngine {
   revision: number;
 }
 
-/** What runs now on an engine; null is what the engine does not tell. */
+/** A running operation; null: the engine does not report it. */
 export interface IOperation {
   id: string;
   session_key: string | null;
@@ -122,7 +122,7 @@ export interface IOperation {
   tags: string[];
 }
 
-/** One line of an engine's history. */
+/** One event in the history of an engine. */
 export interface IEvent {
   at: string | null;
   actor: string;
@@ -134,7 +134,7 @@ export interface IEvent {
   name: string;
 }
 
-/** A named template. */
+/** A named template of settings. */
 export interface IProfile {
   name: string;
   platform: string;
@@ -148,7 +148,7 @@ export interface IProfile {
   values: Json[];
 }
 
-/** All profiles, and the fields that they and a create may set. */
+/** All profiles, and the fields that a profile or a create can set. */
 export interface IProfiles {
   profiles: IProfile[];
   default: string;
@@ -159,18 +159,18 @@ export interface IProfiles {
   fields: Json;
 }
 
-/** One of Spark's own settings, as Spark documents it. */
+/** A Spark setting with its documentation. */
 export interface IConf {
   key: string;
   /** Null: it has none, or Spark computes it. */
   default: string | null;
-  /** Of its value: boolean, int, bytes, …; empty: not known. */
+  /** Type of the value: boolean, int, bytes, …; empty: unknown. */
   kind: string;
   doc: string;
   since: string;
 }
 
-/** What would be created and started (`POST engines?dry_run=true`): see plan_views.PlanView of the service. */
+/** Result of a dry run (`POST engines?dry_run=true`): see plan_views.PlanView of the service. */
 export interface IPlan {
   name: string;
   platform: string;
@@ -184,11 +184,11 @@ export interface IPlan {
   outline: Json | null;
   blueprint: Json | null;
   exists: IEngine | null;
-  /** What may keep it from starting now. */
+  /** Problems that may prevent the start. */
   warnings: string[];
 }
 
-/** What a create sends: a name, a profile, and any field of the spec. */
+/** Request of a create: a name, a profile, and any field of the spec. */
 export interface ICreate {
   name?: string;
   profile?: string;
@@ -196,62 +196,63 @@ export interface ICreate {
   [field: string]: any;
 }
 
-/** How the list stands to the truth. */
+/** State of the connection to the gateway. */
 export type Connection =
-  /** Nothing was read yet. */
+  /** The first read is in progress. */
   | { kind: 'loading' }
-  /** The list is what the gateway says. */
+  /** The list is current. */
   | { kind: 'ok' }
-  /** Server or gateway do not answer; the list is as of `since`. */
+  /** Server or gateway does not respond; the list is from before `since`. */
   | { kind: 'offline'; since: Date; retryAt: Date | null; message: string }
-  /** The Jupyter server has no extension of ours (404 without our form of error). */
+  /** The Rucat server extension is missing (a 404 without Rucat's error format). */
   | { kind: 'missing' }
-  /** The server says that this user may not (401, 403). */
+  /** The user has no permission (401, 403). */
   | { kind: 'forbidden'; message: string };
 
 /**
- * The engines of this user, always as near to the truth as can be known: the one place that reads them.
+ * The engines of this user, as current as possible: the only place that reads them.
  *
- * Jupyter's event bus is the hint, REST the truth. An action shows at once, and is corrected by the answer.
+ * REST is the source of truth; events of Jupyter's event bus only trigger reads. An action shows its expected status
+ * immediately; its response corrects it.
  */
 export interface IEngineManager extends IDisposable {
-  /** Engines, oldest first, as last read; with what an action that is under way will make of them. */
+  /** Engines as last read, oldest first, with the expected status of pending actions. */
   readonly engines: ReadonlyArray<IEngine>;
   readonly connection: Connection;
-  /** Engines or connection have changed. */
+  /** Emitted when engines or connection change. */
   readonly changed: ISignal<IEngineManager, void>;
-  /** Resolves when the list was read once. */
+  /** Resolves after the first successful read. */
   readonly ready: Promise<void>;
-  /** The engine of that id or name, or undefined. */
+  /** The engine with this id or name, or undefined. */
   find(ref: string): IEngine | undefined;
-  /** Read now, whatever the poll does. */
+  /** Read now, independent of the poll. */
   refresh(): Promise<void>;
-  /** Each rejects with a RucatError; the list is right again by then. */
+  /** Actions reject with a RucatError, after the list was read again. */
   create(request: ICreate): Promise<IEngine>;
   stop(id: string): Promise<IEngine>;
   restart(id: string, changes?: Json): Promise<IEngine>;
   delete(id: string, options?: { force?: boolean }): Promise<IEngine>;
 }
 
-/** What other plugins, ours and third parties', ask for to get at the engines. */
+/** Token of the engine manager, for plugins of this and of other extensions. */
 export const IEngineManager = new Token<IEngineManager>(
   `${NAMESPACE}:IEngineManager`,
   'The engines of this user: list, state and actions.'
 );
 
-/** The notebook in front, and the engine that it is attached to: what the panel shows on top. */
+/** The current notebook and its engine, which the panel shows at the top. */
 export interface IFrontNotebook {
-  /** Path of the notebook below the server's root, as Jupyter names it; null: no notebook is in front. */
+  /** Path of the notebook relative to the root of the server; null: there is no current notebook. */
   readonly path: string | null;
   /** Its engine, or undefined. */
   readonly engine: IEngine | undefined;
   readonly changed: ISignal<IFrontNotebook, void>;
 }
 
-/** What plugins ask for to know which engine the notebook in front uses. */
+/** Token of the current notebook, for plugins that need its engine. */
 export const IFrontNotebook = new Token<IFrontNotebook>(
   `${NAMESPACE}:IFrontNotebook`,
-  'The notebook in front and its engine.'
+  'The current notebook and its engine.'
 );
 
 /** Commands of the extension; each takes `{ engine?: string }` (an id or a name) unless said otherwise. */
@@ -265,9 +266,9 @@ export namespace CommandIDs {
   export const restart = 'rucat:restart';
   /** Asks before it deletes, unless `confirmed: true`. */
   export const remove = 'rucat:delete';
-  /** Attach to the notebook in front, or to the one at `path?: string`; `insertOnly?: boolean`. */
+  /** Attach the current notebook, or the one at `path?: string`; `insertOnly?: boolean`. */
   export const attach = 'rucat:attach';
-  /** Detach the notebook in front, or the one at `path?: string`. */
+  /** Detach the current notebook, or the one at `path?: string`. */
   export const detach = 'rucat:detach';
   export const logs = 'rucat:logs';
   export const history = 'rucat:history';

@@ -1,14 +1,14 @@
 /**
- * What people read: words and lines of engines as REST shows them; the same words as in notebooks and terminals
+ * Texts about engines, with the same wording as in notebooks and terminals
  * (rucat_jupyter/notebook/text.py and widget/words.py).
  *
- * Pure functions: times are given. What comes from outside passes `plain`, and is shown as text nodes only.
+ * Pure functions: the current time is a parameter. Text from outside passes `plain` and is shown in text nodes only.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IEngine, IOperation, Status } from './tokens';
 
-/** A status is always a word and a shape. */
+/** Symbols of the statuses; each is shown with its word. */
 export const SYMBOLS: Readonly<Record<Status, string>> = {
   Pending: '◌',
   Running: '●',
@@ -19,13 +19,13 @@ export const SYMBOLS: Readonly<Record<Status, string>> = {
   Deleting: '◌'
 };
 
-/** Statuses in which a session can be had, or will be again. */
+/** Statuses of engines that have sessions. */
 export const LIVE: ReadonlyArray<string> = ['Running', 'Unresponsive'];
-/** Statuses that end by themselves. */
+/** Statuses that change without a user action. */
 export const MOVING: ReadonlyArray<string> = ['Pending', 'Stopping', 'Deleting'];
-/** Statuses that only a verb ends. */
+/** Statuses that only a user action changes. */
 export const SETTLED: ReadonlyArray<string> = ['Stopped', 'Failed'];
-/** Statuses that need a person. */
+/** Statuses that need attention. */
 export const ALERTS: ReadonlyArray<string> = ['Failed', 'Unresponsive'];
 
 const MINUTE = 60;
@@ -33,17 +33,17 @@ const HOUR = 3600;
 const DAY = 86400;
 const MEGABYTES: Readonly<Record<string, number>> = { k: 1 / 1024, m: 1, g: 1024, t: 1024 * 1024 };
 const [ESC, BEL] = ['\\x1b', '\\x07'];
-/** What terminals take for commands: colours, titles, links. */
+/** Terminal escape sequences: colours, titles, links. */
 const ESCAPES = new RegExp(
   `${ESC}(\\[[0-?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(${BEL}|${ESC}\\\\)?|[@-_])`,
   'g'
 );
-/** C0, C1, and the marks that turn the direction of the text around them. */
+/** C0 and C1 control characters, and those that change the direction of text. */
 const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
-// --- small words ------------------------------------------------------------------------------------------
+// --- formatting -------------------------------------------------------------------------------------------
 
-/** The text without terminal escapes and control characters, on one line, cut when it is too long. */
+/** The text without terminal escapes and control characters, on one line, cut if it is too long. */
 export function plain(text: unknown, longest?: number): string {
   const clean = String(text ?? '')
     .replace(ESCAPES, '')
@@ -51,11 +51,11 @@ export function plain(text: unknown, longest?: number): string {
   if (longest === undefined || clean.length <= longest) {
     return clean;
   }
-  const chars = Array.from(clean); // never half of a character
+  const chars = Array.from(clean); // never cut within a character
   return chars.length <= longest ? clean : chars.slice(0, longest - 1).join('') + '…';
 }
 
-/** A length of time in its largest unit: `12 s`, `11 min`, `2 h`, `3 d`. */
+/** A duration in its largest unit: `12 s`, `11 min`, `2 h`, `3 d`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.trunc(seconds));
   if (whole >= DAY) {
@@ -67,7 +67,7 @@ export function duration(seconds: number): string {
   return whole >= MINUTE ? `${Math.trunc(whole / MINUTE)} min` : `${whole} s`;
 }
 
-/** A length of time in two units: `2 h 11 min`, `12 s`. */
+/** A duration in two units: `2 h 11 min`, `12 s`. */
 export function span(seconds: number): string {
   const whole = Math.max(0, Math.trunc(seconds));
   if (whole < HOUR) {
@@ -79,12 +79,12 @@ export function span(seconds: number): string {
   return `${Math.trunc(whole / +size)} ${unit}` + (rest ? ` ${rest} ${small}` : '');
 }
 
-/** Seconds from one moment of REST to another; null where there is none. */
+/** Seconds since a timestamp of REST; null without one. */
 export function secondsSince(moment: string | null | undefined, now: number): number | null {
   return moment ? (now - Date.parse(moment)) / 1000 : null;
 }
 
-/** A moment of REST as the reader's clock shows it: `14:03:11`, with the date where it was another day. */
+/** A timestamp in local time: `14:03:11`, with the date if it is not today. */
 export function clock(moment: string | Date | null | undefined, now = Date.now()): string {
   if (!moment) {
     return '';
@@ -94,7 +94,7 @@ export function clock(moment: string | Date | null | undefined, now = Date.now()
   return date.toDateString() === new Date(now).toDateString() ? time : `${day(date)} ${time}`;
 }
 
-/** A moment as the reader's clock shows it, without seconds. */
+/** A time in local time, without seconds. */
 export function hour(moment: Date): string {
   return moment.toTimeString().slice(0, 5);
 }
@@ -104,7 +104,7 @@ export function memory(text: string | null | undefined): string {
   return text ? size(megabytes(text)) : '';
 }
 
-/** Spark's `4g` in megabytes; 0 where it says nothing. */
+/** Spark's `4g` in megabytes; 0 without a number. */
 export function megabytes(text: string | null | undefined): number {
   const found = /^(\d+(?:\.\d+)?)\s*([kmgt])/i.exec(text ?? '');
   return found ? Number(found[1]) * MEGABYTES[found[2].toLowerCase()] : 0;
@@ -115,7 +115,7 @@ export function cores(trans: TranslationBundle, number: number): string {
   return trans._n('%1 core', '%1 cores', number);
 }
 
-/** A name as it has to be typed after a verb (what Python's shlex.quote makes of it). */
+/** A name quoted for a command line, as Python's shlex.quote does. */
 export function quoted(name: string): string {
   const clean = plain(name);
   return /^[\w@%+=:,./-]+$/.test(clean) ? clean : `'${clean.replace(/'/g, `'"'"'`)}'`;
@@ -128,12 +128,12 @@ export function attachLine(engine: IEngine): string {
 
 // --- parts of an engine -----------------------------------------------------------------------------------
 
-/** The shape of a status. */
+/** The symbol of a status. */
 export function symbol(engine: IEngine): string {
   return SYMBOLS[engine.status] ?? '?';
 }
 
-/** Where it runs, as people say it. */
+/** Where an engine runs, in short. */
 export function where(trans: TranslationBundle, engine: IEngine): string {
   if (engine.platform === 'local') {
     return trans.__('this machine');
@@ -146,7 +146,7 @@ export function where(trans: TranslationBundle, engine: IEngine): string {
   return plain(namespace ? `${engine.platform}/${namespace}` : engine.platform);
 }
 
-/** What its driver has: `driver 1 core 1 GB`; empty where nobody said. */
+/** Resources of the driver: `driver 1 core 1 GB`; empty if unknown. */
 export function driver(trans: TranslationBundle, engine: IEngine): string {
   const found = engine.spec.driver ?? {};
   const parts = [found.cores ? cores(trans, found.cores) : '', memory(found.memory)].filter(
@@ -155,13 +155,13 @@ export function driver(trans: TranslationBundle, engine: IEngine): string {
   return parts.length ? trans.__('driver %1', parts.join(' ')) : '';
 }
 
-/** How many executors there are of how many: `executors 2 of 2 × 1 core 1 GB`; empty where none are counted. */
+/** Running and wanted executors: `executors 2 of 2 × 1 core 1 GB`; empty without executors. */
 export function executors(trans: TranslationBundle, engine: IEngine): string {
   const { running, wanted } = engine.executors;
   return wanted ? trans.__('executors %1 of %2 × %3', running, wanted, each(trans, engine)) : '';
 }
 
-/** How many executors are not there, and why: `1 pending, 1 failed: …`; empty where all are. */
+/** Missing executors and why: `1 pending, 1 failed: …`; empty if all run. */
 export function missingExecutors(trans: TranslationBundle, engine: IEngine): string {
   const { pending, failed, reasons } = engine.executors;
   const counts = [
@@ -173,7 +173,7 @@ export function missingExecutors(trans: TranslationBundle, engine: IEngine): str
     .join(': ');
 }
 
-/** What it has, in full: `driver 1 core 1 GB, 2 executors × 1 core 1 GB`. */
+/** All resources: `driver 1 core 1 GB, 2 executors × 1 core 1 GB`. */
 export function resources(trans: TranslationBundle, engine: IEngine): string {
   const found = engine.spec.executors ?? {};
   const number = found.max ? `${found.min ?? 0}-${found.max}` : String(found.instances || '');
@@ -182,18 +182,18 @@ export function resources(trans: TranslationBundle, engine: IEngine): string {
   return [driver(trans, engine), asked].filter(Boolean).join(', ');
 }
 
-/** Since when it is what it is, as RFC 3339. */
+/** Start of the current state, as RFC 3339. */
 export function since(engine: IEngine): string {
   const moment = SETTLED.includes(engine.status) ? engine.stopped_at : engine.started_at;
   return moment ?? engine.created_at;
 }
 
-/** How long it has been what it is. */
+/** Time in the current state. */
 export function age(engine: IEngine, now: number): string {
   return duration(secondsSince(since(engine), now) ?? 0);
 }
 
-/** The one thing worth saying of it in a list: why it failed, what it waits for, which executors lack, notebooks. */
+/** The most important note for a list: failure, progress, missing executors, or notebooks. */
 export function note(trans: TranslationBundle, engine: IEngine): string {
   if (engine.failure) {
     return `${plain(engine.failure.reason)}: ${plain(engine.failure.message)}`;
@@ -211,7 +211,7 @@ export function note(trans: TranslationBundle, engine: IEngine): string {
   return sessions && isLive ? trans._n('%1 notebook', '%1 notebooks', sessions) : '';
 }
 
-/** When it will be stopped for not being used: `idle stop in 56 min`; empty where it will not. */
+/** Time until the idle stop: `idle stop in 56 min`; empty if it has none. */
 export function idleStop(trans: TranslationBundle, engine: IEngine, now: number): string {
   const idle = engine.spec.idle_timeout_s;
   const used = secondsSince(engine.last_used_at ?? engine.started_at, now);
@@ -222,7 +222,7 @@ export function idleStop(trans: TranslationBundle, engine: IEngine, now: number)
   return left > 0 ? trans.__('idle stop in %1', minutes(left)) : trans.__('idle stop now');
 }
 
-/** When its longest life ends: `ends in 11 h 58 min`; empty where it has no such limit. */
+/** Time until the maximum lifetime ends: `ends in 11 h 58 min`; empty without a limit. */
 export function lifetimeEnd(trans: TranslationBundle, engine: IEngine, now: number): string {
   const most = engine.spec.max_lifetime_s;
   const lived = secondsSince(engine.started_at, now);
@@ -232,7 +232,7 @@ export function lifetimeEnd(trans: TranslationBundle, engine: IEngine, now: numb
   return trans.__('ends in %1, at its longest lifetime', minutes(most - lived));
 }
 
-/** The driver's memory doubled, where the lack of it ended the engine. */
+/** Twice the driver memory, if the engine failed because of too little memory. */
 export function moreMemory(engine: IEngine): string | null {
   const has = megabytes(engine.spec.driver?.memory);
   if (engine.failure?.reason !== 'OutOfMemory' || !has) {
@@ -250,7 +250,7 @@ export function origin(trans: TranslationBundle, operation: IOperation): string 
   return [notebook, cell].filter(Boolean).join(', ') || trans.__('someone');
 }
 
-/** How far it is, in percent of its tasks; null where nobody knows. */
+/** Progress in percent of the tasks; null if unknown. */
 export function percent({ tasks, tasks_done }: IOperation): number | null {
   return tasks ? Math.min(100, Math.trunc((100 * (tasks_done ?? 0)) / tasks)) : null;
 }
@@ -273,7 +273,7 @@ function each(trans: TranslationBundle, engine: IEngine): string {
   return [cores(trans, found.cores || 1), memory(found.memory)].filter(Boolean).join(' ');
 }
 
-/** A length of time that is told in whole minutes from a minute on, so that it does not flicker. */
+/** A duration in whole minutes from one minute on, so that the text does not change every second. */
 function minutes(seconds: number): string {
   return span(seconds < MINUTE ? seconds : Math.trunc(seconds / MINUTE) * MINUTE);
 }

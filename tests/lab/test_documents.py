@@ -162,9 +162,9 @@ def test_a_restart_a_stop_and_a_delete_are_told(
     server.http.delete("rucat/engines/etl")
     show(book, "history", engine)
     wait_until("the tombstone", lambda: "etl was deleted" in said(book, "history"), 30)
-    told = book.page.locator(".jp-Rucat-history-what").all_inner_texts()
-    assert told[0] == "Deleted"
-    assert told[-1] == "Created"
+    events = book.page.locator(".jp-Rucat-history-what").all_inner_texts()
+    assert events[0] == "Deleted"
+    assert events[-1] == "Created"
     assert book.axe(".jp-Rucat-history") == []
     book.page.evaluate("() => [...window.jupyterapp.shell.widgets('main')].forEach(w => w.context || w.close())")
     book.wait_for_text(book.output(0), "etl · deleted", 20)

@@ -74,7 +74,7 @@ class Panel:
         wait_until("the extension", lambda: self.page.evaluate(HAS), 30)
         self.root = self.page.locator(".jp-Rucat-panel")
         self.page.evaluate(OPEN)
-        wait_until("the panel", lambda: self.root.count() == 1 and "Reading" not in self.root.inner_text(), 30)
+        wait_until("the panel", lambda: self.root.count() == 1 and "Loading" not in self.root.inner_text(), 30)
 
     def resize(self, width: int) -> None:
         """Drag the panel's edge until it is so wide."""
@@ -226,7 +226,9 @@ def test_what_others_do_shows_at_once_in_every_page(panel: Callable[..., Panel],
 
 
 @pytest.mark.all
-def test_a_kernel_of_another_language_is_told(panel: Callable[..., Panel], place: Place, server: JupyterServer) -> None:
+def test_a_kernel_of_another_language_is_rejected(
+    panel: Callable[..., Panel], place: Place, server: JupyterServer
+) -> None:
     """An engine is not attached to a notebook in R: a notification says why, and the notebook stays as it is."""
     folder = Path(place.env["JUPYTER_DATA_DIR"]) / "kernels" / "other"
     folder.mkdir(parents=True)
@@ -236,8 +238,10 @@ def test_a_kernel_of_another_language_is_told(panel: Callable[..., Panel], place
     seen = panel("other", kernel={"name": "other", "display_name": "Other", "language": "R"})
     seen.wait_for("far", "Pending", 10)
     seen.page.evaluate(ATTACH, "far")  # what the panel, the menu and the palette do
-    told = seen.page.locator(".jp-toast-message, .Toastify__toast")
-    seen.book.wait_for_text(told, "Engines are attached to Python notebooks; the kernel here is Other (R).", 10)
+    toast = seen.page.locator(".jp-toast-message, .Toastify__toast")
+    seen.book.wait_for_text(
+        toast, "Engines attach to Python notebooks only; the kernel of this notebook is Other (R).", 10
+    )
     assert seen.page.locator(".jp-Notebook .jp-Cell").count() == 1
     assert seen.book.errors == []
 
@@ -255,11 +259,11 @@ def test_a_lost_server_shows_as_lost_and_comes_back_by_itself(
         own.create(name="kept", **UNREACHABLE)
         seen.wait_for("kept", "Pending", SOON_S)
         own.kill()
-        wait_until("offline", lambda: "does not answer since" in seen.root.inner_text(), 30)
+        wait_until("offline", lambda: "has not responded since" in seen.root.inner_text(), 30)
         server.create(name="meanwhile", **UNREACHABLE)
         own.start_again()
         seen.wait_for("meanwhile", "Pending", 5)
-        assert "does not answer" not in seen.root.inner_text()
+        assert "has not responded" not in seen.root.inner_text()
         pid = place.gateway_pid
         assert pid
         os.kill(pid, signal.SIGKILL)

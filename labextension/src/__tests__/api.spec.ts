@@ -1,5 +1,5 @@
 /**
- * What the server says, in its own words and code, or why it said nothing.
+ * Errors have the message and code of the server, or the reason for a missing response.
  */
 import { ServerConnection } from '@jupyterlab/services';
 
@@ -7,7 +7,7 @@ import { Api, NO_ANSWER, NO_EXTENSION } from '../api';
 
 const SETTINGS = { baseUrl: 'http://host/user/x/' } as ServerConnection.ISettings;
 
-/** As much of a Response as is used. */
+/** The part of a Response that is used. */
 function response(
   status: number,
   body: unknown,
@@ -33,7 +33,7 @@ describe('Api', () => {
     request = jest.spyOn(ServerConnection, 'makeRequest');
   });
 
-  it('asks below the base URL, with names as they have to be in a path', async () => {
+  it('sends requests below the base URL, with encoded names', async () => {
     answers(200, { id: '1' });
     await api.restart('a/b ?', { driver: { memory: '4g' } });
     const [url, init] = request.mock.calls[0];
@@ -42,19 +42,19 @@ describe('Api', () => {
     expect(JSON.parse(init.body)).toEqual({ driver: { memory: '4g' } });
   });
 
-  it('sends no body where there is nothing to say', async () => {
+  it('sends no body if there is no content', async () => {
     answers(202, { id: '1' });
     await api.stop('etl');
     expect(request.mock.calls[0][1]).not.toHaveProperty('body');
   });
 
-  it('asks for the token of all by a page of one', async () => {
+  it('reads the token of the list with a page of one engine', async () => {
     answers(200, { engines: [{}], token: 't', next_page: 2 });
     expect(await api.token()).toBe('t');
     expect(request.mock.calls[0][0]).toBe('http://host/user/x/rucat/engines?limit=1');
   });
 
-  it('tells the server’s own message, code and details', async () => {
+  it('rejects with message, code and details of the server', async () => {
     answers(
       503,
       { message: 'no gateway', code: 'gateway_unavailable', details: { pid: 1 } },
@@ -74,12 +74,12 @@ describe('Api', () => {
     ['Jupyter’s own 404', 404, { message: 'Not Found' }, NO_EXTENSION],
     ['a proxy’s page', 502, '<html>', NO_ANSWER],
     ['a login page', 403, '<html>', NO_ANSWER]
-  ])('tells %s by its code', async (_, status, body, code) => {
+  ])('recognises %s by its code', async (_, status, body, code) => {
     answers(status, body);
     await expect(api.list()).rejects.toMatchObject({ code, status });
   });
 
-  it('tells a network that fails, and an answer that is cut', async () => {
+  it('recognises a network error and an incomplete response', async () => {
     request.mockRejectedValue(new TypeError('Failed to fetch'));
     await expect(api.list()).rejects.toMatchObject({ code: NO_ANSWER, status: 0 });
     answers(200, 'cut');

@@ -1,5 +1,5 @@
 /**
- * Commands act on what they named, ask before they destroy, and tell what went wrong.
+ * Commands act on the engine that they name, ask before a delete, and report errors.
  */
 import { InputDialog, Notification } from '@jupyterlab/apputils';
 import * as apputils from '@jupyterlab/apputils';
@@ -56,7 +56,7 @@ describe('commands', () => {
     }
   });
 
-  it('are offered where the verb would be accepted', () => {
+  it('are enabled if the engine accepts the verb', () => {
     expect(commands.isVisible(CommandIDs.stop, { engine: 'etl' })).toBe(true);
     expect(commands.isVisible(CommandIDs.stop, { engine: 'done' })).toBe(false);
     expect(commands.label(CommandIDs.restart, { engine: 'done' })).toBe('Start');
@@ -66,7 +66,7 @@ describe('commands', () => {
     );
   });
 
-  it('without an engine ask for one that fits, that of the notebook in front first', async () => {
+  it('without an engine ask for a suitable one, that of the current notebook first', async () => {
     const getItem = jest
       .spyOn(InputDialog, 'getItem')
       .mockImplementation(
@@ -81,7 +81,7 @@ describe('commands', () => {
     expect(acts.stop).toHaveBeenCalledTimes(1);
   });
 
-  it('restart with the memory that is given or asked for', async () => {
+  it('restart with the memory from the arguments or from the user', async () => {
     await commands.execute(CommandIDs.restart, { engine: 'etl', memory: '4g' });
     jest.spyOn(InputDialog, 'getText').mockResolvedValueOnce({ value: '8G' } as any);
     await commands.execute(CommandIDs.restart, { engine: 'etl', ask: true });
@@ -93,37 +93,39 @@ describe('commands', () => {
     ]);
   });
 
-  it('delete only what was named, after a yes', async () => {
+  it('delete only the named engine, after a confirmation', async () => {
     showDialog.mockResolvedValueOnce({ button: { accept: false } });
     await commands.execute(CommandIDs.remove, { engine: 'etl' });
     expect(acts.delete).not.toHaveBeenCalled();
     showDialog.mockImplementationOnce(async () => {
-      engines = [engine({ id: 'another' })]; // meanwhile another one has the name
+      engines = [engine({ id: 'another' })]; // in the meantime another engine has the name
       return { button: { accept: true } };
     });
     await commands.execute(CommandIDs.remove, { engine: 'etl' });
     expect(acts.delete.mock.calls).toEqual([['id-etl']]);
     const asked = showDialog.mock.calls[0][0];
     expect(asked.title).toBe('Delete etl?');
-    expect(asked.body).toBe('Its record, settings and last logs go; history stays 30 days.');
+    expect(asked.body).toBe(
+      'This deletes its record, settings and last log lines. Its history stays for 30 days.'
+    );
     expect(asked.defaultButton).toBe(0);
   });
 
-  it('delete without asking where that is said', async () => {
+  it('delete without a confirmation if the arguments say so', async () => {
     await commands.execute(CommandIDs.remove, { engine: 'etl', confirmed: true });
     expect(showDialog).not.toHaveBeenCalled();
     expect(acts.delete).toHaveBeenCalledWith('id-etl');
   });
 
-  it('tell what went wrong, as text, and reject nothing', async () => {
+  it('show errors as text, and do not reject', async () => {
     const said = new RucatError(`cannot stop: ${HOSTILE.html}${HOSTILE.ansi}`, 'not_possible', 409);
     acts.stop.mockRejectedValue(said);
     await commands.execute(CommandIDs.stop, { engine: 'etl' });
     expect(notify.mock.calls[0][0]).toBe(`Stop etl: cannot stop: ${HOSTILE.html}red`);
     acts.stop.mockRejectedValue(new RucatError('Failed to fetch', 'no_answer', 0));
     await commands.execute(CommandIDs.stop, { engine: 'etl' });
-    expect(notify.mock.calls[1][0]).toContain('look whether it was done');
+    expect(notify.mock.calls[1][0]).toContain('check whether the action was done');
     await commands.execute(CommandIDs.stop, { engine: 'gone' });
-    expect(notify.mock.calls[2][0]).toBe('Stop: there is no engine gone any more');
+    expect(notify.mock.calls[2][0]).toBe('Stop: engine gone no longer exists');
   });
 });

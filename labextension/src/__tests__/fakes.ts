@@ -1,19 +1,19 @@
 /**
- * A server whose answers are given by hand, one by one, in the order in which a test wants them.
+ * A server whose responses a test releases one by one, in any order.
  */
 import { PromiseDelegate } from '@lumino/coreutils';
 
 import type { Api, IEnginesAnswer } from '../api';
 import type { IEngine } from '../tokens';
 
-/** Answers lists at once unless it is told to hold them; counts what it is asked. */
+/** Responds immediately unless a test holds the call; records all calls. */
 export class FakeApi {
   engines: IEngine[] = [];
-  /** Every call, in words: `list`, `token`, `stop id-etl`. */
+  /** All calls: `list`, `token`, `stop id-etl`. */
   calls: string[] = [];
-  /** What the next reads reject with, as long as it is set. */
+  /** If set, reads reject with this error. */
   trouble: Error | null = null;
-  /** While set, calls of this name wait for `answer`. */
+  /** If set, calls of this name wait for `answer`. */
   held: string | null = null;
 
   get asApi(): Api {
@@ -62,7 +62,7 @@ export class FakeApi {
     return Promise.resolve({ profiles: [] });
   }
 
-  /** Change an engine on the server, as somebody else would. */
+  /** Change an engine on the server, as another user would. */
   change(id: string, changes: Partial<IEngine>): IEngine {
     const old = this.engines.find(engine => engine.id === id)!;
     const next = { ...old, ...changes, revision: old.revision + 1 };
@@ -70,7 +70,7 @@ export class FakeApi {
     return next;
   }
 
-  /** Let the oldest held call have its answer, as it was when it was asked. */
+  /** Release the oldest held call, with its response from the time of the call. */
   async answer(): Promise<void> {
     this._waiting.shift()!.resolve();
     await settled();
@@ -94,7 +94,7 @@ export class FakeApi {
   private _waiting: PromiseDelegate<void>[] = [];
 }
 
-/** All promises that can go on have gone on. */
+/** Run all promises that can continue. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 30; i++) {
     await Promise.resolve();

@@ -3,10 +3,10 @@
  */
 import type { IEngine } from '../tokens';
 
-/** When the tests are. */
+/** The current time of the tests. */
 export const NOW = Date.parse('2026-03-01T12:00:00Z');
 
-/** What nobody may be able to do anything with: each is text. */
+/** Attempts of injection: each must be shown as text. */
 export const HOSTILE = {
   html: '<img src=x onerror="window.hacked=1">',
   script: 'javascript:alert(1)',
@@ -14,7 +14,7 @@ export const HOSTILE = {
   rtl: 'safe\u202egnp.exe'
 };
 
-/** An engine that runs, but for what is given. */
+/** A running engine; `changes` override its fields. */
 export function engine(given: Partial<IEngine> = {}): IEngine {
   const name = given.name ?? 'etl';
   return {

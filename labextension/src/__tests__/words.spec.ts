@@ -1,5 +1,5 @@
 /**
- * What people read.
+ * Texts about engines.
  */
 import { nullTranslator } from '@jupyterlab/translation';
 
@@ -8,7 +8,7 @@ import { engine, failed, HOSTILE, NOW } from './fixtures';
 
 const trans = nullTranslator.load('test');
 
-describe('small words', () => {
+describe('formatting', () => {
   it.each([
     [0, '0 s'],
     [59.9, '59 s'],
@@ -52,7 +52,7 @@ describe('small words', () => {
     expect(words.quoted(name)).toBe(expected);
   });
 
-  it('tells a day that is not today', () => {
+  it('shows the date if it is not today', () => {
     const now = new Date(2026, 2, 1, 12, 0, 0).getTime();
     expect(words.clock(new Date(2026, 2, 1, 9, 5, 6), now)).toBe('09:05:06');
     expect(words.clock(new Date(2026, 1, 28, 9, 5, 6), now)).toBe('2026-02-28 09:05:06');
@@ -73,7 +73,7 @@ describe('text from outside', () => {
     expect(words.plain(text)).toBe(expected);
   });
 
-  it('is cut between characters, not within one', () => {
+  it('is cut between characters, never within one', () => {
     expect(words.plain('😀😀😀😀', 3)).toBe('😀😀…');
     expect(words.plain('abcd', 4)).toBe('abcd');
     expect(words.plain('😀😀', 3)).toBe('😀😀');
@@ -102,7 +102,7 @@ describe('parts of an engine', () => {
     expect(words.where(trans, external)).toBe('h:1');
   });
 
-  it('says what it has', () => {
+  it('lists its resources', () => {
     expect(words.resources(trans, engine())).toBe('driver 2 cores 2 GB');
     expect(words.resources(trans, cluster)).toBe('driver 1 core 1 GB, 2 executors × 1 core 1 GB');
     expect(words.executors(trans, cluster)).toBe('executors 1 of 2 × 1 core 1 GB');
@@ -112,7 +112,7 @@ describe('parts of an engine', () => {
     );
   });
 
-  it('counts age since the start while it lives, and since the end when it is settled', () => {
+  it('counts the age from the start while it is live, and from the end when it is settled', () => {
     expect(words.age(engine(), NOW)).toBe('1 h');
     expect(words.age(failed('Exited', ''), NOW)).toBe('3 min');
     expect(words.age(engine({ status: 'Pending', started_at: null }), NOW)).toBe('2 h');
@@ -128,7 +128,7 @@ describe('parts of an engine', () => {
     expect(words.note(trans, found)).toBe(expected);
   });
 
-  it('tells when it ends by itself', () => {
+  it('says when it stops automatically', () => {
     expect(words.idleStop(trans, engine(), NOW)).toBe('idle stop in 56 min');
     expect(words.idleStop(trans, engine({ status: 'Stopped' }), NOW)).toBe('');
     const short = engine({ spec: { ...engine().spec, max_lifetime_s: 43_200 } });
@@ -139,7 +139,7 @@ describe('parts of an engine', () => {
     ['2g', '4g'],
     ['1500m', '3000m'],
     ['512m', '1g']
-  ])('offers twice as much memory where %s was not enough: %s', (has, expected) => {
+  ])('offers twice as much memory if %s was not enough: %s', (has, expected) => {
     const found = failed('OutOfMemory', '', {
       spec: { ...engine().spec, driver: { memory: has } }
     });
@@ -159,7 +159,7 @@ describe('operations', () => {
     started_at: '2026-03-01T11:58:46Z'
   } as any;
 
-  it('says where it comes from, how far it is and since when', () => {
+  it('shows origin, progress and duration', () => {
     expect(words.origin(trans, operation)).toBe('etl.ipynb, cell 7');
     expect(words.origin(trans, { ...operation, notebook: '', cell: null })).toBe('someone');
     expect(words.percent(operation)).toBe(43);

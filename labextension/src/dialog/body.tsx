@@ -1,5 +1,5 @@
 /**
- * The inside of the create dialog, in each of its states.
+ * The content of the create dialog: loading, failed, or the form.
  */
 import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
@@ -11,14 +11,14 @@ import type { CreateModel } from './model';
 import { plannedWords } from './planline';
 import { PROFILE } from './refusals';
 
-/** The body of the dialog; its value is the engine that was made. */
+/** Body of the dialog; its value is the created engine. */
 export class CreateBody extends VDomRenderer<CreateModel> {
   constructor(model: CreateModel) {
     super(model);
     this.addClass('jp-Rucat-create');
   }
 
-  /** The engine that was made. */
+  /** The created engine. */
   engine: IEngine | null = null;
 
   getValue(): IEngine {
@@ -37,7 +37,7 @@ function Body({ model }: { model: CreateModel }): JSX.Element {
       return (
         <div className="jp-Rucat-createLoading" role="status">
           <span className="jp-Rucat-createSpinner" aria-hidden="true" />
-          {trans.__('Reading the profiles…')}
+          {trans.__('Loading profiles…')}
         </div>
       );
     case 'failed':
@@ -52,7 +52,7 @@ function Failed({ message, model }: { message: string; model: CreateModel }): JS
   return (
     <div className="jp-Rucat-createFailed">
       <div role="alert">
-        <strong>{trans.__('The profiles cannot be read.')}</strong>
+        <strong>{trans.__('Cannot load the profiles.')}</strong>
         <p>{message}</p>
       </div>
       <button type="button" className="jp-mod-styled" onClick={() => void model.load()}>
@@ -88,7 +88,9 @@ function Ready({ model }: { model: CreateModel }): JSX.Element {
           <Fields model={model} />
         ) : (
           <p role="alert">
-            {trans.__('No profile can be used here. Mend the files, and try again.')}
+            {trans.__(
+              'No profile is available. Correct the profile files, then open this dialog again.'
+            )}
           </p>
         )}
       </div>
@@ -104,7 +106,7 @@ function Ready({ model }: { model: CreateModel }): JSX.Element {
   );
 }
 
-/** What will be asked of the platform. */
+/** The resources that the engine will request. */
 function PlanLine({ model }: { model: CreateModel }): JSX.Element {
   const { planned, wrong, trans } = model;
   const words = plannedWords(planned, wrong, path => model.label(path), trans);

@@ -1,5 +1,5 @@
 /**
- * The choice of a profile: one card each, with where it runs, what it asks for and what limits it.
+ * The choice of a profile: one card each, with platform, size and limits.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -11,13 +11,13 @@ import { cardLimits } from './hints';
 interface ICardsProps {
   profiles: IProfiles;
   chosen: string;
-  /** What is wrong with the choice; empty: nothing. */
+  /** Error message of the choice; empty without an error. */
   wrong: string;
   choose: (name: string) => void;
   trans: TranslationBundle;
 }
 
-/** The profiles as a group of radio buttons; those that cannot be had say why. */
+/** The profiles as a group of radio buttons; a profile that is not available says why. */
 export function ProfileCards(props: ICardsProps): JSX.Element {
   const { profiles, wrong, trans } = props;
   return (
@@ -33,7 +33,7 @@ export function ProfileCards(props: ICardsProps): JSX.Element {
       </div>
       {profiles.errors.length > 0 && (
         <div className="jp-Rucat-createWarning">
-          {trans.__('Some profiles are left out, or not as their files say:')}
+          {trans.__('Some profiles have errors and are missing or incomplete:')}
           <ul>
             {profiles.errors.map(error => (
               <li key={error}>{error}</li>
@@ -70,7 +70,10 @@ function Card(props: ICardsProps & { profile: IProfile }): JSX.Element {
         )}
         {!profile.available && (
           <span className="jp-Rucat-createCardLine">
-            {trans.__('Not available: this gateway has no platform %1.', profile.platform)}
+            {trans.__(
+              'Not available: this gateway does not support the platform %1.',
+              profile.platform
+            )}
           </span>
         )}
       </span>

@@ -1,20 +1,20 @@
 /**
- * Spark's own settings in the form: keys that can be completed, what Spark says of one, and a search through all.
+ * Spark settings in the form: completion of keys, documentation of a key, and search.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { IConf } from '../tokens';
 
-/** Id of the list that inputs of keys complete from. */
+/** Id of the datalist for the completion of keys. */
 export const KEYS_ID = 'jp-Rucat-create-confs';
 
-/** More results than these help nobody: the search wants another word. */
+/** A longer list does not help: the user can refine the search. */
 const MOST_FOUND = 12;
-/** Shorter words would find nearly all. */
+/** A shorter query matches nearly every setting. */
 const SHORTEST_QUERY = 3;
 
-/** The keys, for the browser's own completion. */
+/** The keys, for the completion of the browser. */
 export const ConfKeys = React.memo((props: { confs: ReadonlyArray<IConf> }) => (
   <datalist id={KEYS_ID}>
     {props.confs.map(conf => (
@@ -24,13 +24,13 @@ export const ConfKeys = React.memo((props: { confs: ReadonlyArray<IConf> }) => (
 ));
 ConfKeys.displayName = 'ConfKeys';
 
-/** What Spark says of a setting. */
+/** Documentation of a setting. */
 export function ConfNote(props: { conf: IConf; trans: TranslationBundle }): JSX.Element {
   const { conf, trans } = props;
   return <div className="jp-Rucat-createHint jp-Rucat-createConfNote">{note(conf, trans)}</div>;
 }
 
-/** The settings that are searched for, each with a button that begins its row. */
+/** Search results, each with a button that adds a row for the setting. */
 export function FoundConfs(props: {
   confs: ReadonlyArray<IConf>;
   query: string;
@@ -63,14 +63,14 @@ export function FoundConfs(props: {
       ))}
       {found.length > MOST_FOUND && (
         <p className="jp-Rucat-createHint">
-          {trans.__('And %1 more: search for another word, too.', found.length - MOST_FOUND)}
+          {trans.__('%1 more: add a word to narrow the search.', found.length - MOST_FOUND)}
         </p>
       )}
     </section>
   );
 }
 
-/** The settings whose key or documentation has all the words; those whose key has them come first. */
+/** Settings whose key or documentation contains all words; matches of the key come first. */
 export function findConfs(confs: ReadonlyArray<IConf>, query: string): IConf[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (query.trim().length < SHORTEST_QUERY) {

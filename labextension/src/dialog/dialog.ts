@@ -1,5 +1,5 @@
 /**
- * The create dialog: JupyterLab's own, but it stays open until the engine is made, or somebody closes it.
+ * The create dialog: a JupyterLab dialog that stays open until the engine is created or the user closes it.
  */
 import { Dialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -11,14 +11,14 @@ import type { CreateModel } from './model';
 /** The action of the button that also attaches. */
 const ATTACH = 'attach';
 
-/** What came of the dialog. */
+/** Result of the dialog. */
 export interface ICreated {
   engine: IEngine;
-  /** Whether it is to be attached, too. */
+  /** Whether to attach the current notebook, too. */
   attach: boolean;
 }
 
-/** Show the dialog; null where it was closed. */
+/** Show the dialog; null when the user closes it. */
 export async function showCreateDialog(
   model: CreateModel,
   options: { canAttach: boolean }
@@ -29,7 +29,7 @@ export async function showCreateDialog(
   return button.accept && value ? { engine: value, attach: button.actions.includes(ATTACH) } : null;
 }
 
-/** A dialog that closes by its accepting buttons only when the engine is made. */
+/** Its accept buttons close the dialog only after the engine is created. */
 class CreateDialog extends Dialog<IEngine> {
   constructor(
     private readonly _model: CreateModel,
@@ -41,7 +41,7 @@ class CreateDialog extends Dialog<IEngine> {
       title: trans.__('Create an engine'),
       body,
       buttons: buttons(trans, canAttach),
-      focusNodeSelector: 'input[type="radio"]:checked', // where the profiles are there already
+      focusNodeSelector: 'input[type="radio"]:checked', // if the profiles are loaded already
       hasClose: true
     });
     this._createBody = body;
@@ -65,7 +65,7 @@ class CreateDialog extends Dialog<IEngine> {
     }
   }
 
-  /** A click beside the dialog would lose what was typed. */
+  /** A click outside does not close the dialog: the input would be lost. */
   protected override _evtClick(event: MouseEvent): void {
     const content = this.node.querySelector('.jp-Dialog-content');
     if (content?.contains(event.target as Node)) {
@@ -73,7 +73,7 @@ class CreateDialog extends Dialog<IEngine> {
     }
   }
 
-  /** An input that has a use of its own for Enter keeps it. */
+  /** Inputs with `data-keeps-enter` handle Enter themselves. */
   protected override _evtKeydown(event: KeyboardEvent): void {
     const target = event.target as Element;
     if (event.key !== 'Enter' || !target.closest('[data-keeps-enter]')) {
@@ -81,7 +81,7 @@ class CreateDialog extends Dialog<IEngine> {
     }
   }
 
-  /** What is wrong is said by the form, also where a button is pressed: none is switched off. */
+  /** The form shows errors after a press, so buttons are never disabled. */
   protected override _checkValidation(): void {
     return;
   }
@@ -94,7 +94,7 @@ class CreateDialog extends Dialog<IEngine> {
     }
   }
 
-  /** Buttons keep the focus while they wait, so they are not disabled. */
+  /** `aria-disabled` instead of `disabled`: a busy button keeps the focus. */
   private readonly _showBusy = (): void => {
     const { isBusy, profile } = this._model;
     for (const button of this._all.filter(one => one.classList.contains('jp-mod-accept'))) {
@@ -110,15 +110,15 @@ class CreateDialog extends Dialog<IEngine> {
   private readonly _createBody: CreateBody;
 }
 
-/** The most likely one last, as JupyterLab has it, and by Enter. */
+/** The default button comes last, as in JupyterLab; Enter presses it. */
 function buttons(trans: TranslationBundle, canAttach: boolean): Dialog.IButton[] {
   const create = Dialog.okButton({
     label: trans.__('Create'),
-    caption: trans.__('Create the engine; it starts by itself')
+    caption: trans.__('Create and start the engine')
   });
   const attach = Dialog.okButton({
     label: trans.__('Create and attach'),
-    caption: trans.__('Create the engine, and attach the notebook in front to it'),
+    caption: trans.__('Create the engine and attach the current notebook to it'),
     actions: [ATTACH]
   });
   return [Dialog.cancelButton(), create, ...(canAttach ? [attach] : [])];

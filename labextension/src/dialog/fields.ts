@@ -1,11 +1,11 @@
 /**
- * Reads the JSON Schema of a spec into the fields of the form: which there are on a platform, in which order.
+ * Converts the JSON Schema of a spec to form fields: which fields a platform has, and in which order.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Json } from '../tokens';
 
-/** How a field is typed: each kind has an input of its own. */
+/** Kind of a field; each kind has its own input. */
 export type Kind =
   | 'text'
   | 'password'
@@ -13,36 +13,36 @@ export type Kind =
   /** Seconds, typed as a number or as "2 h". */
   | 'seconds'
   | 'choice'
-  /** A list of texts, one a line. */
+  /** A list of strings, one per line. */
   | 'lines'
   /** Keys and values, in rows. */
   | 'pairs'
-  /** As `pairs`, with values that are not shown. */
+  /** As `pairs`, with hidden values. */
   | 'secrets'
   /** Anything else, as JSON. */
   | 'json';
 
 /** One field of the form. */
 export interface IField {
-  /** As REST names it: `driver.memory`. */
+  /** Path in the REST API: `driver.memory`. */
   path: string;
-  /** The path in a form that is safe in ids and in lodash's paths: `driver-memory`. */
+  /** The path without dots, safe in ids and in lodash paths: `driver-memory`. */
   key: string;
   label: string;
   help: string;
   kind: Kind;
   choices: string[];
   isCommon: boolean;
-  /** The part of the form that it belongs to. */
+  /** Section of the form. */
   group: string;
   /** JSON Schema of its value. */
   schema: Json;
 }
 
-/** The path of the name, which is no part of a spec. */
+/** Path of the name; it is not part of a spec. */
 export const NAME = 'name';
 
-/** What most people set, in this order. */
+/** Fields that most users set, in this order. */
 const COMMON: Record<string, string[]> = {
   local: ['driver.memory', 'driver.cores', 'idle_timeout_s'],
   kubernetes: [
@@ -57,7 +57,7 @@ const COMMON: Record<string, string[]> = {
 };
 const COMMON_ELSEWHERE = ['driver.memory', 'driver.cores', 'executors.instances', 'idle_timeout_s'];
 
-/** Fields, with all below them, that a platform refuses (FOREIGN_FIELDS and their like in its adapter). */
+/** Fields (with all children) that a platform rejects; see FOREIGN_FIELDS of its adapter. */
 const REFUSED: Record<string, string[]> = {
   local: [
     'image',
@@ -67,14 +67,14 @@ const REFUSED: Record<string, string[]> = {
     'driver.memory_overhead'
   ]
 };
-/** All that an engine can have which someone else runs. */
+/** The only fields of an external engine. */
 const EXTERNAL_ONLY = 'external';
-/** Objects of a spec that only the platform of that name has. */
+/** Objects of a spec that belong to the platform of the same name. */
 const PLATFORM_OBJECTS = ['local', 'external', 'kubernetes'];
 const PASSWORDS = ['external.token'];
 const SECRETS = ['secret_env'];
 
-/** The fields that an engine on `platform` can have, the common ones first; without the name. */
+/** Fields of an engine on `platform`, the common ones first; the name is not included. */
 export function fieldsOf(schema: Json, platform: string, trans: TranslationBundle): IField[] {
   const common = COMMON[platform] ?? COMMON_ELSEWHERE;
   const found = walk(schema, schema, '', trans).filter(field => takes(platform, field.path));
@@ -93,7 +93,9 @@ export function nameField(trans: TranslationBundle): IField {
     path: NAME,
     key: NAME,
     label: trans.__('Name'),
-    help: trans.__('1 to 63 letters, digits, . _ - and inner blanks'),
+    help: trans.__(
+      '1 to 63 characters: letters, digits, . _ - and spaces, but no space at the start or end'
+    ),
     kind: 'text',
     choices: [],
     isCommon: true,
@@ -138,7 +140,7 @@ function field(path: string, schema: Json, help: string, trans: TranslationBundl
   };
 }
 
-/** The schema behind references, and of alternatives the one that is not null. */
+/** Resolve references, and choose the alternative that is not null. */
 function resolved(raw: Json, whole: Json): Json {
   const options: Json[] = (raw.anyOf ?? raw.allOf ?? []).filter((one: Json) => one.type !== 'null');
   if (options.length === 1) {
@@ -191,16 +193,16 @@ function labels(trans: TranslationBundle): Record<string, string> {
     env: trans.__('Environment variables'),
     secret_env: trans.__('Secret environment variables'),
     image: trans.__('Image'),
-    idle_timeout_s: trans.__('Idle stop'),
-    max_lifetime_s: trans.__('Longest life'),
+    idle_timeout_s: trans.__('Idle timeout'),
+    max_lifetime_s: trans.__('Maximum lifetime'),
     start_timeout_s: trans.__('Start timeout'),
     'driver.memory': trans.__('Driver memory'),
     'driver.cores': trans.__('Driver cores'),
     'executors.instances': trans.__('Executors'),
     'executors.memory': trans.__('Executor memory'),
     'executors.cores': trans.__('Executor cores'),
-    'executors.min': trans.__('Fewest executors'),
-    'executors.max': trans.__('Most executors'),
+    'executors.min': trans.__('Minimum executors'),
+    'executors.max': trans.__('Maximum executors'),
     'external.url': trans.__('Address'),
     'external.token': trans.__('Token'),
     'kubernetes.python': trans.__('Python in the image'),
@@ -218,10 +220,10 @@ function groupOf(path: string, trans: TranslationBundle): string {
     external: trans.__('External engine'),
     env: trans.__('Environment'),
     secret_env: trans.__('Environment'),
-    start_timeout_s: trans.__('Times'),
-    idle_timeout_s: trans.__('Times'),
-    max_lifetime_s: trans.__('Times'),
-    restart_policy: trans.__('Times')
+    start_timeout_s: trans.__('Timeouts'),
+    idle_timeout_s: trans.__('Timeouts'),
+    max_lifetime_s: trans.__('Timeouts'),
+    restart_policy: trans.__('Timeouts')
   };
   return named[top] ?? trans.__('Spark');
 }

@@ -1,5 +1,5 @@
 /**
- * The fields of the dialog as JupyterLab's form component: what is common first, the rest folded, errors at their inputs.
+ * The fields as JupyterLab's form component: common fields first, others folded, errors next to their inputs.
  */
 import { FormComponent } from '@jupyterlab/ui-components';
 import type {
@@ -74,7 +74,7 @@ export function Fields({ model }: { model: CreateModel }): JSX.Element {
   );
 }
 
-/** Schema of what inputs hold, which is text; values are checked by the schema of a spec (values.ts). */
+/** Schema of the input texts; values.ts checks the values against the schema of a spec. */
 export function formOf(fields: ReadonlyArray<IField>): { schema: RJSFSchema; uiSchema: UiSchema } {
   const row: RJSFSchema = { type: 'object' };
   return {
@@ -93,7 +93,7 @@ export function formOf(fields: ReadonlyArray<IField>): { schema: RJSFSchema; uiS
   };
 }
 
-/** Whether a further setting is searched for: by label, path, Spark conf, or what is said of it. */
+/** Whether a field matches the search: by label, path, help, group or Spark conf. */
 export function matches(field: IField, query: string): boolean {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const text = [field.label, field.path, field.help, field.group].join(' ').toLowerCase();
@@ -137,7 +137,7 @@ function useContext(model: CreateModel): IFormContext {
   };
 }
 
-/** Where a setting of Spark is found, its row can be begun. */
+/** If the search finds a Spark setting, the conf field is shown, so that the user can add a row. */
 function hasFound(field: IField, model: CreateModel): boolean {
   return field.path === 'conf' && findConfs(model.confs, model.query).length > 0;
 }
@@ -147,7 +147,7 @@ function inputHint(field: IField, trans: CreateModel['trans']): string {
     case 'seconds':
       return trans.__('Such as 30 min or 2 h.');
     case 'lines':
-      return trans.__('One a line.');
+      return trans.__('One per line.');
     case 'json':
       return trans.__('As JSON.');
     default:
@@ -201,7 +201,7 @@ function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Element {
   );
 }
 
-/** The further settings: folded, searched, and grouped. */
+/** More settings: folded, searchable and grouped. */
 function More(props: {
   context: IFormContext;
   parts: Map<string, React.ReactElement>;
@@ -227,7 +227,7 @@ function More(props: {
             data-keeps-enter
             value={context.query}
             placeholder={trans.__('Search settings and Spark confs…')}
-            aria-label={trans.__('Search further settings')}
+            aria-label={trans.__('Search more settings')}
             onChange={event => context.search(event.target.value)}
           />
           {groups.map(group => (
@@ -241,7 +241,7 @@ function More(props: {
           <FoundConfs {...context} />
           {groups.length === 0 && (
             <p className="jp-Rucat-createHint" role="status">
-              {trans.__('No setting has these words.')}
+              {trans.__('No setting matches this search.')}
             </p>
           )}
         </>

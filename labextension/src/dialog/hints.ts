@@ -1,5 +1,5 @@
 /**
- * What the form says beside its inputs: the value that holds where nothing is typed, and the limits.
+ * Hints next to inputs: the value of an empty input, and the limits.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -8,10 +8,10 @@ import type { IField } from './fields';
 import { NAME } from './fields';
 import { duration } from './values';
 
-/** What the gateway shows in place of a secret. */
+/** The gateway shows this instead of a secret. */
 const MASK = '***';
 
-/** Limits by the fields that they are said at. */
+/** Fields that show each limit. */
 const AT: Record<string, string[]> = {
   max_driver_memory: ['driver.memory'],
   max_driver_cores: ['driver.cores'],
@@ -33,7 +33,7 @@ const AT: Record<string, string[]> = {
   own_code: ['conf']
 };
 
-/** What holds where the field is left empty: the profile's value, or what the platform has chosen in `plan`. */
+/** Value of an empty field: from the profile, from a limit, or chosen by the platform in `plan`. */
 export function placeholder(
   field: IField,
   profile: IProfile,
@@ -48,7 +48,7 @@ export function placeholder(
   return value === undefined ? '' : shown(field, value, trans);
 }
 
-/** The limits of a field in words, each with its file: `at most 8g, /etc/jupyter/rucat.toml`. */
+/** Limits of a field, each with its file: `at most 8g, /etc/jupyter/rucat.toml`. */
 export function limitsOf(
   field: IField,
   limits: IProfiles['limits'],
@@ -61,7 +61,7 @@ export function limitsOf(
     .map(limit => (limit.source ? `${limit.said}, ${limit.source}` : limit.said));
 }
 
-/** The limits that a platform's engines come under, short enough for a card: `at most 8g, 4 cores`. */
+/** Limits of a platform, short enough for a card: `at most 8g, 4 cores`. */
 export function cardLimits(
   fields: ReadonlyArray<IField>,
   limits: IProfiles['limits'],
@@ -69,8 +69,8 @@ export function cardLimits(
 ): string {
   const paths = fields.map(field => field.path);
   const words: Record<string, (value: any) => string> = {
-    max_total_memory: value => trans.__('%1 in all', value),
-    max_total_cores: value => trans._n('%1 core in all', '%1 cores in all', value),
+    max_total_memory: value => trans.__('%1 in total', value),
+    max_total_cores: value => trans._n('%1 core in total', '%1 cores in total', value),
     max_driver_memory: value => trans.__('driver %1', value),
     max_driver_cores: value => trans._n('driver %1 core', 'driver %1 cores', value),
     max_executors: value => trans._n('%1 executor', '%1 executors', value)
@@ -89,10 +89,10 @@ function limitWords(name: string, value: any, trans: TranslationBundle): string 
     return trans.__('one of %1', value.join(', ') || trans.__('none'));
   }
   if (name.startsWith('denied_')) {
-    return value.length ? trans.__('not %1', value.join(', ')) : '';
+    return value.length ? trans.__('not allowed: %1', value.join(', ')) : '';
   }
   if (name === 'max_engines') {
-    return trans._n('at most %1 engine at once', 'at most %1 engines at once', value);
+    return trans._n('at most %1 engine at a time', 'at most %1 engines at a time', value);
   }
   if (name.startsWith('max_total_')) {
     return trans.__('driver and executors together at most %1', value);
@@ -107,12 +107,12 @@ function at(spec: Json, path: string): unknown {
   return isEmpty ? undefined : found;
 }
 
-/** What limits fill in. */
+/** Value that a limit sets. */
 function limited(profile: IProfile, path: string): unknown {
   return profile.values.find(value => value.key === path)?.value ?? undefined;
 }
 
-/** What the platform has chosen; what was typed is no default. */
+/** Value chosen by the platform; user input (`given`) is not a default. */
 function planned(plan: IPlan | null, path: string): unknown {
   const found = plan?.values.find(value => value.key === path);
   return found && found.source !== 'given' ? found.value : undefined;

@@ -1,5 +1,5 @@
 /**
- * The inputs of the form, one for each kind of field; all hold text, so that nothing that was typed is lost.
+ * Inputs of the form, one per kind of field. All hold text, so that invalid input is kept.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { FieldProps, WidgetProps } from '@rjsf/utils';
@@ -10,29 +10,29 @@ import { ConfKeys, ConfNote, KEYS_ID } from './confs';
 import type { IField } from './fields';
 import type { IRow } from './values';
 
-/** What the inputs know of the form that they are in; plain values and functions that never change. */
+/** Form context of the inputs: plain values, and functions with a stable identity. */
 export interface IFormContext {
   trans: TranslationBundle;
-  /** What is wrong, by the key of the field. */
+  /** Error messages, by field key. */
   wrong: Record<string, string>;
-  /** The value that holds where nothing is typed, by the key of the field. */
+  /** Values of empty inputs, by field key. */
   placeholders: Record<string, string>;
-  /** What is said below the input, by the key of the field. */
+  /** Hints below the inputs, by field key. */
   hints: Record<string, string[]>;
   fields: Record<string, IField>;
-  /** Keys of the further settings that are to be seen. */
+  /** Keys of the visible fields in *More settings*. */
   shown: string[];
   isUnfolded: boolean;
   query: string;
   confs: ReadonlyArray<IConf>;
-  /** Counts the confs that were taken from those. */
+  /** Number of confs that were added from the search. */
   added: number;
   addConf: (key: string) => void;
   unfold: (isUnfolded: boolean) => void;
   search: (query: string) => void;
 }
 
-/** Ids of what is said of an input. */
+/** Ids of hint, error and label of an input. */
 export const hintId = (id: string): string => `${id}__hint`;
 export const errorId = (id: string): string => `${id}__error`;
 export const labelId = (id: string): string => `${id}__label`;
@@ -56,7 +56,7 @@ export function LinesInput(props: WidgetProps): JSX.Element {
   return <textarea {...common(props)} {...typing(props)} rows={3} />;
 }
 
-/** One of a few values, or what the profile says. */
+/** One of a few values, or the value of the profile. */
 export function ChoiceInput(props: WidgetProps): JSX.Element {
   const { trans, placeholders } = contextOf(props);
   const field = fieldOf(props);
@@ -65,7 +65,7 @@ export function ChoiceInput(props: WidgetProps): JSX.Element {
   return (
     <select {...common(props)}>
       <option value="">
-        {said ? trans.__('as the profile says (%1)', said) : trans.__('as the profile says')}
+        {said ? trans.__('from the profile (%1)', said) : trans.__('from the profile')}
       </option>
       {values.map(value => (
         <option key={value} value={value}>
@@ -131,9 +131,9 @@ interface IPairProps {
   row: IRow;
   field: IField;
   isWrong: boolean;
-  /** What Spark says of the key. */
+  /** Spark's documentation of the key. */
   conf: IConf | undefined;
-  /** Whether keys are known that can be offered. */
+  /** Whether keys are available for completion. */
   hasKeys: boolean;
   trans: TranslationBundle;
   change: (part: Partial<IRow>) => void;
@@ -194,7 +194,7 @@ function Pair({
   );
 }
 
-/** The row that an error names; one that names no row is said at the first. */
+/** Whether an error names this row; an error without a row is shown at the first one. */
 function isWrongRow(row: IRow, at: number, props: FieldProps): boolean {
   const wrong = contextOf(props).wrong[fieldOf(props).key];
   if (!wrong) {
@@ -246,7 +246,7 @@ function last(list: HTMLElement | null, part: 'key' | 'value'): HTMLInputElement
   ).pop();
 }
 
-/** Do something when a number has changed, not when it is first seen. */
+/** Run `act` when the number changes, but not on the first render. */
 function useChange(value: number, act: () => void): void {
   const seen = React.useRef(value);
   React.useEffect(() => {

@@ -1,5 +1,5 @@
 /**
- * What the create dialog knows and does, without a page: profiles, what was typed, the plan, and one create at a time.
+ * Model of the create dialog, without DOM: profiles, user input, plan, and one create at a time.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { VDomModel } from '@jupyterlab/ui-components';
@@ -22,27 +22,27 @@ import { plain, refusalOf } from './refusals';
 import type { AllTyped, Typed, Wrong } from './values';
 import { requestOf } from './values';
 
-/** How long nothing may be typed before the plan is asked for. */
+/** Pause after the last keystroke before the plan is requested. */
 export const PLAN_AFTER_MS = 400;
 
-/** How often the profiles are asked for where the server says that another try makes sense: half a minute. */
+/** Attempts to load the profiles while the server asks for a retry: about half a minute. */
 const LOAD_TRIES = 4;
 
-/** What is known of the profiles. */
+/** State of the profiles. */
 export type Loading = { kind: 'loading' } | { kind: 'failed'; message: string } | { kind: 'ready' };
 
-/** What is known of the plan. */
+/** State of the plan. */
 export type Planned =
   | { kind: 'asking' }
-  /** It is the plan of what is typed now. */
+  /** The plan matches the current input. */
   | { kind: 'plan'; plan: IPlan }
-  /** What is typed cannot be created as it is. */
+  /** The current input cannot be created. */
   | { kind: 'wrong'; at: Wrong; rest: string[] };
 
-/** The one part of the server that a form needs beside the manager. */
+/** The part of the API that the form needs besides the manager. */
 export type IPlanner = Pick<Api, 'profiles' | 'plan' | 'confs'>;
 
-/** What the dialog shows. */
+/** State and actions of the dialog. */
 export class CreateModel extends VDomModel {
   constructor(options: CreateModel.IOptions) {
     super();
@@ -58,31 +58,31 @@ export class CreateModel extends VDomModel {
   /** The fields of the profile's platform, the name first. */
   fields: IField[] = [];
   planned: Planned = { kind: 'asking' };
-  /** The last plan of this profile: what the platform chooses where nothing is typed. */
+  /** Last plan of this profile: what the platform chooses for empty fields. */
   defaults: IPlan | null = null;
-  /** What kept the last create from happening, and belongs to no field. */
+  /** Problems of the last create that belong to no field. */
   problems: string[] = [];
-  /** Counts the creates that did not happen: each time the first wrong field gets the focus. */
+  /** Number of failed creates; each one moves the focus to the first invalid field. */
   refusals = 0;
   isBusy = false;
   isUnfolded = false;
-  /** Spark's own settings; empty until the further settings are seen, and where they cannot be read. */
+  /** Spark settings; empty until *More settings* is open, and when they cannot be loaded. */
   confs: ReadonlyArray<IConf> = [];
-  /** Counts the confs that were taken from those: each time the last one's value gets the focus. */
+  /** Number of confs added from the search; each one moves the focus to the value in the last row. */
   added = 0;
   query = '';
 
-  /** What was typed, by path; it outlives a change of the profile. */
+  /** User input by path; it survives a change of the profile. */
   get typed(): Readonly<AllTyped> {
     return this._typed;
   }
 
-  /** What a field is called. */
+  /** Label of a field. */
   label(path: string): string {
     return this.fields.find(field => field.path === path)?.label ?? this.trans.__('Profile');
   }
 
-  /** What is wrong at fields that somebody has left, or tried to send. */
+  /** Errors of the fields that the user has left or submitted. */
   get wrong(): Wrong {
     const all = { ...this._wrong, ...this._refused };
     return Object.fromEntries(Object.entries(all).filter(([path]) => this._left.has(path)));
@@ -97,7 +97,7 @@ export class CreateModel extends VDomModel {
     super.dispose();
   }
 
-  /** Read the profiles, and choose one; a gateway that is only starting is waited for. */
+  /** Load the profiles and choose one; wait for a gateway that is still starting. */
   async load(): Promise<void> {
     this._set({ loading: { kind: 'loading' } });
     try {
@@ -112,7 +112,7 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** Take another profile; what was typed stays. */
+  /** Choose another profile; the input is kept. */
   choose(name: string): void {
     const profile = this.profiles?.profiles.find(one => one.name === name);
     if (!profile || !this.profiles) {
@@ -130,17 +130,17 @@ export class CreateModel extends VDomModel {
     this._planNow();
   }
 
-  /** Take what an input holds now. */
+  /** Set the input of a field. */
   type(path: string, value: Typed): void {
     this._typed = { ...this._typed, [path]: value };
     this._refused = without(this._refused, path);
     this._check();
     this._set({ planned: { kind: 'asking' } });
     this._asked?.abort();
-    this._debouncer.invoke().catch(() => undefined); // rejected where the dialog is gone
+    this._debouncer.invoke().catch(() => undefined); // rejects when the dialog is disposed
   }
 
-  /** The input was left: from now on it is told what is wrong with it. */
+  /** The user left the field: from now on its errors are shown. */
   leave(path: string): void {
     if (!this._left.has(path)) {
       this._left.add(path);
@@ -148,7 +148,7 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** Show or fold the further settings. */
+  /** Open or close *More settings*. */
   unfold(isUnfolded: boolean): void {
     this._set({ isUnfolded });
     if (isUnfolded) {
@@ -156,7 +156,7 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** Begin a row for a conf, in place of one that is empty. */
+  /** Add a row for a conf; it replaces an empty row. */
   addConf(key: string): void {
     const rows = Array.isArray(this._typed.conf) ? this._typed.conf : [];
     const kept = rows.filter(row => row.key !== key && (row.key || row.value));
@@ -165,12 +165,12 @@ export class CreateModel extends VDomModel {
     this.type('conf', [...kept, own]);
   }
 
-  /** Show only the further settings that have these words. */
+  /** Filter *More settings* by these words. */
   search(query: string): void {
     this._set({ query });
   }
 
-  /** Create what is asked for; null where it did not happen, and the form says why. */
+  /** Create the engine; null when that fails, and the form shows why. */
   async submit(): Promise<IEngine | null> {
     if (this.isBusy || !this.profile) {
       return null;
@@ -194,7 +194,7 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** The profiles, in a few tries where the server says when the next makes sense. */
+  /** Load the profiles; retry a few times if the server sends `Retry-After`. */
   private async _readProfiles(tries = LOAD_TRIES): Promise<IProfiles> {
     try {
       return await this._options.api.profiles();
@@ -208,11 +208,11 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** They only help to type: without them keys are typed in full. */
+  /** Optional: without them the form only lacks the completion of keys. */
   private async _readConfs(): Promise<void> {
     this._confs ??= this._options.api.confs().catch(error => {
       known(error);
-      this._confs = null; // asked for again when they are unfolded again
+      this._confs = null; // loaded again when the section is opened again
       return [];
     });
     const confs = await this._confs;
@@ -221,7 +221,7 @@ export class CreateModel extends VDomModel {
     }
   }
 
-  /** The fields that have something wrong or to be seen are unfolded. */
+  /** Report a failed create; open *More settings* if it contains an invalid field. */
   private _refuse(at: Wrong, problems: string[]): void {
     if (this.isDisposed) {
       const said = Object.entries(at).map(([path, line]) => `${this.label(path)}: ${line}`);
@@ -240,14 +240,14 @@ export class CreateModel extends VDomModel {
     return this.fields.map(field => field.path);
   }
 
-  /** The request of what is typed now; what is wrong with it is kept. */
+  /** Build the request from the current input, and store its errors. */
   private _check(): ICreate {
     const { request, wrong } = requestOf(this.fields, this._typed, this.trans);
     this._wrong = wrong;
     return this.profile ? { ...request, profile: this.profile.name } : request;
   }
 
-  /** Ask what a create would do; an older question is dropped. */
+  /** Request the plan; abort an older request. */
   private async _ask(): Promise<void> {
     this._asked?.abort();
     if (this.isDisposed) {
@@ -267,12 +267,12 @@ export class CreateModel extends VDomModel {
       }
     } catch (error) {
       if (!asked.signal.aborted) {
-        this._tellRefused(known(error));
+        this._showRefused(known(error));
       }
     }
   }
 
-  private _tellRefused(error: RucatError): void {
+  private _showRefused(error: RucatError): void {
     const { at, rest } = refusalOf(error, this._paths, this.trans);
     this._refused = at;
     this._set({ planned: { kind: 'wrong', at, rest } });
@@ -300,21 +300,21 @@ export class CreateModel extends VDomModel {
   private readonly _debouncer = new Debouncer(() => this._ask(), PLAN_AFTER_MS);
 }
 
-/** The words of CreateModel. */
+/** Types of CreateModel. */
 export namespace CreateModel {
-  /** What a model works with. */
+  /** Dependencies of the model. */
   export interface IOptions {
     manager: Pick<IEngineManager, 'create'>;
     api: IPlanner;
     trans: TranslationBundle;
-    /** The profile that is chosen first; empty: the gateway's default. */
+    /** The initial profile; empty: the gateway's default. */
     wanted: string;
-    /** Tells of a create that was refused when the dialog was closed already. */
+    /** Called when a create fails after the dialog was closed. */
     lost: (said: string) => void;
   }
 }
 
-/** The profile wanted, the default one, or the first that can be had. */
+/** The wanted profile, else the default, else the first available one. */
 function firstOf({ profiles, default: standard }: IProfiles, wanted: string): IProfile | undefined {
   const available = profiles.filter(profile => profile.available);
   const named = (name: string) => available.find(profile => profile.name === name);

@@ -1,5 +1,5 @@
 /**
- * Says in one line what a create would ask of the platform, and what stands in its way.
+ * Summarises a plan in one line: the requested resources, or why a create is not possible.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -13,7 +13,7 @@ export interface IPlanWords {
   warnings: string[];
 }
 
-/** What is known of a plan in words; `seen` is what its fields say already, and is not said again. */
+/** The plan as text; `seen` contains the errors that fields show already, which are not repeated. */
 export function plannedWords(
   planned: Planned,
   seen: Wrong,
@@ -24,14 +24,14 @@ export function plannedWords(
     return planWords(planned.plan, trans);
   }
   if (planned.kind === 'asking') {
-    return { line: trans.__('Asking what this takes…'), warnings: [] };
+    return { line: trans.__('Calculating resources…'), warnings: [] };
   }
   const paths = Object.keys(planned.at);
-  const [told, untold] = [true, false].map(is => paths.filter(path => path in seen === is));
-  const line = trans.__('Not possible as it is');
+  const [shown, hidden] = [true, false].map(is => paths.filter(path => path in seen === is));
+  const line = trans.__('Cannot be created yet');
   return {
-    line: told.length ? `${line}: ${told.map(label).join(', ')}` : line,
-    warnings: [...untold.map(path => `${label(path)}: ${planned.at[path]}`), ...planned.rest]
+    line: shown.length ? `${line}: ${shown.map(label).join(', ')}` : line,
+    warnings: [...hidden.map(path => `${label(path)}: ${planned.at[path]}`), ...planned.rest]
   };
 }
 
@@ -62,7 +62,7 @@ function ofBlueprint(found: Json, plan: IPlan, trans: TranslationBundle): string
   return left ? `${line}; ${left}` : line;
 }
 
-/** What quotas leave of memory and cores before this engine. */
+/** Memory and cores that the quotas leave, before this engine is created. */
 function leftOf(rows: Json[], trans: TranslationBundle): string {
   const left = (names: string[]) => {
     const rest = rows
@@ -76,7 +76,7 @@ function leftOf(rows: Json[], trans: TranslationBundle): string {
     ...(cores === null ? [] : [trans.__('%1 cores', number(cores))]),
     ...(memory === null ? [] : [`${number(memory)} GB`])
   ];
-  return parts.length ? trans.__('quota leaves %1', parts.join(', ')) : '';
+  return parts.length ? trans.__('remaining quota: %1', parts.join(', ')) : '';
 }
 
 function ofOutline(found: Json, trans: TranslationBundle): string {
@@ -92,7 +92,7 @@ function ofOutline(found: Json, trans: TranslationBundle): string {
 function ofSpec(plan: IPlan, trans: TranslationBundle): string {
   if (plan.platform === 'external') {
     const where = String(plan.spec.external?.url ?? '');
-    return trans.__('Nothing is started: %1 is someone else’s, and is watched.', where);
+    return trans.__('Rucat starts nothing: it only monitors the external Spark server %1.', where);
   }
   return trans.__('One engine on %1', plan.platform);
 }
@@ -102,14 +102,14 @@ function existing(plan: IPlan, trans: TranslationBundle): string[] {
     return [];
   }
   const { name, status } = plan.exists;
-  return [trans.__('%1 exists already (%2). Attach that one, or take another name.', name, status)];
+  return [trans.__('%1 already exists (%2). Attach to it, or choose another name.', name, status)];
 }
 
 function gb(mb: number): string {
   return `${number(mb / 1024)} GB`;
 }
 
-/** One digit after the point, none where it is whole. */
+/** One decimal, none for a whole number. */
 function number(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

@@ -11,19 +11,19 @@ import { Api } from '../api';
 import { engineIcon } from '../icons';
 import { CommandIDs, IEngineManager, NAMESPACE } from '../tokens';
 
-/** The plugin that the settings of the extension belong to. */
+/** Id of the plugin that owns the settings of the extension. */
 const SETTINGS = `${NAMESPACE}:plugin`;
 
 const ARGUMENTS = {
   type: 'object',
   properties: {
-    profile: { type: 'string', description: 'The profile that is chosen when the dialog opens.' }
+    profile: { type: 'string', description: 'The profile that is selected when the dialog opens.' }
   }
 } as const;
 
 const create: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:create`,
-  description: 'The command that opens the dialog which creates an engine.',
+  description: 'The command that opens the create dialog.',
   autoStart: true,
   requires: [IEngineManager],
   optional: [ITranslator, ISettingRegistry, INotebookTracker],
@@ -39,7 +39,7 @@ const create: JupyterFrontEndPlugin<void> = {
     let isOpen = false;
 
     const open = async (asked: unknown) => {
-      // loaded when it is first used: the form is the largest part of the extension
+      // loaded on first use: the form is the largest part of the extension
       const [{ CreateModel }, { showCreateDialog }] = await Promise.all([
         import('./model'),
         import('./dialog')
@@ -68,7 +68,7 @@ const create: JupyterFrontEndPlugin<void> = {
       describedBy: { args: ARGUMENTS },
       execute: async args => {
         if (isOpen) {
-          return null; // a second click while the first opens
+          return null; // a second click while the dialog loads
         }
         isOpen = true;
         try {
@@ -81,13 +81,13 @@ const create: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** The profile that the user's settings name; empty: the gateway's default. */
+/** The profile from the user's settings; empty: the gateway's default. */
 async function standard(settings: ISettingRegistry | null): Promise<string> {
   try {
     const found = await settings?.get(SETTINGS, 'defaultProfile');
     return typeof found?.composite === 'string' ? found.composite : '';
   } catch {
-    return ''; // no schema of ours is installed: there are no settings
+    return ''; // the schema of this extension is not installed: there are no settings
   }
 }
 

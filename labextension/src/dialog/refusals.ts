@@ -1,5 +1,5 @@
 /**
- * Sorts what the server says no to by the field that it belongs to.
+ * Assigns the errors of the server to form fields.
  */
 import type { RucatError } from '../api';
 import { NO_ANSWER, NO_EXTENSION } from '../api';
@@ -7,18 +7,18 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { NAME } from './fields';
 import type { Wrong } from './values';
 
-/** What is wrong at which field, and what belongs to none. */
+/** Errors by field, and errors without a field. */
 export interface IRefusal {
   at: Wrong;
   rest: string[];
 }
 
-/** The field that shows what is wrong with profile or platform: the choice of the profile. */
+/** Errors of profile and platform are shown at the choice of the profile. */
 export const PROFILE = 'profile';
 
 const PLACES = ['conf', 'env', 'secret_env'];
 
-/** What the server's answer says of the fields at these paths. */
+/** Assign an error of the server to the fields with these paths. */
 export function refusalOf(
   error: RucatError,
   paths: ReadonlyArray<string>,
@@ -39,25 +39,28 @@ export function refusalOf(
   return { at: {}, rest: [plain(error, trans)] };
 }
 
-/** An error that no field can mend, in one line. */
+/** Message of an error that belongs to no field. */
 export function plain(error: RucatError, trans: TranslationBundle): string {
   if (error.code === NO_EXTENSION) {
-    return trans.__('This Jupyter server has no Rucat extension.');
+    return trans.__('The Rucat server extension is not installed on this Jupyter server.');
   }
   if (error.code === NO_ANSWER) {
-    return trans.__('The server does not answer (%1). Nothing is lost: try again.', error.message);
+    return trans.__(
+      'The server does not respond (%1). Your input is kept: try again.',
+      error.message
+    );
   }
   return error.message;
 }
 
-/** A limit on two fields together is said at each that there is. */
+/** A limit on several fields is shown at each of them that the form has. */
 function split(field: string, message: string, paths: ReadonlyArray<string>): [string, string][] {
   const names = field.split(', ');
   const known = names.filter(name => ownerOf(name, paths) !== undefined);
   return (known.length ? known : [field]).map(name => [name, message]);
 }
 
-/** Denied keys by their place; the message has the reason of each. */
+/** Denied keys by field; the message contains the reason for each. */
 function denied(error: RucatError, paths: ReadonlyArray<string>): [string, string][] {
   const listed = error.message.replace(/^[^:]*: /, '').split('; ');
   return error.details.keys.map((key: string) => {
@@ -82,7 +85,7 @@ function sorted(found: [string, string][], paths: ReadonlyArray<string>): IRefus
   return refusal;
 }
 
-/** The longest path that the field is, or lies below. */
+/** The longest path that equals or contains the field. */
 function ownerOf(field: string, paths: ReadonlyArray<string>): string | undefined {
   if (field === 'platform' || field === PROFILE) {
     return PROFILE;

@@ -1,5 +1,5 @@
 /**
- * Turns what was typed into the values of a request, and says in words what is no value.
+ * Converts user input to the values of a request, with a message for invalid input.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import validator from '@rjsf/validator-ajv8';
@@ -13,22 +13,22 @@ export interface IRow {
   value: string;
 }
 
-/** What an input holds: text, or rows. */
+/** Input of a field: text, or rows. */
 export type Typed = string | IRow[];
 
-/** What was typed, by the path of its field. */
+/** User input, by field path. */
 export type AllTyped = Record<string, Typed | undefined>;
 
-/** What is wrong, by the path of the field. */
+/** Error messages, by field path. */
 export type Wrong = Record<string, string>;
 
-/** What was typed is no value of the field; the message says what it takes. */
+/** Invalid input; the message says what the field accepts. */
 export class WrongValue extends Error {}
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
 const TIME = /^(\d+(?:\.\d+)?)\s*(s|m|h|d|sec|secs|seconds?|min|mins|minutes?|hours?|days?)?$/i;
 
-/** The request of all that was typed in these fields, and what is wrong with it: only what was set is asked for. */
+/** Build the request from the input of these fields, and its errors; empty fields are left out. */
 export function requestOf(
   fields: ReadonlyArray<IField>,
   typed: AllTyped,
@@ -52,7 +52,7 @@ export function requestOf(
   return { request, wrong };
 }
 
-/** The value of one field; undefined where nothing was typed. Throws WrongValue. */
+/** Value of one field; undefined if the input is empty. Throws WrongValue. */
 export function valueOf(
   field: IField,
   typed: Typed | undefined,
@@ -65,7 +65,7 @@ export function valueOf(
   return value;
 }
 
-/** Seconds in words: `1 h`, `90 s`; 0 is `never`. */
+/** Seconds as text: `1 h`, `90 s`; 0 is `never`. */
 export function duration(seconds: number, trans: TranslationBundle): string {
   if (seconds === 0) {
     return trans.__('never');
@@ -153,14 +153,14 @@ function pairs(rows: IRow[], trans: TranslationBundle): Record<string, string> |
       throw new WrongValue(trans.__('a value has no key'));
     }
     if (found.has(key)) {
-      throw new WrongValue(trans.__('%1 is there twice', key));
+      throw new WrongValue(trans.__('%1 is set twice', key));
     }
     found.set(key, row.value);
   }
   return found.size ? Object.fromEntries(found) : undefined;
 }
 
-/** What the schema says of a value. */
+/** Check a value against the schema. */
 function check(field: IField, value: unknown, trans: TranslationBundle): void {
   const { errors } = validator.rawValidation<Json>(field.schema, value);
   const error = errors?.[0];
@@ -181,7 +181,7 @@ function words(field: IField, error: Json, trans: TranslationBundle): string {
     field.kind === 'seconds' ? duration(limit, trans) : limit.toLocaleString('en');
   switch (error.keyword) {
     case 'pattern':
-      return form(field.path, trans) ?? trans.__('has another form than it must have');
+      return form(field.path, trans) ?? trans.__('has the wrong format');
     case 'minimum':
       return trans.__('must be at least %1', shown(params.limit));
     case 'maximum':
@@ -191,11 +191,11 @@ function words(field: IField, error: Json, trans: TranslationBundle): string {
     case 'type':
       return typeWords(params.type, trans);
     default:
-      return String(error.message ?? trans.__('is not possible'));
+      return String(error.message ?? trans.__('is not valid'));
   }
 }
 
-/** What the schema's patterns mean, as the gateway says it (rucat_jupyter/fields.py). */
+/** Meaning of the patterns of the schema, in the words of the gateway (rucat_jupyter/fields.py). */
 function form(path: string, trans: TranslationBundle): string | undefined {
   if (/memory(_overhead)?$/.test(path)) {
     return trans.__("must be a size such as '512m' or '4g'");

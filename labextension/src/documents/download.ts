@@ -1,8 +1,8 @@
 /**
- * Saves a text as a file of the reader's machine.
+ * Saves text as a file through the browser.
  */
 
-/** Hand the text to the browser as a download. */
+/** Download the text. */
 export function saveText(name: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }));
   const link = document.createElement('a');

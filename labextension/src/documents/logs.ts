@@ -1,5 +1,5 @@
 /**
- * An engine's log in a tab: follows it, and finds, wraps, saves and clears what is there.
+ * The log of an engine in a tab: follow, search, wrap, download, clear.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
@@ -16,12 +16,12 @@ import { SearchBox } from './searchbox';
 import type { Slots } from './slots';
 import { Viewport } from './viewport';
 
-/** All that the server gives at once (rucat_jupyter/service/queries.py: MOST_LINES). */
+/** Most lines that the server returns in one response (rucat_jupyter/service/queries.py: MOST_LINES). */
 const ALL_LINES = 100_000;
-/** A tab that nobody looks at for so long lets go of its stream. */
+/** A hidden tab closes its stream after this time. */
 const HIDDEN_MS = 5_000;
 
-/** What a log is shown with. */
+/** Dependencies of the view. */
 export interface ILogsOptions {
   id: string;
   name: string;
@@ -53,12 +53,12 @@ export class LogsView extends Widget {
     });
     this._makeBar();
     this._follower.grown.connect(this._onGrown, this);
-    this._follower.standingChanged.connect(() => this._tell(), this);
+    this._follower.standingChanged.connect(() => this._showStatus(), this);
     this._viewport.onAtEnd = isAtEnd => press(this._followButton, isAtEnd);
     document.addEventListener('visibilitychange', this._onLook);
-    // captured: JupyterLab's own search has the same keys
+    // capture phase: JupyterLab's own search uses the same keys
     this.node.addEventListener('keydown', this._onKey, true);
-    this._tell();
+    this._showStatus();
   }
 
   override dispose(): void {
@@ -75,7 +75,7 @@ export class LogsView extends Widget {
     super.dispose();
   }
 
-  /** Let go of the stream: others have the connections that a browser gives. */
+  /** Close the stream: a browser limits the connections to a server. */
   giveWay(): void {
     this._follower.pause();
   }
@@ -103,7 +103,7 @@ export class LogsView extends Widget {
 
   // --- following ------------------------------------------------------------------------------------------
 
-  /** Follow while somebody looks. */
+  /** Follow while the tab is visible. */
   private _onLook = (): void => {
     clearTimeout(this._hiding);
     if (this.isVisible && !document.hidden) {
@@ -128,7 +128,7 @@ export class LogsView extends Widget {
 
   private _onGrown(): void {
     this._viewport.update();
-    // a search of all that comes would be work for nothing while nobody searches
+    // without a query there is nothing to search in new lines
     if (this._search.query) {
       this._searching ||= requestAnimationFrame(() => {
         this._searching = 0;
@@ -145,27 +145,29 @@ export class LogsView extends Widget {
     const shown = plain(name);
     this._followButton = toggle(
       trans.__('Follow'),
-      trans.__('Stay at the end while lines come; scrolling up ends it'),
+      trans.__('Scroll to new lines as they arrive; scroll up to stop'),
       true,
       isOn => this._setFollow(isOn)
     );
-    const wrap = toggle(trans.__('Wrap'), trans.__('Break long lines'), false, isOn => {
+    const wrap = toggle(trans.__('Wrap'), trans.__('Wrap long lines'), false, isOn => {
       this._viewport.isWrapped = isOn;
     });
     this._download = button(
       trans.__('Download'),
-      trans.__('Save all lines of %1 that the server has', shown),
+      trans.__('Download all log lines of %1 that the server has', shown),
       () => void this._save()
     );
-    const clear = button(trans.__('Clear'), trans.__('Empty this view; the log itself stays'), () =>
-      this._clear()
+    const clear = button(
+      trans.__('Clear'),
+      trans.__('Clear this view; the log itself is kept'),
+      () => this._clear()
     );
-    this._tryNow = button(trans.__('Try now'), trans.__('Ask the server again'), () =>
+    this._tryNow = button(trans.__('Try now'), trans.__('Connect to the server again now'), () =>
       this._follower.retry()
     );
     this._resumeButton = button(
       trans.__('Resume'),
-      trans.__('Follow this log again; at most two are followed at once'),
+      trans.__('Follow this log again; at most two logs are followed at the same time'),
       () => this._resume()
     );
     this._empty.className = 'jp-Rucat-doc-empty';
@@ -205,13 +207,13 @@ export class LogsView extends Widget {
       this._problem = trans.__('The download failed: %1', plain(message, 200));
     } finally {
       this._download.disabled = false;
-      this._tell();
+      this._showStatus();
     }
   }
 
-  // --- what goes on ---------------------------------------------------------------------------------------
+  // --- status ---------------------------------------------------------------------------------------------
 
-  private _tell(): void {
+  private _showStatus(): void {
     if (this.isDisposed) {
       return;
     }
@@ -235,16 +237,16 @@ export class LogsView extends Widget {
       case 'following':
         return trans.__('Live');
       case 'paused':
-        return trans.__('Paused: two other logs are followed');
+        return trans.__('Paused: two other logs are being followed');
       case 'ended':
         return trans.__('%1 is %2: the log ends here', plain(name), standing.status);
       case 'deleted':
-        return trans.__('%1 was deleted; what is shown is the last that was read', plain(name));
+        return trans.__('%1 was deleted; this is the last known part of its log', plain(name));
       case 'away': {
         const seconds = Math.max(0, Math.ceil((standing.retryAt.getTime() - Date.now()) / 1000));
         const since = clock(standing.since);
         return trans.__(
-          'No answer since %1 (%2). Trying again in %3 s.',
+          'No response since %1 (%2). Retrying in %3 s.',
           since,
           standing.message,
           seconds

@@ -1,21 +1,21 @@
 /**
- * Where a log that is read again goes on: which of its last lines were read before.
+ * Finds where to continue in a log that is read again: which of its lines are known already.
  *
- * The stream has no place marks: it begins with the log's last lines. So as many of the last lines as may come again
- * are remembered by a number each, and the longest end of what is known that the new lines begin with is left out.
+ * The stream has no positions: it begins with the last lines of the log. So a hash of each recent line is kept. The
+ * longest suffix of the known lines that the new lines begin with is skipped.
  */
 import { Signal } from '@lumino/signaling';
 
-/** So many lines are read again; more that have come meanwhile are told as missing. */
+/** Number of lines to read again; if more lines arrived in the meantime, a note says that some are missing. */
 export const READ_AGAIN = 1000;
 
-/** Remembers the last lines that were read, and finds them again. */
+/** Keeps hashes of the last lines, and finds them in a new stream. */
 export class Overlap {
   get isEmpty(): boolean {
     return this._known.length === 0;
   }
 
-  /** A line was read. */
+  /** Add a line that was read. */
   add(line: string): void {
     this._known.push(hash(line));
     if (this._known.length >= 2 * READ_AGAIN) {
@@ -23,7 +23,7 @@ export class Overlap {
     }
   }
 
-  /** How many of these lines, the log's last ones, are known. */
+  /** How many of these lines (the last ones of the log) are known already. */
   count(lines: ReadonlyArray<string>): number {
     const again = lines.map(hash);
     for (let size = Math.min(again.length, this._known.length); size > 0; size--) {
@@ -42,11 +42,11 @@ export class Overlap {
   private _known: number[] = [];
 }
 
-/** Gathers the lines that come again, until they are there or no more come. */
+/** Collects repeated lines until all are there or no more arrive. */
 export class Again {
   constructor(private readonly _waitMs: number) {}
 
-  /** The lines; once. */
+  /** Emitted once, with the lines. */
   readonly done = new Signal<this, string[]>(this);
 
   get isDone(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Small parts of the documents' bars: buttons with words, places that tell what goes on.
+ * Parts of the document toolbars: buttons, toggles and status.
  */
 
 import { button as plainButton } from '../button';
@@ -40,7 +40,7 @@ export function bar(label: string, ...parts: HTMLElement[]): HTMLElement {
   return made;
 }
 
-/** Words that are told when they change. */
+/** A live region: screen readers announce its changes. */
 export function status(): HTMLElement {
   const made = document.createElement('span');
   made.className = 'jp-Rucat-doc-status';
@@ -48,14 +48,14 @@ export function status(): HTMLElement {
   return made;
 }
 
-/** Change words only where they differ: what is told is told once. */
+/** Set the text only if it differs, so that screen readers announce it once. */
 export function say(where: HTMLElement, words: string): void {
   if (where.textContent !== words) {
     where.textContent = words;
   }
 }
 
-/** Show an element, or take its room away. */
+/** Show or hide an element. */
 export function show(element: HTMLElement, isShown: boolean): void {
   element.hidden = !isShown;
 }

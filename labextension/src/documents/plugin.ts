@@ -67,7 +67,7 @@ function kinds(manager: IEngineManager, api: Api, trans: TranslationBundle): IKi
       command: CommandIDs.history,
       key: 'history',
       label: trans.__('Show History'),
-      caption: trans.__('Show what happened to an engine, as a timeline in a tab'),
+      caption: trans.__('Show the history of an engine as a timeline in a tab'),
       title: name => trans.__('History: %1', name),
       make: (id, name) => new HistoryView({ ...given, id, name })
     },
@@ -82,7 +82,7 @@ function kinds(manager: IEngineManager, api: Api, trans: TranslationBundle): IKi
   ];
 }
 
-/** Add the command of one kind, and bring its tabs back after a reload. */
+/** Add the command of one kind, and restore its tabs after a reload. */
 function add(
   app: JupyterFrontEnd,
   manager: IEngineManager,
@@ -129,12 +129,12 @@ function open(kind: IKind, id: string, name: string): MainAreaWidget {
   widget.title.icon = engineIcon;
   widget.title.closable = true;
   widget.title.dataset = { rucatEngine: id, rucatName: name };
-  widget.toolbar.hide(); // the content has a bar of its own
+  widget.toolbar.hide(); // the content has its own toolbar
   widget.addClass('jp-Rucat-doc');
   return widget;
 }
 
-/** The engine that is meant: known, or an id of one that has been, with the name that it had. */
+/** Resolve the arguments: a known engine, or id and name of a deleted one. */
 async function named(
   manager: IEngineManager,
   args: ReadonlyPartialJSONObject
@@ -159,11 +159,11 @@ function argsOf(trans: TranslationBundle): ReadonlyJSONObject {
     properties: {
       engine: {
         type: 'string',
-        description: trans.__("The engine's id or name; of one that was deleted its id.")
+        description: trans.__('Id or name of the engine; for a deleted engine its id.')
       },
       name: {
         type: 'string',
-        description: trans.__('What to call an engine that is not known any more.')
+        description: trans.__('Name to show for a deleted engine.')
       }
     }
   };
@@ -181,7 +181,7 @@ function nameOf(widget: Widget): string {
   return widget.title.dataset.rucatName ?? '';
 }
 
-/** As the ids of engines are (rucat_jupyter/engine.py: ID_PATTERN). */
+/** Pattern of engine ids (rucat_jupyter/engine.py: ID_PATTERN). */
 const ID = /^[0-9a-f]{16}$/;
 
 export const plugins: JupyterFrontEndPlugin<any>[] = [documents, ...outputs];

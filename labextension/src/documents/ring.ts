@@ -1,32 +1,32 @@
 /**
- * The lines of a log that the page keeps: the last ones, within a number of bytes, whatever has come.
+ * Ring buffer of log lines: keeps the last lines within a limit of bytes.
  *
- * Lines have numbers for life, from 0, so that whoever points to one finds out that it has gone.
+ * Line numbers start at 0 and never change, so that code can detect that a line was dropped.
  */
 
-/** What all lines together may take; with what the page needs beside them less than 5 MB. */
+/** Limit for all lines together; with everything else a log stays below 5 MB. */
 export const MAX_BYTES = 3_500_000;
-/** What a line takes beside its characters, which may take two bytes each. */
+/** Overhead of a line; its characters take up to two bytes each. */
 const LINE_BYTES = 56;
-/** Dropped lines are let go of in blocks, so that dropping one costs nothing. */
+/** Dropped lines are removed in blocks, so that one drop is cheap. */
 const BLOCK = 1024;
 
-/** One line; notes are ours, not the engine's. */
+/** One line; notes come from this page, not from the engine. */
 export interface ILine {
   text: string;
   isNote: boolean;
 }
 
-/** The last lines. */
+/** The ring buffer. */
 export class Ring {
   constructor(private readonly _maxBytes = MAX_BYTES) {}
 
-  /** Number of the first line that is there. */
+  /** Number of the first line in the buffer. */
   get first(): number {
     return this._first;
   }
 
-  /** Number that the next line will have. */
+  /** Number of the next line. */
   get end(): number {
     return this._base + this._lines.length;
   }
@@ -39,7 +39,7 @@ export class Ring {
     return this._bytes;
   }
 
-  /** The line of that number; it has to be there. */
+  /** The line with this number; it must be in the buffer. */
   at(number: number): ILine {
     return this._lines[number - this._base];
   }

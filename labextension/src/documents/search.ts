@@ -1,18 +1,18 @@
 /**
- * Where a text occurs in the lines that are there, while lines come and go.
+ * Finds a text in the buffered lines while lines are added and dropped.
  */
 import type { Ring } from './ring';
 
-/** More than that nobody steps through, and they are only counted up to it. */
+/** Most matches that are counted: users do not step through more. */
 export const MOST = 10_000;
 
-/** One place: `line` is a line's number. */
+/** One match: number of the line, and offset in it. */
 export interface IMatch {
   line: number;
   at: number;
 }
 
-/** The places of one text, upper and lower case alike, in the order of the log. */
+/** Matches of one text, case-insensitive, in the order of the log. */
 export class Search {
   constructor(private readonly _ring: Ring) {}
 
@@ -24,17 +24,17 @@ export class Search {
     return this._matches;
   }
 
-  /** Whether there are more places than are told. */
+  /** Whether there are more than MOST matches. */
   get isCut(): boolean {
     return this._isCut;
   }
 
-  /** Index of the place that was stepped to; -1 before. */
+  /** Index of the current match; -1 before the first step. */
   get current(): number {
     return this._current;
   }
 
-  /** Look for another text; empty: for none. */
+  /** Search for another text; empty: end the search. */
   ask(query: string): void {
     this._query = query.toLowerCase();
     this._matches = [];
@@ -44,7 +44,7 @@ export class Search {
     this.update();
   }
 
-  /** Lines have come or gone. */
+  /** Update the matches after lines were added or dropped. */
   update(): void {
     const gone = this._matches.findIndex(({ line }) => line >= this._ring.first);
     const dropped = gone < 0 ? this._matches.length : gone;
@@ -59,7 +59,7 @@ export class Search {
     this._seen = this._ring.end;
   }
 
-  /** Step on (1) or back (-1), round the ends; the first step goes to the place at or after `from`. */
+  /** Go to the next (1) or previous (-1) match and wrap around; the first step goes to the match at or after line `from`. */
   step(by: 1 | -1, from: number): IMatch | null {
     const length = this._matches.length;
     if (!length) {
@@ -74,12 +74,12 @@ export class Search {
     return this._matches[this._current];
   }
 
-  /** Where the text is in a line: for marks. */
+  /** Offsets of the text in a line, for highlights. */
   places(text: string): number[] {
     const found: number[] = [];
     const lower = text.toLowerCase();
     const step = this._query.length;
-    // lower case may have another length (İ): then the places would be wrong ones
+    // lower case can change the length (İ): the offsets would be wrong
     if (!step || lower.length !== text.length) {
       return found;
     }

@@ -1,5 +1,5 @@
 /**
- * The search of a log: a field, how many places there are, the next and the one before.
+ * The search box of a log: input, number of matches, previous and next.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -7,15 +7,15 @@ import { button, say } from './parts';
 import type { IMatch, Search } from './search';
 import { MOST } from './search';
 
-/** What a search box does to what is searched. */
+/** Callbacks of a search box. */
 export interface ISearched {
-  /** The first line that can be seen. */
+  /** The first visible line. */
   topLine: () => number;
-  /** Other places are marked, or another is the current one; `at`: go there. */
+  /** The matches or the current match have changed; `at`: scroll there. */
   onChange: (at: IMatch | null) => void;
 }
 
-/** Asks, counts and steps. */
+/** The search box. */
 export class SearchBox {
   constructor(
     private readonly _trans: TranslationBundle,
@@ -30,8 +30,8 @@ export class SearchBox {
     this.input.addEventListener('keydown', event => this._onKey(event));
     this._count.className = 'jp-Rucat-doc-count';
     this._count.setAttribute('role', 'status');
-    const back = button('↑', _trans.__('Previous place (Shift+Enter)'), () => this._step(-1));
-    const on = button('↓', _trans.__('Next place (Enter)'), () => this._step(1));
+    const back = button('↑', _trans.__('Previous match (Shift+Enter)'), () => this._step(-1));
+    const on = button('↓', _trans.__('Next match (Enter)'), () => this._step(1));
     for (const arrow of [back, on]) {
       arrow.setAttribute('aria-label', arrow.title);
     }
@@ -48,23 +48,23 @@ export class SearchBox {
     this.input.select();
   }
 
-  /** Lines have come or gone. */
+  /** Update the matches after lines were added or dropped. */
   update(): void {
     this._search.update();
-    this._tell();
+    this._showCount();
   }
 
   private _ask(): void {
     this._search.ask(this.input.value);
     const first = this.input.value ? this._search.step(1, this._searched.topLine()) : null;
     this._searched.onChange(first);
-    this._tell();
+    this._showCount();
   }
 
   private _step(by: 1 | -1): void {
     const at = this._search.step(by, this._searched.topLine());
     this._searched.onChange(at);
-    this._tell();
+    this._showCount();
   }
 
   private _onKey(event: KeyboardEvent): void {
@@ -78,7 +78,7 @@ export class SearchBox {
     }
   }
 
-  private _tell(): void {
+  private _showCount(): void {
     const { query, matches, current, isCut } = this._search;
     if (!query) {
       say(this._count, '');

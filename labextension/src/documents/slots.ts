@@ -1,16 +1,16 @@
 /**
- * How many logs are followed at once: each holds one of the six connections that a browser has for a server.
+ * Limits how many logs are followed at the same time: each uses one of the six connections of a browser to a server.
  */
 
-/** That many streams leave room for everything else that a page asks. */
+/** With this many streams enough connections stay free for other requests. */
 export const MOST_STREAMS = 2;
 
-/** Who can be asked to let go of its stream. */
+/** A view that can close its stream. */
 export interface IGivesWay {
   giveWay(): void;
 }
 
-/** Takes who follows; the one that has followed for longest gives way. */
+/** Registers the views that follow a log; the oldest one gives way to a new one. */
 export class Slots {
   enter(newcomer: IGivesWay): void {
     this._taken.delete(newcomer);

@@ -1,8 +1,8 @@
 /**
- * An engine's Spark UI in a tab: a page of the engine, kept apart from JupyterLab, and what is said where it has none.
+ * The Spark UI of an engine in a tab, isolated from JupyterLab, and a message if there is no Spark UI.
  *
- * The frame is sandboxed, and so are the pages by their own policy (rucat_jupyter/service/ui.py): scripts of an engine
- * have not the origin of Jupyter.
+ * The frame is sandboxed, and so are the pages by their own CSP (rucat_jupyter/service/ui.py): scripts of an engine do
+ * not have the origin of Jupyter.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
@@ -12,11 +12,11 @@ import type { IEngine, IEngineManager } from '../tokens';
 import { LIVE, plain } from '../words';
 import { bar, button, say, show, status } from './parts';
 
-/** What a page of an engine may; not `allow-same-origin`. */
+/** Permissions of the pages; never `allow-same-origin`. */
 export const SANDBOX =
   'allow-scripts allow-forms allow-downloads allow-popups allow-popups-to-escape-sandbox';
 
-/** What a Spark UI is shown with. */
+/** Dependencies of the view. */
 export interface IUiOptions {
   id: string;
   name: string;
@@ -25,7 +25,7 @@ export interface IUiOptions {
   trans: TranslationBundle;
 }
 
-/** Whether an engine has a Spark UI that can be shown: never one that someone else runs. */
+/** Whether Rucat can show the Spark UI of an engine; never that of an external engine. */
 export function hasUi(engine: IEngine | undefined): boolean {
   return Boolean(
     engine &&
@@ -44,12 +44,12 @@ export class UiView extends Widget {
     const shown = plain(name);
     this._reload = button(
       trans.__('Reload'),
-      trans.__('Load the first page of the Spark UI again'),
+      trans.__('Reload the first page of the Spark UI'),
       () => this._load()
     );
     this._open = button(
       trans.__('Open in a browser tab'),
-      trans.__('Show the Spark UI of %1 in a tab of its own', shown),
+      trans.__('Open the Spark UI of %1 in a new browser tab', shown),
       () => this._openTab()
     );
     this._frame.className = 'jp-Rucat-ui-frame';
@@ -84,7 +84,7 @@ export class UiView extends Widget {
     (this._frame.hidden ? this._reload : this._frame).focus();
   }
 
-  /** Show the page of the life that is, or say why there is none. */
+  /** Show the page of the current run, or say why there is none. */
   private _update(): void {
     const engine = this._options.manager.find(this._options.id);
     const { kind } = this._options.manager.connection;
@@ -124,33 +124,39 @@ export class UiView extends Widget {
     return relative ? api.url(relative) : null;
   }
 
-  /** Beside a page that is shown. */
+  /** Status next to a visible page. */
   private _note(engine: IEngine | undefined, kind: string): string {
     const { trans } = this._options;
     if (kind === 'offline') {
-      return trans.__('Rucat does not answer: what is shown may be old.');
+      return trans.__('Rucat does not respond: this page may be outdated.');
     }
-    return engine?.status === 'Unresponsive' ? trans.__('The engine does not answer now.') : '';
+    return engine?.status === 'Unresponsive'
+      ? trans.__('The engine does not respond at the moment.')
+      : '';
   }
 
-  /** In the place of a page. */
+  /** Message instead of a page. */
   private _why(engine: IEngine | undefined, kind: string): string {
     const { trans, name } = this._options;
     const shown = plain(engine?.name ?? name);
     if (!engine) {
       return kind === 'ok'
-        ? trans.__('%1 was deleted: it has no Spark UI any more.', shown)
+        ? trans.__('%1 was deleted: its Spark UI no longer exists.', shown)
         : trans.__('Looking for %1 …', shown);
     }
     if (engine.platform === 'external') {
-      return trans.__("%1 is someone else's engine: Rucat does not show its Spark UI.", shown);
+      return trans.__('%1 is an external engine: Rucat does not show its Spark UI.', shown);
     }
     if (LIVE.includes(engine.status)) {
       return engine.endpoint?.ui_url
         ? trans.__('Loading …')
-        : trans.__('%1 has no Spark UI: it was made with spark.ui.enabled=false.', shown);
+        : trans.__('%1 has no Spark UI: it was created with spark.ui.enabled=false.', shown);
     }
-    return trans.__('%1 is %2: its Spark UI comes back with it.', shown, trans.__(engine.status));
+    return trans.__(
+      '%1 is %2. Its Spark UI is available while the engine runs.',
+      shown,
+      trans.__(engine.status)
+    );
   }
 
   private readonly _frame = document.createElement('iframe');
@@ -158,6 +164,6 @@ export class UiView extends Widget {
   private readonly _status = status();
   private readonly _reload: HTMLButtonElement;
   private readonly _open: HTMLButtonElement;
-  /** The life whose page is shown. */
+  /** Number of the run whose page is shown. */
   private _run: number | null = null;
 }

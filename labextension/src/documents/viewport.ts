@@ -1,18 +1,18 @@
 /**
- * Draws the lines of a ring that can be seen, whatever their number, and keeps the place where the person reads.
+ * Draws only the visible lines of a ring buffer, and keeps the scroll position.
  */
 import type { ILine, Ring } from './ring';
 import type { Search } from './search';
 
-/** Lines beyond the edges that are drawn too, so that a scroll shows no gaps. */
+/** Extra rows above and below, so that scrolling shows no gaps. */
 const MARGIN_ROWS = 12;
-/** Nearer to the end than that is at the end. */
+/** A smaller distance from the end counts as the end. */
 const NEAR_PX = 8;
-/** What two columns of a fixed-width font show as one. */
+/** Characters that take two columns of a fixed-width font. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\ud800-\udbff][\udc00-\udfff]/g;
 
-/** The scrolled part of a log. */
+/** The scroll area of a log. */
 export class Viewport {
   constructor(
     private readonly _ring: Ring,
@@ -35,7 +35,7 @@ export class Viewport {
   }
 
   readonly node = document.createElement('div');
-  /** Called when the person has scrolled away from the end, or back to it. */
+  /** Called when the user scrolls away from the end, or back to it. */
   onAtEnd: (isAtEnd: boolean) => void = () => undefined;
 
   get isWrapped(): boolean {
@@ -52,7 +52,7 @@ export class Viewport {
     }
   }
 
-  /** Whether it stays at the end while lines come. */
+  /** Whether it scrolls to new lines. */
   get sticks(): boolean {
     return this._sticks;
   }
@@ -62,12 +62,12 @@ export class Viewport {
     this.draw();
   }
 
-  /** Number of the first line that can be seen. */
+  /** Number of the first visible line. */
   get topLine(): number {
     return this._lineAt(Math.floor(this.node.scrollTop / this._rowPx));
   }
 
-  /** Scroll so that the line is seen, `share` of the height from the top. */
+  /** Scroll to a line, at `share` of the height from the top. */
   show(line: number, share = 0.3): void {
     this._measure();
     const top = this._topOf(line) * this._rowPx - share * this.node.clientHeight;
@@ -75,7 +75,7 @@ export class Viewport {
     this.draw();
   }
 
-  /** Draw soon: many calls, one drawing a frame. */
+  /** Draw in the next frame; several calls draw once. */
   update(): void {
     this._frame ||= requestAnimationFrame(() => {
       this._frame = 0;
@@ -83,7 +83,7 @@ export class Viewport {
     });
   }
 
-  /** Draw all anew: marks, wrapping or fonts have changed. */
+  /** Redraw everything: highlights, wrapping or fonts have changed. */
   redraw(): void {
     this._rows.replaceChildren();
     this._drawn.clear();
@@ -145,7 +145,7 @@ export class Viewport {
 
   private _row(number: number): HTMLElement {
     const line = this._ring.at(number);
-    // kept, so that nothing moves sideways as lines come and go
+    // never shrinks, so that nothing moves sideways when lines are dropped
     this._widest = Math.max(this._widest, columnsOf(line.text));
     const row = document.createElement('div');
     row.className = line.isNote ? 'jp-Rucat-log-line jp-mod-note' : 'jp-Rucat-log-line';
@@ -153,7 +153,7 @@ export class Viewport {
     return row;
   }
 
-  /** The line as text and marked places. */
+  /** The line as text nodes and highlights. */
   private _pieces(number: number, { text }: ILine): Node[] {
     const { query, matches, current } = this._search;
     const places = query ? this._search.places(text) : [];
@@ -167,14 +167,14 @@ export class Viewport {
       pieces.push(document.createTextNode(text.slice(from, at)), mark);
       from = at + query.length;
     }
-    // an empty line has a height all the same
+    // an empty line needs a height, too
     pieces.push(document.createTextNode(text.slice(from) || (from ? '' : '\u200b')));
     return pieces;
   }
 
-  // --- places ---------------------------------------------------------------------------------------------
+  // --- positions ------------------------------------------------------------------------------------------
 
-  /** Rows above a line that is there. */
+  /** Number of rows above a line. */
   private _topOf(line: number): number {
     const index = Math.max(0, Math.min(line, this._ring.end) - this._ring.first);
     return this._isWrapped ? this._sums()[index] : index;
@@ -198,7 +198,7 @@ export class Viewport {
     return first + low;
   }
 
-  /** Rows above each line, and above the end; made anew when lines have come or gone. */
+  /** Number of rows above each line and above the end; recalculated when lines were added or dropped. */
   private _sums(): number[] {
     const { first, end } = this._ring;
     if (this._tops.length === end - first + 1 && this._topsFirst === first) {
@@ -219,7 +219,7 @@ export class Viewport {
     return Math.max(1, Math.ceil(columnsOf(text) / Math.max(1, this._columns)));
   }
 
-  /** Lines that went at the begin move what is read: move with it. */
+  /** Scroll by the height of dropped lines, so that the visible text does not move. */
   private _keepPlace(rowPx: number): void {
     const { first } = this._ring;
     if (first > this._placeFirst && this.node.scrollTop > 0) {
@@ -234,7 +234,7 @@ export class Viewport {
     return this._isWrapped ? (this._placeTops[gone] ?? 0) : gone;
   }
 
-  /** Read the sizes that lines have here, before anything is written: a read after a write lays all out anew. */
+  /** Measure before any write to the DOM: a read after a write forces a new layout. */
   private _measure(): void {
     const { width, height } = this._probe.getBoundingClientRect();
     this._charPx = width / 100 || 8;
@@ -269,7 +269,7 @@ export class Viewport {
   private _frame = 0;
   private _lastTop = 0;
   private _columns = 0;
-  /** Of a character and a row. */
+  /** Size of a character and a row. */
   private _charPx = 8;
   private _rowPx = 17;
   /** Columns of the widest line that was drawn. */
@@ -280,7 +280,7 @@ export class Viewport {
   private _placeTops: number[] = [];
 }
 
-/** Left and right of a line (style/documents.css). */
+/** Padding left and right of a line (style/documents.css). */
 const PAD_PX = 8;
 
 /** Columns that a text takes in a fixed-width font. */

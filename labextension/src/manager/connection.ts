@@ -1,28 +1,28 @@
 /**
- * How the list stands to the truth, from what reading it came to; and when to look again.
+ * State of the connection after a read, and the intervals of the poll.
  */
 import { NO_EXTENSION, RucatError } from '../api';
 import type { Connection } from '../tokens';
 
-/** Between two looks while engines live: a look is one small answer, equal as long as nothing changes. */
+/** Poll interval while engines are live: a poll is one small response, which is equal while nothing changes. */
 export const LOOK_MS = 6_000;
-/** Between two looks while every engine is settled: nothing changes but by a verb, and that is on the event bus. */
+/** Poll interval while every engine is settled: only a verb changes it, and the event bus reports that. */
 export const QUIET_MS = 60_000;
-/** Between two looks just after an outage, while Jupyter's event bus may not be back. */
+/** Poll interval just after an outage, while Jupyter's event bus may still be disconnected. */
 export const RECOVER_MS = 1_000;
-/** How long that is: JupyterLab's own tries to reach the bus are at most 30 s apart. */
+/** Duration of that phase: JupyterLab tries to reconnect to the bus at least every 30 s. */
 export const RECOVERY_MS = 40_000;
-/** Between two looks where something is not installed or not allowed. */
+/** Poll interval while something is not installed or not allowed. */
 export const REFUSED_MS = 30_000;
-/** The first pause of an outage doubles up to the last: a server that is back is seen within 4 s. */
+/** Pauses during an outage: the page notices within 4 s that the server is back. */
 const RETRY_MS = [1_000, 2_000, 4_000];
 
-/** The pause before look number `tries` (from 1) of an outage. */
+/** The pause before retry number `tries` (from 1) of an outage. */
 export function retryMs(tries: number): number {
   return RETRY_MS[Math.min(tries, RETRY_MS.length) - 1];
 }
 
-/** What a failed look says of the connection; `since` when it began to fail. */
+/** State of the connection after a failed read; `since`: start of the outage. */
 export function judge(error: unknown, since: Date): Connection {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof RucatError && error.code === NO_EXTENSION) {

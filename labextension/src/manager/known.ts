@@ -1,23 +1,23 @@
 /**
- * What is known of the engines, and what is shown of them: answers in the order in which they were asked for.
+ * Cache of the engines: merges responses that arrive out of order.
  *
- * A read may be overtaken: it begins, an action is asked and answered, and only then the read's answer comes. What it
- * says of that engine is older than what is known. So every read and every answer has a number, and of an engine that
- * an answer spoke of since the read began, the read is believed only where its revision is higher.
+ * An action can overtake a read: the read begins, the action is sent and answered, and then the response of the read
+ * arrives with an older state of the engine. So reads have numbers. If an action on an engine was answered after a read
+ * began, that read updates this engine only with a higher revision.
  *
- * Engines that did not change keep their object, so that who shows them sees by `===` that there is nothing to do.
+ * Unchanged engines keep their object, so that views can compare with `===`.
  */
 import type { IEngine, Status } from '../tokens';
 
 interface IKnown {
   engine: IEngine;
-  /** Number of the last read that had begun when an action's answer said this; 0: a read said it. */
+  /** Number of the last read that had begun when an action returned this; 0: a read returned it. */
   said: number;
 }
 
-/** What is known of all engines. */
+/** The cache. */
 export class Known {
-  /** Engines as they are to be shown, oldest first. */
+  /** Engines to show, oldest first. */
   get engines(): ReadonlyArray<IEngine> {
     return this._shown;
   }
@@ -27,20 +27,20 @@ export class Known {
     return ++this._reads;
   }
 
-  /** Take a read's answer; returns whether anything that is shown has changed. */
+  /** Merge the response of a read; returns whether `engines` has changed. */
   take(read: number, engines: ReadonlyArray<IEngine>): boolean {
     const next = new Map<string, IKnown>();
     engines.forEach(engine => next.set(engine.id, this._newer(read, engine)));
     for (const [id, known] of this._known) {
       if (!next.has(id) && known.said >= read) {
-        next.set(id, known); // made while this read was under way
+        next.set(id, known); // created during this read
       }
     }
     this._known = next;
     return this._render();
   }
 
-  /** Take what an action's answer says of an engine; nothing is expected of it any more. */
+  /** Merge the response of an action; this ends the expected status. Returns whether `engines` has changed. */
   answer(engine: IEngine): boolean {
     this._expected.delete(engine.id);
     const known = this._known.get(engine.id);
@@ -51,19 +51,19 @@ export class Known {
     return this._render();
   }
 
-  /** Show this status until there is an answer, or none will come (`settle`): what an action that was just asked for will make of the engine. */
+  /** Show this status of a pending action until the response arrives (`answer`) or the action fails (`settle`). */
   expect(id: string, status: Status): boolean {
     this._expected.set(id, status);
     return this._render();
   }
 
-  /** Show what is known of the engine again. */
+  /** End the expected status of a failed action. */
   settle(id: string): boolean {
     this._expected.delete(id);
     return this._render();
   }
 
-  /** Whether a hint says anything that is not known yet. */
+  /** Whether an event contains anything new. */
   isNews(
     changed: ReadonlyArray<{ id: string; revision: number }>,
     removed: ReadonlyArray<string>
@@ -115,7 +115,7 @@ export class Known {
   private _shown: ReadonlyArray<IEngine> = [];
 }
 
-/** Whether both say the same; not all that REST shows moves the revision (`last_used_at`, a forward's address). */
+/** Whether both are equal; some fields change without a new revision (`last_used_at`, the address of a port forward). */
 function isSame(one: IEngine, other: IEngine): boolean {
   return one.revision === other.revision && JSON.stringify(one) === JSON.stringify(other);
 }

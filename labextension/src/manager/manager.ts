@@ -1,8 +1,9 @@
 /**
- * The engines of this user: read by one poll, hurried by Jupyter's event bus, changed by actions that show at once.
+ * The engines of this user: one poll reads them, events of Jupyter's event bus trigger earlier reads, and actions show
+ * their expected status immediately.
  *
- * Truth is REST alone. The bus has no replay and does not tell when it was away, so the poll looks all the same; a look
- * asks for the list's token, and only another token for the list.
+ * REST is the only source of truth. The bus has no replay and does not report gaps, so the poll runs anyway. It requests
+ * the token of the list, and the list itself only if the token has changed.
  */
 import type { Event } from '@jupyterlab/services';
 import { PromiseDelegate } from '@lumino/coreutils';
@@ -23,14 +24,14 @@ import {
 } from './connection';
 import { Known } from './known';
 
-/** Id of our events (rucat_jupyter/jupyter/follow.py). */
+/** Schema id of Rucat's events (rucat_jupyter/jupyter/follow.py). */
 const SCHEMA_ID = 'urn:rucat:engines';
-/** After a read so much of its time passes before a hint leads to the next: many changes must not fill the server. */
+/** Pause after a read, as a multiple of its duration: many events must not overload the server. */
 const BREATH = 2;
-/** And no more than this: what has taken long once (it started the gateway) need not be slow again. */
+/** Upper limit of that pause: after one slow read (it started the gateway) the next one may be fast. */
 const BREATH_MS = 1_000;
 
-/** The one place that reads engines. */
+/** The only place that reads engines. */
 export class EngineManager implements IEngineManager {
   constructor(private readonly _options: EngineManager.IOptions) {
     this._poll = new Poll({
@@ -65,7 +66,7 @@ export class EngineManager implements IEngineManager {
     return this._poll.isDisposed;
   }
 
-  /** Begin to read. */
+  /** Start the poll. */
   start(): void {
     void this._poll.refresh();
   }
@@ -84,7 +85,7 @@ export class EngineManager implements IEngineManager {
     return this.engines.find(({ id }) => id === ref) ?? this.engines.find(e => e.name === ref);
   }
 
-  /** Read all, now; never rejects: `connection` says how it went. */
+  /** Read all engines now; never rejects: `connection` has the result. */
   refresh(): Promise<void> {
     return this._read();
   }
@@ -117,7 +118,7 @@ export class EngineManager implements IEngineManager {
     }
   }
 
-  /** Ask; after a refusal read all before it is told, so that it is told beside the truth. */
+  /** Send an action; if it fails, read all engines first, so that the error appears next to the current state. */
   private async _ask(ask: () => Promise<IEngine>): Promise<IEngine> {
     try {
       return await ask();
@@ -135,7 +136,7 @@ export class EngineManager implements IEngineManager {
 
   // --- reading --------------------------------------------------------------------------------------------
 
-  /** What the poll does: see whether anything has changed, and then read it. */
+  /** One poll: read the list only if its token has changed. */
   private async _look(): Promise<void> {
     if (this._reading || !(await this._isCurrent())) {
       await this._read();
@@ -153,11 +154,11 @@ export class EngineManager implements IEngineManager {
       }
       return isCurrent;
     } catch {
-      return false; // the read that follows says why
+      return false; // the read that follows reports the error
     }
   }
 
-  /** Read; one read is under way at most: who asks meanwhile gets the next one, which begins after it was asked for. */
+  /** Read; only one read runs at a time: a call during a read waits for the next read, which begins after the call. */
   private _read(): Promise<void> {
     if (!this._reading) {
       this._reading = this._readOnce().finally(() => {
@@ -210,7 +211,7 @@ export class EngineManager implements IEngineManager {
     this._emitIf(true);
   }
 
-  /** How long until the next look. */
+  /** Milliseconds until the next poll. */
   private _pause(): number {
     if (this._connection.kind === 'offline') {
       return retryMs(this._tries);
@@ -234,7 +235,7 @@ export class EngineManager implements IEngineManager {
     }
   }
 
-  // --- hints ----------------------------------------------------------------------------------------------
+  // --- events ---------------------------------------------------------------------------------------------
 
   private _onEvent(_: unknown, event: Event.Emission): void {
     if (event.schema_id !== SCHEMA_ID) {
@@ -246,7 +247,7 @@ export class EngineManager implements IEngineManager {
     }
   }
 
-  /** Read soon: at once, or when the last read is long enough ago. */
+  /** Read soon: immediately, or after a pause since the last read. */
   private _hint(): void {
     if (this._reading) {
       void this._read();
@@ -276,7 +277,7 @@ export class EngineManager implements IEngineManager {
   private _connection: Connection = { kind: 'loading' };
   private _reading: Promise<void> | null = null;
   private _nextReading: Promise<void> | null = null;
-  /** What stands for the list that is known; null: unknown. */
+  /** Token of the cached list; null: unknown. */
   private _token: string | null = null;
   private _tries = 0;
   private _recoveredAt = -Infinity;
@@ -285,7 +286,7 @@ export class EngineManager implements IEngineManager {
   private _breath: number | undefined;
 }
 
-/** What an event of ours says. */
+/** Payload of an event. */
 interface IHint {
   changed: { id: string; revision: number }[];
   removed: string[];
@@ -296,13 +297,13 @@ function isQuiet({ status }: IEngine): boolean {
   return status === 'Stopped' || status === 'Failed';
 }
 
-/** What a manager is made of. */
+/** Types of EngineManager. */
 export namespace EngineManager {
   export interface IOptions {
     api: Api;
     /** Jupyter's event bus. */
     events?: IStream<Event.IManager, Event.Emission>;
-    /** Says that the server does not answer somebody else. */
+    /** Emits when the server does not respond to another part of the page. */
     trouble?: ISignal<any, unknown>;
     /** When the poll pauses; default: while the page is hidden. */
     standby?: Poll.Standby | (() => boolean | Poll.Standby);

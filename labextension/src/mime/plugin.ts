@@ -1,5 +1,5 @@
 /**
- * Shows engines in outputs: a renderer that knows the engines of this page, which a plain MIME extension could not.
+ * Renders engines in cell outputs: a plugin, because a plain MIME extension has no access to the engine manager.
  */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
@@ -12,12 +12,12 @@ import { plain } from '../words';
 import type { IOutputActions } from './renderer';
 import { EngineOutput, MIME } from './renderer';
 
-/** Before text/html (50), which holds where there is no extension. */
+/** Before text/html (50), which is the fallback without this extension. */
 const RANK = 40;
 
 const outputs: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:outputs`,
-  description: 'Shows the present state of engines in the outputs of notebooks.',
+  description: 'Shows the current state of engines in the outputs of notebooks.',
   autoStart: true,
   requires: [IEngineManager, IRenderMimeRegistry],
   optional: [ITranslator],
@@ -31,7 +31,7 @@ const outputs: JupyterFrontEndPlugin<void> = {
     const actions = actionsOf(app, manager, new Api(app.serviceManager.serverSettings));
     rendermime.addFactory(
       {
-        safe: true, // it makes text nodes only
+        safe: true, // it creates text nodes only
         mimeTypes: [MIME],
         defaultRank: RANK,
         createRenderer: () => new EngineOutput(manager, actions, trans)

@@ -1,5 +1,5 @@
 /**
- * An engine in the output of a cell whose widget is gone: its state from REST, and as of when where nobody tells.
+ * An engine in a cell output whose widget is gone: its state from REST, or its last known state with the time.
  */
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -9,10 +9,10 @@ import { button as plainButton } from '../button';
 import type { IEngine, IEngineManager } from '../tokens';
 import { ALERTS, clock, LIVE, plain, quoted, SETTLED, SYMBOLS } from '../words';
 
-/** What the notebook side emits (rucat_jupyter/notebook/widget/place.py). */
+/** MIME type of the output (rucat_jupyter/notebook/widget/place.py). */
 export const MIME = 'application/vnd.rucat.engine+json';
 
-/** The data of an output: what was known when it was written. */
+/** Data of an output: the state when it was written. */
 export interface IBrief {
   id: string;
   name: string;
@@ -21,12 +21,12 @@ export interface IBrief {
   is_moved: boolean;
 }
 
-/** What can be done from an output. */
+/** Actions of an output. */
 export interface IOutputActions {
   attach: (engine: IEngine) => void;
   start: (engine: IEngine) => void;
   show: (engine: IEngine) => void;
-  /** Whether an engine of that id has ever been here. */
+  /** Whether the server has a history of this engine id. */
   wasHere: (id: string) => Promise<boolean>;
 }
 
@@ -41,7 +41,7 @@ export class EngineOutput extends Widget implements IRenderMime.IRenderer {
     private readonly _trans: TranslationBundle
   ) {
     super();
-    // the notebook side's style hides what has this class while the widget before it lives
+    // CSS of the notebook side hides this class while the widget before it is alive
     this.addClass('jp-Rucat-output');
     this.addClass('rucat-static');
     this._engines.changed.connect(this._draw, this);
@@ -110,7 +110,7 @@ export class EngineOutput extends Widget implements IRenderMime.IRenderer {
           this._draw();
         },
         () => {
-          this._wasHere = undefined; // nobody answered: the next change asks again
+          this._wasHere = undefined; // no response: the next change asks again
         }
       );
     }
@@ -119,7 +119,7 @@ export class EngineOutput extends Widget implements IRenderMime.IRenderer {
       case true:
         return this._trans.__('%1 · deleted', name);
       case false:
-        return `${this._old(brief)} · ${this._trans.__('not known to this Rucat')}`;
+        return `${this._old(brief)} · ${this._trans.__('unknown on this server')}`;
       default:
         return this._old(brief);
     }
@@ -150,11 +150,11 @@ export class EngineOutput extends Widget implements IRenderMime.IRenderer {
 
   private _brief: IBrief | null = null;
   private _drawn = '';
-  /** undefined: not asked; null: being asked. */
+  /** undefined: not requested; null: request in progress. */
   private _wasHere: boolean | null | undefined;
 }
 
-/** What is in an output's data, whoever wrote it: text is text, everything else nothing. */
+/** Parse the data of an output. It is not trusted: only strings are used, as text. */
 function read(data: unknown): IBrief {
   const given = (typeof data === 'object' && data ? data : {}) as Record<string, unknown>;
   const text = (key: string) => (typeof given[key] === 'string' ? given[key] : '');

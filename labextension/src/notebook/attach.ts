@@ -1,5 +1,5 @@
 /**
- * Attaching the engine of a notebook, and letting go of it: everything from the click to the cell's end.
+ * Attaches an engine to a notebook and detaches it: everything from the click to the end of the cell.
  */
 import type { ISessionContext, ISessionContextDialogs } from '@jupyterlab/apputils';
 import { Notification } from '@jupyterlab/apputils';
@@ -16,11 +16,11 @@ import type { IPlaces } from './target';
 import { NotDone, findNotebook, needKernel } from './target';
 import { needsStart } from './words';
 
-/** Where, and how far. */
+/** Options of an attach. */
 export interface IAttachOptions {
-  /** The notebook; default: the one in front. */
+  /** Path of the notebook; default: the current one. */
   path?: string;
-  /** Only put the cell in; nothing runs. */
+  /** Only insert the cell; do not run it. */
   insertOnly?: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Attacher {
     }
   ) {}
 
-  /** Attach an engine (an id or a name) to a notebook; rejects with what people should read. */
+  /** Attach an engine (id or name) to a notebook; rejects with a message for the user. */
   async attach(ref: string, { path, insertOnly }: IAttachOptions = {}): Promise<void> {
     const engine = await this.engine(ref);
     const panel = await findNotebook(this.options, path);
@@ -55,7 +55,7 @@ export class Attacher {
     });
   }
 
-  /** Have a notebook's kernel let go of its engine; engine and session live on. */
+  /** Detach a notebook from its engine; engine and session keep running. */
   async detach({ path }: { path?: string } = {}): Promise<void> {
     const panel = await findNotebook(this.options, path);
     if (!panel) {
@@ -64,12 +64,12 @@ export class Attacher {
     const { engine, isBound } = this.options.links.of(panel);
     const { trans } = this.options;
     if (!engine) {
-      throw new NotDone(trans.__('This notebook is attached to no engine.'));
+      throw new NotDone(trans.__('This notebook is not attached to an engine.'));
     }
     if (!isBound) {
       throw new NotDone(
         trans.__(
-          'The session on %1 is one that your own code asked for: spark.stop() closes it.',
+          'Your own code created the session on %1. Call spark.stop() to close it.',
           engine.name
         )
       );
@@ -100,7 +100,7 @@ export class Attacher {
     return found;
   }
 
-  /** Say in the notebook's toolbar what is under way, as long as it is. */
+  /** Show the progress in the toolbar of the notebook while `act` runs. */
   private async during(
     panel: NotebookPanel,
     attempt: IAttempt,
@@ -125,7 +125,7 @@ export class Attacher {
     }
   }
 
-  /** Have the notebook's one cell attach the engine, and show it; returns its index. */
+  /** Insert or update the attach cell and scroll to it; returns its index. */
   private insert({ content }: NotebookPanel, engine: IEngine): number {
     const model = content.model!.sharedModel;
     const index = apply(model, changeFor(cellsOf(model), engine.name));
@@ -150,7 +150,7 @@ export class Attacher {
     );
   }
 
-  /** Run a verb in the kernel without a cell; returns what it said, or rejects with that. */
+  /** Run a verb in the kernel without a cell; returns its output, or rejects with it. */
   private async execute(
     context: ISessionContext,
     line: string,
@@ -166,13 +166,13 @@ export class Attacher {
     const reply = await followed(context, code, tell, () => future.done);
     const text = said.join('').trim();
     if (reply.content.status !== 'ok') {
-      throw new NotDone(text || this.options.trans.__('The kernel ended before it answered.'));
+      throw new NotDone(text || this.options.trans.__('The kernel stopped before it responded.'));
     }
     return text;
   }
 }
 
-/** Tell whether code that is run waits for the kernel, until the kernel begins with it. */
+/** Report `queued` while the kernel is busy, and `running` when it starts this code. */
 async function followed<T>(
   context: ISessionContext,
   code: string,
@@ -193,7 +193,7 @@ async function followed<T>(
   }
 }
 
-/** What a message of a running verb says to people. */
+/** Text of a message from the kernel. */
 function wordsOf(message: KernelMessage.IIOPubMessage): string {
   const { content } = message as { content: any };
   switch (message.header.msg_type) {

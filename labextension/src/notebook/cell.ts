@@ -1,27 +1,27 @@
 /**
- * The one cell of a notebook that attaches its engine: found, changed, or put in.
+ * The cell of a notebook that attaches its engine: found, changed, or inserted.
  *
- * It stands before the first code, so that "run all" attaches before anything needs `spark`; a title above stays
- * above. Cells that the user wrote with more in them are left alone, and a new cell then comes below them, so that
- * "run all" ends with the engine that was chosen last.
+ * It comes before the first code cell, so that "Run All" attaches before any code needs `spark`; a title stays above it.
+ * Attach cells with other code of the user are not changed; a new cell then comes below them, so that "Run All" ends
+ * with the engine that was chosen last.
  */
 import type { ISharedNotebook } from '@jupyter/ydoc';
 
 import { LOAD, attachSource, attaches, parseCell, withName } from './line';
 
-/** What to do to a notebook's cells. */
+/** A change of the cells of a notebook. */
 export type Change =
   | { kind: 'use'; index: number }
   | { kind: 'update'; index: number; source: string }
   | { kind: 'insert'; index: number; source: string };
 
-/** A cell, as far as it matters here. */
+/** The relevant parts of a cell. */
 export interface ICellText {
   isCode: boolean;
   source: string;
 }
 
-/** What makes the notebook attach that engine. */
+/** The change that makes the notebook attach an engine. */
 export function changeFor(cells: ReadonlyArray<ICellText>, name: string): Change {
   const parsed = cells.map(cell => (cell.isCode ? parseCell(cell.source) : null));
   const same = lastIndex(parsed, cell => cell?.name === name);
@@ -36,13 +36,13 @@ export function changeFor(cells: ReadonlyArray<ICellText>, name: string): Change
   return source === before ? { kind: 'use', index } : { kind: 'update', index, source };
 }
 
-/** Apply it, as one step that the notebook can undo; returns the cell's index. */
+/** Apply a change as one undo step; returns the index of the cell. */
 export function apply(notebook: ISharedNotebook, change: Change): number {
   if (change.kind === 'insert') {
     notebook.insertCell(change.index, {
       cell_type: 'code',
       source: change.source,
-      metadata: { trusted: true } // the user asked for it
+      metadata: { trusted: true } // the user requested it
     });
   } else if (change.kind === 'update') {
     notebook.transact(() => notebook.getCell(change.index).setSource(change.source));
@@ -58,7 +58,7 @@ export function cellsOf(notebook: ISharedNotebook): ICellText[] {
   }));
 }
 
-/** Where a new cell goes: below the last that attaches, else before the first code. */
+/** Index of a new cell: below the last cell that attaches, else before the first code cell. */
 function placeIn(cells: ReadonlyArray<ICellText>): number {
   const last = lastIndex(cells, cell => cell.isCode && attaches(cell.source));
   if (last >= 0) {

@@ -1,5 +1,5 @@
 /**
- * The commands that attach and detach, with what they take, for menus, palette, shortcuts and other extensions.
+ * The commands attach and detach with their arguments, for menus, palette, shortcuts and other extensions.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
@@ -14,7 +14,7 @@ import type { Attacher } from './attach';
 import type { Links } from './links';
 import { lineOf } from './words';
 
-/** What the commands work with. */
+/** Dependencies of the commands. */
 export interface IParts {
   commands: CommandRegistry;
   manager: IEngineManager;
@@ -23,12 +23,12 @@ export interface IParts {
   trans: TranslationBundle;
 }
 
-/** Register them. */
+/** Register the commands. */
 export function addCommands(parts: IParts): void {
   const { commands, attacher, links, trans } = parts;
   commands.addCommand(CommandIDs.attach, {
     label: args => attachLabel(parts, args),
-    caption: trans.__('Run the cell of the notebook that attaches this engine'),
+    caption: trans.__('Attach the notebook to this engine by running its attach cell'),
     describedBy: { args: attachArguments(trans) },
     execute: args =>
       reported(trans, trans.__('Attach'), async () => {
@@ -48,7 +48,7 @@ export function addCommands(parts: IParts): void {
         ? trans.__('Detach from %1', plain(name))
         : trans.__('Detach Notebook from Its Engine');
     },
-    caption: trans.__('Unbind spark; engine and session live on'),
+    caption: trans.__('Delete the variable spark in the kernel; engine and session keep running'),
     isEnabled: args => typeof args['path'] === 'string' || links.engine !== undefined,
     describedBy: { args: detachArguments(trans) },
     execute: args =>
@@ -68,7 +68,7 @@ function attachLabel({ manager, trans }: IParts, args: ReadonlyPartialJSONObject
   return args['insertOnly'] ? trans.__('Insert Attach Cell') : trans.__('Attach to Notebook');
 }
 
-/** The engine that is named or chosen; undefined: none was chosen. Without any engine one is created. */
+/** The named or chosen engine; undefined: none. If there is no engine, open the create dialog. */
 async function engineFor(
   { manager, commands, links, trans }: IParts,
   ref: string | undefined
@@ -86,7 +86,7 @@ async function engineFor(
   return (await chooseEngine(chooser, undefined, trans.__('Attach an engine'), isThere))?.id;
 }
 
-/** Do it, and have people read why where it cannot be done. */
+/** Run `act`, and show its error. */
 async function reported(
   trans: TranslationBundle,
   asked: string,
@@ -109,12 +109,12 @@ function attachArguments(trans: TranslationBundle): ReadonlyJSONObject {
     properties: {
       engine: {
         type: 'string',
-        description: trans.__('Id or name of the engine; without it people choose one')
+        description: trans.__('Id or name of the engine; if missing, the user chooses one')
       },
       path: notebookArgument(trans),
       insertOnly: {
         type: 'boolean',
-        description: trans.__('Put the cell in without running it'),
+        description: trans.__('Insert the cell without running it'),
         default: false
       }
     }
@@ -128,6 +128,8 @@ function detachArguments(trans: TranslationBundle): ReadonlyJSONObject {
 function notebookArgument(trans: TranslationBundle): ReadonlyJSONObject {
   return {
     type: 'string',
-    description: trans.__("Path of the notebook below the server's root; default: the one in front")
+    description: trans.__(
+      'Path of the notebook relative to the root of the server; default: the current notebook'
+    )
   };
 }

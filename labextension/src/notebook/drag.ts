@@ -1,5 +1,5 @@
 /**
- * Dragging an engine: into a notebook it becomes a cell that attaches it, into any other editor the line.
+ * Drag and drop of an engine: a notebook gets an attach cell, any other editor gets its text.
  */
 import { MimeData } from '@lumino/coreutils';
 import { Drag } from '@lumino/dragdrop';
@@ -8,12 +8,12 @@ import type { IEngine } from '../tokens';
 import { plain, symbol } from '../words';
 import { attachSource } from './line';
 
-/** As JupyterLab's notebooks name cells that are dragged; they take them anywhere, editors of cells included. */
+/** MIME type of dragged cells in JupyterLab; notebooks accept it everywhere, also over cell editors. */
 const CELLS = 'application/vnd.jupyter.cells';
-/** Pixels of movement that make a press a drag. */
+/** Pixels of movement that start a drag. */
 const THRESHOLD = 5;
 
-/** What an engine is to those on whom it is dropped. */
+/** Data of a dragged engine. */
 export function dragData(engine: IEngine): MimeData {
   const source = attachSource(engine.name);
   const data = new MimeData();
@@ -23,7 +23,7 @@ export function dragData(engine: IEngine): MimeData {
   return data;
 }
 
-/** Drag an engine once the pressed mouse moves: to be called when the main button goes down on it. */
+/** Start a drag when the mouse moves; call this on `mousedown`. */
 export function startEngineDrag(event: MouseEvent, engine: IEngine): void {
   if (event.button !== 0) {
     return;
@@ -40,7 +40,7 @@ export function startEngineDrag(event: MouseEvent, engine: IEngine): void {
   document.addEventListener('mousemove', move, { capture: true, signal });
   const stop = (): void => watch.abort();
   window.addEventListener('mouseup', stop, { capture: true, signal });
-  window.addEventListener('blur', stop, { signal }); // the window's own: fields that lose the focus do not bubble
+  window.addEventListener('blur', stop, { signal }); // only of the window: `blur` of an input does not bubble
 }
 
 function drag(engine: IEngine): Drag {
@@ -53,7 +53,7 @@ function drag(engine: IEngine): Drag {
   });
 }
 
-/** What hangs on the mouse. */
+/** The drag image. */
 function image(engine: IEngine): HTMLElement {
   const node = document.createElement('div');
   node.className = 'jp-Rucat-dragImage';

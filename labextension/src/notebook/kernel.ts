@@ -1,8 +1,8 @@
 /**
- * What a notebook's kernel says of the engines that it uses (rucat_jupyter/notebook/told.py): heard as it happens.
+ * The engines that the kernel of a notebook uses, as the kernel announces them on a comm.
  *
- * The kernel opens one comm and tells each change on it. A page that is loaded later asks for it, which a busy kernel
- * answers when its cell ends; until then nothing is known.
+ * The kernel opens one comm and sends each change. A page that loads later requests the state; a busy kernel answers when
+ * its cell ends, and until then the state is unknown.
  */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel } from '@jupyterlab/services';
@@ -11,7 +11,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-/** As in told.py. */
+/** Name of the comm target, the same as in the Python package. */
 export const TARGET = 'rucat_jupyter.engines';
 
 /** An engine that a kernel uses, and the variables that hold its session. */
@@ -20,7 +20,7 @@ export interface IUsed {
   variables: string[];
 }
 
-/** The engines of the kernel of one notebook, whichever that is. */
+/** The engines of the current kernel of one notebook. */
 export class KernelEngines implements IDisposable {
   constructor(private readonly context: ISessionContext) {
     context.kernelChanged.connect(this.meet, this);
@@ -28,17 +28,17 @@ export class KernelEngines implements IDisposable {
     this.meet();
   }
 
-  /** The engines, the current one last; null: not known (yet). */
+  /** The engines, the current one last; null: unknown. */
   get used(): ReadonlyArray<IUsed> | null {
     return this._used;
   }
 
-  /** Whether the page met the kernel at work, and it has not answered yet: it will when it is done. */
+  /** Whether the kernel was busy when the page connected, and has not answered yet. */
   get isBusyUnknown(): boolean {
     return this._used === null && this.wasBusy;
   }
 
-  /** What is used, or known of it, has changed. */
+  /** Emitted when `used` or `isBusyUnknown` has changed. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -59,7 +59,7 @@ export class KernelEngines implements IDisposable {
   private meet(): void {
     const kernel = this.context.session?.kernel ?? null;
     if (kernel && kernel === this.kernel) {
-      return; // Jupyter tells of the same connection more than once
+      return; // Jupyter emits the same connection more than once
     }
     this.leave();
     this.kernel = kernel;
@@ -71,7 +71,7 @@ export class KernelEngines implements IDisposable {
     }
   }
 
-  /** As the server has seen it: a connection knows nothing before the kernel has answered. */
+  /** State according to the server: a new connection does not know it before the kernel answers. */
   private isAtWork(kernel: Kernel.IKernelConnection): boolean {
     const all = [...this.context.sessionManager.running()];
     return all.find(one => one.kernel?.id === kernel.id)?.kernel?.execution_state === 'busy';
@@ -84,11 +84,11 @@ export class KernelEngines implements IDisposable {
     this.kernel = null;
   }
 
-  /** Find the comm that was opened before this page was there, and ask on it. */
+  /** Find a comm that was opened before this page loaded, and request the state on it. */
   private async ask(kernel: Kernel.IKernelConnection): Promise<void> {
     try {
       if ((await kernel.info).language_info.name !== 'python' || !kernel.handleComms) {
-        return; // another connection of this page has the comms of the kernel
+        return; // another connection of this page handles the comms of the kernel
       }
       const reply = await kernel.requestCommInfo({ target_name: TARGET });
       if (this.kernel !== kernel || reply.content.status !== 'ok') {
@@ -100,7 +100,7 @@ export class KernelEngines implements IDisposable {
         this.set([]);
       }
     } catch {
-      // the kernel went or restarted, and the question with it: nothing is known, as before
+      // the kernel ended or restarted during the request: the state stays unknown
     }
   }
 
@@ -118,7 +118,7 @@ export class KernelEngines implements IDisposable {
   };
 
   private listen(comm: Kernel.IComm): void {
-    comm.commsOverSubshells = CommsOverSubshells.Disabled; // nothing is sent that could not wait for a cell
+    comm.commsOverSubshells = CommsOverSubshells.Disabled; // messages can wait for the end of a cell
     comm.onMsg = message => this.hear(message.content.data);
   }
 

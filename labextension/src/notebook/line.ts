@@ -1,5 +1,5 @@
 /**
- * The lines of `%rucat` that attach an engine: written so that the kernel reads back the very name, and found in cells.
+ * The `%rucat` lines that attach an engine: writes them so that the kernel parses the same name, and finds them in cells.
  */
 import { quoted } from '../words';
 
@@ -15,23 +15,23 @@ export function attachLine(name: string): string {
   return `%rucat attach ${quoted(name)}`;
 }
 
-/** The cell that attaches an engine, in a kernel that has not loaded Rucat either. */
+/** Source of a cell that loads Rucat and attaches an engine. */
 export function attachSource(name: string): string {
   return `${LOAD}\n${attachLine(name)}`;
 }
 
-/** A cell that does nothing but attach an engine. */
+/** A cell that only attaches an engine. */
 export interface IAttachCell {
   verb: 'attach' | 'create';
-  /** The engine's name, as typed; null: none, or a variable's. */
+  /** Name of the engine; null: none, or a variable. */
   name: string | null;
-  /** Nothing follows the name: no flag of the user's would be lost when another engine takes its place. */
+  /** Nothing follows the name, so that no flag of the user is lost when the name is replaced. */
   isPlain: boolean;
-  /** The cell runs in a kernel that has not loaded Rucat. */
+  /** Whether the cell loads Rucat. */
   loads: boolean;
 }
 
-/** What a cell attaches; null where it does not, or does something else too. */
+/** Parse a cell; null if it does not attach an engine, or contains other code, too. */
 export function parseCell(source: string): IAttachCell | null {
   const lines = codeLines(source);
   const rest = lines.filter(line => !LOAD_LINE.test(line));
@@ -57,7 +57,7 @@ export function attaches(source: string): boolean {
   return codeLines(source).some(line => RUCAT_LINE.test(line));
 }
 
-/** The source of a cell that attaches, with another engine in its line. */
+/** Source of an attach cell, with the name of another engine. */
 export function withName(source: string, name: string): string {
   return source
     .split('\n')
@@ -72,7 +72,7 @@ function codeLines(source: string): string[] {
     .filter(line => line && !line.startsWith('#'));
 }
 
-/** The words of a line, without their quotes, up to a comment. */
+/** The words of a line without quotes, up to a comment. */
 function split(text: string): string[] {
   const words = text.match(WORD) ?? [];
   const comment = words.findIndex(word => word.startsWith('#'));

@@ -1,9 +1,9 @@
 /**
- * Which engine each open notebook uses, and which one the notebook in front does.
+ * Which engine each open notebook uses, and the engine of the current notebook.
  *
- * The kernel's word counts. While it is not known (the page was loaded while a cell runs), the notebook's latest
- * session on an engine that lives is taken for it; a session outlives kernels, so without a kernel it only says where
- * the notebook could go on.
+ * The kernel decides. While its state is unknown (the page loaded while a cell runs), the latest session of the notebook
+ * on a live engine is used instead. A session outlives its kernel, so without a kernel it only shows which engine the
+ * notebook can attach to again.
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
@@ -15,18 +15,18 @@ import type { IUsed } from './kernel';
 import { KernelEngines } from './kernel';
 import { enginesOf } from './paths';
 
-/** What is under way between a notebook and an engine. */
+/** Phase of an attach or a detach. */
 export type Phase =
-  /** A kernel is chosen and started. */
+  /** The kernel is starting. */
   | 'kernel'
-  /** The engine is started. */
+  /** The engine is starting. */
   | 'engine'
-  /** The kernel is busy, and will come to it. */
+  /** The code waits, because the kernel is busy. */
   | 'queued'
-  /** The kernel does it. */
+  /** The kernel runs the code. */
   | 'running';
 
-/** Something under way. */
+/** An attach or a detach in progress. */
 export interface IAttempt {
   verb: 'attach' | 'detach';
   /** The engine's name. */
@@ -34,18 +34,18 @@ export interface IAttempt {
   phase: Phase;
 }
 
-/** How a notebook stands to engines. */
+/** Relation of a notebook to engines. */
 export interface ILink {
-  /** The engine that `spark` is on. */
+  /** The engine of the variable `spark`. */
   engine: IEngine | undefined;
-  /** Where the notebook has a session that it could go on with; set when there is no `engine`. */
+  /** An engine with a session of the notebook that it can attach to again; only set without `engine`. */
   kept: IEngine | undefined;
-  /** Whether there are variables that `%rucat detach` would unbind. */
+  /** Whether there are variables that `%rucat detach` deletes. */
   isBound: boolean;
   attempt: IAttempt | undefined;
 }
 
-/** How the notebook stands, by what is known. */
+/** Find the link of a notebook from its kernel, the engines and its sessions. */
 export function linkOf(
   kernel: { used: ReadonlyArray<IUsed> | null; isBusyUnknown: boolean },
   engines: ReadonlyArray<IEngine>,
@@ -69,7 +69,7 @@ export class Links implements IFrontNotebook, IDisposable {
   constructor(
     private readonly tracker: INotebookTracker,
     private readonly manager: IEngineManager,
-    /** The server's root as Jupyter tells pages (`serverRoot`). */
+    /** Root of the server from the page config (`serverRoot`). */
     private readonly root: string
   ) {
     tracker.forEach(panel => this.add(panel));
@@ -87,7 +87,7 @@ export class Links implements IFrontNotebook, IDisposable {
     return panel ? this.of(panel).engine : undefined;
   }
 
-  /** Some notebook's link, or which notebook is in front, has changed. */
+  /** Emitted when a link or the current notebook changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -96,7 +96,7 @@ export class Links implements IFrontNotebook, IDisposable {
     return this._isDisposed;
   }
 
-  /** How a notebook stands to engines. */
+  /** Relation of a notebook to engines. */
   of(panel: NotebookPanel): ILink {
     const path = panel.context.localPath;
     const { engines } = this.manager;
@@ -105,13 +105,13 @@ export class Links implements IFrontNotebook, IDisposable {
     return { ...linkOf(kernel, engines, sessions), attempt: this.attempts.get(panel) };
   }
 
-  /** Say what is under way with a notebook. */
+  /** Set the attempt of a notebook. */
   setAttempt(panel: NotebookPanel, attempt: IAttempt): void {
     this.attempts.set(panel, attempt);
     this.emit();
   }
 
-  /** Say that it has ended; what came after it stays. */
+  /** Remove an attempt; a newer one stays. */
   endAttempt(panel: NotebookPanel, attempt: IAttempt): void {
     if (this.attempts.get(panel) === attempt) {
       this.attempts.delete(panel);

@@ -1,5 +1,5 @@
 /**
- * The menu of a notebook's engine: what can be done now, as data, and as a menu.
+ * The engine menu of a notebook: its entries as data, and the Lumino menu.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
@@ -11,7 +11,7 @@ import { CommandIDs } from '../tokens';
 import { LIVE } from '../words';
 import type { ILink } from './links';
 
-/** More engines than a menu can show are looked for in the panel. */
+/** Most engines in the menu; the panel shows all. */
 const MOST = 15;
 const ORDER = ['Running', 'Unresponsive', 'Pending', 'Stopping', 'Stopped', 'Failed', 'Deleting'];
 
@@ -23,7 +23,7 @@ export type Entry =
 
 const SEPARATOR: Entry = { kind: 'separator' };
 
-/** What the menu of the notebook at `path` offers. */
+/** The menu entries of the notebook at `path`. */
 export function entriesOf(
   link: Omit<ILink, 'attempt'>,
   engines: ReadonlyArray<IEngine>,
@@ -52,7 +52,7 @@ export function entriesOf(
   ];
 }
 
-/** Make the menu; the caller opens it. */
+/** Create the menu; the caller opens it. */
 export function menuOf(entries: ReadonlyArray<Entry>, commands: CommandRegistry): Menu {
   const menu = new Menu({ commands });
   menu.addClass('jp-Rucat-menu');
@@ -70,7 +70,7 @@ export function menuOf(entries: ReadonlyArray<Entry>, commands: CommandRegistry)
   return menu;
 }
 
-/** The engines that the notebook could be attached to, the likely ones first. */
+/** Engines that the notebook can attach to, the most likely ones first. */
 function choices(
   engines: ReadonlyArray<IEngine>,
   { engine, kept }: Omit<ILink, 'attempt'>,

@@ -1,16 +1,16 @@
 /**
- * Notebooks as Jupyter names them (below the server's root) and as kernels name them to engines (on the disk).
+ * Compares notebook paths of Jupyter (relative to the root of the server) with those of kernels (absolute).
  */
 import type { IEngine } from '../tokens';
 
 /**
- * Whether a session's path is that of a notebook.
+ * Whether the path of a session is that of a notebook.
  *
- * The kernel tells the path on the disk. Jupyter tells pages its root, but shortens the home folder to `~`; where it
- * tells none, the path's end decides.
+ * The kernel sends an absolute path. The page config contains the root of the server, but with `~` for the home folder;
+ * without a root, the end of the path decides.
  */
 export function isNotebook(sessionPath: string, contentsPath: string, root: string): boolean {
-  const local = contentsPath.replace(/^[^:/]+:/, ''); // a drive's name
+  const local = contentsPath.replace(/^[^:/]+:/, ''); // name of a drive
   const tail = '/' + local;
   if (!local || !sessionPath.endsWith(tail)) {
     return false;

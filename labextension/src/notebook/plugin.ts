@@ -1,5 +1,5 @@
 /**
- * Plugins of what notebooks, status bar, launcher and palette show of engines: wiring only.
+ * Plugins of notebooks, status bar, launcher and palette: wiring only.
  *
  * Tokens that Notebook 7 does not have (launcher, status bar) are optional.
  */
@@ -29,7 +29,7 @@ const ITEM = 'rucat-engine';
 
 const front: JupyterFrontEndPlugin<IFrontNotebook> = {
   id: `${NAMESPACE}:front-notebook`,
-  description: 'Knows which engine each open notebook uses.',
+  description: 'Tracks which engine each open notebook uses.',
   autoStart: true,
   requires: [INotebookTracker, IEngineManager],
   provides: IFrontNotebook,
@@ -39,7 +39,7 @@ const front: JupyterFrontEndPlugin<IFrontNotebook> = {
 
 const notebook: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:notebook`,
-  description: 'Attaches engines to notebooks, and shows in their toolbar which one they use.',
+  description: 'Attaches engines to notebooks, and shows the engine in the notebook toolbar.',
   autoStart: true,
   requires: [INotebookTracker, IEngineManager, IFrontNotebook],
   optional: [IToolbarWidgetRegistry, ISessionContextDialogs, ITranslator],
@@ -53,7 +53,7 @@ const notebook: JupyterFrontEndPlugin<void> = {
     anyTranslator: ITranslator | null
   ) => {
     const { commands, serviceManager, shell } = app;
-    const links = frontNotebook as Links; // ours, from the plugin above
+    const links = frontNotebook as Links; // created by the plugin above
     const translator = anyTranslator ?? nullTranslator;
     const trans = translator.load(NAMESPACE);
     const attacher = new Attacher({
@@ -81,7 +81,7 @@ const notebook: JupyterFrontEndPlugin<void> = {
 
 const status: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:status`,
-  description: 'Counts in the status bar what runs.',
+  description: 'Shows the number of engines in the status bar.',
   autoStart: true,
   requires: [IEngineManager],
   optional: [IStatusBar, ITranslator],
@@ -110,7 +110,7 @@ const status: JupyterFrontEndPlugin<void> = {
 
 const entries: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:entries`,
-  description: 'Lists the commands in the palette, and creating an engine in the launcher.',
+  description: 'Adds the commands to the palette, and a card to the launcher.',
   autoStart: true,
   optional: [ICommandPalette, ILauncher, ITranslator],
   activate: (

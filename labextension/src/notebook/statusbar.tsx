@@ -1,5 +1,5 @@
 /**
- * The item of the status bar that counts what runs.
+ * The status bar item that shows the number of engines.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
@@ -10,7 +10,7 @@ import * as React from 'react';
 import type { Connection, IEngine, IEngineManager, Status } from '../tokens';
 import { SYMBOLS, hour } from '../words';
 
-/** What the status bar says; empty where there is nothing to say. */
+/** Text of the status bar; empty if there is nothing to show. */
 export function summaryOf(
   engines: ReadonlyArray<IEngine>,
   connection: Connection,
@@ -21,7 +21,7 @@ export function summaryOf(
       return counted(engines, trans);
     case 'offline':
       return engines.length > 0
-        ? trans.__('? engines unknown since %1', hour(connection.since))
+        ? trans.__('? engines: no response since %1', hour(connection.since))
         : '';
     default:
       return '';
@@ -57,12 +57,12 @@ export class EnginesStatus extends ReactWidget {
     this.onChanged();
   }
 
-  /** Whether there is something to say. */
+  /** Whether there is a text to show. */
   get isActive(): boolean {
     return this.said !== '';
   }
 
-  /** There is something to say, or no more. */
+  /** Emitted when `isActive` changes. */
   get activeChanged(): ISignal<this, void> {
     return this._activeChanged;
   }

@@ -1,27 +1,27 @@
 /**
- * The notebook that an action means: the one named, or the one in front; and a kernel for it.
+ * Finds the notebook for an action (by path, or the current one), and starts its kernel.
  */
 import type { ISessionContext, ISessionContextDialogs } from '@jupyterlab/apputils';
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** What people have to be told instead of what they asked for. */
+/** The action is not possible; the message is for the user. */
 export class NotDone extends Error {}
 
-/** What finding a notebook needs. */
+/** Dependencies of `findNotebook`. */
 export interface IPlaces {
   tracker: INotebookTracker;
   trans: TranslationBundle;
-  /** Open a document; resolves to nothing where that is in another page. */
+  /** Open a document; resolves to undefined if it opens in another page of the browser. */
   open: (path: string) => Promise<unknown>;
-  /** Make a notebook; the same. */
+  /** Create a notebook; resolves as `open`. */
   create: () => Promise<unknown>;
   /** Bring a notebook to the front. */
   show: (panel: NotebookPanel) => void;
 }
 
-/** The notebook at a path (opened where it is not), or the one in front; null: there is none, and people know. */
+/** The notebook at a path (opened if needed), or the current one; null: there is none, and the user knows. */
 export async function findNotebook(places: IPlaces, path?: string): Promise<NotebookPanel | null> {
   const { tracker } = places;
   const panel =
@@ -39,7 +39,7 @@ async function offerNotebook(places: IPlaces): Promise<NotebookPanel | null> {
   const { trans, tracker } = places;
   const { button } = await showDialog({
     title: trans.__('Open a notebook first'),
-    body: trans.__('An engine is attached to a notebook, and none is open.'),
+    body: trans.__('An engine attaches to a notebook, and no notebook is open.'),
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('New notebook') })]
   });
   return button.accept ? own(tracker, await places.create()) : null;
@@ -49,7 +49,7 @@ function own(tracker: INotebookTracker, widget: unknown): NotebookPanel | null {
   return tracker.find(one => one === widget) ?? null;
 }
 
-/** See to it that a kernel runs; false: the user chose none. Raises NotDone for a kernel that is no Python. */
+/** Make sure that a kernel runs; false: the user chose none. Throws NotDone for a kernel that is not Python. */
 export async function needKernel(
   context: ISessionContext,
   dialogs: ISessionContextDialogs,
@@ -69,7 +69,7 @@ export async function needKernel(
     const named = spec?.display_name ?? kernel.name;
     throw new NotDone(
       trans.__(
-        'Engines are attached to Python notebooks; the kernel here is %1 (%2).',
+        'Engines attach to Python notebooks only; the kernel of this notebook is %1 (%2).',
         named,
         language
       )
@@ -78,7 +78,7 @@ export async function needKernel(
   return true;
 }
 
-/** Start the kernel that the notebook had or asks for, else let the user choose. */
+/** Start the previous or preferred kernel of the notebook, else let the user choose. */
 async function startKernel(
   context: ISessionContext,
   dialogs: ISessionContextDialogs

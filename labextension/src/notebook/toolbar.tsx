@@ -1,5 +1,5 @@
 /**
- * The item of a notebook's toolbar that shows its engine, with a menu of what can be done.
+ * The item in the toolbar of a notebook that shows its engine, with a menu.
  */
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -14,19 +14,19 @@ import type { IAttempt, ILink, Links } from './links';
 import { entriesOf, menuOf } from './menu';
 import { wordOf } from './words';
 
-/** What the item shows. */
+/** Content of the item. */
 export interface IItem {
-  /** A shape; empty: Rucat's icon. */
+  /** A symbol; empty: the Rucat icon. */
   symbol: string;
-  /** The engine's name, or what there is instead. */
+  /** Name of the engine, or a placeholder. */
   name: string;
-  /** The status as a word; empty where there is no engine. */
+  /** The status as a word; empty without an engine. */
   word: string;
-  /** The whole of it, for the mouse and for screen readers. */
+  /** The full text, for tooltip and screen readers. */
   title: string;
 }
 
-/** What the item shows of a notebook's link; null: nothing at all. */
+/** Content of the item for a link; null: the item is hidden. */
 export function itemOf(
   link: ILink,
   connection: Connection,
@@ -43,7 +43,7 @@ export function itemOf(
     const name = plain(link.engine.name);
     if (connection.kind === 'offline') {
       const since = hour(connection.since);
-      const title = trans.__('Engine %1: unknown, no answer since %2', name, since);
+      const title = trans.__('Engine %1: unknown, no response since %2', name, since);
       return { symbol: '?', name, word: trans.__('Unknown'), title };
     }
     const word = wordOf(status, trans);
@@ -62,7 +62,7 @@ function attempted({ verb, name: given, phase }: IAttempt, trans: TranslationBun
   const words = {
     kernel: trans.__('Starting the kernel'),
     engine: trans.__('Starting'),
-    queued: trans.__('Waits for the kernel'),
+    queued: trans.__('Waiting for the kernel'),
     running: verb === 'attach' ? trans.__('Attaching') : trans.__('Detaching')
   };
   const word = words[phase];
@@ -97,7 +97,7 @@ export class EngineItem extends ReactWidget {
     return item && <ItemButton item={item} isOpen={this.isOpen} open={this.open} />;
   }
 
-  /** Open the menu below the item; the keyboard comes back to it after. */
+  /** Open the menu below the item; when it closes, the item gets the focus back. */
   private readonly open = (): void => {
     const { links, manager, commands, trans } = this.options;
     const { path } = this.panel.context;

@@ -1,12 +1,12 @@
 /**
- * What people read of an engine's status in small places: a shape and a word, never a colour alone.
+ * Short texts for the status of an engine: a symbol and a word, never colour alone.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IEngine, Status } from '../tokens';
 import { plain, symbol } from '../words';
 
-/** The status in the reader's language. */
+/** The translated status. */
 export function wordOf(status: Status, trans: TranslationBundle): string {
   const words: { [status in Status]: string } = {
     Pending: trans.__('Pending'),
@@ -25,7 +25,7 @@ export function lineOf(engine: IEngine, trans: TranslationBundle): string {
   return `${symbol(engine)} ${plain(engine.name)}  ${wordOf(engine.status, trans)}`;
 }
 
-/** Whether an engine has to be started before anybody can attach to it. */
+/** Whether an engine must be started before a notebook can attach to it. */
 export function needsStart(engine: IEngine): boolean {
   return ['Stopped', 'Failed', 'Stopping'].includes(engine.status);
 }

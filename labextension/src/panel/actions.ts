@@ -1,5 +1,5 @@
 /**
- * What can be done with an engine now, as commands: the first is what most people want, or the remedy.
+ * Actions on an engine as commands; the primary one is the remedy of a failure, or the most common action.
  */
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -13,14 +13,14 @@ export interface IAction {
   command: string;
   args: ReadonlyJSONObject;
   label: string;
-  /** The longer label: for screen readers and as a tip. */
+  /** A longer text for tooltip and screen readers. */
   tip: string;
 }
 
-/** Reasons whose remedy begins with the last log lines: starting again as it is fails again. */
+/** Failures where the user reads the log first: a restart alone fails again. */
 const READ_FIRST = ['CrashOnStart', 'ConfigInvalid', 'StartTimeout'];
 
-/** The one button of a row; null where nothing helps but waiting. */
+/** The button of a row; null if the user can only wait. */
 export function primary(trans: TranslationBundle, engine: IEngine): IAction | null {
   return remedy(trans, engine) ?? usual(trans, engine);
 }
@@ -60,15 +60,15 @@ function remedy(trans: TranslationBundle, engine: IEngine): IAction | null {
       command: CommandIDs.restart,
       args: { ...args, memory: more },
       label: trans.__('Restart with %1', memory(more)),
-      tip: trans.__('Restart %1 with %2 of driver memory; it keeps that', name, memory(more))
+      tip: trans.__('Restart %1 with %2 of driver memory and save this setting', name, memory(more))
     };
   }
   if (reason === 'NoMemory') {
     return {
       command: CommandIDs.restart,
       args: { ...args, ask: true },
-      label: trans.__('Other memory…'),
-      tip: trans.__('Restart %1 with another driver memory', name)
+      label: trans.__('Change memory…'),
+      tip: trans.__('Restart %1 with a different driver memory', name)
     };
   }
   if (READ_FIRST.includes(reason)) {
@@ -82,11 +82,11 @@ function usual(trans: TranslationBundle, engine: IEngine): IAction | null {
   const args = { engine: engine.id };
   const name = plain(engine.name);
   if (LIVE.includes(engine.status)) {
-    const tip = trans.__('Attach the notebook in front to %1', name);
+    const tip = trans.__('Attach the current notebook to %1', name);
     return { command: CommandIDs.attach, args, label: trans.__('Attach'), tip };
   }
   if (engine.status === 'Pending' && engine.verbs.includes('stop')) {
-    const tip = trans.__('Stop %1; its record and settings stay', name);
+    const tip = trans.__('Stop %1; Rucat keeps its record and settings', name);
     return { command: CommandIDs.stop, args, label: trans.__('Stop'), tip };
   }
   if (SETTLED.includes(engine.status) && engine.verbs.includes('restart')) {

@@ -1,6 +1,6 @@
 /**
- * One clock for all that is shown with an age: every second for what is young, every half minute for the rest, and
- * not at all while nobody looks.
+ * One clock for all ages in the panel: every second for young items, every 30 s for the rest, and paused while the panel
+ * is hidden.
  */
 
 export const QUICK_MS = 1_000;
@@ -8,7 +8,7 @@ export const SLOW_MS = 30_000;
 
 type Listener = () => void;
 
-/** One timer, which runs while somebody listens. */
+/** One timer; it runs while it has listeners. */
 class Pace {
   readonly listeners = new Set<Listener>();
 
@@ -31,9 +31,9 @@ class Pace {
   private _timer: number | undefined;
 }
 
-/** Calls its listeners, at one of two paces. */
+/** Calls its listeners at one of two intervals. */
 export class Clock {
-  /** Whether nobody looks; when somebody looks again all are called at once. */
+  /** Whether the panel is hidden; when it is shown again, all listeners are called immediately. */
   get isPaused(): boolean {
     return this._isPaused;
   }
@@ -50,7 +50,7 @@ export class Clock {
     }
   }
 
-  /** Be called every second, or every half minute; returns how to end that. */
+  /** Call `listener` every second or every 30 s; returns a function to unsubscribe. */
   subscribe(isQuick: boolean, listener: Listener): () => void {
     const pace = isQuick ? this._quick : this._slow;
     pace.listeners.add(listener);
@@ -61,7 +61,7 @@ export class Clock {
     };
   }
 
-  /** End all. */
+  /** Stop all timers. */
   dispose(): void {
     this._quick.listeners.clear();
     this._slow.listeners.clear();

@@ -1,5 +1,5 @@
 /**
- * What the parts of the panel have in common.
+ * Context of the components of the panel.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
@@ -10,15 +10,15 @@ import type { Api } from '../api';
 import { secondsSince } from '../words';
 import type { Clock } from './clock';
 
-/** Given to all parts, and the same for the panel's life. */
+/** Shared by all components; it does not change while the panel exists. */
 export interface IPanelContext {
   api: Api;
   clock: Clock;
   commands: CommandRegistry;
   trans: TranslationBundle;
-  /** Execute a command; those of parts that are not installed do nothing. */
+  /** Execute a command; does nothing if its plugin is not installed. */
   run: (command: string, args: ReadonlyJSONObject) => void;
-  /** Show the menu of an engine at a place of the page. */
+  /** Open the menu of an engine at a position in the page. */
   openMenu: (id: string, x: number, y: number) => void;
 }
 
@@ -26,16 +26,16 @@ const Context = React.createContext<IPanelContext | null>(null);
 
 export const PanelProvider = Context.Provider;
 
-/** What the parts have in common. */
+/** The context of the panel. */
 export function usePanel(): IPanelContext {
   const found = React.useContext(Context);
   if (!found) {
-    throw new Error('outside of the panel');
+    throw new Error('usePanel() is called outside of the panel');
   }
   return found;
 }
 
-/** Now, renewed every second or every half minute. */
+/** The current time, updated every second or every 30 s. */
 export function useNow(isQuick: boolean): number {
   const { clock } = usePanel();
   const [now, setNow] = React.useState(() => Date.now());
@@ -46,7 +46,7 @@ export function useNow(isQuick: boolean): number {
   return now;
 }
 
-/** Now, renewed every second as long as less than a minute has passed since that moment. */
+/** The current time, updated every second in the first minute after `moment`, then every 30 s. */
 export function useNowSince(moment: string | null): number {
   const isYoung = (secondsSince(moment, Date.now()) ?? Infinity) < 60;
   return useNow(isYoung);

@@ -1,5 +1,5 @@
 /**
- * Everything about one engine, in place: why, where, what it has, who uses it, what runs, what happened.
+ * Details of one engine below its row: failure, operations, facts, notebooks and events.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -39,7 +39,7 @@ export function Details({ engine }: { engine: IEngine }): JSX.Element {
   );
 }
 
-/** What failed and what to do, or what is waited for, in full. */
+/** The failure and its hint, or the current message, in full. */
 function Why({ engine }: { engine: IEngine }): JSX.Element | null {
   const { failure, message } = engine;
   if (failure) {
@@ -61,7 +61,7 @@ function Facts({ engine }: { engine: IEngine }): JSX.Element {
   const facts: [string, React.ReactNode][] = [
     [trans.__('Where'), where(trans, engine)],
     ['Spark', engine.spark_version && plain(engine.spark_version) + python],
-    [trans.__('Has'), resources(trans, engine)],
+    [trans.__('Resources'), resources(trans, engine)],
     [
       trans.__('Executors'),
       engine.platform !== 'external' && <ExecutorFacts key="executors" engine={engine} />
@@ -102,7 +102,7 @@ function ExecutorFacts({ engine }: { engine: IEngine }): JSX.Element {
   );
 }
 
-/** When it ends by itself. Use moves no revision, so the engine is asked for again as long as this is looked at. */
+/** When the engine stops automatically. `last_used_at` changes without a new revision, so the engine is read regularly. */
 function EndFacts({ engine }: { engine: IEngine }): JSX.Element {
   const { api, trans } = usePanel();
   const now = useNow(false);
@@ -111,7 +111,7 @@ function EndFacts({ engine }: { engine: IEngine }): JSX.Element {
     let isWanted = true;
     api.get(engine.id).then(
       found => isWanted && setUsedAt(found.last_used_at),
-      () => undefined // the list says that nothing answers; what was read stays
+      () => undefined // the panel reports the outage; the last value stays
     );
     return () => {
       isWanted = false;
@@ -119,16 +119,18 @@ function EndFacts({ engine }: { engine: IEngine }): JSX.Element {
   }, [api, engine.id, now]);
   const used = { ...engine, last_used_at: usedAt ?? engine.last_used_at };
   const ends = [idleStop(trans, used, now) || unsaid(trans, engine), lifetimeEnd(trans, used, now)];
-  return <>{ends.filter(Boolean).join(', ') || trans.__('when it is stopped')}</>;
+  return <>{ends.filter(Boolean).join(', ') || trans.__('only when a user stops it')}</>;
 }
 
-/** REST does not tell the gateway's own default, which holds where an engine says nothing. */
+/** REST does not contain the default of the gateway, which applies if the engine has no own timeout. */
 function unsaid(trans: TranslationBundle, { platform, spec }: IEngine): string {
   const isUnsaid = (spec.idle_timeout_s ?? null) === null && platform !== 'external';
-  return isUnsaid ? trans.__('idle stop after the gateway’s default (1 h unless it is set)') : '';
+  return isUnsaid
+    ? trans.__('idle stop after the default timeout of the gateway (1 h unless configured)')
+    : '';
 }
 
-/** The profile, and what differs from it. */
+/** The profile, and the settings that differ from it. */
 function ProfileFacts({ engine }: { engine: IEngine }): JSX.Element {
   const { api, trans } = usePanel();
   const [profile, setProfile] = React.useState<IProfile | null>(null);
@@ -137,7 +139,7 @@ function ProfileFacts({ engine }: { engine: IEngine }): JSX.Element {
     api.profiles().then(
       ({ profiles }) =>
         isWanted && setProfile(profiles.find(p => p.name === engine.profile) ?? null),
-      () => isWanted && setProfile(null) // without it nothing is said of differences
+      () => isWanted && setProfile(null) // without the profile no differences are shown
     );
     return () => {
       isWanted = false;
@@ -175,7 +177,7 @@ function Sessions({ engine }: { engine: IEngine }): JSX.Element | null {
   );
 }
 
-/** What happened last, the latest first. */
+/** The last events, newest first. */
 function Events({ engine }: { engine: IEngine }): JSX.Element | null {
   const { api, trans } = usePanel();
   const [events, setEvents] = React.useState<IEvent[]>([]);
@@ -183,7 +185,7 @@ function Events({ engine }: { engine: IEngine }): JSX.Element | null {
     let isWanted = true;
     api.history(engine.id).then(
       found => isWanted && setEvents(found.slice(-EVENTS).reverse()),
-      () => undefined // the list says that nothing answers; what was read stays
+      () => undefined // the panel reports the outage; the last value stays
     );
     return () => {
       isWanted = false;

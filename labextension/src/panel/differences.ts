@@ -9,7 +9,7 @@ export interface IDifference {
   value: string;
 }
 
-/** Maps whose every key is somebody's choice; elsewhere what the profile does not set is a default. */
+/** Maps where a user set every key; in other fields, a value that the profile does not set is a default. */
 const FREE = ['conf', 'env'];
 
 /** The settings of a spec that differ from what the profile sets. */

@@ -1,5 +1,5 @@
 /**
- * The notebook in front, and its engine.
+ * The current notebook and its engine.
  */
 import * as React from 'react';
 
@@ -9,7 +9,7 @@ import { plain, where } from '../words';
 import { usePanel } from './context';
 import { MoreButton, Name, Shape } from './parts';
 
-/** A box that names the engine of the notebook in front; nothing where no notebook is. */
+/** A box with the engine of the current notebook; nothing without a notebook. */
 export function Front({ front }: { front: IFrontNotebook }): JSX.Element | null {
   const { trans } = usePanel();
   if (front.path === null) {
@@ -41,7 +41,7 @@ function Attached({ front }: { front: IFrontNotebook }): JSX.Element {
       </span>
       <button
         className="jp-Rucat-button"
-        title={trans.__('Let go of %1; it lives on', plain(engine.name))}
+        title={trans.__('Detach from %1; the engine keeps running', plain(engine.name))}
         onClick={() => run(CommandIDs.detach, { path: front.path })}
       >
         {trans.__('Detach')}

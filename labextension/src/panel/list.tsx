@@ -1,7 +1,7 @@
 /**
- * The list of engines: however many there are, only the rows in sight are in the page.
+ * The list of engines: only the visible rows are in the DOM.
  *
- * All rows have one height, but the one with its details open; so every place is a sum, and nothing has to be measured.
+ * All rows have the same height, except the one with open details. So positions are calculated, not measured.
  */
 import * as React from 'react';
 
@@ -10,7 +10,7 @@ import { CommandIDs } from '../tokens';
 import { usePanel } from './context';
 import { Row, ROW_PX } from './row';
 
-/** Rows above and below the sight that are in the page too. */
+/** Extra rows in the DOM above and below the visible ones. */
 const MORE_ROWS = 6;
 
 export interface IListProps {
@@ -18,7 +18,7 @@ export interface IListProps {
   openId: string | null;
   frontId: string | null;
   onToggle: (id: string) => void;
-  /** A hand is on the list, or has left it. */
+  /** The pointer has entered or left the list. */
   onHold: (isHeld: boolean) => void;
 }
 
@@ -76,7 +76,7 @@ export function EngineList(props: IListProps): JSX.Element {
   );
 }
 
-/** Where rows are. */
+/** Positions of the rows. */
 class Place {
   constructor(
     readonly total: number,
@@ -88,13 +88,13 @@ class Place {
     return this.top(this.total);
   }
 
-  /** The upper edge of a row. */
+  /** Top edge of a row. */
   top(index: number): number {
     const isBelow = this.openAt >= 0 && index > this.openAt;
     return index * ROW_PX + (isBelow ? this._openPx - ROW_PX : 0);
   }
 
-  /** The row at a height. */
+  /** Row at a vertical position. */
   at(y: number): number {
     let index = Math.floor(y / ROW_PX);
     if (this.openAt >= 0 && index > this.openAt) {
@@ -104,13 +104,13 @@ class Place {
   }
 }
 
-/** The first and the last row that are to be in the page. */
+/** First and last row that are rendered. */
 function useSight(scroller: React.RefObject<HTMLElement>, place: Place): [number, number] {
   const [[top, height], setSight] = React.useState([0, 0]);
   React.useLayoutEffect(() => {
     const node = scroller.current!;
     const look = () => {
-      // by steps of a row: most events of a scroll change nothing
+      // in steps of one row: most scroll events change nothing
       const step = Math.floor(node.scrollTop / ROW_PX) * ROW_PX;
       setSight(was =>
         was[0] === step && was[1] === node.clientHeight ? was : [step, node.clientHeight]
@@ -128,7 +128,7 @@ function useSight(scroller: React.RefObject<HTMLElement>, place: Place): [number
   return [place.at(top) - MORE_ROWS, place.at(top + height) + MORE_ROWS];
 }
 
-/** A function that moves the focus to a row, wherever it is: the active row is always in the page. */
+/** A function that moves the focus to any row: the active row is always in the DOM. */
 function useFocus(
   scroller: React.RefObject<HTMLElement>,
   place: Place,
@@ -155,7 +155,7 @@ function useFocus(
   };
 }
 
-/** When the row that has the focus goes, the one in its place gets it: keys must not end nowhere. */
+/** If the focused row disappears, the row at its position gets the focus, so that keys keep working. */
 function useHeldFocus(
   engines: ReadonlyArray<IEngine>,
   focus: (id: string, index: number) => void
@@ -173,7 +173,7 @@ function useHeldFocus(
       const next = Math.min(index, engines.length - 1);
       focus(engines[next].id, next);
     }
-  }, [engines]); // eslint-disable-line react-hooks/exhaustive-deps -- only when engines come or go
+  }, [engines]); // eslint-disable-line react-hooks/exhaustive-deps -- only when the engines change
   return {
     onFocus: event => {
       const id = event.target.closest<HTMLElement>('.jp-Rucat-row')?.dataset.engineId;

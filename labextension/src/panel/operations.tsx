@@ -1,6 +1,6 @@
 /**
- * What runs on an engine now, on which notebook and cell, and how to cancel it: also while that kernel is busy, since
- * the gateway asks the engine.
+ * The running operations of an engine with notebook and cell, and a button to cancel them. Cancel works while the kernel
+ * is busy, because the gateway asks the engine.
  */
 import * as React from 'react';
 
@@ -10,19 +10,21 @@ import type { IEngine, IOperation } from '../tokens';
 import { elapsed, origin, percent, plain } from '../words';
 import { usePanel, useNow } from './context';
 
-/** Between two looks, while the details are open and seen. */
+/** Poll interval while the details are visible. */
 const LOOK_MS = 2_000;
 const LONGEST_QUERY = 300;
 
-/** What runs on the engine. */
+/** The running operations. */
 export function Operations({ engine }: { engine: IEngine }): JSX.Element {
   const { trans } = usePanel();
   const { look, operations, problem } = useOperations(engine.id);
   return (
-    <section aria-label={trans.__('What runs on %1', plain(engine.name))}>
+    <section aria-label={trans.__('Operations on %1', plain(engine.name))}>
       <h4>{trans.__('Running now')}</h4>
       {problem && <div>{problem}</div>}
-      {operations && !operations.length && !problem && <div>{trans.__('Nothing.')}</div>}
+      {operations && !operations.length && !problem && (
+        <div>{trans.__('No operation is running.')}</div>
+      )}
       <ul className="jp-Rucat-plainList">
         {(operations ?? []).map(operation => (
           <Operation key={operation.id} engine={engine} operation={operation} onCancelled={look} />
@@ -51,7 +53,7 @@ function Operation({ engine, onCancelled, operation }: IOperationProps): JSX.Ele
     } catch (error) {
       setAsked(false);
       if (!(error instanceof RucatError && error.code === 'operation_not_found')) {
-        report(trans, trans.__('Cancel on %1', plain(engine.name)), error);
+        report(trans, trans.__('Cancel an operation on %1', plain(engine.name)), error);
       }
     }
     onCancelled();
@@ -66,7 +68,7 @@ function Operation({ engine, onCancelled, operation }: IOperationProps): JSX.Ele
         <button
           className="jp-Rucat-button"
           disabled={isEnding}
-          aria-label={trans.__('Cancel what %1 runs', place)}
+          aria-label={trans.__('Cancel the operation of %1', place)}
           onClick={() => void cancel()}
         >
           {isEnding ? trans.__('Cancelling') : trans.__('Cancel')}
@@ -78,7 +80,7 @@ function Operation({ engine, onCancelled, operation }: IOperationProps): JSX.Ele
   );
 }
 
-/** How far it is, in words and as a bar; nothing where the engine does not tell. */
+/** Progress as a bar and as text; nothing if the engine does not report it. */
 function Progress({ operation }: { operation: IOperation }): JSX.Element | null {
   const { trans } = usePanel();
   const done = percent(operation);
@@ -95,13 +97,13 @@ function Progress({ operation }: { operation: IOperation }): JSX.Element | null 
 }
 
 interface IOperations {
-  /** Null: nothing was read yet. */
+  /** Null: not read yet. */
   operations: IOperation[] | null;
   problem: string;
   look: () => void;
 }
 
-/** The operations of an engine, read while this is shown and the page is seen. */
+/** The operations of an engine, polled while the panel and the page are visible. */
 function useOperations(id: string): IOperations {
   const { api, clock } = usePanel();
   const [found, setFound] = React.useState<Omit<IOperations, 'look'>>({

@@ -1,5 +1,5 @@
 /**
- * Which engines the list shows, and in which order.
+ * Filter and order of the list of engines.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -8,7 +8,7 @@ import { plain, since, where } from '../words';
 
 export type Sort = 'status' | 'name' | 'age';
 
-/** What is of use, what needs a person, what rests. */
+/** Order by status: usable engines, failed ones, then the others. */
 const RANKS: Readonly<Record<Status, number>> = {
   Failed: 1,
   Unresponsive: 0,
@@ -27,7 +27,7 @@ const ORDERS: Readonly<Record<Sort, (one: IEngine, other: IEngine) => number>> =
   age: (one, other) => compare(since(other), since(one)) || byName(one, other)
 };
 
-/** Engines that have every word of the filter in name, status, place or profile, in order. */
+/** Engines that contain every word of the filter in name, status, place or profile, sorted. */
 export function arrange(
   trans: TranslationBundle,
   engines: ReadonlyArray<IEngine>,
@@ -39,7 +39,7 @@ export function arrange(
   return found.sort(ORDERS[sort]);
 }
 
-/** The engines in the order in which they were shown, new ones last: nothing moves below a hand. */
+/** Keep the order of the visible engines, new ones last: rows do not move under the pointer. */
 export function keepOrder(
   shown: ReadonlyArray<string>,
   engines: ReadonlyArray<IEngine>

@@ -21,7 +21,7 @@ export interface IPanelProps {
   onToggle: (id: string) => void;
 }
 
-/** All of the panel. */
+/** The whole panel. */
 export function Panel(props: IPanelProps): JSX.Element {
   const { front, manager } = props;
   const { trans } = usePanel();
@@ -61,8 +61,8 @@ function Title({ isOffline, onRetry }: { isOffline: boolean; onRetry: () => void
       {isOffline && (
         <button
           className="jp-Rucat-more"
-          title={trans.__('Read the engines again')}
-          aria-label={trans.__('Read the engines again')}
+          title={trans.__('Refresh the list of engines')}
+          aria-label={trans.__('Refresh the list of engines')}
           onClick={onRetry}
         >
           ⟳
@@ -150,7 +150,7 @@ function Tools({ filter, onFilter, onSort, sort }: IToolsProps): JSX.Element {
   );
 }
 
-/** What the list shows; while a hand is on it rows keep their places. */
+/** The engines of the list; they keep their order while the pointer is on it. */
 function useShown(
   engines: ReadonlyArray<IEngine>,
   filter: string,

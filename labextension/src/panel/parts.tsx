@@ -1,5 +1,5 @@
 /**
- * Small parts: shape, name, age, button.
+ * Small components: symbol, name, age, buttons.
  */
 import * as React from 'react';
 
@@ -8,7 +8,7 @@ import { age, plain, since, symbol } from '../words';
 import type { IAction } from './actions';
 import { usePanel, useNowSince } from './context';
 
-/** The shape of a status; the word stands beside it. */
+/** The symbol of a status; the word is next to it. */
 export function Shape({ engine }: { engine: IEngine }): JSX.Element {
   return (
     <span className="jp-Rucat-shape" data-status={engine.status} aria-hidden="true">
@@ -17,7 +17,7 @@ export function Shape({ engine }: { engine: IEngine }): JSX.Element {
   );
 }
 
-/** A name, as text in its own direction. */
+/** A name with its own text direction. */
 export function Name({ engine }: { engine: IEngine }): JSX.Element {
   const name = plain(engine.name);
   return (
@@ -27,7 +27,7 @@ export function Name({ engine }: { engine: IEngine }): JSX.Element {
   );
 }
 
-/** How long an engine has been what it is. */
+/** How long an engine has been in its state. */
 export function Age({ engine }: { engine: IEngine }): JSX.Element {
   const now = useNowSince(since(engine));
   return <span className="jp-Rucat-age">{age(engine, now)}</span>;

@@ -1,5 +1,5 @@
 /**
- * Plugins of the side panel and of what it rests on: wiring only.
+ * Plugins of the side panel, the engine manager and the commands: wiring only.
  */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
@@ -12,7 +12,7 @@ import { EngineManager } from '../manager/manager';
 import { CommandIDs, IEngineManager, IFrontNotebook, NAMESPACE } from '../tokens';
 import { EnginePanel, PANEL_ID } from './widget';
 
-/** Among the left side bar's tabs: after the file browser, what runs, and the table of contents. */
+/** Position in the left sidebar: after file browser, running sessions and table of contents. */
 const RANK = 450;
 
 const manager: JupyterFrontEndPlugin<IEngineManager> = {
@@ -27,14 +27,15 @@ const manager: JupyterFrontEndPlugin<IEngineManager> = {
       events: events.stream,
       trouble: connectionFailure
     });
-    void restored.then(() => made.start()); // after what makes the page usable
+    void restored.then(() => made.start()); // after the page is usable
     return made;
   }
 };
 
 const commands: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:commands`,
-  description: 'Commands to stop, restart and delete engines, and to copy how to attach them.',
+  description:
+    'Commands to stop, restart and delete engines, and to copy the line that attaches one.',
   autoStart: true,
   requires: [IEngineManager],
   optional: [IFrontNotebook, ITranslator],
@@ -51,7 +52,7 @@ const commands: JupyterFrontEndPlugin<void> = {
 
 const panel: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:panel`,
-  description: 'The side panel that lists, watches and manages engines.',
+  description: 'The side panel that lists and manages engines.',
   autoStart: true,
   requires: [IEngineManager],
   optional: [IFrontNotebook, ILayoutRestorer, IStateDB, ITranslator],
@@ -77,14 +78,14 @@ const panel: JupyterFrontEndPlugin<void> = {
     restorer?.add(widget, PANEL_ID);
     app.commands.addCommand(CommandIDs.openPanel, {
       label: trans.__('Show Engines'),
-      caption: trans.__('Show the side panel of engines'),
+      caption: trans.__('Show the side panel with all engines'),
       describedBy: {
         args: {
           type: 'object',
           properties: {
             engine: {
               type: 'string',
-              description: 'Id or name of an engine whose details are opened'
+              description: 'Id or name of an engine; the panel opens its details'
             }
           }
         }

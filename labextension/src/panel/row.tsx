@@ -1,5 +1,5 @@
 /**
- * One engine in the list: three lines of one height, so that nothing moves while they change, and its details below.
+ * One engine in the list: three lines of fixed height, so that nothing moves when they change, and its details below.
  */
 import * as React from 'react';
 
@@ -17,22 +17,22 @@ export const ROW_PX = 64;
 
 export interface IRowProps {
   engine: IEngine;
-  /** Its place in the list, from 0, and how many there are. */
+  /** Index in the list, from 0, and length of the list. */
   index: number;
   total: number;
   top: number;
   isOpen: boolean;
-  /** Whether it is the one that Tab reaches. */
+  /** Whether Tab reaches this row. */
   isActive: boolean;
-  /** Whether the notebook in front uses it. */
+  /** Whether the current notebook uses it. */
   isFront: boolean;
   onActivate: (id: string) => void;
   onToggle: (id: string) => void;
-  /** Height with details, whenever it changes. */
+  /** Called with the height of row and details when it changes. */
   onHeight: (height: number) => void;
 }
 
-/** Rendered anew only when its engine or its place changes. */
+/** Rendered again only when its engine or position changes. */
 export const Row = React.memo((props: IRowProps): JSX.Element => {
   const { engine, index, isActive, isFront, isOpen, onHeight, onToggle, top, total } = props;
   const item = React.useRef<HTMLLIElement>(null);
@@ -83,7 +83,7 @@ function Head({ engine, isActive, isFront, isOpen, onActivate, onToggle }: IRowP
   );
 }
 
-/** Where, by which profile, with how many executors and notebooks. */
+/** Place, profile, executors and notebooks. */
 function About({ engine, isFront }: { engine: IEngine; isFront: boolean }): JSX.Element {
   const { trans } = usePanel();
   const { running, wanted } = engine.executors;
@@ -120,12 +120,12 @@ interface IFootProps {
   onToggle: (id: string) => void;
 }
 
-/** The one thing worth saying (why it failed, what it waits for), and the one button. */
+/** The most important note (failure or progress), and the primary button. */
 function Foot({ engine, isActive, isFront, onToggle }: IFootProps): JSX.Element {
   const { trans } = usePanel();
   const said = note(trans, { ...engine, sessions: [] });
   const found = primary(trans, engine);
-  const action = isFront && found?.command === CommandIDs.attach ? null : found; // it is attached
+  const action = isFront && found?.command === CommandIDs.attach ? null : found; // already attached
   return (
     <div className="jp-Rucat-foot">
       <span className="jp-Rucat-line" title={said} onClick={() => onToggle(engine.id)}>
@@ -136,7 +136,7 @@ function Foot({ engine, isActive, isFront, onToggle }: IFootProps): JSX.Element 
   );
 }
 
-/** Tell the height of an open row whenever it changes. */
+/** Report the height of an open row when it changes. */
 function useHeight(
   item: React.RefObject<HTMLElement>,
   isOpen: boolean,

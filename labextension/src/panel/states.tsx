@@ -1,5 +1,5 @@
 /**
- * What the panel says where there is no list to trust: what is, why, and what to do.
+ * Messages of the panel without a current list: state, cause, and what to do.
  */
 import * as React from 'react';
 
@@ -8,36 +8,36 @@ import { CommandIDs } from '../tokens';
 import { hour, plain } from '../words';
 import { usePanel, useNow } from './context';
 
-/** Nothing was read yet. */
+/** The first read is in progress. */
 export function Loading(): JSX.Element {
   const { trans } = usePanel();
   return (
     <p className="jp-Rucat-state" role="status">
-      {trans.__('Reading the engines…')}
+      {trans.__('Loading engines…')}
     </p>
   );
 }
 
-/** There are no engines, or none that the filter lets through. */
+/** There are no engines, or none that match the filter. */
 export function Empty({ filter, onClear }: { filter: string; onClear: () => void }): JSX.Element {
   const { run, trans } = usePanel();
   if (filter) {
     return (
       <div className="jp-Rucat-state" role="status">
-        <p>{trans.__('No engine has “%1” in its name, status, place or profile.', filter)}</p>
+        <p>{trans.__('No engine matches “%1” in name, status, place or profile.', filter)}</p>
         <Button onClick={onClear} label={trans.__('Show all')} />
       </div>
     );
   }
   return (
     <div className="jp-Rucat-state">
-      <p>{trans.__('No engines yet. Create one, or type %rucat create in a notebook.')}</p>
+      <p>{trans.__('No engines yet. Create one, or run %rucat create in a notebook.')}</p>
       <Button isMain onClick={() => run(CommandIDs.create, {})} label={trans.__('Create engine')} />
     </div>
   );
 }
 
-/** Server or gateway do not answer. */
+/** Server or gateway does not respond. */
 export function Offline(props: {
   connection: Extract<Connection, { kind: 'offline' }>;
   onRetry: () => void;
@@ -49,8 +49,8 @@ export function Offline(props: {
     <div className="jp-Rucat-state" data-alert role="alert">
       <p>
         {isGateway
-          ? trans.__('The Rucat gateway does not answer since %1.', hour(since))
-          : trans.__('The Jupyter server does not answer since %1.', hour(since))}{' '}
+          ? trans.__('The Rucat gateway has not responded since %1.', hour(since))
+          : trans.__('The Jupyter server has not responded since %1.', hour(since))}{' '}
         <Countdown retryAt={retryAt} />
       </p>
       <Button onClick={props.onRetry} label={trans.__('Try now')} />
@@ -59,18 +59,18 @@ export function Offline(props: {
         {isGateway ? (
           <p>
             {trans.__(
-              'In a terminal where Jupyter runs: “rucat serve --replace” starts another gateway;'
+              'Run “rucat serve --replace” in a terminal on the Jupyter machine to start a new gateway.'
             )}{' '}
             {trans.__(
-              '“%rucat doctor” in a notebook says what is wrong. Engines live on meanwhile.'
+              'Run “%rucat doctor” in a notebook to find the cause. Your engines keep running.'
             )}
           </p>
         ) : (
           <p>
             {trans.__(
-              'See whether the Jupyter server still runs and can be reached, and start it again.'
+              'Check that the Jupyter server runs and is reachable, and restart it if needed.'
             )}{' '}
-            {trans.__('Engines live on meanwhile, and the panel comes back by itself.')}
+            {trans.__('Your engines keep running, and the panel reconnects automatically.')}
           </p>
         )}
       </WhatToDo>
@@ -78,23 +78,23 @@ export function Offline(props: {
   );
 }
 
-/** The Jupyter server has no extension of ours. */
+/** The Rucat server extension is missing. */
 export function Missing({ onRetry }: { onRetry: () => void }): JSX.Element {
   const { trans } = usePanel();
   return (
     <div className="jp-Rucat-state" data-alert role="alert">
-      <p>{trans.__('This Jupyter server does not have Rucat’s server extension.')}</p>
+      <p>{trans.__('The Rucat server extension is not installed on this Jupyter server.')}</p>
       <Button onClick={onRetry} label={trans.__('Try now')} />
       <WhatToDo>
         <ol>
           <li>
             {trans.__(
-              'Where the server runs, in a clone of Rucat (or with its wheel for the dot):'
+              'In the environment of the server, in a clone of Rucat (or with its wheel instead of the dot):'
             )}{' '}
             <code>pip install .</code>
           </li>
           <li>
-            {trans.__('See that it is enabled:')} <code>jupyter server extension list</code>
+            {trans.__('Check that it is enabled:')} <code>jupyter server extension list</code>
           </li>
           <li>{trans.__('Restart the Jupyter server.')}</li>
         </ol>
@@ -103,17 +103,19 @@ export function Missing({ onRetry }: { onRetry: () => void }): JSX.Element {
   );
 }
 
-/** The server says that this user may not. */
+/** The user has no permission. */
 export function Forbidden(props: { message: string; onRetry: () => void }): JSX.Element {
   const { trans } = usePanel();
   return (
     <div className="jp-Rucat-state" data-alert role="alert">
-      <p>{trans.__('The server does not let you see engines: %1', plain(props.message, 300))}</p>
+      <p>{trans.__('You have no permission to see engines: %1', plain(props.message, 300))}</p>
       <Button onClick={props.onRetry} label={trans.__('Try now')} />
       <WhatToDo>
         <p>
-          {trans.__('Your login may have ended: reload the page and log in again.')}{' '}
-          {trans.__('If that does not help, ask who runs this server for the resource “rucat”.')}
+          {trans.__('Your login may have expired: reload the page and log in again.')}{' '}
+          {trans.__(
+            'If this does not help, ask the administrator of the server for access to the resource “rucat”.'
+          )}
         </p>
       </WhatToDo>
     </div>
@@ -133,14 +135,14 @@ function WhatToDo({ children }: { children: React.ReactNode }): JSX.Element {
   );
 }
 
-/** When it is tried again; not read out every second. */
+/** Time until the next retry; hidden from screen readers, because it changes every second. */
 function Countdown({ retryAt }: { retryAt: Date | null }): JSX.Element {
   const { trans } = usePanel();
   const now = useNow(true);
   const left = retryAt ? Math.ceil((retryAt.getTime() - now) / 1000) : 0;
   return (
     <span className="jp-Rucat-age" aria-hidden="true">
-      {left > 0 ? trans.__('Trying again in %1 s.', left) : trans.__('Trying now…')}
+      {left > 0 ? trans.__('Retrying in %1 s.', left) : trans.__('Retrying now…')}
     </span>
   );
 }

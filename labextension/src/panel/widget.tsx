@@ -1,5 +1,5 @@
 /**
- * The side panel as a widget: remembers what is open and how it is sorted, and rests while nobody sees it.
+ * The side panel as a widget: keeps open details and sort order, and pauses while it is hidden.
  */
 import { ReactWidget } from '@jupyterlab/apputils';
 import type { IStateDB } from '@jupyterlab/statedb';

@@ -61,7 +61,7 @@ afterEach(async () => {
 });
 
 describe('the dialog', () => {
-  it('creates what was typed, and tells which button it was', async () => {
+  it('creates an engine from the input, and returns which button was pressed', async () => {
     await show(true);
     type('Name', 'etl');
     type('Driver memory', '2g');
@@ -74,17 +74,17 @@ describe('the dialog', () => {
     });
   });
 
-  it('offers to attach only where there is a notebook', async () => {
+  it('offers to attach only if there is a notebook', async () => {
     await show(false);
     expect(screen.queryByRole('button', { name: 'Create and attach' })).toBeNull();
     fireEvent.keyDown(screen.getByLabelText('Name'), { key: 'Escape' });
     expect(await closed).toBeNull();
   });
 
-  it('is sent by Enter in an input, not in the search', async () => {
+  it('is submitted by Enter in an input, but not in the search', async () => {
     await show();
     fireEvent.click(button('More settings'));
-    const search = await screen.findByLabelText('Search further settings');
+    const search = await screen.findByLabelText('Search more settings');
     search.focus();
     fireEvent.keyDown(search, { key: 'Enter' });
     expect(gateway.create).not.toHaveBeenCalled();
@@ -94,7 +94,7 @@ describe('the dialog', () => {
     expect(gateway.create).toHaveBeenCalledTimes(1);
   });
 
-  it('stays open when it is refused, with the error at its field, which has the focus', async () => {
+  it('stays open after an error, which is shown at its field; the field gets the focus', async () => {
     gateway.create.mockRejectedValue(new RucatError(`${HOSTILE} is taken`, 'name_taken', 409));
     await show();
     type('Name', HOSTILE);
@@ -108,13 +108,13 @@ describe('the dialog', () => {
     expect(document.querySelector('img')).toBeNull();
   });
 
-  it('does not close by a click beside it', async () => {
+  it('does not close on a click outside', async () => {
     await show();
     fireEvent.click(document.querySelector('.jp-Rucat-createDialog')!);
     expect(screen.getByLabelText('Name')).toBeTruthy();
   });
 
-  it('shows an error of the profiles, and tries again', async () => {
+  it('shows an error of the profiles, and retries', async () => {
     gateway.profiles.mockRejectedValueOnce(new RucatError('no gateway', 'unavailable', 503));
     await show();
     expect(screen.getByRole('alert').textContent).toContain('no gateway');
@@ -122,7 +122,7 @@ describe('the dialog', () => {
     await screen.findByLabelText('Name');
   });
 
-  it('says why a profile cannot be had, and what is wrong in files', async () => {
+  it('says why a profile is not available, and shows errors in files', async () => {
     gateway.profiles.mockResolvedValue(
       profiles({
         profiles: [profile('local', 'local'), profile('far', 'far', { available: false })],
@@ -132,7 +132,7 @@ describe('the dialog', () => {
     await show();
     const far = document.querySelector<HTMLElement>('[data-profile="far"]')!;
     expect(within(far).getByRole('radio')).toHaveProperty('disabled', true);
-    expect(far.textContent).toContain('this gateway has no platform far');
+    expect(far.textContent).toContain('this gateway does not support the platform far');
     screen.getByText('rucat.toml: profiles.x: there is no such field');
   });
 
@@ -148,11 +148,11 @@ describe('the dialog', () => {
     expect(screen.queryByRole('button', { name: 'More settings' })).toBeNull();
   });
 
-  it('takes Spark confs in rows, and finds settings by words', async () => {
+  it('has rows for Spark confs, and finds settings by words', async () => {
     await show();
     fireEvent.click(button('More settings'));
     await screen.findByLabelText('Java options');
-    type('Search further settings', 'spark.sql');
+    type('Search more settings', 'spark.sql');
     await waitFor(() => expect(screen.queryByLabelText('Java options')).toBeNull());
     type('Spark conf: key', 'spark.sql.x');
     fireEvent.change(await screen.findByLabelText('Spark conf: value of spark.sql.x'), {
@@ -168,11 +168,11 @@ describe('the dialog', () => {
     });
   });
 
-  it('offers what Spark says of its settings, and begins a row of one', async () => {
+  it('shows the documentation of Spark settings, and adds a row for one', async () => {
     await show();
     fireEvent.click(button('More settings'));
     await waitFor(() => expect(document.querySelector('option[value="spark.y"]')).not.toBeNull());
-    type(await screen.findByLabelText('Search further settings'), 'means');
+    type(await screen.findByLabelText('Search more settings'), 'means');
     fireEvent.click(await screen.findByRole('button', { name: 'Set spark.sql.x' }));
     const value = await screen.findByLabelText('Spark conf: value of spark.sql.x');
     await waitFor(() => expect(document.activeElement).toBe(value));

@@ -10,7 +10,7 @@ const common = (platform: string) =>
     .map(field => field.path);
 
 describe('the fields of a platform', () => {
-  it('are on this machine those that it takes, memory, cores and idle stop first', () => {
+  it('are those of the local platform, memory, cores and idle timeout first', () => {
     expect(common('local')).toEqual(['driver.memory', 'driver.cores', 'idle_timeout_s']);
     expect(paths('local').slice(0, 3)).toEqual(common('local'));
     expect(paths('local')).toEqual(
@@ -21,7 +21,7 @@ describe('the fields of a platform', () => {
     ).toEqual([]);
   });
 
-  it('are on Kubernetes namespace and image, sizes and number of executors first', () => {
+  it('begin with namespace, image, sizes and executors on Kubernetes', () => {
     expect(common('kubernetes')).toEqual([
       'kubernetes.namespace',
       'image',
@@ -34,17 +34,17 @@ describe('the fields of a platform', () => {
     expect(paths('kubernetes').some(path => path.startsWith('local.'))).toBe(false);
   });
 
-  it('are of an external engine its address and token, and nothing else', () => {
+  it('are only address and token for an external engine', () => {
     expect(paths('external')).toEqual(['external.url', 'external.token']);
     expect(byPath('external')['external.token'].kind).toBe('password');
   });
 
-  it('are all that there are, once each, on a platform of somebody else', () => {
+  it('are all fields, once each, on the platform of a third party', () => {
     expect(common('theirs')).toContain('executors.instances');
     expect(new Set(paths('theirs')).size).toBe(paths('theirs').length);
   });
 
-  it('have the kind that their schema says', () => {
+  it('have the kind of their schema', () => {
     const local = byPath('local');
     const pods = byPath('kubernetes');
     expect(local['driver.cores'].kind).toBe('integer');
@@ -74,7 +74,7 @@ describe('the form of the fields', () => {
 });
 
 describe('the search', () => {
-  it('finds fields by label, path and meaning, and a Spark conf by its key', () => {
+  it('finds fields by label, path and help, and a Spark conf by its key', () => {
     const { conf, java_options: options } = byPath('local');
     expect(matches(options, 'java OPT')).toBe(true);
     expect(matches(options, 'allow-list')).toBe(true);
@@ -82,7 +82,7 @@ describe('the search', () => {
     expect(matches(conf, 'spark.sql.shuffle')).toBe(true);
   });
 
-  it('finds settings of Spark by key and by documentation, those by key first', () => {
+  it('finds Spark settings by key and documentation, matches of the key first', () => {
     const [a, b, c] = [conf('spark.a', 'Shuffles.'), conf('spark.shuffle.b'), conf('spark.c')];
     expect(findConfs([a, b, c], 'Shuffle')).toEqual([b, a]);
     expect(findConfs([a, b, c], 'shuffle spark.a')).toEqual([a]);

@@ -8,7 +8,7 @@ const limit = (name: string, value: any) => ({ name, value, source: FILE, descri
 const said = (path: string, ...limits: any[]) => limitsOf(pods[path], limits, trans);
 
 describe('an empty input shows', () => {
-  it("the profile's value, times and rows in words", () => {
+  it('the value of the profile, with times and rows as text', () => {
     const spec = { driver: { memory: '2g' }, idle_timeout_s: 7200, conf: { 'spark.a': 'b' } };
     const mine = profile('mine', 'local', { spec });
     expect(placeholder(local['driver.memory'], mine, null, trans)).toBe('2g');
@@ -17,7 +17,7 @@ describe('an empty input shows', () => {
     expect(placeholder(local['driver.cores'], mine, null, trans)).toBe('');
   });
 
-  it('what a limit fills in, and what the platform chooses, never what was typed', () => {
+  it('the value of a limit, and what the platform chooses, never user input', () => {
     const filled = { key: 'idle_timeout_s', value: 600, source: 'limits', profile: '', note: '' };
     const mine = profile('mine', 'local', { values: [filled] });
     const chosen = plan({
@@ -33,7 +33,7 @@ describe('an empty input shows', () => {
     expect(placeholder(local['name'], mine, chosen, trans)).toBe('mine-2');
   });
 
-  it('that a secret is set, not the mask of it', () => {
+  it('that a secret is set, not its mask', () => {
     const theirs = profile('theirs', 'external', { spec: { external: { token: '***' } } });
     expect(placeholder(byPath('external')['external.token'], theirs, null, trans)).toBe(
       'set by the profile'
@@ -41,7 +41,7 @@ describe('an empty input shows', () => {
   });
 });
 
-describe('limits are said at their fields', () => {
+describe('limits are shown at their fields', () => {
   it('with their files', () => {
     expect(said('driver.memory', limit('max_driver_memory', '8g'))).toEqual([
       `at most 8g, ${FILE}`
@@ -53,17 +53,19 @@ describe('limits are said at their fields', () => {
     expect(said('driver.memory', limit('max_executors', 4))).toEqual([]);
   });
 
-  it('of both fields that come under one, of lists, and of what is denied', () => {
+  it('at both fields of a shared limit, for lists, and for denied keys', () => {
     const total = limit('max_total_memory', '9g');
     expect(said('driver.memory', total)).toEqual(said('executors.memory', total));
     expect(said('image', limit('allowed_images', ['a/*', 'b']))).toEqual([
       `one of a/*, b, ${FILE}`
     ]);
-    expect(said('conf', limit('denied_conf', ['spark.x*']))).toEqual([`not spark.x*, ${FILE}`]);
+    expect(said('conf', limit('denied_conf', ['spark.x*']))).toEqual([
+      `not allowed: spark.x*, ${FILE}`
+    ]);
     expect(said('conf', limit('own_code', true))).toEqual([]);
   });
 
-  it('on cards in short, those of the platform alone', () => {
+  it('in short on cards, only those of the platform', () => {
     const limits = [limit('max_driver_memory', '8g'), limit('max_executors', 4)];
     expect(cardLimits(Object.values(local), limits, trans)).toBe('at most driver 8g');
     expect(cardLimits(Object.values(pods), limits, trans)).toBe('at most driver 8g, 4 executors');

@@ -7,7 +7,7 @@ import { conf, plan, profile, profiles, trans } from './samples';
 
 const ETL = { id: '1', name: 'etl' } as IEngine;
 
-/** A gateway whose answers the test gives. */
+/** A gateway whose responses the test controls. */
 class Gateway {
   profiles = jest.fn(() => Promise.resolve<IProfiles>(profiles()));
   plan = jest.fn<Promise<IPlan>, [ICreate, AbortSignal?]>(() => Promise.resolve(plan()));
@@ -29,7 +29,7 @@ function makeModel(wanted = ''): CreateModel {
   });
 }
 
-/** Let answers that are there arrive, and the time for typing pass. */
+/** Let pending responses arrive, and the pause after typing pass. */
 const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
@@ -45,7 +45,7 @@ afterEach(() => {
 });
 
 describe('profiles', () => {
-  it('are read; the one wanted is chosen, else the default, else one that can be had', async () => {
+  it('are loaded; the wanted one is selected, else the default, else an available one', async () => {
     await model.load();
     expect(model.profile?.name).toBe('local');
     const wanted = makeModel('k8s-small');
@@ -57,7 +57,7 @@ describe('profiles', () => {
     expect(wanted.profile?.name).toBe('x');
   });
 
-  it('that cannot be read say why, and can be asked for again', async () => {
+  it('show why they cannot be loaded, and can be loaded again', async () => {
     gateway.profiles.mockRejectedValueOnce(
       new RucatError('no gateway', 'gateway_unavailable', 503)
     );
@@ -67,7 +67,7 @@ describe('profiles', () => {
     expect(model.loading.kind).toBe('ready');
   });
 
-  it('are waited for while the gateway starts, and not for ever', async () => {
+  it('are retried while the gateway starts, with a limit', async () => {
     const starting = new RucatError('is still starting', 'gateway_unavailable', 503, {}, 2);
     gateway.profiles.mockRejectedValueOnce(starting);
     const loaded = model.load();
@@ -83,7 +83,7 @@ describe('profiles', () => {
     expect(model.loading).toEqual({ kind: 'failed', message: 'is still starting' });
   });
 
-  it('change the fields, and keep what was typed', async () => {
+  it('change the fields, and keep the input', async () => {
     await model.load();
     model.type('driver.memory', '2g');
     model.type('name', 'etl');
@@ -99,7 +99,7 @@ describe('profiles', () => {
 });
 
 describe('the plan', () => {
-  it('is asked for at once with a profile, and when nothing was typed for a while', async () => {
+  it('is requested immediately for a profile, and after a pause in typing', async () => {
     await model.load();
     await pass();
     expect(model.planned.kind).toBe('plan');
@@ -115,7 +115,7 @@ describe('the plan', () => {
     expect(gateway.plan.mock.lastCall![0]).toEqual({ profile: 'local', driver: { memory: '2g' } });
   });
 
-  it('that is outdated is aborted, and its answer dropped', async () => {
+  it('is aborted when it is outdated, and its response is ignored', async () => {
     await model.load();
     await pass();
     const slow = new PromiseDelegate<IPlan>();
@@ -133,7 +133,7 @@ describe('the plan', () => {
     expect(model.planned).toEqual({ kind: 'plan', plan: plan({ name: 'b' }) });
   });
 
-  it('is not asked for what is wrong already, nor of a dialog that is gone', async () => {
+  it('is not requested for invalid input, nor after the dialog is disposed', async () => {
     await model.load();
     await pass();
     model.type('driver.memory', 'much');
@@ -145,7 +145,7 @@ describe('the plan', () => {
     expect(gateway.plan).toHaveBeenCalledTimes(1);
   });
 
-  it('that is refused is said by the line, and at a field that was left', async () => {
+  it('shows an error in its line, and at a field that the user has left', async () => {
     const errors = [{ field: 'driver.memory', message: 'the limit is 8g' }];
     await model.load();
     gateway.plan.mockRejectedValue(new RucatError('…', 'forbidden', 403, { errors }));
@@ -165,7 +165,7 @@ describe('the plan', () => {
 });
 
 describe('a create', () => {
-  it('is asked for once, however often the button is pressed', async () => {
+  it('is sent once, however often the user presses the button', async () => {
     await model.load();
     const made = new PromiseDelegate<IEngine>();
     gateway.create.mockReturnValue(made.promise);
@@ -177,7 +177,7 @@ describe('a create', () => {
     expect(model.isBusy).toBe(false);
   });
 
-  it('is not asked for with a wrong value; folded fields that have one unfold', async () => {
+  it('is not sent with an invalid value; folded fields with an invalid value unfold', async () => {
     await model.load();
     model.type('spark_version', 'four');
     expect(await model.submit()).toBeNull();
@@ -186,7 +186,7 @@ describe('a create', () => {
     expect([model.refusals, model.isUnfolded]).toEqual([1, true]);
   });
 
-  it('that is refused loses nothing, and can be tried again', async () => {
+  it('keeps the input after an error, and can be retried', async () => {
     await model.load();
     model.type('name', 'etl');
     gateway.create.mockRejectedValueOnce(new RucatError('taken', 'name_taken', 409));
@@ -194,13 +194,13 @@ describe('a create', () => {
     expect(model.wrong).toEqual({ name: 'taken' });
     gateway.create.mockRejectedValueOnce(new RucatError('Failed to fetch', NO_ANSWER, 0));
     expect(await model.submit()).toBeNull();
-    expect(model.problems[0]).toContain('Nothing is lost');
+    expect(model.problems[0]).toContain('Your input is kept');
     expect(model.typed).toEqual({ name: 'etl' });
     expect(await model.submit()).toBe(ETL);
     expect(model.problems).toEqual([]);
   });
 
-  it('that is refused when the dialog was closed is told all the same', async () => {
+  it('reports an error even if the dialog was closed', async () => {
     await model.load();
     const answer = new PromiseDelegate<IEngine>();
     gateway.create.mockReturnValue(answer.promise);
@@ -213,7 +213,7 @@ describe('a create', () => {
 });
 
 describe("Spark's own settings", () => {
-  it('are read once, when the further settings are first seen', async () => {
+  it('are loaded once, when *More settings* is opened for the first time', async () => {
     await model.load();
     expect(gateway.confs).not.toHaveBeenCalled();
     model.unfold(true);
@@ -224,7 +224,7 @@ describe("Spark's own settings", () => {
     expect(gateway.confs).toHaveBeenCalledTimes(1);
   });
 
-  it('are left out where they cannot be read, and asked for again the next time', async () => {
+  it('are left out if they cannot be loaded, and are loaded again the next time', async () => {
     gateway.confs.mockRejectedValueOnce(new RucatError('no such route', 'no_such_route', 404));
     model.unfold(true);
     await pass();
@@ -234,7 +234,7 @@ describe("Spark's own settings", () => {
     expect(model.confs).toEqual([conf('spark.a')]);
   });
 
-  it('begin a row in place of an empty one, and none twice', () => {
+  it('replace an empty row, and are never added twice', () => {
     const rows = () => (model.typed.conf as { key: string; value: string }[]).map(row => row.key);
     model.type('conf', [
       { key: 'spark.x', value: '1' },

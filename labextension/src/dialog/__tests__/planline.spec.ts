@@ -30,7 +30,7 @@ describe('the line of a plan', () => {
     });
   });
 
-  it('says what quotas leave, the least of several', () => {
+  it('shows the remaining quota, the smallest of several', () => {
     const headroom = [
       row('requests.memory', '4.0 GB', '16.0 GB'),
       row('limits.memory', '2.0 GB', '64.0 GB'),
@@ -38,10 +38,10 @@ describe('the line of a plan', () => {
       row('pods', '1', '9')
     ];
     const found = planWords(plan({ spec, blueprint: { ...blueprint, headroom } }), trans);
-    expect(found.line).toContain('in team-a; quota leaves 2.5 cores, 12 GB');
+    expect(found.line).toContain('in team-a; remaining quota: 2.5 cores, 12 GB');
   });
 
-  it('says cores and memory of this machine', () => {
+  it('shows cores and memory of this machine', () => {
     const outline = {
       cores: 2,
       cores_offered: 8,
@@ -55,29 +55,29 @@ describe('the line of a plan', () => {
     );
   });
 
-  it('says of an external engine that nothing is started', () => {
+  it('says that Rucat starts nothing for an external engine', () => {
     const theirs = { driver: {}, executors: {}, conf: {}, external: { url: 'sc://h:1' } };
     expect(planWords(plan({ platform: 'external', spec: theirs }), trans).line).toContain(
       'sc://h:1'
     );
   });
 
-  it('comes with what stands in the way, an engine of that name first', () => {
+  it('has warnings, an existing engine of the same name first', () => {
     const exists = { name: 'etl', status: 'Running' } as IEngine;
     const { warnings } = planWords(plan({ exists, warnings: ['the quota is full'] }), trans);
     expect(warnings).toEqual([
-      'etl exists already (Running). Attach that one, or take another name.',
+      'etl already exists (Running). Attach to it, or choose another name.',
       'the quota is full'
     ]);
   });
 });
 
-describe('what cannot be created', () => {
+describe('an invalid request', () => {
   const wrong = { kind: 'wrong' as const, at: { a: 'is bad', b: 'is worse' }, rest: ['no store'] };
 
-  it('is said in full where no field says it yet, else by the name of the field', () => {
+  it('shows the full error if no field shows it yet, else the label of the field', () => {
     expect(plannedWords(wrong, { a: 'is bad' }, path => path.toUpperCase(), trans)).toEqual({
-      line: 'Not possible as it is: A',
+      line: 'Cannot be created yet: A',
       warnings: ['B: is worse', 'no store']
     });
   });

@@ -7,8 +7,8 @@ const PATHS = Object.keys(byPath('kubernetes'));
 const refusal = (code: string, status: number, message: string, details = {}) =>
   refusalOf(new RucatError(message, code, status, details), PATHS, trans);
 
-describe('what the server refuses is said', () => {
-  it('at its field, what lies inside a field with its place', () => {
+describe('errors of the server are shown', () => {
+  it('at their field, with the path inside the field', () => {
     const errors = [
       { field: 'driver.memory', message: 'must be a size' },
       { field: 'conf.spark.sql.x', message: 'is not one' },
@@ -27,7 +27,7 @@ describe('what the server refuses is said', () => {
     });
   });
 
-  it('below, where no field is meant or none is shown', () => {
+  it('below the form if there is no such field', () => {
     const errors = [
       { field: '', message: 'the body broke off' },
       { field: 'external.url', message: 'is not had' }
@@ -46,7 +46,7 @@ describe('what the server refuses is said', () => {
     });
   });
 
-  it('at that one of the fields of a limit which the platform has', () => {
+  it('at the fields of a limit that the platform has', () => {
     const errors = [{ field: 'driver.memory, executors.memory', message: 'together 9g' }];
     const error = new RucatError('…', 'forbidden', 403, { errors });
     expect(refusalOf(error, Object.keys(byPath('local')), trans)).toEqual({
@@ -55,7 +55,7 @@ describe('what the server refuses is said', () => {
     });
   });
 
-  it('at conf and environment for what is denied, each with its own reason', () => {
+  it('at conf and environment for denied keys, each with its own reason', () => {
     const message =
       'these may not be set: spark.master: the platform decides; JAVA_TOOL_OPTIONS: use java_options';
     const keys = ['spark.master', 'JAVA_TOOL_OPTIONS'];
@@ -65,14 +65,16 @@ describe('what the server refuses is said', () => {
     });
   });
 
-  it('at the name that is taken', () => {
+  it('at the name if it is taken', () => {
     const said = refusal('name_taken', 409, "the name 'etl' is taken", { id: 'x' });
     expect(said).toEqual({ at: { name: "the name 'etl' is taken" }, rest: [] });
   });
 
-  it('in words of what to do where nothing is answered', () => {
-    expect(refusal(NO_ANSWER, 0, 'Failed to fetch').rest[0]).toContain('Nothing is lost');
-    expect(refusal(NO_EXTENSION, 404, '404').rest[0]).toContain('no Rucat extension');
+  it('with advice if the server does not respond', () => {
+    expect(refusal(NO_ANSWER, 0, 'Failed to fetch').rest[0]).toContain('Your input is kept');
+    expect(refusal(NO_EXTENSION, 404, '404').rest[0]).toContain(
+      'The Rucat server extension is not installed'
+    );
     expect(refusal('store_unavailable', 503, 'the store is away').rest).toEqual([
       'the store is away'
     ]);

@@ -1,5 +1,5 @@
 /**
- * Answers of the gateway that the tests of the dialog use; the schema of a spec is the real one (tests/unit/test_labextension.py).
+ * Responses of the gateway for tests of the dialog; the schema of a spec is the real one (tests/unit/test_labextension.py).
  */
 import { nullTranslator } from '@jupyterlab/translation';
 
@@ -12,7 +12,7 @@ export const trans = nullTranslator.load('rucat-jupyter');
 
 export const SCHEMA = fields;
 
-/** The fields of a platform by path, the name among them. */
+/** The fields of a platform by path, the name included. */
 export function byPath(platform: string): Record<string, IField> {
   const all = [nameField(trans), ...fieldsOf(SCHEMA, platform, trans)];
   return Object.fromEntries(all.map(field => [field.path, field]));

@@ -15,7 +15,7 @@ function wrong(path: string, typed: any, fields = local): string {
 }
 
 describe('a request', () => {
-  it('has only what was set, nested as REST takes it, numbers as numbers', () => {
+  it('contains only what was set, nested as in REST, numbers as numbers', () => {
     const typed = {
       name: ' etl ',
       'driver.memory': ' 4g ',
@@ -43,7 +43,7 @@ describe('a request', () => {
     });
   });
 
-  it('has nothing of what was typed for another platform', () => {
+  it('contains no input for another platform', () => {
     const typed = { 'executors.instances': '3', 'kubernetes.namespace': 'team-a' };
     expect(requestOf(Object.values(local), typed, trans).request).toEqual({});
     expect(requestOf(Object.values(pods), typed, trans).request).toEqual({
@@ -52,7 +52,7 @@ describe('a request', () => {
     });
   });
 
-  it('keeps keys that mean something to JavaScript as plain keys', () => {
+  it('keeps keys with a meaning in JavaScript as plain keys', () => {
     const { request } = requestOf(
       [local['env']],
       { env: [{ key: '__proto__', value: 'x' }] },
@@ -61,7 +61,7 @@ describe('a request', () => {
     expect(JSON.stringify(request)).toBe('{"env":{"__proto__":"x"}}');
   });
 
-  it('takes a secret as it was typed', () => {
+  it('does not change a secret', () => {
     expect(valueOf(byPath('external')['external.token'], ' s ', trans)).toBe(' s ');
   });
 });
@@ -75,7 +75,7 @@ describe('times', () => {
     ['2 days', 172800],
     ['Never', 0],
     ['0', 0]
-  ])('are read: %s', (typed, seconds) => {
+  ])('are parsed: %s', (typed, seconds) => {
     expect(valueOf(local['idle_timeout_s'], typed, trans)).toBe(seconds);
   });
 
@@ -85,12 +85,12 @@ describe('times', () => {
     [1800, '30 min'],
     [3600, '1 h'],
     [86400, '1 d']
-  ])('are said: %d', (seconds, said) => {
+  ])('are formatted: %d', (seconds, said) => {
     expect(duration(seconds, trans)).toBe(said);
   });
 });
 
-describe('what is no value is said in words', () => {
+describe('invalid input has a message', () => {
   it.each([
     ['driver.memory', '4 gigs', "must be a size such as '512m' or '4g'"],
     ['driver.cores', 'two', 'must be a whole number'],
@@ -109,13 +109,13 @@ describe('what is no value is said in words', () => {
         { key: 'a', value: '1' },
         { key: 'a', value: '2' }
       ],
-      'a is there twice'
+      'a is set twice'
     ]
   ])('%s: %j', (path, typed, said) => {
     expect(wrong(path, typed)).toBe(said);
   });
 
-  it('of what is typed as JSON', () => {
+  it('for JSON', () => {
     expect(wrong('kubernetes.tolerations', '[{', pods)).toMatch(/^is not JSON: /);
     expect(wrong('kubernetes.tolerations', '{}', pods)).toBe('must be a list, in [ ]');
     expect(wrong('kubernetes.tolerations', '[1]', pods)).toBe('0: must be an object, in { }');

@@ -25,7 +25,7 @@ const entries = (events: IEvent[], engine = undefined as any) =>
   timeline(trans, events, engine).flatMap(day => day.entries);
 
 describe('timeline', () => {
-  it('has the newest day and event first, and says of which life', () => {
+  it('has the newest day and event first, and shows the run', () => {
     const days = timeline(
       trans,
       [
@@ -41,27 +41,27 @@ describe('timeline', () => {
   it.each([
     ['create', 'Created'],
     ['starting', 'Run 1 starts'],
-    ['running', 'Running: it answers'],
-    ['unresponsive', 'It does not answer'],
-    ['answers again', 'It answers again'],
-    ['condemned', 'Given up, and being ended'],
+    ['running', 'Running: the engine responds'],
+    ['unresponsive', 'The engine does not respond'],
+    ['answers again', 'The engine responds again'],
+    ['condemned', 'Marked as failed; Rucat shuts it down'],
     ['failed', 'Failed'],
     ['stopped', 'Stopped'],
-    ['stop', 'Stop asked for'],
-    ['restart', 'Restart asked for'],
-    ['delete', 'Delete asked for'],
+    ['stop', 'Stop requested'],
+    ['restart', 'Restart requested'],
+    ['delete', 'Delete requested'],
     ['deleted', 'Deleted'],
     ['something new', 'something new: Running']
-  ])('says %s in words', (kind, words) => {
+  ])('describes %s', (kind, words) => {
     expect(entries([event(kind)])[0].what).toBe(words);
   });
 
-  it('says who asked, and not that the monitor wrote it down', () => {
+  it('shows which user asked, and never the monitor', () => {
     const found = entries([event('stop', { actor: 'ada' }), event('stopped')]);
     expect(found.map(({ by }) => by)).toEqual(['', 'ada']);
   });
 
-  it('has the hint of a failure: the engine’s own of its last one, else the reason’s', () => {
+  it('has the hint of a failure: from the engine for its latest one, else by reason', () => {
     const reason = 'OutOfMemory: the driver used all of its 2 GB';
     const own = failed('OutOfMemory', 'the driver used all', { run: 2 });
     const found = entries([event('failed', { reason }), event('failed', { reason, run: 2 })], own);
@@ -70,7 +70,7 @@ describe('timeline', () => {
     expect(entries([event('failed', { reason: 'New: why' })])[0].hint).toBe('');
   });
 
-  it('shows what comes from outside as plain text', () => {
+  it('shows untrusted content as plain text', () => {
     const [found] = entries([event('stop', { actor: HOSTILE.ansi, reason: HOSTILE.rtl })]);
     expect(found).toMatchObject({ by: 'red', why: 'safe\ufffdgnp.exe' });
   });

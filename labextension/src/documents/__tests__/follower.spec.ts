@@ -8,7 +8,7 @@ import { Follower, RETRY_MS } from '../follower';
 import { READ_AGAIN } from '../overlap';
 import { Ring } from '../ring';
 
-/** One stream of a log that a test feeds, ends or breaks. */
+/** A log stream that a test feeds, ends or breaks. */
 class Stream {
   constructor(
     readonly tail: number,
@@ -117,7 +117,7 @@ describe('Follower', () => {
     await settle();
   };
 
-  it('reads what there is, and what comes', async () => {
+  it('reads existing and new lines', async () => {
     await start();
     expect(follower.standing.kind).toBe('connecting');
     await last().send('one', 'two');
@@ -126,7 +126,7 @@ describe('Follower', () => {
     expect(follower.standing.kind).toBe('following');
   });
 
-  it('tells that a life has ended, and follows the next one under a line that says so', async () => {
+  it('reports the end of a run, and follows the next one below a note', async () => {
     await start();
     await last().send('life one');
     await engines.become({ status: 'Stopped' });
@@ -138,7 +138,7 @@ describe('Follower', () => {
     expect(lines()).toEqual(['life one', '[Run 2]', 'life two']);
   });
 
-  it('asks no more for the log of an engine that ends, and says what becomes of it', async () => {
+  it('stops reading the log of an engine that ends, and reports its status', async () => {
     await start();
     await engines.become({ status: 'Deleting' });
     await last().end();
@@ -150,7 +150,7 @@ describe('Follower', () => {
     expect(follower.standing.kind).toBe('deleted');
   });
 
-  it('leaves the stream of a life when another one answers', async () => {
+  it('closes the stream of a run when the next one is live', async () => {
     await start();
     await last().send('life one');
     await engines.become({ status: 'Pending', run: 2 });
@@ -161,7 +161,7 @@ describe('Follower', () => {
     expect(lines()).toEqual(['life one', '[Run 2]', 'life two']);
   });
 
-  it('looks again while a start has no log yet', async () => {
+  it('retries while a new run has no log yet', async () => {
     engines.engines = [engine({ id: 'e', status: 'Pending' })];
     await start();
     await last().end();
@@ -170,7 +170,7 @@ describe('Follower', () => {
     expect(streams).toHaveLength(2);
   });
 
-  it('says since when nobody answers, tries again ever more slowly, and goes on where it was', async () => {
+  it('reports the start of an outage, retries with growing pauses, and resumes at the same line', async () => {
     await start();
     await last().send('one', 'two', 'two');
     for (const pause of RETRY_MS) {
@@ -189,14 +189,14 @@ describe('Follower', () => {
     expect(lines()).toEqual(['one', 'two', 'two', 'three', 'four']);
   });
 
-  it('tries at once when the list is read again', async () => {
+  it('retries immediately when the list is read again', async () => {
     await start();
     await last().fail(away());
     await engines.become({});
     expect(streams).toHaveLength(2);
   });
 
-  it('says that lines are missing where more came than are read again', async () => {
+  it('adds a note if lines are missing after an interruption', async () => {
     await start();
     await last().send('old');
     await last().fail(away());
@@ -205,12 +205,12 @@ describe('Follower', () => {
     await last().send(...Array.from({ length: READ_AGAIN }, (_, n) => `new ${n}`));
     expect(lines().slice(0, 3)).toEqual([
       'old',
-      '[Lines are missing here: more came than are read again.]',
+      '[Some lines are missing here: too many arrived during the interruption.]',
       'new 0'
     ]);
   });
 
-  it('tells of a delete, and does not come back', async () => {
+  it('reports a delete, and does not reconnect', async () => {
     await start();
     await last().send('one');
     await engines.become(null);
@@ -220,13 +220,13 @@ describe('Follower', () => {
     expect(streams).toHaveLength(1);
   });
 
-  it('takes a 404 of ours for a delete, not one of a proxy', async () => {
+  it('treats a 404 of Rucat as a delete, but not one of a proxy', async () => {
     await start();
     await last().fail(new RucatError('no engine', 'not_found', 404));
     expect(follower.standing.kind).toBe('deleted');
   });
 
-  it('closes its stream when it pauses, and goes on without doubling lines', async () => {
+  it('closes its stream when it pauses, and resumes without duplicate lines', async () => {
     await start();
     await last().send('one', 'two');
     follower.pause();

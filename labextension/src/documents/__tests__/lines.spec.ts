@@ -5,7 +5,7 @@ import { LineReader, LONGEST_LINE } from '../lines';
 const reader = () => new LineReader(nullTranslator.load(''));
 
 describe('LineReader', () => {
-  it('puts lines together over pieces', () => {
+  it('joins lines across chunks', () => {
     const read = reader();
     expect(read.read('one\ntw')).toEqual(['one']);
     expect(read.read('o\r\n\nthree')).toEqual(['two', '']);
@@ -13,12 +13,12 @@ describe('LineReader', () => {
     expect(read.rest()).toEqual([]);
   });
 
-  it('shows escapes, controls and marks of direction as text', () => {
+  it('shows escape sequences and control characters as text', () => {
     const [line] = reader().read('\u001b[31mred\u001b[0m\t<img src=x>\u202egnp\u0007\n');
     expect(line).toBe('red    <img src=x>\ufffdgnp\ufffd');
   });
 
-  it('cuts a line that is too long, whatever it comes in, and says how long it is', () => {
+  it('cuts a long line, independent of chunks, and shows its length', () => {
     const read = reader();
     for (let n = 0; n < 100; n++) {
       expect(read.read('x'.repeat(10_000))).toEqual([]);

@@ -3,7 +3,7 @@ import { MAX_BYTES, Ring } from '../ring';
 const LINE = 'x'.repeat(140);
 
 describe('Ring', () => {
-  it('keeps the last lines of 100 MB within its bytes', () => {
+  it('keeps the last lines of 100 MB within its limit', () => {
     const ring = new Ring();
     const count = Math.ceil(100_000_000 / LINE.length);
     for (let n = 0; n < count; n++) {
@@ -16,7 +16,7 @@ describe('Ring', () => {
     expect(ring.end - ring.first).toBe(ring.length);
   });
 
-  it('numbers lines for life', () => {
+  it('never changes the number of a line', () => {
     const ring = new Ring(10 * (2 * 5 + 56));
     for (let n = 0; n < 5_000; n++) {
       ring.push(`${n}`.padStart(5, '0'));
@@ -26,14 +26,14 @@ describe('Ring', () => {
     expect(ring.at(ring.end - 1).text).toBe('04999');
   });
 
-  it('keeps one line that is larger than all', () => {
+  it('keeps one line that is larger than the limit', () => {
     const ring = new Ring(100);
     ring.push('short');
     ring.push('y'.repeat(1000));
     expect([ring.length, ring.at(ring.first).text.length]).toEqual([1, 1000]);
   });
 
-  it('goes on counting after it was emptied', () => {
+  it('continues counting after a clear', () => {
     const ring = new Ring();
     ring.push('one');
     ring.clear();

@@ -8,7 +8,7 @@ function ringOf(lines: string[], maxBytes?: number): Ring {
 }
 
 describe('Search', () => {
-  it('finds every place, upper and lower case alike', () => {
+  it('finds all matches, case-insensitive', () => {
     const search = new Search(ringOf(['Error: error', 'fine', 'ERROR']));
     search.ask('error');
     expect(search.matches).toEqual([
@@ -18,7 +18,7 @@ describe('Search', () => {
     ]);
   });
 
-  it('takes the text as it is, not as a pattern', () => {
+  it('treats the text literally, not as a pattern', () => {
     const search = new Search(ringOf(['a.c', 'abc', '(x']));
     search.ask('a.c');
     expect(search.matches).toEqual([{ line: 0, at: 0 }]);
@@ -26,7 +26,7 @@ describe('Search', () => {
     expect(search.matches).toHaveLength(1);
   });
 
-  it('steps on and back, round the ends, from where one reads', () => {
+  it('steps forward and back, wraps around, and starts at the visible line', () => {
     const search = new Search(ringOf(['x', '-', 'x', 'x']));
     search.ask('x');
     expect(search.step(1, 1)).toEqual({ line: 2, at: 0 });
@@ -37,7 +37,7 @@ describe('Search', () => {
     expect(search.step(1, 0)).toBeNull();
   });
 
-  it('follows lines that come and go, and keeps its place', () => {
+  it('follows added and dropped lines, and keeps the current match', () => {
     const ring = ringOf(['x1', 'x2', 'x3'], 3 * (2 * 2 + 56));
     const search = new Search(ring);
     search.ask('x');
@@ -51,7 +51,7 @@ describe('Search', () => {
     expect([search.matches.length, search.current]).toEqual([0, -1]);
   });
 
-  it('counts no more than anybody steps through', () => {
+  it('limits the number of matches', () => {
     const search = new Search(ringOf([`${'a'.repeat(MOST)}a`]));
     search.ask('a');
     expect([search.matches.length, search.isCut]).toEqual([MOST, true]);

@@ -1,4 +1,4 @@
-/** The tabs in the page: what they say, in each state of their engine. */
+/** The tabs in the page: their texts in each state of the engine. */
 import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
@@ -55,7 +55,7 @@ describe('UiView', () => {
 
   afterEach(() => view.dispose());
 
-  it('frames the page of an engine that runs, without the origin of the page around it', () => {
+  it('shows the page of a running engine in a frame with another origin', () => {
     open({});
     expect(frame().src).toBe('http://lab/user/x/rucat/engines/id-etl/ui/');
     expect(frame().hidden).toBe(false);
@@ -63,12 +63,12 @@ describe('UiView', () => {
     expect(SANDBOX).not.toContain('allow-same-origin');
   });
 
-  it('says that it stopped, and comes back with the next life', async () => {
+  it('says that the engine stopped, and shows the page of the next run', async () => {
     open({});
     await engines.become(engine({ id: 'e', status: 'Stopped', endpoint: null }));
     expect([frame().hidden, said()]).toEqual([
       true,
-      'etl is Stopped: its Spark UI comes back with it.'
+      'etl is Stopped. Its Spark UI is available while the engine runs.'
     ]);
     await engines.become(engine({ id: 'e', run: 2 }));
     expect([frame().hidden, frame().src]).toEqual([
@@ -78,17 +78,17 @@ describe('UiView', () => {
   });
 
   it.each([
-    [{ platform: 'external' }, "someone else's engine"],
+    [{ platform: 'external' }, 'is an external engine'],
     [{ endpoint: { url: 'sc://x', ui_url: null } }, 'spark.ui.enabled=false'],
     [{ status: 'Failed' as const, endpoint: null }, 'etl is Failed']
-  ])('offers no page for %j', (given, words) => {
+  ])('has no page for %j', (given, words) => {
     open(given);
     expect(frame().hidden).toBe(true);
     expect(said()).toContain(words);
     expect(hasUi(engines.engines[0])).toBe(false);
   });
 
-  it('says that it was deleted; while nobody answers the page stays', async () => {
+  it('says that the engine was deleted; the page stays during an outage', async () => {
     open({});
     engines.connection = { kind: 'offline', since: new Date(), retryAt: null, message: '' };
     await engines.become();
@@ -101,10 +101,10 @@ describe('UiView', () => {
 
 describe('HistoryView', () => {
   const at = '2026-03-01T12:00:00Z';
-  const told = { at, actor: 'monitor', kind: 'running', reason: '', status: 'Running', run: 1 };
-  const event = { ...told, revision: 1, name: 'etl' };
+  const recorded = { at, actor: 'monitor', kind: 'running', reason: '', status: 'Running', run: 1 };
+  const event = { ...recorded, revision: 1, name: 'etl' };
 
-  it('reads again when the engine has changed, and only then', async () => {
+  it('reads again only when the engine has changed', async () => {
     const engines = new Engines();
     engines.engines = [engine({ id: 'e' })];
     const history = jest.fn(() => Promise.resolve([event]));
@@ -118,7 +118,7 @@ describe('HistoryView', () => {
       })
     );
     await settle();
-    expect(view.node.textContent).toContain('Running: it answers');
+    expect(view.node.textContent).toContain('Running: the engine responds');
     await engines.become(engine({ id: 'e' }));
     expect(history).toHaveBeenCalledTimes(1);
     await engines.become(engine({ id: 'e', revision: 4 }));
@@ -126,7 +126,7 @@ describe('HistoryView', () => {
     view.dispose();
   });
 
-  it('tells of a deleted engine, and of one that is not known at all', async () => {
+  it('shows a deleted engine, and one that is unknown', async () => {
     const engines = new Engines();
     const history = jest.fn(() => Promise.resolve([{ ...event, reason: HOSTILE.html }]));
     const options = { id: 'e', name: 'etl', api: { history }, manager: asManager(engines), trans };
@@ -139,7 +139,7 @@ describe('HistoryView', () => {
     history.mockRejectedValue(new RucatError('no', 'not_found', 404));
     const unknown = attach(new HistoryView(options));
     await settle();
-    expect(unknown.node.textContent).toContain('Nothing is known of etl');
+    expect(unknown.node.textContent).toContain('There is no history of etl');
     unknown.dispose();
   });
 });
@@ -165,7 +165,7 @@ describe('LogsView', () => {
       })
     );
 
-  it('follows, shows lines as text, and says so', async () => {
+  it('follows, shows lines as text, and shows its status', async () => {
     const engines = new Engines();
     engines.engines = [engine({ id: 'e' })];
     const view = open(engines);
@@ -178,7 +178,7 @@ describe('LogsView', () => {
     view.dispose();
   });
 
-  it('gives way to the third log that is followed', async () => {
+  it('gives way to a third followed log', async () => {
     const engines = new Engines();
     engines.engines = [engine({ id: 'e' })];
     const slots = new Slots();
@@ -186,7 +186,7 @@ describe('LogsView', () => {
     await settle();
     const said = (view: LogsView) => view.node.querySelector('.jp-Rucat-doc-status')!.textContent;
     expect([said(first), said(second), said(third)]).toEqual([
-      'Paused: two other logs are followed',
+      'Paused: two other logs are being followed',
       'Live',
       'Live'
     ]);
@@ -196,11 +196,14 @@ describe('LogsView', () => {
     expect(resume.hidden).toBe(false);
     resume.click();
     await settle();
-    expect([said(first), said(second)]).toEqual(['Live', 'Paused: two other logs are followed']);
+    expect([said(first), said(second)]).toEqual([
+      'Live',
+      'Paused: two other logs are being followed'
+    ]);
     [first, second, third].forEach(view => view.dispose());
   });
 
-  it('saves all that the server has, and says why it could not', async () => {
+  it('downloads all lines, and shows an error', async () => {
     const engines = new Engines();
     engines.engines = [engine({ id: 'e' })];
     const save = jest.fn();

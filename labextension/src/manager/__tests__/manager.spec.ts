@@ -1,5 +1,5 @@
 /**
- * Engines as near to the truth as can be known, with few questions.
+ * The list of engines is current, with few requests.
  */
 import { Signal } from '@lumino/signaling';
 
@@ -58,17 +58,17 @@ describe('EngineManager', () => {
     expect(manager.engines.map(({ name }) => name)).toEqual(['etl', 'other']);
     expect(manager.find('other')?.id).toBe('id-other');
     expect(manager.find('id-other')?.name).toBe('other');
-    expect(manager.find('nobody')).toBeUndefined();
+    expect(manager.find('missing')).toBeUndefined();
   });
 
-  it('asks for a token alone while nothing changes, and at most every 5 s', async () => {
+  it('requests only the token while nothing changes, and at most every 5 s', async () => {
     await pass(60_000);
     expect(new Set(api.calls.slice(1))).toEqual(new Set(['token']));
     expect(api.calls.length - 1).toBeLessThanOrEqual(12);
     expect(changes).toBe(1);
   });
 
-  it('hardly asks while all engines are settled', async () => {
+  it('polls rarely while all engines are settled', async () => {
     api.engines = [failed('Exited', 'it ended')];
     await manager.refresh();
     api.calls = [];
@@ -78,7 +78,7 @@ describe('EngineManager', () => {
     expect(api.calls).toEqual(['token']);
   });
 
-  it('sees what nobody has hinted at by the next look', async () => {
+  it('notices changes without an event at the next poll', async () => {
     api.change('id-etl', { status: 'Unresponsive' });
     await pass(LOOK_MS + 10);
     expect(status()).toBe('Unresponsive');
@@ -93,33 +93,33 @@ describe('EngineManager', () => {
     expect(manager.find('id-etl')).not.toBe(etl);
   });
 
-  it('takes what moves no revision', async () => {
+  it('updates fields that change without a new revision', async () => {
     api.engines = api.engines.map(found => ({ ...found, last_used_at: '2026-03-01T11:59:00Z' }));
     await manager.refresh();
     expect(manager.engines[0].last_used_at).toBe('2026-03-01T11:59:00Z');
   });
 
-  describe('hints', () => {
-    it('lead to a read at once', async () => {
+  describe('events', () => {
+    it('trigger a read immediately', async () => {
       const { revision } = api.change('id-etl', { status: 'Stopping' });
       await hint([{ id: 'id-etl', revision }]);
       expect(status()).toBe('Stopping');
     });
 
-    it('that are no news lead to none', async () => {
+    it('trigger no read if they contain nothing new', async () => {
       api.calls = [];
       await hint([{ id: 'id-etl', revision: 3 }], ['id-gone']);
       expect(api.calls).toEqual([]);
     });
 
-    it('of others are none', async () => {
+    it('of other schemas are ignored', async () => {
       api.calls = [];
       bus.emit({ schema_id: 'https://events.jupyter.org/x', path: 'x' });
       await pass(1);
       expect(api.calls).toEqual([]);
     });
 
-    it('during a read lead to one more, however many they are', async () => {
+    it('during a read trigger one more read, however many they are', async () => {
       api.held = 'list';
       void manager.refresh();
       const { revision } = api.change('id-etl', { status: 'Stopping' });
@@ -142,7 +142,7 @@ describe('EngineManager', () => {
     it.each([
       [200, 400],
       [4_000, 1_000] // it started the gateway
-    ])('just after a read of %d ms wait for %d ms at most', async (took, waits) => {
+    ])('just after a read of %d ms wait at most %d ms', async (took, waits) => {
       api.held = 'list';
       void manager.refresh();
       await pass(took);
@@ -159,7 +159,7 @@ describe('EngineManager', () => {
       expect(status()).toBe('Stopping');
     });
 
-    it('say that an engine is gone', async () => {
+    it('remove a deleted engine', async () => {
       api.engines = api.engines.slice(1);
       await hint([], ['id-etl']);
       expect(manager.engines.map(({ name }) => name)).toEqual(['other']);
@@ -167,7 +167,7 @@ describe('EngineManager', () => {
   });
 
   describe('actions', () => {
-    it('show at once, without verbs, and are corrected by the answer', async () => {
+    it('show their expected status immediately, without verbs; the response corrects it', async () => {
       api.held = 'stop';
       const done = manager.stop('id-etl');
       expect(status()).toBe('Stopping');
@@ -178,7 +178,7 @@ describe('EngineManager', () => {
       expect(manager.find('id-etl')?.revision).toBe(4);
     });
 
-    it('are not undone by a read that began before them', async () => {
+    it('are not reverted by a read that began before them', async () => {
       api.held = 'list';
       const stale = manager.refresh();
       await manager.stop('id-etl');
@@ -188,14 +188,14 @@ describe('EngineManager', () => {
       expect(status()).toBe('Stopping');
     });
 
-    it('are corrected by a read that began after them, whatever it says', async () => {
+    it('are corrected by any read that began after them', async () => {
       await manager.stop('id-etl');
       api.change('id-etl', { status: 'Stopped', verbs: ['restart', 'delete'] });
       await manager.refresh();
       expect(status()).toBe('Stopped');
     });
 
-    it('that are refused show the truth before they reject', async () => {
+    it('refresh the list before they reject', async () => {
       api.stop = jest.fn(() => {
         api.change('id-etl', { status: 'Deleting' });
         return Promise.reject(new RucatError('it is Deleting', 'not_possible', 409));
@@ -204,7 +204,7 @@ describe('EngineManager', () => {
       expect(status()).toBe('Deleting');
     });
 
-    it('keep a new engine through a read that began before it', async () => {
+    it('keep a new engine during a read that began before it', async () => {
       api.held = 'list';
       const stale = manager.refresh();
       const made = engine({ name: 'new', created_at: '2026-03-01T11:59:59Z' });
@@ -218,7 +218,7 @@ describe('EngineManager', () => {
       expect(manager.find('new')).toBeUndefined();
     });
 
-    it('send what a restart changes', async () => {
+    it('send the changes of a restart', async () => {
       await manager.restart('id-etl', { driver: { memory: '4g' } });
       expect(api.calls).toContain('restart id-etl {"driver":{"memory":"4g"}}');
       expect(status()).toBe('Pending');
@@ -228,7 +228,7 @@ describe('EngineManager', () => {
   describe('outages', () => {
     const gone = new RucatError('the gateway did not answer', 'gateway_unavailable', 503);
 
-    it('are told with the time since when, and tried soon again', async () => {
+    it('are reported with their start, and retried soon', async () => {
       api.trouble = gone;
       await manager.refresh();
       const { connection } = manager;
@@ -243,7 +243,7 @@ describe('EngineManager', () => {
       expect(manager.engines.length).toBe(2);
     });
 
-    it('are over within 4 s of the server’s return, and everything is read again', async () => {
+    it('end within 4 s after the server is back, and everything is read again', async () => {
       api.trouble = gone;
       await manager.refresh();
       await pass(30_000);
@@ -254,7 +254,7 @@ describe('EngineManager', () => {
       expect(status()).toBe('Stopped');
     });
 
-    it('are followed by quicker looks, for the bus may not be back', async () => {
+    it('are followed by faster polls, because the bus may still be disconnected', async () => {
       api.trouble = gone;
       await manager.refresh();
       api.trouble = null;
@@ -264,7 +264,7 @@ describe('EngineManager', () => {
       expect(status()).toBe('Stopped');
     });
 
-    it('of others are looked after at once', async () => {
+    it('of other parts of the page trigger a poll immediately', async () => {
       api.calls = [];
       trouble.emit(new Error('kernels do not answer'));
       await pass(1);
@@ -281,14 +281,14 @@ describe('EngineManager', () => {
       ],
       ['no server', new RucatError('down', NO_ANSWER, 0), { kind: 'offline', message: 'down' }],
       ['a proxy', new RucatError('bad', NO_ANSWER, 502), { kind: 'offline', message: 'bad' }]
-    ])('are told apart: %s', async (_, error, expected) => {
+    ])('are distinguished: %s', async (_, error, expected) => {
       api.trouble = error;
       await manager.refresh();
       expect(manager.connection).toMatchObject(expected);
     });
   });
 
-  it('asks nothing while the page is hidden, and at once when it is shown', async () => {
+  it('does not poll while the page is hidden, and polls immediately when it is shown', async () => {
     const hidden = jest.spyOn(document, 'hidden', 'get').mockReturnValue(true);
     api.calls = [];
     await pass(120_000);
@@ -299,7 +299,7 @@ describe('EngineManager', () => {
     expect(api.calls).toEqual(['token']);
   });
 
-  it('asks nothing any more when it is disposed', async () => {
+  it('stops polling when it is disposed', async () => {
     api.calls = [];
     manager.dispose();
     expect(manager.isDisposed).toBe(true);

@@ -41,7 +41,7 @@ describe('EngineOutput', () => {
   const button = (label: string) =>
     [...output.node.querySelectorAll('button')].find(found => found.textContent === label);
 
-  it('shows the present state, and attaches by id', async () => {
+  it('shows the current state, and attaches by id', async () => {
     await render();
     expect(text()).toBe('●etl · Running now');
     expect(output.node.textContent).toContain('%rucat attach etl');
@@ -51,7 +51,7 @@ describe('EngineOutput', () => {
     expect(actions.show).toHaveBeenCalledTimes(1);
   });
 
-  it('follows what happens: why it failed, and a start', async () => {
+  it('follows changes: a failure with its reason, and a start', async () => {
     await render();
     engines.engines = [failed('OutOfMemory', 'too much')];
     engines.changed.emit();
@@ -71,22 +71,22 @@ describe('EngineOutput', () => {
     }
   );
 
-  it('says that it was deleted, or that it was never here', async () => {
+  it('says that the engine was deleted, or that it never existed here', async () => {
     engines.engines = [];
     await render();
     expect(text()).toBe('etl · deleted');
     actions.wasHere.mockResolvedValue(false);
     await render();
-    expect(text()).toMatch(/^etl · Running as of .* · not known to this Rucat$/);
+    expect(text()).toMatch(/^etl · Running as of .* · unknown on this server$/);
   });
 
-  it('has no buttons where the card has moved to a later cell', async () => {
+  it('has no buttons if the card has moved to a later cell', async () => {
     await render({ ...BRIEF, is_moved: true });
     expect(text()).toBe('●etl · Running now · its card is in a later cell');
     expect(output.node.querySelector('button')).toBeNull();
   });
 
-  it('shows what others wrote into a notebook as text, whatever it is', async () => {
+  it('shows any data in a notebook as text', async () => {
     engines.connection = { kind: 'loading' };
     await render({ ...BRIEF, name: HOSTILE.html, status: HOSTILE.ansi, as_of: HOSTILE.script });
     expect(text()).toBe(`${HOSTILE.html} · red as of ?`);

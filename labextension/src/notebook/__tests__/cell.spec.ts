@@ -1,4 +1,4 @@
-/** The one cell that attaches: where it goes, that it has no twin, and that it can be undone. */
+/** The attach cell: its position, that there is only one, and undo. */
 import { YNotebook } from '@jupyter/ydoc';
 
 import { apply, cellsOf, changeFor } from '../cell';
@@ -18,7 +18,7 @@ const sources = (made: YNotebook): string[] => made.cells.map(cell => cell.getSo
 const attach = (made: YNotebook, name: string): number =>
   apply(made, changeFor(cellsOf(made), name));
 
-// Yjs warns of how @jupyter/ydoc itself makes cells
+// Yjs warns because of the way @jupyter/ydoc creates cells
 beforeEach(() => jest.spyOn(console, 'warn').mockImplementation(() => undefined));
 
 describe('attaching', () => {
@@ -29,7 +29,7 @@ describe('attaching', () => {
     expect(made.getCell(1).cell_type).toBe('code');
   });
 
-  it('leaves the empty cell of a new notebook to go on with', () => {
+  it('keeps the empty cell of a new notebook below', () => {
     const made = notebook(['code', '']);
     expect(attach(made, 'etl')).toBe(0);
     expect(sources(made)).toEqual([attachSource('etl'), '']);
@@ -50,13 +50,13 @@ describe('attaching', () => {
     expect(sources(made)).toEqual(['import x']);
   });
 
-  it('again runs the same cell', () => {
+  it('runs the same cell again', () => {
     const made = notebook(['code', 'import x']);
     attach(made, 'etl');
     expect(changeFor(cellsOf(made), 'etl')).toEqual({ kind: 'use', index: 0 });
   });
 
-  it('another engine changes the cell, never makes a twin, and is undone in one step', () => {
+  it('updates the cell for another engine, adds no second one, and is undone in one step', () => {
     const made = notebook(['code', 'import x']);
     attach(made, 'etl');
     made.undoManager.stopCapturing(); // time passes
@@ -66,7 +66,7 @@ describe('attaching', () => {
     expect(sources(made)).toEqual([attachSource('etl'), 'import x']);
   });
 
-  it('adds the line that loads Rucat to a cell of the user that lacks it', () => {
+  it('adds the line that loads Rucat to a cell of the user without it', () => {
     const made = notebook(['code', '%rucat attach etl']);
     attach(made, 'etl');
     expect(sources(made)).toEqual([attachSource('etl')]);
@@ -78,21 +78,21 @@ describe('attaching', () => {
     expect(changeFor(cellsOf(made), 'etl')).toEqual({ kind: 'use', index: 1 });
   });
 
-  it("leaves the user's create cell of another engine, and comes below it", () => {
+  it("keeps the user's create cell of another engine, and inserts below it", () => {
     const source = '%rucat create etl --executors 4';
     const made = notebook(['code', 'import x'], ['code', source], ['code', 'spark.range(1)']);
     expect(attach(made, 'wide')).toBe(2);
     expect(sources(made)).toEqual(['import x', source, attachSource('wide'), 'spark.range(1)']);
   });
 
-  it('leaves a cell whose engine is a variable, and one with more in it', () => {
+  it('does not change a cell with a variable as engine, nor one with other code', () => {
     const own = ['%rucat attach $which', '%rucat attach etl\nspark.range(1)'];
     const made = notebook(['code', own[0]], ['code', own[1]]);
     attach(made, 'wide');
     expect(sources(made)).toEqual([...own, attachSource('wide')]);
   });
 
-  it('does not take text that speaks of attaching for code', () => {
+  it('does not treat text about attaching as code', () => {
     const made = notebook(['markdown', attachSource('etl')], ['code', '']);
     expect(attach(made, 'etl')).toBe(1);
   });

@@ -1,4 +1,4 @@
-/** Dragging an engine: only a press that moves is a drag, and what is dropped attaches it. */
+/** Drag and drop of an engine: a drag needs movement, and the dropped cell attaches the engine. */
 import { Drag } from '@lumino/dragdrop';
 
 import { engine } from '../../__tests__/fixtures';
@@ -13,7 +13,7 @@ beforeEach(() => {
   start = jest.spyOn(Drag.prototype, 'start').mockResolvedValue('copy');
 });
 
-it('begins when the pressed mouse has moved, once', () => {
+it('starts once, when the pressed mouse has moved', () => {
   startEngineDrag(at('mousedown', 10, 10), engine());
   document.dispatchEvent(at('mousemove', 12, 12));
   expect(start).not.toHaveBeenCalled();
@@ -22,7 +22,7 @@ it('begins when the pressed mouse has moved, once', () => {
   expect(start.mock.calls).toEqual([[20, 12]]);
 });
 
-it('begins though another field loses the focus by the press', () => {
+it('starts even if another input loses the focus', () => {
   const field = document.body.appendChild(document.createElement('input'));
   startEngineDrag(at('mousedown', 10, 10), engine());
   field.dispatchEvent(new FocusEvent('blur'));
@@ -30,7 +30,7 @@ it('begins though another field loses the focus by the press', () => {
   expect(start).toHaveBeenCalledTimes(1);
 });
 
-it('does not begin after a click, nor by another button', () => {
+it('does not start on a click, nor with another button', () => {
   startEngineDrag(at('mousedown', 10, 10), engine());
   document.dispatchEvent(at('mouseup', 10, 10));
   startEngineDrag(new MouseEvent('mousedown', { button: 2 }), engine());
@@ -38,7 +38,7 @@ it('does not begin after a click, nor by another button', () => {
   expect(start).not.toHaveBeenCalled();
 });
 
-it('brings a cell to notebooks and text to editors', () => {
+it('provides a cell for notebooks and text for editors', () => {
   const data = dragData(engine({ name: 'my etl' }));
   const [cell] = data.getData('application/vnd.jupyter.cells');
   expect(cell).toMatchObject({ cell_type: 'code', source: attachSource('my etl'), outputs: [] });

@@ -1,4 +1,4 @@
-/** What a kernel says of its engines is heard: from pages that were there, and from pages that come later. */
+/** Pages receive which engines a kernel uses, also pages that load later. */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import { Signal } from '@lumino/signaling';
 
@@ -7,7 +7,7 @@ import { KernelEngines, TARGET } from '../kernel';
 
 const SPARK: IUsed = { id: 'a', variables: ['spark'] };
 
-/** A comm that keeps what is sent. */
+/** A comm that records sent messages. */
 class FakeComm {
   readonly sent: unknown[] = [];
   onMsg: (message: unknown) => void = () => undefined;
@@ -19,7 +19,7 @@ class FakeComm {
   }
 }
 
-/** A kernel that may have a comm of ours already. */
+/** A kernel that may have a comm of Rucat already. */
 class FakeKernel {
   constructor(
     readonly id: string,
@@ -81,11 +81,11 @@ function made(): { context: FakeContext; engines: KernelEngines } {
 
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve));
 
-it('no kernel uses no engine', () => {
+it('without a kernel there is no engine', () => {
   expect(made().engines.used).toEqual([]);
 });
 
-it('a kernel that never opened a comm uses none, once it has answered', async () => {
+it('a kernel without a comm uses no engine, once it has answered', async () => {
   const { context, engines } = made();
   context.give(new FakeKernel('k'));
   expect(engines.used).toBeNull();
@@ -93,7 +93,7 @@ it('a kernel that never opened a comm uses none, once it has answered', async ()
   expect(engines.used).toEqual([]);
 });
 
-it('each change is heard', async () => {
+it('each change arrives', async () => {
   const { context, engines } = made();
   const kernel = new FakeKernel('k');
   context.give(kernel);
@@ -107,11 +107,11 @@ it('each change is heard', async () => {
   expect([engines.used, changes]).toEqual([[], 2]);
 });
 
-it('a page that comes later asks on the comm that is there, once', async () => {
+it('a page that loads later requests the state once on the existing comm', async () => {
   const { context, engines } = made();
   const kernel = new FakeKernel('k', ['c1']);
   context.give(kernel);
-  context.give(kernel); // Jupyter tells of it again
+  context.give(kernel); // Jupyter emits it again
   await settled();
   expect([kernel.asked, kernel.comms.get('c1')!.sent]).toEqual([1, [{}]]);
   kernel.comms.get('c1')!.tell([SPARK]);
@@ -119,7 +119,7 @@ it('a page that comes later asks on the comm that is there, once', async () => {
   expect(engines.used).toEqual([SPARK]);
 });
 
-it('a kernel that was met at work is said to be so until it answers', async () => {
+it('a kernel that is busy at first has an unknown state until it answers', async () => {
   const { context, engines } = made();
   context.state = 'busy';
   const kernel = new FakeKernel('k', ['c1']);
@@ -142,7 +142,7 @@ it.each(['restarting', 'autorestarting', 'dead', 'terminating'])(
   }
 );
 
-it('another kernel is another story', async () => {
+it('a new kernel has its own state', async () => {
   const { context, engines } = made();
   const old = new FakeKernel('k');
   context.give(old);
@@ -151,7 +151,7 @@ it('another kernel is another story', async () => {
   expect([engines.used, old.targets]).toEqual([null, {}]);
 });
 
-it('kernels that are no Python are not asked', async () => {
+it('kernels that are not Python are not asked', async () => {
   const { context } = made();
   const kernel = new FakeKernel('k', [], 'R');
   context.give(kernel);
@@ -159,7 +159,7 @@ it('kernels that are no Python are not asked', async () => {
   expect(kernel.asked).toBe(0);
 });
 
-it('what is no list of engines is not believed', async () => {
+it('invalid messages are ignored', async () => {
   const { context, engines } = made();
   const kernel = new FakeKernel('k');
   context.give(kernel);

@@ -1,4 +1,4 @@
-/** The lines that attach: what the kernel reads back is the very name, and the user's own lines are known as such. */
+/** Attach lines: the kernel parses the same name, and lines of the user are recognised. */
 import { attachLine, attachSource, attaches, parseCell, withName } from '../line';
 
 describe('a line that attaches', () => {
@@ -10,11 +10,11 @@ describe('a line that attaches', () => {
     ['a;b', "%rucat attach 'a;b'"],
     ['$x', "%rucat attach '$x'"],
     ['#1', "%rucat attach '#1'"]
-  ])('names %s as shlex reads it', (name, line) => {
+  ])('quotes %s as shlex parses it', (name, line) => {
     expect(attachLine(name)).toBe(line);
   });
 
-  it('stays one line, whatever a name has', () => {
+  it('stays one line for any name', () => {
     expect(attachSource('a\n!rm -rf /').split('\n')).toHaveLength(2);
   });
 
@@ -24,7 +24,7 @@ describe('a line that attaches', () => {
 });
 
 describe('a cell', () => {
-  it.each(['etl', 'my engine', "it's", 'ß ü', 'a"b', 'a\\b'])('is read back: %s', name => {
+  it.each(['etl', 'my engine', "it's", 'ß ü', 'a"b', 'a\\b'])('is parsed again: %s', name => {
     expect(parseCell(attachSource(name))).toEqual({
       verb: 'attach',
       name,
@@ -43,11 +43,11 @@ describe('a cell', () => {
     ['%rucat attach {which}', { name: null, isPlain: false, loads: false }],
     ['%rucat attach sc://host:1', { name: null, isPlain: false, loads: false }],
     ['%rucat attach', { name: null, isPlain: false, loads: false }]
-  ])('that only attaches is known: %s', (source, expected) => {
+  ])('that only attaches is recognised: %s', (source, expected) => {
     expect(parseCell(source)).toEqual({ verb: 'attach', ...expected });
   });
 
-  it('that creates with settings is known by its name', () => {
+  it('that creates with settings is recognised by its name', () => {
     const found = parseCell('%rucat create etl --profile k8s-small --conf "a=b c"');
     expect(found).toEqual({ verb: 'create', name: 'etl', isPlain: false, loads: false });
   });
@@ -61,17 +61,17 @@ describe('a cell', () => {
     '%rucat create etl --no-wait',
     '%load_ext rucat_jupyter',
     ''
-  ])('that does something else is left alone: %s', source => {
+  ])('with other code is not changed: %s', source => {
     expect(parseCell(source)).toBeNull();
   });
 
-  it('with an attaching line among others is found for the order of cells', () => {
+  it('with an attach line among others counts for the order of cells', () => {
     expect(attaches('import x\n%rucat attach etl')).toBe(true);
     expect(attaches('%rucat status')).toBe(false);
     expect(attaches('# %rucat attach etl')).toBe(false);
   });
 
-  it('keeps its other lines when it gets another engine', () => {
+  it('keeps its other lines when the engine changes', () => {
     const source = '# data\n%load_ext rucat_jupyter\n\n%rucat attach etl';
     expect(withName(source, 'my wide')).toBe(
       "# data\n%load_ext rucat_jupyter\n\n%rucat attach 'my wide'"

@@ -1,4 +1,4 @@
-/** Notebooks on the disk and in Jupyter's file browser: the same one is found, and no other. */
+/** Finds the notebook of a session from paths on disk and in Jupyter's file browser. */
 import { engine } from '../../__tests__/fixtures';
 import type { ISession } from '../../tokens';
 import { enginesOf, isNotebook } from '../paths';
@@ -29,7 +29,7 @@ describe('a session', () => {
   });
 });
 
-it('engines of a notebook are those on which it has a session, the latest first', () => {
+it('engines of a notebook are those with a session of it, the latest session first', () => {
   const session = (path: string, created_at: string | null): ISession => ({
     key: '0',
     path,

@@ -1,4 +1,4 @@
-/** What a notebook's toolbar, its menu and the status bar say: never more than is known. */
+/** Texts of the notebook toolbar, its menu and the status bar: they never claim an unknown state. */
 import { nullTranslator } from '@jupyterlab/translation';
 
 import { HOSTILE, engine, failed } from '../../__tests__/fixtures';
@@ -25,7 +25,7 @@ describe('the link of a notebook', () => {
     isBusyUnknown
   });
 
-  it('is the engine that the kernel names last, whatever sessions there are', () => {
+  it('is the last engine that the kernel names, independent of sessions', () => {
     const used = [
       { id: stopped.id, variables: ['other'] },
       { id: etl.id, variables: ['spark'] }
@@ -34,34 +34,34 @@ describe('the link of a notebook', () => {
     expect(found).toEqual({ engine: etl, kept: undefined, isBound: true });
   });
 
-  it('is none after detaching, though the session is kept', () => {
+  it('is empty after a detach, although the session is kept', () => {
     const found = linkOf(known([]), [etl], () => [etl]);
     expect(found).toEqual({ engine: undefined, kept: etl, isBound: false });
   });
 
-  it('is guessed by the session while a busy kernel cannot tell', () => {
+  it('is derived from the session while the kernel is busy', () => {
     const found = linkOf(known(null, true), [etl, stopped], () => [stopped, etl]);
     expect(found.engine).toBe(etl);
   });
 
-  it('is not guessed while a kernel starts, nor by an engine that does not live', () => {
+  it('is not derived while a kernel starts, nor from an engine that is not live', () => {
     expect(linkOf(known(null), [etl], () => [etl]).engine).toBeUndefined();
     const found = linkOf(known(null, true), [stopped], () => [stopped]);
     expect([found.engine, found.kept]).toEqual([undefined, stopped]);
   });
 
-  it('is none when the engine is gone', () => {
+  it('is empty when the engine is deleted', () => {
     const used = [{ id: 'gone', variables: ['spark'] }];
     expect(linkOf(known(used), [etl], () => []).engine).toBeUndefined();
   });
 
-  it('cannot be undone where the session is of the user', () => {
+  it('cannot be detached if the user created the session', () => {
     expect(linkOf(known([{ id: etl.id, variables: [] }]), [etl], () => []).isBound).toBe(false);
   });
 });
 
 describe('the toolbar', () => {
-  it('shows shape, name and word', () => {
+  it('shows symbol, name and word', () => {
     const item = itemOf(ATTACHED, OK, trans);
     expect(item).toEqual({
       symbol: '●',
@@ -78,7 +78,7 @@ describe('the toolbar', () => {
     expect(item.title).toContain(`Failed · OutOfMemory: ${HOSTILE.html}`);
   });
 
-  it('says that it does not know while nobody answers', () => {
+  it('shows an unknown state while the server does not respond', () => {
     const offline: Connection = {
       kind: 'offline',
       since: new Date('2026-03-01T12:00:00'),
@@ -90,13 +90,13 @@ describe('the toolbar', () => {
       symbol: '?',
       name: 'etl',
       word: 'Unknown',
-      title: 'Engine etl: unknown, no answer since 12:00'
+      title: 'Engine etl: unknown, no response since 12:00'
     });
   });
 
   it.each([
     ['attach', 'kernel', 'Starting the kernel'],
-    ['attach', 'queued', 'Waits for the kernel'],
+    ['attach', 'queued', 'Waiting for the kernel'],
     ['attach', 'running', 'Attaching'],
     ['detach', 'running', 'Detaching']
   ] as const)('shows what is under way: %s, %s', (verb, phase, word) => {
@@ -104,7 +104,7 @@ describe('the toolbar', () => {
     expect([item.symbol, item.name, item.word]).toEqual(['◌', 'etl', word]);
   });
 
-  it('says that there is none, and what is kept', () => {
+  it('says that no engine is attached, and which session is kept', () => {
     expect(itemOf(NONE, OK, trans)).toEqual({
       symbol: '',
       name: 'Engine',
@@ -115,7 +115,7 @@ describe('the toolbar', () => {
     expect(kept.title).toBe('No engine is attached; the session on etl is kept');
   });
 
-  it('is not there without the server extension', () => {
+  it('is hidden without the server extension', () => {
     expect(itemOf(NONE, { kind: 'missing' }, trans)).toBeNull();
   });
 });
@@ -126,7 +126,7 @@ describe('the menu', () => {
   const refs = (entries: Entry[]): unknown[] =>
     entries.flatMap(entry => (entry.kind === 'command' ? [entry.args['engine']] : []));
 
-  it('of an engine that runs offers what is legal', () => {
+  it('offers the allowed actions of a running engine', () => {
     const entries = entriesOf(ATTACHED, [etl, engine({ name: 'wide' })], 'a.ipynb', trans);
     expect(ids(entries)).toEqual([
       'submenu',
@@ -146,7 +146,7 @@ describe('the menu', () => {
     expect(refs(others.entries)).toEqual(['id-wide']);
   });
 
-  it('of a failed engine has no Spark UI and no stop', () => {
+  it('has no Spark UI and no stop for a failed engine', () => {
     const link = { ...ATTACHED, engine: failed('Lost', '') };
     const commands = ids(entriesOf(link, [], 'a.ipynb', trans));
     expect(commands).toContain(CommandIDs.restart);
@@ -154,7 +154,7 @@ describe('the menu', () => {
     expect(commands).not.toContain(CommandIDs.stop);
   });
 
-  it('without an engine offers the kept one first, then what runs, then the rest', () => {
+  it('offers the kept engine first, then running ones, then the others', () => {
     const engines = [
       engine({ name: 'b', status: 'Stopped' }),
       engine({ name: 'c' }),
@@ -167,7 +167,7 @@ describe('the menu', () => {
     expect(ids(entries).slice(-2)).toEqual([CommandIDs.create, CommandIDs.openPanel]);
   });
 
-  it('sends people to the panel for more than it can show', () => {
+  it('refers to the panel if there are too many engines', () => {
     const engines = Array.from({ length: 40 }, (_, number) => engine({ name: `e${number}` }));
     const commands = ids(entriesOf(NONE, engines, 'a.ipynb', trans));
     expect(commands.filter(id => id === CommandIDs.attach)).toHaveLength(15);
@@ -187,10 +187,10 @@ describe('the status bar', () => {
     expect(summaryOf(engines, OK, trans)).toBe(said);
   });
 
-  it('does not count what it does not know', () => {
+  it('does not count engines with an unknown state', () => {
     const since = new Date('2026-03-01T12:00:00');
     const offline: Connection = { kind: 'offline', since, retryAt: null, message: '' };
-    expect(summaryOf([etl], offline, trans)).toBe('? engines unknown since 12:00');
+    expect(summaryOf([etl], offline, trans)).toBe('? engines: no response since 12:00');
     expect(summaryOf([etl], { kind: 'missing' }, trans)).toBe('');
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Details of an engine: what differs from its profile, what runs and how to cancel it, what happened.
+ * Details of an engine: differences from its profile, operations and their cancellation, events.
  */
 import { nullTranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
@@ -67,9 +67,9 @@ afterEach(() => jest.useRealTimers());
 const pass = (ms: number) => act(async () => void (await jest.advanceTimersByTimeAsync(ms)));
 
 describe('operations', () => {
-  it('tell notebook, cell, text and progress, every 2 s', async () => {
+  it('show notebook, cell, text and progress, every 2 s', async () => {
     await show(engine());
-    expect(screen.getByText('Nothing.')).toBeTruthy();
+    expect(screen.getByText('No operation is running.')).toBeTruthy();
     api.operations.mockResolvedValue([OPERATION]);
     await pass(2000);
     expect(screen.getByText('etl.ipynb, cell 7')).toBeTruthy();
@@ -78,17 +78,19 @@ describe('operations', () => {
     expect(api.operations).toHaveBeenCalledTimes(2);
   });
 
-  it('are cancelled, and looked at again at once', async () => {
+  it('are cancelled, and read again immediately', async () => {
     api.operations.mockResolvedValue([OPERATION]);
     await show(engine());
-    const button = screen.getByRole('button', { name: 'Cancel what etl.ipynb, cell 7 runs' });
+    const button = screen.getByRole('button', {
+      name: 'Cancel the operation of etl.ipynb, cell 7'
+    });
     api.operations.mockResolvedValue([]);
     await act(async () => void fireEvent.click(button));
     expect(api.cancel).toHaveBeenCalledWith('id-etl', 'op');
-    expect(screen.getByText('Nothing.')).toBeTruthy();
+    expect(screen.getByText('No operation is running.')).toBeTruthy();
   });
 
-  it('are asked for only while the engine runs and somebody looks', async () => {
+  it('are only polled while the engine runs and the panel is visible', async () => {
     const { rerender, unmount } = await show(engine());
     clock.isPaused = true;
     await pass(10_000);
@@ -105,7 +107,7 @@ describe('operations', () => {
     expect(api.operations).toHaveBeenCalledTimes(2);
   });
 
-  it('that the engine does not tell are told as such', async () => {
+  it('show an error if the engine does not report them', async () => {
     api.operations.mockRejectedValue(
       new RucatError('Spark 4.1 does not tell', 'not_possible', 409)
     );
@@ -114,14 +116,14 @@ describe('operations', () => {
   });
 });
 
-it('say why it failed and what to do', async () => {
+it('show why it failed and what to do', async () => {
   await show(failed('OutOfMemory', 'All was used.'));
   const region = screen.getByRole('region').textContent;
   expect(region).toContain('OutOfMemory: All was used.');
   expect(region).toContain('Do something.');
 });
 
-it('show the last five events, the latest first, and those of a new revision', async () => {
+it('show the last five events, newest first, and those of a new revision', async () => {
   const event = (n: number) => ({ at: null, status: 'Running', reason: `event ${n}`, revision: n });
   api.history.mockResolvedValue([1, 2, 3, 4, 5, 6].map(event));
   const { rerender } = await show(engine());
@@ -133,7 +135,7 @@ it('show the last five events, the latest first, and those of a new revision', a
   expect(events()).toEqual(['event 7']);
 });
 
-it('say when it ends, counted from its latest use', async () => {
+it('show when it stops, counted from its latest use', async () => {
   jest.setSystemTime(NOW);
   api.get.mockResolvedValue(engine({ last_used_at: '2026-03-01T11:59:00Z' }));
   await show(engine());
@@ -142,13 +144,13 @@ it('say when it ends, counted from its latest use', async () => {
 
 it.each([
   [null, /default/],
-  [0, /when it is stopped/]
-])('say when it ends, where the idle time is %s', async (idle, words) => {
+  [0, /only when a user stops it/]
+])('show when it stops with an idle timeout of %s', async (idle, words) => {
   await show(engine({ spec: { ...engine().spec, idle_timeout_s: idle } }));
   expect(screen.getByText(words)).toBeTruthy();
 });
 
-it('say what differs from the profile', async () => {
+it('show the differences from the profile', async () => {
   const spec = { driver: { memory: '1g', cores: 2 }, conf: { a: '1', b: '2' } };
   api.profiles.mockResolvedValue({ profiles: [{ name: 'local', spec }] });
   const has = { ...engine().spec, conf: { b: '3', c: '4' } };

@@ -1,5 +1,5 @@
 /**
- * The panel as people meet it: states, rows, keys, what is asked and named.
+ * The panel as users see it: states, rows, keys, labels.
  */
 import { nullTranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
@@ -59,7 +59,7 @@ function show(
   return { ...found, api, openMenu, refresh, rerender, run };
 }
 
-/** Names in the order in which they are seen. */
+/** Names in visible order. */
 function names(): string[] {
   const rows = [...document.querySelectorAll<HTMLElement>('.jp-Rucat-row')];
   rows.sort((a, b) => parseInt(a.style.top) - parseInt(b.style.top));
@@ -82,26 +82,26 @@ beforeEach(() => {
 });
 
 describe('states', () => {
-  it('says that it reads', () => {
+  it('says that it loads', () => {
     show([], { kind: 'loading' });
-    expect(screen.getByRole('status').textContent).toContain('Reading');
+    expect(screen.getByRole('status').textContent).toContain('Loading');
   });
 
-  it('says how to get the first engine', () => {
+  it('says how to create the first engine', () => {
     const { run } = show([]);
     expect(screen.getByText(/%rucat create in a notebook/)).toBeTruthy();
     fireEvent.click(screen.getByText('Create engine'));
     expect(run).toHaveBeenCalledWith(CommandIDs.create, {});
   });
 
-  it('says since when nothing answers, when it tries again, what to do, and shows the old list', () => {
+  it('shows start of the outage, next retry, what to do, and the old list', () => {
     const retryAt = new Date(Date.now() + 3000);
     const since = new Date(2026, 2, 1, 14, 3);
     const message = 'the gateway did not answer';
     const { refresh } = show([engine()], { kind: 'offline', since, retryAt, message });
     const alert = screen.getByRole('alert');
-    expect(alert.textContent).toContain('gateway does not answer since 14:03');
-    expect(alert.textContent).toContain('Trying again in 3 s');
+    expect(alert.textContent).toContain('gateway has not responded since 14:03');
+    expect(alert.textContent).toContain('Retrying in 3 s');
     fireEvent.click(within(alert).getByText('Try now'));
     expect(refresh).toHaveBeenCalledTimes(1);
     fireEvent.click(within(alert).getByText('What to do'));
@@ -109,34 +109,34 @@ describe('states', () => {
     expect(names()).toEqual(['etl']);
   });
 
-  it('tells a lost Jupyter server from a lost gateway', () => {
+  it('distinguishes a lost Jupyter server from a lost gateway', () => {
     const lost = { since: new Date(), retryAt: null, message: 'Failed to fetch' };
     show([], { kind: 'offline', ...lost });
-    expect(screen.getByRole('alert').textContent).toContain('The Jupyter server does not answer');
+    expect(screen.getByRole('alert').textContent).toContain('The Jupyter server has not responded');
   });
 
-  it('says how to install the extension that is missing', () => {
+  it('says how to install the missing extension', () => {
     show([], { kind: 'missing' });
     fireEvent.click(screen.getByText('What to do'));
     expect(screen.getByText('pip install .')).toBeTruthy();
   });
 
-  it('says what the server forbids', () => {
+  it('says that the user has no permission', () => {
     show([], { kind: 'forbidden', message: 'not you' });
     expect(screen.getByRole('alert').textContent).toContain('not you');
   });
 
-  it('says that the filter lets nothing through, and how to get rid of it', () => {
+  it('says that the filter matches nothing, and how to clear it', () => {
     show([engine()]);
-    fireEvent.change(screen.getByRole('searchbox'), { target: { value: 'nobody' } });
-    expect(screen.getByText(/No engine has “nobody”/)).toBeTruthy();
+    fireEvent.change(screen.getByRole('searchbox'), { target: { value: 'missing' } });
+    expect(screen.getByText(/No engine matches “missing”/)).toBeTruthy();
     fireEvent.click(screen.getByText('Show all'));
     expect(names()).toEqual(['etl']);
   });
 });
 
 describe('rows', () => {
-  it('say name, status, place, profile, age, executors, notebooks', () => {
+  it('show name, status, place, profile, age, executors, notebooks', () => {
     const executors = { wanted: 2, running: 2, pending: 0, failed: 0, reasons: [] };
     show([engine({ executors, sessions: [{ key: 'k', path: '/x/a.ipynb' } as any] })]);
     const text = row('etl').textContent;
@@ -150,7 +150,7 @@ describe('rows', () => {
     expect(row('etl').querySelector('.jp-Rucat-age')!.textContent).toMatch(/^\d+ \w+$/);
   });
 
-  it('show what comes from outside as text', async () => {
+  it('show untrusted content as text', async () => {
     const message = `${HOSTILE.html} ${HOSTILE.script} ${HOSTILE.ansi} ${HOSTILE.rtl}`;
     const hostile = failed(HOSTILE.html, message, {
       name: HOSTILE.html,
@@ -186,12 +186,12 @@ describe('rows', () => {
     expect(run).toHaveBeenCalledWith(command, { engine: 'id-etl' });
   });
 
-  it('offer nothing while only waiting helps', () => {
+  it('offer no action while the user can only wait', () => {
     show([engine({ status: 'Deleting', verbs: [] })]);
-    expect(within(row('etl')).getAllByRole('button')).toHaveLength(2); // itself, and its menu
+    expect(within(row('etl')).getAllByRole('button')).toHaveLength(2); // the row itself, and its menu
   });
 
-  it('are not rendered anew when another changes', () => {
+  it('are not rendered again when another row changes', () => {
     const [one, other] = [engine(), engine({ name: 'other' })];
     const { rerender } = show([one, other]);
     const before = row('other');
@@ -200,7 +200,7 @@ describe('rows', () => {
     expect(row('etl').dataset.status).toBe('Stopping');
   });
 
-  it('mark the engine of the notebook in front', () => {
+  it('mark the engine of the current notebook', () => {
     const one = engine();
     const front = { path: 'work/a.ipynb', engine: one, changed: new Signal<any, void>({}) };
     const { run } = show([one, engine({ name: 'other' })], { kind: 'ok' }, front);
@@ -211,7 +211,7 @@ describe('rows', () => {
     expect(run).toHaveBeenCalledWith(CommandIDs.detach, { path: 'work/a.ipynb' });
   });
 
-  it('are only those in sight, however many there are', () => {
+  it('are only in the DOM if visible, however many there are', () => {
     const many = Array.from({ length: 500 }, (_, i) => engine({ name: `e${1000 + i}` }));
     show(many);
     expect(names().length).toBeLessThan(40);
@@ -244,7 +244,7 @@ describe('order', () => {
     expect(names()).toEqual(expected);
   });
 
-  it('stays while a hand is on the list', () => {
+  it('does not change while the pointer is on the list', () => {
     const { rerender } = show(engines);
     const scroller = document.querySelector('.jp-Rucat-scroller')!;
     fireEvent.pointerEnter(scroller);
@@ -260,7 +260,7 @@ describe('order', () => {
     ['failed', ['c']],
     ['machine stopped', ['b']],
     ['LOCAL', ['a9', 'a10', 'c', 'b']]
-  ])('of what has all words of the filter: %s', (filter, expected) => {
+  ])('contains only engines with all words of the filter: %s', (filter, expected) => {
     show(engines);
     fireEvent.change(screen.getByRole('searchbox'), { target: { value: filter } });
     expect(names()).toEqual(expected);
@@ -272,7 +272,7 @@ describe('keys', () => {
   const focused = () => document.activeElement?.querySelector('.jp-Rucat-name')?.textContent;
   const three = ['a', 'b', 'c'].map(name => engine({ name }));
 
-  it('Tab reaches one row, arrows, Home and End the others', () => {
+  it('Tab reaches one row; arrows, Home and End reach the others', () => {
     show(three);
     const reachable = [...document.querySelectorAll('.jp-Rucat-head[tabindex="0"]')];
     expect(reachable).toEqual([head('a')]);
@@ -289,14 +289,14 @@ describe('keys', () => {
     expect(focused()).toBe('a');
   });
 
-  it('End reaches a row that was not in sight', () => {
+  it('End reaches a row that was not visible', () => {
     show(Array.from({ length: 300 }, (_, i) => engine({ name: `e${1000 + i}` })));
     act(() => head('e1000').focus());
     press('e1000', 'End');
     expect(focused()).toBe('e1299');
   });
 
-  it('do not end nowhere when the row that has the focus goes', () => {
+  it('keep working when the focused row disappears', () => {
     const { rerender } = show(three);
     act(() => head('b').focus());
     rerender([three[0], three[2]]);
@@ -328,7 +328,7 @@ describe('keys', () => {
     expect(head('b').getAttribute('aria-expanded')).toBe('false');
   });
 
-  it('of other parts are left to them', () => {
+  it('of other parts are not handled', () => {
     const { run } = show(three);
     fireEvent.keyDown(within(row('a')).getByText('Attach'), { key: 'Delete' });
     fireEvent.keyDown(head('a'), { key: 'Delete', ctrlKey: true });
