@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from ..engine import Model, Status
+from ..engine import Model, Status, Text
 
 LONGEST_WAIT_S = 50
 """Under the minute after which proxies give up a silent request."""
@@ -51,7 +51,7 @@ class NoQuery(Model):
     """No parameters."""
 
 
-Word = Annotated[str, Field(min_length=1, max_length=4096)]
+Word = Annotated[Text, Field(min_length=1, max_length=4096)]
 
 
 class CheckupQuery(Model):

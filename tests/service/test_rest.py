@@ -286,6 +286,14 @@ async def test_wrong_parameters_of_an_engine(client: httpx.AsyncClient, path: st
     assert fields_of(answer) == [field]
 
 
+@pytest.mark.parametrize(("query", "field"), [("context=a%00b", "context"), ("namespace=", "namespace")])
+async def test_wrong_parameters_of_a_checkup(client: httpx.AsyncClient, query: str, field: str) -> None:
+    """Each is 400 and named: a name with NUL is no name of a context."""
+    answer = await client.get(f"/rucat/checkup?{query}")
+    assert error_of(answer) == (400, "invalid_request")
+    assert fields_of(answer) == [field]
+
+
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "/ui" not in route[1]])
 async def test_an_unknown_parameter_is_refused_everywhere(client: httpx.AsyncClient, method: str, path: str) -> None:
     """On every route of the table, but for the Spark UI's pages, whose parameters are their own."""
