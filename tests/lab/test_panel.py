@@ -171,7 +171,7 @@ def test_a_life_by_mouse(panel: Callable[..., Panel], place: Place, server: Jupy
     seen.row("etl").get_by_role("button", name="More about etl").click()
     seen.page.get_by_role("menuitem", name="Delete…").click()
     asked = seen.dialog("Delete etl?")
-    assert "history stays 30 days" in asked.inner_text()
+    assert "history stays for 30 days" in asked.inner_text()
     asked.get_by_role("button", name="Delete etl").click()
     wait_until("no row", lambda: seen.row("etl").count() == 0, 30)
     assert seen.book.errors == []
