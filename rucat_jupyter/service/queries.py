@@ -51,7 +51,7 @@ class NoQuery(Model):
     """No parameters."""
 
 
-Word = Annotated[Text, Field(min_length=1, max_length=4096)]
+Word = Annotated[Text, Field(min_length=1, max_length=4096, json_schema_extra={"pattern": "^[^\\u0000]+$"})]
 
 
 class CheckupQuery(Model):
