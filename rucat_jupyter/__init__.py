@@ -6,21 +6,21 @@ progress = True
 """Whether cells that wait for an engine show a bar of progress; also ``RUCAT_PROGRESS=off`` in the environment."""
 
 _LAZY = {
-    "create": "creating",
-    "create_form": "form",
-    "get": "client",
-    "engines": "client",
-    "doctor": "doctor",
-    "plan": "plan",
-    "profiles": "profiles",
-    "Engine": "client",
-    "Engines": "client",
-    "EngineFailed": "failures",
-    "StillWaiting": "failures",
-    "load_ipython_extension": "magics",
-    "unload_ipython_extension": "magics",
+    "create": "rucat_jupyter.notebook.creating",
+    "create_form": "rucat_jupyter.notebook.form",
+    "get": "rucat_jupyter.notebook.client",
+    "engines": "rucat_jupyter.notebook.client",
+    "doctor": "rucat_jupyter.notebook.doctor",
+    "plan": "rucat_jupyter.notebook.plan",
+    "profiles": "rucat_jupyter.notebook.profiles",
+    "Engine": "rucat_jupyter.notebook.client",
+    "Engines": "rucat_jupyter.notebook.client",
+    "EngineFailed": "rucat_jupyter.notebook.failures",
+    "StillWaiting": "rucat_jupyter.notebook.failures",
+    "load_ipython_extension": "rucat_jupyter.notebook.magics",
+    "unload_ipython_extension": "rucat_jupyter.notebook.magics",
 }
-"""Names of the Python face -> their modules in ``notebook``, loaded when first used: importing costs nothing."""
+"""Names of the Python face -> their modules, loaded when first used: importing costs nothing."""
 
 
 def __getattr__(name: str) -> object:
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.notebook.{_LAZY[name]}"), name)
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

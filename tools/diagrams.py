@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+import rucat_jupyter
 from rucat_jupyter import errors, lifecycle
 from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
 from rucat_jupyter.notebook.verbs import VERBS as MAGICS
 from rucat_jupyter.service.settings import PREFIX, Settings
 
-PACKAGE = Path(errors.__file__).resolve().parent
+PACKAGE = Path(rucat_jupyter.__file__).resolve().parent
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = (DOCS / "architecture.md", DOCS / "settings.md")
 UNITS = {"s": "s", "days": "days"}

@@ -358,7 +358,7 @@ def _let_go(engine_id: str) -> None:
     """Close this process's sessions on an engine that was asked to end, so that nothing retries against it."""
     import sys
 
-    if (sessions := sys.modules.get(f"{__package__}.session")) is not None:
+    if (sessions := sys.modules.get("rucat_jupyter.notebook.session")) is not None:
         sessions.let_go(engine_id)
 
 

@@ -124,7 +124,7 @@ def let_go(engine_id: str) -> None:
 
 
 def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
-    import_whole("pyspark.sql.connect.session", f"{__package__}.lifeline")
+    import_whole("pyspark.sql.connect.session", "rucat_jupyter.notebook.lifeline")
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 

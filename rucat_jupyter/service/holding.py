@@ -13,6 +13,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import rucat_jupyter
+
 from .. import __version__, datadir, launch
 from ..errors import GatewayUnavailable
 
@@ -166,8 +168,8 @@ class Holding:
 class Package:
     """Notices when this package is installed anew under the running process."""
 
-    def __init__(self) -> None:
-        self._file = Path(__file__).parent.parent / "__init__.py"
+    def __init__(self, file: Path = Path(rucat_jupyter.__file__)) -> None:
+        self._file = file
         self._stamp = self._look()
         self._running = self._seen = self._digest()
 

@@ -213,13 +213,12 @@ def test_the_log_is_private_and_one_line_each(tmp_path: Path) -> None:
 # --- package ------------------------------------------------------------------------------------------------
 
 
-def test_a_package_that_changes_is_seen_when_it_is_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_changes_is_seen_when_it_is_still(tmp_path: Path) -> None:
     """Not while it is being installed, not when the same bytes come again, and for good when it is another."""
     file = tmp_path / "rucat_jupyter" / "__init__.py"
     file.parent.mkdir()
     file.write_text("one")
-    monkeypatch.setattr(holding, "__file__", str(file.parent / "service" / "holding.py"))
-    package = holding.Package()
+    package = holding.Package(file)
     assert not package.has_changed()
     file.write_text("one")
     assert not package.has_changed()

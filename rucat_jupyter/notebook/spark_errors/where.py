@@ -15,7 +15,7 @@ from typing import Any
 from .. import text
 
 LONGEST_SOURCE = 100
-OURS = str(Path(__file__).parents[1])
+OURS = str(Path(__file__).parents[2])
 _NUMBER = re.compile(r"\[(\d+)\]")
 _PATHS = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _MAGIC = "get_ipython()"
