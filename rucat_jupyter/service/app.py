@@ -20,12 +20,12 @@ from starlette.responses import Response
 
 from .. import __version__
 from ..adapters.ui_pages import UiPages
-from ..bell import Bell
 from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..fields import capped, dotted, say
-from ..gateway import Gateway
+from ..gateway.use_cases.engines import Gateway
+from ..gateway.use_cases.notifier import Bell
+from ..gateway.use_cases.operations import RunningOperations
 from ..monitor import Monitor
-from ..operations import RunningOperations
 from ..ports import Operations, Store
 from . import known_confs, routes, running, ui
 from .openapi import describe

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pydantic import Field
 
 from ..engine import Model
-from ..plans import Plan
+from ..gateway.use_cases.preview import Plan
+from ..gateway.use_cases.views import EngineView
 from ..ports import Blueprint, Outline
 from ..resolving import Value
-from ..view import EngineView
 
 
 class ValueView(Model):

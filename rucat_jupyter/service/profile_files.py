@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jupyter_core import paths
 
-from ..gateway import Gateway
+from ..gateway.use_cases.engines import Gateway
 from ..resolving import Layer, Profiles
 
 if sys.version_info >= (3, 11):

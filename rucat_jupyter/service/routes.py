@@ -32,13 +32,13 @@ from ..errors import (
     WrongContentType,
 )
 from ..fields import capped
-from ..gateway import Gateway
+from ..gateway.use_cases.engines import Gateway
+from ..gateway.use_cases.operations import RunningOperations
+from ..gateway.use_cases.views import EngineView
 from ..lifecycle import Outcome
 from ..monitor import Monitor
-from ..operations import RunningOperations
 from ..ports import Store
 from ..sessions import SESSION_KEY
-from ..view import EngineView
 from .body import read_object, read_optional_object
 from .lines import Lines
 from .openapi import body, errors

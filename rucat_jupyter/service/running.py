@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from ..errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
-from ..operations import OperationView
+from ..gateway.use_cases.operations import OperationView
 from .openapi import errors
 from .queries import CancelQuery
 from .routes import ENGINE, AnyCall, PlainCall, Ref, make_router

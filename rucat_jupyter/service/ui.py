@@ -29,7 +29,7 @@ from ..errors import (
     NotPossible,
     PlatformUnavailable,
 )
-from ..operations import Reached
+from ..gateway.use_cases.operations import Reached
 from .openapi import Schema, errors
 from .polls import while_heard
 from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router

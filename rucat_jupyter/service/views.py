@@ -12,12 +12,12 @@ from starlette.responses import Response
 from ..credentials import masked
 from ..engine import Engine, Event, Model, Session
 from ..errors import RucatError, Unavailable
+from ..gateway.use_cases.namespace_checks import Found
+from ..gateway.use_cases.operations import OperationView
+from ..gateway.use_cases.views import EngineView
 from ..limits import Limits
 from ..monitor import Trouble
-from ..operations import OperationView
-from ..places import Found
 from ..resolving import Profile, Profiles
-from ..view import EngineView
 from .plan_views import ValueView, size_of, value_view, where_of
 
 JSON = "application/json"

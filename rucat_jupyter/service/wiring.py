@@ -23,10 +23,10 @@ from ..adapters.local import LocalPlatform
 from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
 from ..adapters.ui_pages import UiPages
-from ..bell import Bell
 from ..engine import Engine, Target, Verb
 from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
-from ..gateway import Gateway
+from ..gateway.use_cases.engines import Gateway
+from ..gateway.use_cases.notifier import Bell
 from ..host import machine
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rucat_jupyter.bell import Bell
 from rucat_jupyter.engine import Credential, Engine, EngineSpec, State, Status, Target, Verb
 from rucat_jupyter.errors import EngineNotFound, RucatError
-from rucat_jupyter.gateway import Gateway
+from rucat_jupyter.gateway.use_cases.engines import Gateway
+from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.lifecycle import Health, Outcome, Timing, is_settled, status_of
 from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.ports import Endpoint, Note, Wake

@@ -18,8 +18,8 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 
 from rucat_jupyter.engine import EngineSpec, Status
+from rucat_jupyter.gateway.use_cases.views import EngineView
 from rucat_jupyter.sessions import key_of
-from rucat_jupyter.view import EngineView
 
 EXCEPT = {
     # What a platform has, what a name is in every script, and which profile is for which platform, no schema can say.

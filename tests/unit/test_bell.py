@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rucat_jupyter.bell import Bell
+from rucat_jupyter.gateway.use_cases.notifier import Bell
 
 
 async def test_a_ring_wakes_every_waiter() -> None:

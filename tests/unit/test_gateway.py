@@ -10,7 +10,6 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
-from rucat_jupyter import places
 from rucat_jupyter.engine import (
     MASK,
     Credential,
@@ -34,9 +33,10 @@ from rucat_jupyter.errors import (
     PlatformError,
     PlatformUnavailable,
 )
-from rucat_jupyter.gateway import ATTEMPTS, Gateway
+from rucat_jupyter.gateway.use_cases import namespace_checks as places
+from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
+from rucat_jupyter.gateway.use_cases.operations import Reached
 from rucat_jupyter.lifecycle import Outcome, status_of
-from rucat_jupyter.operations import Reached
 from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.resolving import Layer, Profiles
 from rucat_jupyter.sessions import key_of
@@ -268,7 +268,7 @@ async def test_looking_again_reads_no_sessions_that_are_known(office: Office, mo
         return await read(ids)
 
     monkeypatch.setattr(office.store, "sessions", sessions)
-    monkeypatch.setattr("rucat_jupyter.finder.MOST_KNOWN", 1)
+    monkeypatch.setattr("rucat_jupyter.gateway.use_cases.lookup.MOST_KNOWN", 1)
     await office.gateway.view([engine])
     await office.gateway.view([engine])
     assert calls == [[engine.id]]

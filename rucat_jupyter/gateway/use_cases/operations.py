@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from .engine import Engine, Model, Session
-from .errors import OperationNotFound
-from .ports import Endpoint, Operation, Operations
+from ...engine import Engine, Model, Session
+from ...errors import OperationNotFound
+from ...ports import Endpoint, Operation, Operations
 
 OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A UUID as Spark Connect writes it."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .credentials import masked
-from .drafts import Draft
-from .engine import Engine
-from .errors import PlatformError, PlatformUnavailable
-from .fields import dotted
-from .fragments import Origin, Path, leaves
-from .ports import Blueprint, Outline, Planner, Platform
-from .resolving import GIVEN, Value
+from ...credentials import masked
+from ...engine import Engine
+from ...errors import PlatformError, PlatformUnavailable
+from ...fields import dotted
+from ...fragments import Origin, Path, leaves
+from ...ports import Blueprint, Outline, Planner, Platform
+from ...resolving import GIVEN, Value
+from .creation import Draft
 
 CHOSEN = "Rucat"
 """The source of what nobody asked for."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .engine import ID_PATTERN, Engine, Session, check_name
-from .errors import EngineNotFound
-from .ports import Store
+from ...engine import ID_PATTERN, Engine, Session, check_name
+from ...errors import EngineNotFound
+from ...ports import Store
 
 MOST_KNOWN = 10_000
 """What is remembered of so many engines; one costs about a kilobyte."""

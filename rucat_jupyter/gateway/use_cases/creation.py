@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .credentials import split
-from .engine import MASK, Credential, Engine, EngineSpec
-from .errors import InvalidRequest
-from .fields import Wrong, capped, dotted
-from .fragments import Origin, Path, leaves, merge
-from .limits import ALIASES
-from .ports import Pinned, Platform, Problem
-from .resolving import Profiles, Resolved
+from ...credentials import split
+from ...engine import MASK, Credential, Engine, EngineSpec
+from ...errors import InvalidRequest
+from ...fields import Wrong, capped, dotted
+from ...fragments import Origin, Path, leaves, merge
+from ...limits import ALIASES
+from ...ports import Pinned, Platform, Problem
+from ...resolving import Profiles, Resolved
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""

@@ -14,21 +14,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
-from . import lifecycle
-from .bell import Bell
-from .connection import Connection, remote_of
-from .drafts import draft, respec, respec_as_stored
-from .engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
-from .errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
-from .finder import Finder, not_found
-from .lifecycle import Outcome, Presence, status_of
+from ... import lifecycle
+from ...connection import Connection, remote_of
+from ...engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
+from ...errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from ...lifecycle import Outcome, Presence, status_of
+from ...ports import LOST_S, Endpoint, Note, Platform, Store, Wake
+from ...resolving import Profiles, Resolved
+from ...sessions import check_key, checked_session
+from .creation import draft, respec, respec_as_stored
+from .lookup import Finder, not_found
+from .namespace_checks import Found, examine
+from .notifier import Bell
 from .operations import Reached
-from .places import Found, examine
-from .plans import Plan, plan
-from .ports import LOST_S, Endpoint, Note, Platform, Store, Wake
-from .resolving import Profiles, Resolved
-from .sessions import check_key, checked_session
-from .view import EngineView, view_of
+from .preview import Plan, plan
+from .views import EngineView, view_of
 
 ATTEMPTS = 64
 """Tries of one write: each lost one means that another writer won, so this many writers at once are served."""

@@ -1,0 +1,1 @@
+"""The gateway process; only ``__main__`` imports it."""

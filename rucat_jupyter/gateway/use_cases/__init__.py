@@ -1,0 +1,1 @@
+"""What can be asked of engines, recorded as what is wanted; ``gateway.service`` imports it."""
