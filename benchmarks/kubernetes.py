@@ -20,7 +20,7 @@ from typing import Any
 
 from rucat_jupyter.adapters.kubernetes import manifests, names
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))

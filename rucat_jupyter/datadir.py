@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .errors import GatewayUnavailable
+from .core.errors import GatewayUnavailable
 
 API = 1
 """Number of the REST interface: clients talk to a gateway of an equal or newer number."""

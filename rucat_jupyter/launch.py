@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import datadir
+from .core.errors import GatewayUnavailable
 from .datadir import API, Record, data_dir
-from .errors import GatewayUnavailable
 
 if TYPE_CHECKING:
     import httpx

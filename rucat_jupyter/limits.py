@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr
 
 from .confs import Globs, check_denied
-from .engine import EngineSpec, Memory, Model, PositiveCount
-from .errors import Forbidden
+from .core.engine import EngineSpec, Memory, Model, PositiveCount
+from .core.errors import Forbidden
 
 CODE_CONFS = (
     "spark.jars*",

@@ -1,7 +1,7 @@
 """What the core needs of the outside: store, platforms, probes, clock; contracts that one test suite checks.
 
 Every method is async, limits its own time, and is idempotent; a cancelled call leaves nothing half done that a
-later call would not find. Errors are those of :mod:`rucat_jupyter.errors`, translated at the edge.
+later call would not find. Errors are those of :mod:`rucat_jupyter.core.errors`, translated at the edge.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from .engine import Credential, Engine, EngineSpec, Event, Reason, Session
+from .core.engine import Credential, Engine, EngineSpec, Event, Reason, Session
 from .lifecycle import Changes, Health, Observation, status_of
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from .confs import wrong_confs
-from .credentials import masked, move_url_token, wrong_masks
-from .engine import EngineSpec, check_name
-from .errors import Forbidden, InvalidRequest
-from .fields import Wrong, capped, dotted, strange_nulls, suggestion
+from .core.credentials import masked, move_url_token, wrong_masks
+from .core.engine import EngineSpec, check_name
+from .core.errors import Forbidden, InvalidRequest
+from .core.field_errors import Wrong, capped, dotted, strange_nulls, suggestion
 from .fragments import Origin, Path, leaves, merge, over, validated
 from .limits import Limits
 from .templates import BUILT_IN, Layer, Profile, Templates

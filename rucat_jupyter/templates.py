@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .confs import wrong_confs
-from .credentials import wrong_masks
-from .engine import EngineSpec, check_name
-from .fields import Wrong, dotted, suggestion
+from .core.credentials import wrong_masks
+from .core.engine import EngineSpec, check_name
+from .core.field_errors import Wrong, dotted, suggestion
 from .fragments import Origin, Path, field_path, merge, null_at, over, validated
 
 BUILT_IN_SOURCE = "built in"

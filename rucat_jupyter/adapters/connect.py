@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
 
-from ..engine import Engine
+from ..core.engine import Engine
 from ..lifecycle import Health
 from ..ports import Activity, Endpoint, Wake
 from .activity import ActivityReader

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
-from ..deadline import within
+from ..core.timeouts import within
 from ..ports import Endpoint
 from .connect_line import Line
 from .connect_pace import Miss, Rhythm, wait

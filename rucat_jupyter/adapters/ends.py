@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..engine import Reason
+from ..core.engine import Reason
 from ..lifecycle import End
 
 EXIT_OOM = (3, 52)

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address
 
 from pydantic import BaseModel
 
-from ..engine import Credential, Engine, EngineSpec, Target
+from ..core.engine import Credential, Engine, EngineSpec, Target
 from ..lifecycle import Observation, Presence
 from ..ports import Endpoint, Leftover, Pinned, Problem
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from ..engine import Credential, Engine, EngineSpec, State, Target
+from ..core.engine import Credential, Engine, EngineSpec, State, Target
 from ..host import machine
 from ..lifecycle import End, Observation, Presence, is_wanted
 from ..ports import Endpoint, Leftover, Outline, Pinned, Problem

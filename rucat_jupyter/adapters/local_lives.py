@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from ..deadline import within
-from ..engine import Credential, Engine, Reason
-from ..errors import PlatformError
+from ..core.engine import Credential, Engine, Reason
+from ..core.errors import PlatformError
+from ..core.timeouts import within
 from ..host import machine
 from ..host.budget import Budget
 from ..lifecycle import End

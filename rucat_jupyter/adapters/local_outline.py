@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..engine import MASK, EngineSpec, Reason
-from ..errors import PlatformError
+from ..core.engine import MASK, EngineSpec, Reason
+from ..core.errors import PlatformError
 from ..host import java, machine
 from ..host.budget import Budget, needed_mb
 from ..host.pysparks import PySparkNotFound

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine import Credential, Engine, Reason
-from ..errors import PlatformError
+from ..core.engine import Credential, Engine, Reason
+from ..core.errors import PlatformError
 from ..host import free_ports, machine
 from ..host.budget import Budget, needed_mb
 from . import spark_defaults

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ..engine import EngineSpec, Reason
-from ..errors import InvalidRequest
-from ..fields import dotted
+from ..core.engine import EngineSpec, Reason
+from ..core.errors import InvalidRequest
+from ..core.field_errors import dotted
 from ..host import java, machine
 from ..host.budget import DEFAULT_HEAPS_MB, Budget
 from ..host.pysparks import PySpark, PySparkNotFound, PySparks

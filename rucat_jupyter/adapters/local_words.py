@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine import Credential, Engine, Reason
-from ..errors import PlatformError
+from ..core.engine import Credential, Engine, Reason
+from ..core.errors import PlatformError
 from ..host import java, machine
 from ..host.pysparks import PySpark, PySparkNotFound
 from . import spark, spark_defaults

@@ -15,8 +15,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from ..deadline import within
-from ..errors import EngineUnavailable, NotPossible
+from ..core.errors import EngineUnavailable, NotPossible
+from ..core.timeouts import within
 from ..ports import Endpoint, Operation, SessionId
 from .connect_pace import utc_now
 from .connect_pb2 import InterruptResponse

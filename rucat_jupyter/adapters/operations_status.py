@@ -17,7 +17,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from ..errors import EngineUnavailable, NotPossible, RucatError
+from ..core.errors import EngineUnavailable, NotPossible, RucatError
 from ..ports import Endpoint, SessionId
 from .connect_line import open_channel
 from .connect_pb2 import GetStatusResponse

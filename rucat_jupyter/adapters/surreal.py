@@ -14,8 +14,8 @@ from typing import Any
 from surrealdb import RecordID
 from surrealdb.data.types.range import BoundExcluded, BoundIncluded, Range
 
-from ..engine import Credential, Engine, Event, Session
-from ..errors import Conflict, EngineNotFound, NameTaken
+from ..core.engine import Credential, Engine, Event, Session
+from ..core.errors import Conflict, EngineNotFound, NameTaken
 from ..lifecycle import Changes, check_transition
 from ..ports import STORE_NOW, Beat, Note
 from . import surreal_rows as rows

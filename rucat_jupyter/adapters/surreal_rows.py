@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel
 from surrealdb import RecordID
 
-from ..engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
+from ..core.engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
 from ..lifecycle import Changes
 from ..ports import STORE_NOW, Beat
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 import websockets
 from surrealdb import AsyncWsSurrealConnection, SurrealError
 
-from ..deadline import within
-from ..errors import StoreUnavailable
+from ..core.errors import StoreUnavailable
+from ..core.timeouts import within
 from .surreal_link import ATTEMPTS, Address, Link, is_conflict, part
 
 _CONNECT_LIMIT_S = 5.0

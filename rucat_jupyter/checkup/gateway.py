@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import datadir, launch
-from ..errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
 from .examine import VERSION, Surroundings
 from .findings import Finding, bad, ok, warn
 from .network import without_secrets

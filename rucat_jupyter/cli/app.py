@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..errors import EngineNotFound, InvalidRequest, RucatError
+from ..core.errors import EngineNotFound, InvalidRequest, RucatError
 from ..notebook import failures, text
 from ..notebook.failures import StillWaiting, WaitInterrupted
 from . import output

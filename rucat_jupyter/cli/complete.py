@@ -63,7 +63,7 @@ def _ask(path: str, key: str) -> list[dict[str, Any]]:
     import socket
 
     from .. import launch
-    from ..errors import RucatError
+    from ..core.errors import RucatError
 
     try:
         address = launch.find()

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..errors import EngineNotFound, Unavailable
+from ..core.errors import EngineNotFound, Unavailable
 from ..notebook import client, text
 from ..notebook.api import LONGEST_POLL_S
 from ..notebook.client import Engine

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import EngineNotFound
+from ..core.errors import EngineNotFound
 from ..notebook import client, tables, text
 from . import complete, engines, output, reader
 from .app import BadUsage, meant

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from ..notebook.spark_errors import brief as spark_errors
 from . import output
 from .app import FAILED

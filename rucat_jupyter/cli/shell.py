@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from ..errors import NotPossible, RucatError
+from ..core.errors import NotPossible, RucatError
 from ..notebook import client, creating, text
 from ..notebook.api import engine_path
 from ..notebook.client import Engine

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from .. import launch
-from ..deadline import within
-from ..errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
+from ..core.timeouts import within
 from .upstream import Broken, Collected, Request, Silent, exchange, open_session
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
 from .. import launch
-from ..errors import (
+from ..core.errors import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,

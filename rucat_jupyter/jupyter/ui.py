@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.httputil import HTTPHeaders
 
-from ..errors import Forbidden
+from ..core.errors import Forbidden
 from .forward import UI_PAGES, Forwarder, RucatHandler
 from .tickets import Ticket, Tickets
 

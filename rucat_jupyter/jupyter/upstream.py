@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from tornado.httputil import HTTPHeaders
 
 from .. import launch
-from ..errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
 
 if TYPE_CHECKING:
     import aiohttp

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from ..engine import Engine, Status, Target, Verb
-from ..errors import NotManaged, NotPossible
+from ..core.engine import Engine, Status, Target, Verb
+from ..core.errors import NotManaged, NotPossible
 from .status import is_settled, status_of
 
 
@@ -39,7 +39,7 @@ STABLE_S = 600.0
 """After so long a life the next failure is a new one (the time after which Kubernetes' CrashLoopBackOff resets)."""
 
 Changes = Mapping[str, object]
-"""Fields of :class:`~rucat_jupyter.engine.Engine` and their new values, to be written by compare-and-set."""
+"""Fields of :class:`~rucat_jupyter.core.engine.Engine` and their new values, to be written by compare-and-set."""
 
 
 def verbs_of(engine: Engine) -> list[Verb]:

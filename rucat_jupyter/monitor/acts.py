@@ -12,9 +12,9 @@ from datetime import datetime
 from functools import singledispatchmethod
 from typing import Protocol, TypeVar
 
-from ..deadline import within
-from ..engine import HINTS, Engine, Failure, Reason, Verb
-from ..errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
+from ..core.engine import HINTS, Engine, Failure, Reason, Verb
+from ..core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
+from ..core.timeouts import within
 from ..lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
 from ..ports import Note as Line
 from ..ports import Platform, Store

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from ..engine import Engine
-from ..errors import Conflict, EngineNotFound, RucatError
+from ..core.engine import Engine
+from ..core.errors import Conflict, EngineNotFound, RucatError
 from ..lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
 from ..ports import Platform, Store
 from .acts import Acts

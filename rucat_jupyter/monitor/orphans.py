@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from ..deadline import within
-from ..errors import EngineNotFound, RucatError
+from ..core.errors import EngineNotFound, RucatError
+from ..core.timeouts import within
 from ..ports import Leftover, Platform, Store
 from .schedule import Pace, Timekeeper
 from .trouble import Troubles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from ..engine import Engine, State
+from ..core.engine import Engine, State
 from ..lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
 from ..ports import STORE_NOW
 from ..ports import Note as Line

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..engine import Engine, State
-from ..errors import PlatformUnavailable
+from ..core.engine import Engine, State
+from ..core.errors import PlatformUnavailable
 from ..lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
 from ..ports import Endpoint, Platform, Prober, Pulse, Store, Wake
 from .schedule import Timekeeper

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from ..deadline import within
-from ..engine import Engine
-from ..errors import RucatError
+from ..core.engine import Engine
+from ..core.errors import RucatError
+from ..core.timeouts import within
 from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
 from .acts import Acts, AskVerb

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..errors import EngineNotFound, GatewayUnavailable, RucatError, from_code
+from ..core.errors import EngineNotFound, GatewayUnavailable, RucatError, from_code
 
 if TYPE_CHECKING:
     import httpx

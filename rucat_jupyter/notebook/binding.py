@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from . import text
 from .client import Engine
 from .phase import notice

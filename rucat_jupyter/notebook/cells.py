@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from . import text
 from .gauge import Totals
 from .threads import Owners

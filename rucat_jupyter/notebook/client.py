@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-from ..errors import EngineNotFound, NotPossible, RucatError, Unavailable
+from ..core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
 from . import tables, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
 from .asked import changes

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from ..errors import EngineNotFound
+from ..core.errors import EngineNotFound
 from . import client, text
 from .binding import Binding
 from .client import Engine

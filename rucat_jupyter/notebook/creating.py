@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import EngineNotFound, NameTaken, NotPossible, RucatError
+from ..core.errors import EngineNotFound, NameTaken, NotPossible, RucatError
 from ..host.kubeconfig import fields as kubernetes_fields
 from . import text
 from .api import Api, View, engine_path

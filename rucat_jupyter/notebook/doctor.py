@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .. import launch
 from ..checkup import Finding, Level, Report, Surroundings, bad, examine
+from ..core.errors import GatewayUnavailable
 from ..datadir import data_dir
-from ..errors import GatewayUnavailable
 from . import text
 
 SHAPES = {Level.OK: "●", Level.WARN: "◐", Level.BAD: "✕"}

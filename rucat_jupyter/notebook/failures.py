@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from . import text
 from .api import View
 from .identity import get_shell

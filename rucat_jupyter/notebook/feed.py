@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import datadir, launch
-from ..errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
 from . import text
 from .api import View
 

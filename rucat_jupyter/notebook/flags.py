@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from .helptext import verb_help
 
 if TYPE_CHECKING:

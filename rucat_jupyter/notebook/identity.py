@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..sessions import LONGEST_PATH, key_of
+from ..core.sessions import LONGEST_PATH, key_of
 
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
 NAME_LENGTH = 63

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from ..host import kubeconfig, spark_confs
 from ..host.spark_confs import Setting
 from .api import View

@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from ..errors import EngineNotFound, RucatError
+from ..core.errors import EngineNotFound, RucatError
 from . import renewal, text
 from .api import LONGEST_POLL_S, Api, View, engine_path
 from .cells import Operation, cells

@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from ..lost_interrupt import comes_again
 from . import cell_hooks, progress
 from .caller import is_value_used

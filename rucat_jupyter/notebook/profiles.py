@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidRequest
+from ..core.errors import InvalidRequest
 from . import tables, text
 from .api import Api
 from .client import default_api
@@ -70,7 +70,7 @@ class Profiles(Mapping[str, Profile]):
         own = [line for line in self.errors if f": profiles.{name}." in line or f": profiles.{name}:" in line]
         if own:
             raise InvalidRequest("; ".join(map(text.plain, own)))
-        from ..fields import suggestion
+        from ..core.field_errors import suggestion
 
         meant = suggestion(name, sorted(self._found))
         unread = "".join(f"; {text.plain(line)}" for line in self.errors if ": profiles." not in line)

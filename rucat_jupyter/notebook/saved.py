@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidRequest, RucatError
+from ..core.errors import InvalidRequest, RucatError
 from . import text
 from .api import Api, View
 from .asked import flags
@@ -206,7 +206,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
     Raises InvalidRequest where the name is none or is taken in that file, or where the file is broken already.
     """
-    from ..engine import check_name  # pydantic comes with it
+    from ..core.engine import check_name  # pydantic comes with it
 
     file = file or user_file()
     try:

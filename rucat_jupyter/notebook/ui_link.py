@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import NotManaged, NotPossible
+from ..core.errors import NotManaged, NotPossible
 from . import text
 from .api import Api, View, engine_path
 from .identity import get_shell, in_kernel

@@ -6,7 +6,7 @@ import re
 import sys
 from importlib import metadata, util
 
-from ..errors import RucatError
+from ..core.errors import RucatError
 from . import text
 from .api import View
 from .identity import get_shell

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Protocol
 
-from ..errors import EngineNotFound, RucatError
+from ..core.errors import EngineNotFound, RucatError
 from . import text
 from .api import LONGEST_POLL_S, Api, View
 from .phase import notice

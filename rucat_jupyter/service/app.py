@@ -20,8 +20,8 @@ from starlette.responses import Response
 
 from .. import __version__
 from ..adapters.ui_pages import UiPages
-from ..errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
-from ..fields import capped, dotted, say
+from ..core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
+from ..core.field_errors import capped, dotted, say
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..gateway.use_cases.operations import RunningOperations

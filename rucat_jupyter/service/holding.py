@@ -16,7 +16,7 @@ from pathlib import Path
 import rucat_jupyter
 
 from .. import __version__, datadir, launch
-from ..errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from pydantic import Field
 
-from ..engine import Model
+from ..core.engine import Model
 from ..gateway.use_cases.preview import Plan
 from ..gateway.use_cases.views import EngineView
 from ..ports import Blueprint, Outline

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import uvicorn
 
 from .. import __version__, datadir, launch
-from ..deadline import within
-from ..errors import RucatError
+from ..core.errors import RucatError
+from ..core.timeouts import within
 from . import logs, wiring
 from .door import Door
 from .holding import AlreadyServed, Holding

@@ -14,9 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from .. import __version__
 from ..adapters.ui_pages import UiPages
-from ..datadir import API
-from ..engine import Engine, EngineSpec, KubernetesSpec, Verb
-from ..errors import (
+from ..core.engine import Engine, EngineSpec, KubernetesSpec, Verb
+from ..core.errors import (
     BodyTooLarge,
     ConfDenied,
     EngineNotFound,
@@ -31,14 +30,15 @@ from ..errors import (
     StoreUnavailable,
     WrongContentType,
 )
-from ..fields import capped
+from ..core.field_errors import capped
+from ..core.sessions import SESSION_KEY
+from ..datadir import API
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.operations import RunningOperations
 from ..gateway.use_cases.views import EngineView
 from ..lifecycle import Outcome
 from ..monitor import Monitor
 from ..ports import Store
-from ..sessions import SESSION_KEY
 from .body import read_object, read_optional_object
 from .lines import Lines
 from .openapi import body, errors

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from ..errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
+from ..core.errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
 from ..gateway.use_cases.operations import OperationView
 from .openapi import errors
 from .queries import CancelQuery

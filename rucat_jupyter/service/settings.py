@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .. import datadir
 from ..adapters.kubernetes.phases import PULL_GRACE_S
 from ..adapters.local import STOP_GRACE_S
-from ..errors import InvalidRequest
+from ..core.errors import InvalidRequest
 
 PREFIX = "RUCAT_"
 

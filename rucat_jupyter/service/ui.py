@@ -19,8 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..adapters.ui_pages import UiPage
-from ..deadline import within
-from ..errors import (
+from ..core.errors import (
     EngineNotFound,
     EngineUnavailable,
     Forbidden,
@@ -29,6 +28,7 @@ from ..errors import (
     NotPossible,
     PlatformUnavailable,
 )
+from ..core.timeouts import within
 from ..gateway.use_cases.operations import Reached
 from .openapi import Schema, errors
 from .polls import while_heard

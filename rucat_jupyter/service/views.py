@@ -9,9 +9,9 @@ from hashlib import blake2b
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ..credentials import masked
-from ..engine import Engine, Event, Model, Session
-from ..errors import RucatError, Unavailable
+from ..core.credentials import masked
+from ..core.engine import Engine, Event, Model, Session
+from ..core.errors import RucatError, Unavailable
 from ..gateway.use_cases.namespace_checks import Found
 from ..gateway.use_cases.operations import OperationView
 from ..gateway.use_cases.views import EngineView

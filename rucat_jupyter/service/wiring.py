@@ -23,8 +23,8 @@ from ..adapters.local import LocalPlatform
 from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
 from ..adapters.ui_pages import UiPages
-from ..engine import Engine, Target, Verb
-from ..errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ..core.engine import Engine, Target, Verb
+from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine

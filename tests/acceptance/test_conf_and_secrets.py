@@ -12,7 +12,7 @@ import pytest
 from support.place import JupyterServer, Place, place_in, processes_with, wait_until
 from support.queries import CONF_CHECK, PLAIN_QUERY
 
-from rucat_jupyter.sessions import key_of
+from rucat_jupyter.core.sessions import key_of
 
 pytestmark = pytest.mark.engine
 

@@ -12,7 +12,7 @@ from fakes.operated import TOKEN, OperatedEngine, later
 from fakes.operations import FakeOperations
 
 from rucat_jupyter.adapters.operations import ConnectOperations
-from rucat_jupyter.errors import EngineUnavailable
+from rucat_jupyter.core.errors import EngineUnavailable
 from rucat_jupyter.ports import Endpoint, Operation, Operations, SessionId
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=timezone.utc)

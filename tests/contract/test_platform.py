@@ -10,8 +10,8 @@ import pytest
 from support.local import until
 from support.platforms import External, Fake, Local, LocalSpark, PlayedKubernetes, Stage
 
-from rucat_jupyter.engine import Credential, Engine, State, Target
-from rucat_jupyter.errors import PlatformError
+from rucat_jupyter.core.engine import Credential, Engine, State, Target
+from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.lifecycle import Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Platform
 

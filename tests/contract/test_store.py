@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fakes.store_flavours import Flavour
 
-from rucat_jupyter.engine import (
+from rucat_jupyter.core.engine import (
     MASK,
     Credential,
     DriverSpec,
@@ -29,7 +29,7 @@ from rucat_jupyter.engine import (
     State,
     Target,
 )
-from rucat_jupyter.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
+from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.lifecycle import IllegalTransition
 from rucat_jupyter.ports import STORE_NOW, Beat, Note, Store
 

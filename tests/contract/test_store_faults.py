@@ -19,8 +19,8 @@ from fakes.surreal_server import PASSWORD, USER, SurrealServer
 
 from rucat_jupyter.adapters import surreal_server
 from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.engine import Credential, Engine, EngineSpec
-from rucat_jupyter.errors import Conflict, StoreUnavailable
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.errors import Conflict, StoreUnavailable
 from rucat_jupyter.ports import Note
 
 AnyServer = SurrealServer | surreal.Server

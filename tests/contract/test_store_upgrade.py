@@ -12,7 +12,7 @@ from fakes.store_flavours import Flavour, InFolder, on_bridge, on_named_server
 from rucat_jupyter.adapters import surreal_rows as rows
 from rucat_jupyter.adapters import surreal_schema
 from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Executors
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Executors
 from rucat_jupyter.ports import Note
 
 ENGINE = Engine(

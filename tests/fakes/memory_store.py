@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from rucat_jupyter.engine import Credential, Engine, Event, Session
-from rucat_jupyter.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
+from rucat_jupyter.core.engine import Credential, Engine, Event, Session
+from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.lifecycle import check_transition
 from rucat_jupyter.ports import STORE_NOW, Beat, Note
 

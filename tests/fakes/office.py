@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from fakes.memory_store import MemoryStore
 from fakes.operations import FakeOperations
 
-from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target
-from rucat_jupyter.errors import PlatformUnavailable
+from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target
+from rucat_jupyter.core.errors import PlatformUnavailable
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.lifecycle import Observation, Presence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rucat_jupyter.errors import EngineUnavailable, NotPossible
+from rucat_jupyter.core.errors import EngineUnavailable, NotPossible
 from rucat_jupyter.ports import Endpoint, Operation, SessionId
 
 

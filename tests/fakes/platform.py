@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason, Target
-from rucat_jupyter.errors import PlatformError, PlatformUnavailable
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, Target
+from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.lifecycle import End, Executors, Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Pinned, Problem
 

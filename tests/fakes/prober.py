@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from rucat_jupyter.engine import Engine
+from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.lifecycle import Health
 from rucat_jupyter.ports import Activity, Endpoint, Wake
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, State, Status, Target, Verb
-from rucat_jupyter.errors import EngineNotFound, RucatError
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Status, Target, Verb
+from rucat_jupyter.core.errors import EngineNotFound, RucatError
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.lifecycle import Health, Outcome, Timing, is_settled, status_of

@@ -361,7 +361,7 @@ def test_a_gateway_that_cannot_be_started_is_503(
 ) -> None:
     """The reason, and when to try again."""
     from rucat_jupyter import launch
-    from rucat_jupyter.errors import GatewayUnavailable
+    from rucat_jupyter.core.errors import GatewayUnavailable
 
     def cannot(directory: Any = None, wait_s: float = 0) -> Any:
         raise GatewayUnavailable("the home is full")

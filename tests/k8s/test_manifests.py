@@ -19,7 +19,7 @@ from rucat_jupyter.adapters.kubernetes import manifests, specs
 from rucat_jupyter.adapters.kubernetes.manifests import Context, Objects
 from rucat_jupyter.adapters.kubernetes.patches import patched
 from rucat_jupyter.adapters.kubernetes.policy import PodRules
-from rucat_jupyter.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 
 pytestmark = pytest.mark.cluster
 

@@ -14,8 +14,8 @@ from support.kube_place import give_rights, kubeconfig_of
 
 from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.engine import EngineSpec
-from rucat_jupyter.errors import PlatformError
+from rucat_jupyter.core.engine import EngineSpec
+from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.ports import Blueprint, Symptom
 from rucat_jupyter.service.clock import SystemClock
 

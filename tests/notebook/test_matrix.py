@@ -222,7 +222,7 @@ def test_an_error_in_a_thread_or_task_is_one_line_of_ours(mine: Kernel) -> None:
     assert (
         "EngineNotFound"
         in mine.run(
-            "from rucat_jupyter.errors import RucatError\ntry:\n    %rucat stop nope\n"
+            "from rucat_jupyter.core.errors import RucatError\ntry:\n    %rucat stop nope\n"
             "except RucatError as error:\n    print(type(error).__name__)"
         ).stdout
     )

@@ -180,7 +180,7 @@ def test_another_notebook_sees_and_cancels_it(
     assert other.run("engine.cancel(found[0])").text.strip() == ""
     assert "Cancelled on shared" in cell.result(timeout=30).stdout
     said = other.run(
-        "try: engine.cancel(found[0])\nexcept rucat_jupyter.errors.OperationNotFound as error: print(error)"
+        "try: engine.cancel(found[0])\nexcept rucat_jupyter.core.errors.OperationNotFound as error: print(error)"
     )
     assert "runs no operation" in said.stdout
     assert other.run("print(engine.operations())").stdout.strip() == "Nothing runs."

@@ -12,7 +12,7 @@ from fakes.rest_app import client_of, error_of, fields_of, post_raw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rucat_jupyter.errors import RucatError
+from rucat_jupyter.core.errors import RucatError
 from rucat_jupyter.service.body import MAX_BYTES, MAX_DEPTH, parse_object
 
 SESSION = f"/rucat/engines/etl/sessions/{'a' * 32}"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 
-from rucat_jupyter.engine import EngineSpec, Status
+from rucat_jupyter.core.engine import EngineSpec, Status
+from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.use_cases.views import EngineView
-from rucat_jupyter.sessions import key_of
 
 EXCEPT = {
     # What a platform has, what a name is in every script, and which profile is for which platform, no schema can say.

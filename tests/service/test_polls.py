@@ -12,7 +12,7 @@ import pytest
 from fakes.office import OWNER, Office, open_office
 from fakes.rest_app import app_of, client_of, error_of
 
-from rucat_jupyter.engine import Status
+from rucat_jupyter.core.engine import Status
 from rucat_jupyter.ports import Note
 
 DEADLINE_S = 20.0

@@ -24,7 +24,7 @@ from support.place import wait_until
 
 import rucat_jupyter
 from rucat_jupyter import datadir, launch
-from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.core.errors import GatewayUnavailable
 
 ENSURE = "from rucat_jupyter import launch; print(launch.ensure(wait_s=60).pid)"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.errors import InvalidRequest
+from rucat_jupyter.core.errors import InvalidRequest
 from rucat_jupyter.service import holding, logs, profile_files, settings
 from rucat_jupyter.service.clock import SystemClock
 from rucat_jupyter.service.door import Door

@@ -9,8 +9,8 @@ import pytest
 from fakes.office import OWNER, open_office
 from jupyter_core import paths
 
-from rucat_jupyter.engine import Status, Verb
-from rucat_jupyter.errors import Forbidden, InvalidRequest
+from rucat_jupyter.core.engine import Status, Verb
+from rucat_jupyter.core.errors import Forbidden, InvalidRequest
 from rucat_jupyter.lifecycle import Outcome
 from rucat_jupyter.service.profile_files import ProfileFiles
 

@@ -15,11 +15,11 @@ from fakes.rest_app import OPERATION, app_of, client_of, error_of
 from fakes.served import served
 from fakes.ui_server import UiServer, http
 
-from rucat_jupyter.engine import Engine, Status
-from rucat_jupyter.errors import EngineUnavailable
+from rucat_jupyter.core.engine import Engine, Status
+from rucat_jupyter.core.errors import EngineUnavailable
+from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.ports import Endpoint, Operation
 from rucat_jupyter.service import ui as ui_routes
-from rucat_jupyter.sessions import key_of
 
 KEY = key_of("/home/me/a.ipynb")
 URL = "sc://127.0.0.1:15002"

@@ -22,8 +22,8 @@ from fakes.world import Wire, Wired
 from rucat_jupyter.adapters.kubernetes import places, sites
 from rucat_jupyter.adapters.kubernetes.api import Api
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Status, Verb
-from rucat_jupyter.errors import EngineNotFound
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Verb
+from rucat_jupyter.core.errors import EngineNotFound
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.lifecycle import Timing, status_of

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import Process, find_engines
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, State, Target
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Target
 from rucat_jupyter.lifecycle import Observation
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from rucat_jupyter.adapters.connect import ConnectProber, ConnectPulse
 from rucat_jupyter.adapters.connect_pace import PACES, REMOTE_PACE, Pace, Rhythm
 from rucat_jupyter.adapters.connect_service import ServiceTier
 from rucat_jupyter.adapters.connect_wire import Answer
-from rucat_jupyter.engine import Engine, EngineSpec
+from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.lifecycle import Health
 from rucat_jupyter.ports import Endpoint
 

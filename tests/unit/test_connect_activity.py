@@ -17,7 +17,7 @@ from rucat_jupyter.adapters.activity import ActivityReader, Seen
 from rucat_jupyter.adapters.connect import ConnectProber
 from rucat_jupyter.adapters.connect_pace import Pace
 from rucat_jupyter.adapters.plain_http import HttpError, get
-from rucat_jupyter.engine import Engine, EngineSpec
+from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.ports import Activity, Endpoint
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)

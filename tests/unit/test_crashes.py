@@ -16,7 +16,7 @@ from fakes.clock import run_virtual
 from fakes.platform import FakeLife, FakePlatform, PlatformEndsEngineAfterStart, PlatformRefusesStart
 from fakes.world import Hook, Wire, World
 
-from rucat_jupyter.engine import Reason, Status, Verb
+from rucat_jupyter.core.engine import Reason, Status, Verb
 from rucat_jupyter.lifecycle import Timing
 from rucat_jupyter.monitor import Pace
 

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from rucat_jupyter.deadline import within
+from rucat_jupyter.core.timeouts import within
 
 
 async def test_what_is_late_is_cancelled_and_has_ended():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from rucat_jupyter.engine import (
+from rucat_jupyter.core.engine import (
     HINTS,
     MASK,
     NAME_RULE,

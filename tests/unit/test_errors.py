@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from rucat_jupyter import errors
-from rucat_jupyter.errors import (
+from rucat_jupyter.core import errors
+from rucat_jupyter.core.errors import (
     GatewayUnavailable,
     InvalidRequest,
     NameTaken,

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from rucat_jupyter.adapters.external import SITE, Address, ExternalPlatform
-from rucat_jupyter.engine import Credential, DriverSpec, Engine, EngineSpec, ExternalSpec, LocalSpec, State, Target
+from rucat_jupyter.core.engine import Credential, DriverSpec, Engine, EngineSpec, ExternalSpec, LocalSpec, State, Target
 from rucat_jupyter.lifecycle import Claim, Confirm, Health, Memory, Presence, Remove, Rest, Suspect, Timing, plan
 from rucat_jupyter.ports import Endpoint, Leftover, Platform
 

@@ -20,7 +20,7 @@ from support.forwards import ENGINE, PORT, PROMISES, Place, descriptors, is_rese
 
 from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod, direct
 from rucat_jupyter.adapters.kubernetes.forward_way import Pace
-from rucat_jupyter.errors import PlatformUnavailable
+from rucat_jupyter.core.errors import PlatformUnavailable
 from rucat_jupyter.notebook.session import CHANNEL_OPTIONS
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "pod_program.py"

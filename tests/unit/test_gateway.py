@@ -10,18 +10,8 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
-from rucat_jupyter.engine import (
-    MASK,
-    Credential,
-    Engine,
-    EngineSpec,
-    KubernetesSpec,
-    State,
-    Status,
-    Target,
-    Verb,
-)
-from rucat_jupyter.errors import (
+from rucat_jupyter.core.engine import MASK, Credential, Engine, EngineSpec, KubernetesSpec, State, Status, Target, Verb
+from rucat_jupyter.core.errors import (
     ConfDenied,
     Conflict,
     EngineNotFound,
@@ -33,13 +23,13 @@ from rucat_jupyter.errors import (
     PlatformError,
     PlatformUnavailable,
 )
+from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.use_cases import namespace_checks as places
 from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
 from rucat_jupyter.gateway.use_cases.operations import Reached
 from rucat_jupyter.lifecycle import Outcome, status_of
 from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.resolving import Layer, Profiles
-from rucat_jupyter.sessions import key_of
 
 KEY = key_of("/n.ipynb")
 

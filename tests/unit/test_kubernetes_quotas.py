@@ -9,7 +9,7 @@ import pytest
 from rucat_jupyter.adapters.kubernetes import quotas, reviews
 from rucat_jupyter.adapters.kubernetes.access import Way
 from rucat_jupyter.adapters.kubernetes.sizes import sizes
-from rucat_jupyter.engine import EngineSpec
+from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.rights import Right
 
 SPEC = EngineSpec.model_validate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rucat_jupyter.engine import HINTS
+from rucat_jupyter.core.engine import HINTS
 
 SOURCE = Path(__file__).parents[2] / "labextension/src/documents/hints.ts"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rucat_jupyter import datadir, launch
-from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.core.errors import GatewayUnavailable
 
 
 @pytest.fixture

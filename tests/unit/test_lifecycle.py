@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from rucat_jupyter.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
-from rucat_jupyter.errors import NotManaged, NotPossible
+from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
+from rucat_jupyter.core.errors import NotManaged, NotPossible
 from rucat_jupyter.lifecycle import (
     LEGAL,
     RULES,

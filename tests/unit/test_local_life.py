@@ -18,8 +18,8 @@ from rucat_jupyter.adapters import local_lives, logfile
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import Process, find_engines, find_family, start_mark
 from rucat_jupyter.adapters.runs import RunFolder
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, LocalSpec, Reason, State, Target
-from rucat_jupyter.errors import PlatformError
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, LocalSpec, Reason, State, Target
+from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.host import free_ports
 from rucat_jupyter.host import machine as machine_module
 from rucat_jupyter.host.machine import Room

@@ -12,8 +12,8 @@ from fakes.java import make_java
 from rucat_jupyter.adapters.local_spec import LocalSpecs
 from rucat_jupyter.adapters.local_words import words_of
 from rucat_jupyter.adapters.runs import Record, RunFolder
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Reason
-from rucat_jupyter.errors import InvalidRequest, PlatformError
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason
+from rucat_jupyter.core.errors import InvalidRequest, PlatformError
 from rucat_jupyter.host import java
 from rucat_jupyter.host.budget import Budget
 from rucat_jupyter.host.machine import Room

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from rucat_jupyter.engine import Reason, Verb
-from rucat_jupyter.errors import PlatformError
+from rucat_jupyter.core.engine import Reason, Verb
+from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.lifecycle import Timing
 from rucat_jupyter.monitor import Pace
 

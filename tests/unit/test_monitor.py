@@ -23,8 +23,8 @@ from fakes.platform import (
 from fakes.prober import FakeProber
 from fakes.world import Process, Wire, World, let_pass
 
-from rucat_jupyter.engine import Engine, Reason, State, Status, Verb
-from rucat_jupyter.errors import PlatformError, PlatformUnavailable
+from rucat_jupyter.core.engine import Engine, Reason, State, Status, Verb
+from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.lifecycle import End, Executors, Timing
 from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.monitor.schedule import Agenda, Attempts, Timekeeper

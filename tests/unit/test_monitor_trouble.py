@@ -11,8 +11,8 @@ from fakes.clock import in_virtual_time
 from fakes.platform import FakePlatform, PlatformBreaksAtOneEngine, PlatformNeverStarts, PlatformRefusesStart
 from fakes.world import Process, World
 
-from rucat_jupyter.engine import Status, Verb
-from rucat_jupyter.errors import PlatformUnavailable
+from rucat_jupyter.core.engine import Status, Verb
+from rucat_jupyter.core.errors import PlatformUnavailable
 from rucat_jupyter.monitor import Trouble
 
 

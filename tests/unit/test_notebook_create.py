@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
 
-from rucat_jupyter.errors import EngineNotFound, GatewayUnavailable
+from rucat_jupyter.core.errors import EngineNotFound, GatewayUnavailable
 from rucat_jupyter.host import kubeconfig as kubeconfig_module
 from rucat_jupyter.notebook import asked as asked_module
 from rucat_jupyter.notebook import client, creating, identity

@@ -15,7 +15,7 @@ from support import gateways
 from support.place import wait_until
 
 from rucat_jupyter import datadir, launch
-from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.notebook import feed
 from rucat_jupyter.notebook.feed import Feed, Seen
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from fakes.rest import make_view
 
-from rucat_jupyter.errors import NotManaged, NotPossible, OperationNotFound
+from rucat_jupyter.core.errors import NotManaged, NotPossible, OperationNotFound
 from rucat_jupyter.notebook import running, ui_link
 from rucat_jupyter.notebook.api import Api
 from rucat_jupyter.notebook.client import Engine

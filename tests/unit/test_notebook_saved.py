@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes.rest import FakeGateway, make_view
 
-from rucat_jupyter.errors import InvalidRequest
+from rucat_jupyter.core.errors import InvalidRequest
 from rucat_jupyter.notebook import client, saved
 from rucat_jupyter.notebook.plan import Plan
 from rucat_jupyter.notebook.profiles import Profiles

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rucat_jupyter.adapters import operations
 from rucat_jupyter.adapters.operations import ConnectOperations
 from rucat_jupyter.adapters.operations_text import LONGEST, words_of
-from rucat_jupyter.errors import EngineUnavailable, NotPossible
+from rucat_jupyter.core.errors import EngineUnavailable, NotPossible
 from rucat_jupyter.gateway.use_cases.operations import cell_of
 from rucat_jupyter.ports import Operation
 

@@ -7,7 +7,7 @@ import yaml
 
 from rucat_jupyter import rights
 from rucat_jupyter.cli import app as command_line
-from rucat_jupyter.errors import InvalidRequest
+from rucat_jupyter.core.errors import InvalidRequest
 
 
 def test_the_printed_yaml_is_the_objects():

@@ -13,7 +13,7 @@ from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink, Link
 from rucat_jupyter.adapters.surreal_schema import TOO_NEW
 from rucat_jupyter.adapters.surreal_server import ServerLink
-from rucat_jupyter.errors import Conflict, StoreTooNew, StoreUnavailable
+from rucat_jupyter.core.errors import Conflict, StoreTooNew, StoreUnavailable
 
 NOT_RUN = "The query was not executed due to a failed transaction"
 

@@ -11,8 +11,8 @@ from surrealdb import RecordID
 
 from rucat_jupyter.adapters import surreal_rows as rows
 from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
-from rucat_jupyter.errors import Conflict, EngineNotFound
+from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
+from rucat_jupyter.core.errors import Conflict, EngineNotFound
 from rucat_jupyter.ports import Note
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rucat_jupyter import launch
-from rucat_jupyter.errors import GatewayUnavailable
+from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.jupyter.upstream import Broken, Collected, Request, Upstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

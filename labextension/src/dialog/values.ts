@@ -195,7 +195,7 @@ function words(field: IField, error: Json, trans: TranslationBundle): string {
   }
 }
 
-/** Meaning of the patterns of the schema, in the words of the gateway (rucat_jupyter/fields.py). */
+/** Meaning of the patterns of the schema, in the words of the gateway (rucat_jupyter/core/field_errors.py). */
 function form(path: string, trans: TranslationBundle): string | undefined {
   if (/memory(_overhead)?$/.test(path)) {
     return trans.__("must be a size such as '512m' or '4g'");

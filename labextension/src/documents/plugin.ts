@@ -181,7 +181,7 @@ function nameOf(widget: Widget): string {
   return widget.title.dataset.rucatName ?? '';
 }
 
-/** Pattern of engine ids (rucat_jupyter/engine.py: ID_PATTERN). */
+/** Pattern of engine ids (rucat_jupyter/core/engine.py: ID_PATTERN). */
 const ID = /^[0-9a-f]{16}$/;
 
 export const plugins: JupyterFrontEndPlugin<any>[] = [documents, ...outputs];

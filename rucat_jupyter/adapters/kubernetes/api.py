@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...deadline import within
-from ...errors import PlatformError, PlatformUnavailable, RucatError
+from ...core.errors import PlatformError, PlatformUnavailable, RucatError
+from ...core.timeouts import within
 from . import access
 from .access import Way
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ...engine import Credential, Engine, EngineSpec
-from ...fields import dotted
+from ...core.engine import Credential, Engine, EngineSpec
+from ...core.field_errors import dotted
 from .. import spark, spark_defaults
 from . import names
 from .sizes import Sizes

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ...engine import Reason
+from ...core.engine import Reason
 from ...lifecycle import End
 from ..ends import Death, end_of
 from .names import CONTAINER

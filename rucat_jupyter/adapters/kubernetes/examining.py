@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...deadline import within
-from ...engine import EngineSpec
-from ...errors import InvalidRequest, PlatformUnavailable
+from ...core.engine import EngineSpec
+from ...core.errors import InvalidRequest, PlatformUnavailable
+from ...core.timeouts import within
 from ...ports import Symptom
 from . import names, reviews
 from .access import Way

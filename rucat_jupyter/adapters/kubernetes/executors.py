@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...engine import EngineSpec
+from ...core.engine import EngineSpec
 from ...lifecycle import Executors
 from .ends import ended, has_ended, is_deleting
 from .phases import phase_of

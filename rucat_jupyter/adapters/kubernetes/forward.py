@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from kubernetes.aio.client import ApiClient
 
-from ...errors import PlatformUnavailable
+from ...core.errors import PlatformUnavailable
 from ...host.free_ports import RANGE
 from ...ports import Endpoint
 from .forward_pipe import Client, Pipe

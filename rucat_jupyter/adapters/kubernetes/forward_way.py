@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ...deadline import within
+from ...core.timeouts import within
 from .forward_wire import OutOfReach, Pod, Refused, Wire, WireError
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ...deadline import within
-from ...engine import Credential, Engine, Reason, State
-from ...errors import PlatformError, PlatformUnavailable
+from ...core.engine import Credential, Engine, Reason, State
+from ...core.errors import PlatformError, PlatformUnavailable
+from ...core.timeouts import within
 from ...lifecycle import End, Observation, Presence, is_settled, is_wanted
 from . import manifests, names
 from .api import ApiFault

@@ -16,8 +16,8 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ...engine import Reason
-from ...errors import PlatformUnavailable
+from ...core.engine import Reason
+from ...core.errors import PlatformUnavailable
 from ...lifecycle import End
 from .. import logfile
 from ..runs import open_private

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...engine import Credential, Engine, EngineSpec, Reason
-from ...errors import PlatformError
+from ...core.engine import Credential, Engine, EngineSpec, Reason
+from ...core.errors import PlatformError
 from .. import spark_defaults
 from . import names
 from .arguments import LOG_CONFIG, TEMPLATE, arguments

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ...engine import Reason
+from ...core.engine import Reason
 from ...lifecycle import End
 
 Json = dict[str, Any]

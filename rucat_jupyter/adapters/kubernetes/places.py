@@ -16,8 +16,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ...engine import Engine, EngineSpec
-from ...errors import InvalidRequest, PlatformError, PlatformUnavailable
+from ...core.engine import Engine, EngineSpec
+from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...ports import Clock
 from . import access, reviews
 from .access import IN_CLUSTER, Way

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...engine import EngineSpec
-from ...errors import PlatformUnavailable
+from ...core.engine import EngineSpec
+from ...core.errors import PlatformUnavailable
 from ...ports import Blueprint, Headroom, PlannedObject
 from . import quotas, reviews, specs
 from .api import Api, ApiFault, path

@@ -12,8 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
-from ...engine import Credential, Engine, EngineSpec, Target
-from ...errors import InvalidRequest, PlatformUnavailable, RucatError
+from ...core.engine import Credential, Engine, EngineSpec, Target
+from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...lifecycle import Observation, Presence
 from ...ports import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
 from . import examining, logs, manifests, names, planning, specs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...engine import Credential, Engine, EngineSpec
+from ...core.engine import Credential, Engine, EngineSpec
 from .. import spark
 from . import names
 from .arguments import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home

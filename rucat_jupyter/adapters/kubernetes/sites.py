@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...deadline import within
-from ...engine import Engine, State
+from ...core.engine import Engine, State
+from ...core.timeouts import within
 from ...lifecycle import Executors
 from ...ports import Clock, Endpoint
 from . import executors, names

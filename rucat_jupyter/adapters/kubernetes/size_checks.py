@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...engine import EngineSpec
-from ...fields import dotted
+from ...core.engine import EngineSpec
+from ...core.field_errors import dotted
 from ...ports import Problem
 from .. import spark
 from .sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
 from ...confs import EXECUTOR_ENV
-from ...credentials import split
-from ...engine import Engine, EngineSpec
-from ...errors import PlatformError
-from ...fields import dotted
+from ...core.credentials import split
+from ...core.engine import Engine, EngineSpec
+from ...core.errors import PlatformError
+from ...core.field_errors import dotted
 from ...limits import Limits
 from ...ports import Pinned, Problem
 from .. import spark

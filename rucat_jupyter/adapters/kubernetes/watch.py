@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from ...deadline import within
-from ...errors import PlatformUnavailable, RucatError
+from ...core.errors import PlatformUnavailable, RucatError
+from ...core.timeouts import within
 from .api import Api, ApiFault
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...credentials import split
-from ...engine import MASK, Credential, Engine, EngineSpec
-from ...errors import InvalidRequest
-from ...fields import Wrong, capped, dotted
+from ...core.credentials import split
+from ...core.engine import MASK, Credential, Engine, EngineSpec
+from ...core.errors import InvalidRequest
+from ...core.field_errors import Wrong, capped, dotted
 from ...fragments import Origin, Path, leaves, merge
 from ...limits import ALIASES
 from ...ports import Pinned, Platform, Problem

@@ -16,12 +16,20 @@ from weakref import WeakValueDictionary
 
 from ... import lifecycle
 from ...connection import Connection, remote_of
-from ...engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
-from ...errors import Conflict, EngineNotFound, Forbidden, NameTaken, NotPossible, PlatformError, PlatformUnavailable
+from ...core.engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
+from ...core.errors import (
+    Conflict,
+    EngineNotFound,
+    Forbidden,
+    NameTaken,
+    NotPossible,
+    PlatformError,
+    PlatformUnavailable,
+)
+from ...core.sessions import check_key, checked_session
 from ...lifecycle import Outcome, Presence, status_of
 from ...ports import LOST_S, Endpoint, Note, Platform, Store, Wake
 from ...resolving import Profiles, Resolved
-from ...sessions import check_key, checked_session
 from .creation import draft, respec, respec_as_stored
 from .lookup import Finder, not_found
 from .namespace_checks import Found, examine

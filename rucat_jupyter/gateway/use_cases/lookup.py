@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...engine import ID_PATTERN, Engine, Session, check_name
-from ...errors import EngineNotFound
+from ...core.engine import ID_PATTERN, Engine, Session, check_name
+from ...core.errors import EngineNotFound
 from ...ports import Store
 
 MOST_KNOWN = 10_000

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...engine import Engine, EngineSpec, KubernetesSpec
+from ...core.engine import Engine, EngineSpec, KubernetesSpec
 from ...fragments import merge
 from ...ports import Examiner, Platform, Symptom
 from ...resolving import Profiles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ...deadline import within
+from ...core.timeouts import within
 
 
 class Bell:

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...engine import Engine, Model, Session
-from ...errors import OperationNotFound
+from ...core.engine import Engine, Model, Session
+from ...core.errors import OperationNotFound
 from ...ports import Endpoint, Operation, Operations
 
 OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

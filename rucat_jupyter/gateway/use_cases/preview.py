@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...credentials import masked
-from ...engine import Engine
-from ...errors import PlatformError, PlatformUnavailable
-from ...fields import dotted
+from ...core.credentials import masked
+from ...core.engine import Engine
+from ...core.errors import PlatformError, PlatformUnavailable
+from ...core.field_errors import dotted
 from ...fragments import Origin, Path, leaves
 from ...ports import Blueprint, Outline, Planner, Platform
 from ...resolving import GIVEN, Value

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ...errors import RucatError
+from ...core.errors import RucatError
 
 FRESH_S = 15.0
 """A name that somebody just made should soon be offered; typing must not ask at every key."""

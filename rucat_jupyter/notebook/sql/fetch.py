@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ...errors import NotPossible
+from ...core.errors import NotPossible
 from .. import text
 
 if TYPE_CHECKING:

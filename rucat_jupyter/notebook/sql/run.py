@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...errors import NotPossible, RucatError
+from ...core.errors import NotPossible, RucatError
 from .. import text
 from ..client import Text
 from ..context import Context

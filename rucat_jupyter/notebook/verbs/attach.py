@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...errors import NotPossible
+from ...core.errors import NotPossible
 from .. import flags, text
 from ..client import Engine
 from ..context import Context

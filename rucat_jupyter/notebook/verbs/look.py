@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...errors import EngineNotFound
+from ...core.errors import EngineNotFound
 from .. import client, flags, tables, text
 from ..context import Context
 from ..flags import Verb

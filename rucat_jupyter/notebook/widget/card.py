@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import ipywidgets
 
-from ...errors import EngineNotFound, RucatError
+from ...core.errors import EngineNotFound, RucatError
 from .. import client, feed, tables, text
 from ..api import View, engine_path
 from ..frontend import guard_comm

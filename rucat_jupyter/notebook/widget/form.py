@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from ...errors import InvalidRequest, NameTaken, RucatError
+from ...core.errors import InvalidRequest, NameTaken, RucatError
 from .. import client, feed, text
 from ..creating import create_new
 from ..frontend import guard_comm

@@ -156,7 +156,7 @@ class Conflict(RucatError):
 
 
 class PlatformError(RucatError):
-    """The platform refused or broke; ``details["reason"]`` is a :class:`rucat_jupyter.engine.Reason` value."""
+    """The platform refused or broke; ``details["reason"]`` is a :class:`rucat_jupyter.core.engine.Reason` value."""
 
     code = "platform_error"
     http_status = 502

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from .engine import MASK, Credential, EngineSpec, is_secret
-from .fields import Wrong, dotted
+from .field_errors import Wrong, dotted
 
 LOCAL_HOST = "localhost"
 """The one host to which Spark's client sends a ``token`` without TLS (facts of pyspark's ChannelBuilder)."""
