@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 from pydantic import Field
 
+from ..core.config.resolve import Value
 from ..core.engine import Model
 from ..gateway.use_cases.preview import Plan
 from ..gateway.use_cases.views import EngineView
 from ..ports import Blueprint, Outline
-from ..resolving import Value
 
 
 class ValueView(Model):

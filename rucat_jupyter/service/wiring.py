@@ -23,6 +23,7 @@ from ..adapters.local import LocalPlatform
 from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
 from ..adapters.ui_pages import UiPages
+from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..gateway.use_cases.engines import Gateway
@@ -31,7 +32,6 @@ from ..host import machine
 from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
-from ..resolving import Profiles
 from .app import make_app
 from .clock import SystemClock
 from .door import App

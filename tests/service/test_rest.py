@@ -14,12 +14,12 @@ import pytest
 from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
 from fakes.rest_app import PATH, ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
+from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import Status
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.host import spark_confs
 from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.ports import Endpoint, Note, Problem
-from rucat_jupyter.resolving import Layer, Profiles
 from rucat_jupyter.service.app import os_user
 
 KEY = key_of("/n.ipynb")

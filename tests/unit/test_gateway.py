@@ -10,6 +10,7 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
+from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import MASK, Credential, Engine, EngineSpec, KubernetesSpec, State, Status, Target, Verb
 from rucat_jupyter.core.errors import (
     ConfDenied,
@@ -29,7 +30,6 @@ from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
 from rucat_jupyter.gateway.use_cases.operations import Reached
 from rucat_jupyter.lifecycle import Outcome, status_of
 from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
-from rucat_jupyter.resolving import Layer, Profiles
 
 KEY = key_of("/n.ipynb")
 

@@ -10,9 +10,9 @@ from rucat_jupyter.adapters.kubernetes import manifests, specs
 from rucat_jupyter.adapters.kubernetes.patches import patched
 from rucat_jupyter.adapters.kubernetes.policy import PodRules, changed, violations
 from rucat_jupyter.adapters.kubernetes.sizes import memory_mb, sizes
+from rucat_jupyter.core.config.limits import Limits
 from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.core.errors import Forbidden
-from rucat_jupyter.limits import Limits
 from rucat_jupyter.ports import Problem
 
 CONTEXT = manifests.Context("team-a", "f" * 16, "store")

@@ -1,13 +1,13 @@
 """Which Spark confs have no place in an engine on Kubernetes, and what to use instead: none is silently without effect.
 
-Those that are denied on every platform are in :mod:`rucat_jupyter.confs`.
+Those that are denied on every platform are in :mod:`rucat_jupyter.core.config.denied`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from ...confs import EXECUTOR_ENV, Globs
+from ...core.config.denied import EXECUTOR_ENV, Globs
 from ...core.engine import is_secret
 
 _DRIVER = "Rucat makes the driver's pod"

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
-from ...confs import EXECUTOR_ENV
+from ...core.config.denied import EXECUTOR_ENV
+from ...core.config.limits import Limits
 from ...core.credentials import split
 from ...core.engine import Engine, EngineSpec
 from ...core.errors import PlatformError
 from ...core.field_errors import dotted
-from ...limits import Limits
 from ...ports import Pinned, Problem
 from .. import spark
 from . import confs, names

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ...core.config.limits import ALIASES
+from ...core.config.merge import Origin, Path, leaves, merge
+from ...core.config.resolve import Profiles, Resolved
 from ...core.credentials import split
 from ...core.engine import MASK, Credential, Engine, EngineSpec
 from ...core.errors import InvalidRequest
 from ...core.field_errors import Wrong, capped, dotted
-from ...fragments import Origin, Path, leaves, merge
-from ...limits import ALIASES
 from ...ports import Pinned, Platform, Problem
-from ...resolving import Profiles, Resolved
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from ... import lifecycle
 from ...connection import Connection, remote_of
+from ...core.config.resolve import Profiles, Resolved
 from ...core.engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
 from ...core.errors import (
     Conflict,
@@ -29,7 +30,6 @@ from ...core.errors import (
 from ...core.sessions import check_key, checked_session
 from ...lifecycle import Outcome, Presence, status_of
 from ...ports import LOST_S, Endpoint, Note, Platform, Store, Wake
-from ...resolving import Profiles, Resolved
 from .creation import draft, respec, respec_as_stored
 from .lookup import Finder, not_found
 from .namespace_checks import Found, examine

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...core.config.merge import merge
+from ...core.config.resolve import Profiles
 from ...core.engine import Engine, EngineSpec, KubernetesSpec
-from ...fragments import merge
 from ...ports import Examiner, Platform, Symptom
-from ...resolving import Profiles
 
 MOST = 5
 """Places that are looked at: more would take too long, and say the same."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ...core.config.merge import Origin, Path, leaves
+from ...core.config.resolve import GIVEN, Value
 from ...core.credentials import masked
 from ...core.engine import Engine
 from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.field_errors import dotted
-from ...fragments import Origin, Path, leaves
 from ...ports import Blueprint, Outline, Planner, Platform
-from ...resolving import GIVEN, Value
 from .creation import Draft
 
 CHOSEN = "Rucat"

@@ -8,8 +8,8 @@ from typing import TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from .core.engine import EngineSpec
-from .core.field_errors import Wrong, suggestion, wrong_fields
+from ..engine import EngineSpec
+from ..field_errors import Wrong, suggestion, wrong_fields
 
 Path = tuple[str, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
-from .confs import Globs, check_denied
-from .core.engine import EngineSpec, Memory, Model, PositiveCount
-from .core.errors import Forbidden
+from ..engine import EngineSpec, Memory, Model, PositiveCount
+from ..errors import Forbidden
+from .denied import Globs, check_denied
 
 CODE_CONFS = (
     "spark.jars*",

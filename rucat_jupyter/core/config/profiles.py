@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .confs import wrong_confs
-from .core.credentials import wrong_masks
-from .core.engine import EngineSpec, check_name
-from .core.field_errors import Wrong, dotted, suggestion
-from .fragments import Origin, Path, field_path, merge, null_at, over, validated
+from ..credentials import wrong_masks
+from ..engine import EngineSpec, check_name
+from ..field_errors import Wrong, dotted, suggestion
+from .denied import wrong_confs
+from .merge import Origin, Path, field_path, merge, null_at, over, validated
 
 BUILT_IN_SOURCE = "built in"
 BUILT_IN: Mapping[str, Mapping[str, object]] = {

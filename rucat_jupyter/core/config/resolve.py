@@ -10,14 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from .confs import wrong_confs
-from .core.credentials import masked, move_url_token, wrong_masks
-from .core.engine import EngineSpec, check_name
-from .core.errors import Forbidden, InvalidRequest
-from .core.field_errors import Wrong, capped, dotted, strange_nulls, suggestion
-from .fragments import Origin, Path, leaves, merge, over, validated
+from ..credentials import masked, move_url_token, wrong_masks
+from ..engine import EngineSpec, check_name
+from ..errors import Forbidden, InvalidRequest
+from ..field_errors import Wrong, capped, dotted, strange_nulls, suggestion
+from .denied import wrong_confs
 from .limits import Limits
-from .templates import BUILT_IN, Layer, Profile, Templates
+from .merge import Origin, Path, leaves, merge, over, validated
+from .profiles import BUILT_IN, Layer, Profile, Templates
 
 __all__ = ["BUILT_IN", "Layer", "Profile", "Profiles", "Resolved", "Value", "merge"]
 

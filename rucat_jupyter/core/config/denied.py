@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 
-from .core.engine import EngineSpec
-from .core.errors import ConfDenied
-from .core.field_errors import Wrong, dotted
+from ..engine import EngineSpec
+from ..errors import ConfDenied
+from ..field_errors import Wrong, dotted
 
 DENIED_CONFS: Mapping[str, str] = {
     # where it runs, and how it is started

@@ -1,0 +1,1 @@
+"""From a request to a checked spec: profiles, merge, denied conf, limits; pure; the gateway and platforms import it."""
