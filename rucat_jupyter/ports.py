@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from .core.engine import Credential, Engine, EngineSpec, Event, Reason, Session
-from .lifecycle import Changes, Health, Observation, status_of
+from .core.lifecycle import Changes, Health, Observation, status_of
 
 
 class Clock(Protocol):

@@ -13,10 +13,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import rucat_jupyter
-from rucat_jupyter import lifecycle
-from rucat_jupyter.core import errors
+from rucat_jupyter.core import errors, lifecycle
 from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
-from rucat_jupyter.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
+from rucat_jupyter.core.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
 from rucat_jupyter.notebook.verbs import VERBS as MAGICS
 from rucat_jupyter.service.settings import PREFIX, Settings
 

@@ -2,7 +2,7 @@
 
 Each life that is watched has its own :class:`ConnectPulse`: small loops that sleep most of the time, one for each
 question, so that a slow answer to one never delays another, and no engine delays the next. A pulse only reports;
-what follows from it is in the tables of :mod:`rucat_jupyter.lifecycle`.
+what follows from it is in the tables of :mod:`rucat_jupyter.core.lifecycle`.
 
 What counts, and why:
 
@@ -24,7 +24,7 @@ from datetime import datetime
 from functools import partial
 
 from ..core.engine import Engine
-from ..lifecycle import Health
+from ..core.lifecycle import Health
 from ..ports import Activity, Endpoint, Wake
 from .activity import ActivityReader
 from .connect_pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now

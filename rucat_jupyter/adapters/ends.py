@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ..core.engine import Reason
-from ..lifecycle import End
+from ..core.lifecycle import End
 
 EXIT_OOM = (3, 52)
 READY = "Spark Connect server started at"

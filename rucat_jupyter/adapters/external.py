@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from pydantic import BaseModel
 
 from ..core.engine import Credential, Engine, EngineSpec, Target
-from ..lifecycle import Observation, Presence
+from ..core.lifecycle import Observation, Presence
 from ..ports import Endpoint, Leftover, Pinned, Problem
 
 SITE = "external"

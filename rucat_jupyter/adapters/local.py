@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from ..core.engine import Credential, Engine, EngineSpec, State, Target
+from ..core.lifecycle import End, Observation, Presence, is_wanted
 from ..host import machine
-from ..lifecycle import End, Observation, Presence, is_wanted
 from ..ports import Endpoint, Leftover, Outline, Pinned, Problem
 from . import logfile
 from .local_lives import LocalLives

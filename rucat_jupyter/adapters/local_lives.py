@@ -19,10 +19,10 @@ import psutil
 
 from ..core.engine import Credential, Engine, Reason
 from ..core.errors import PlatformError
+from ..core.lifecycle import End
 from ..core.timeouts import within
 from ..host import machine
 from ..host.budget import Budget
-from ..lifecycle import End
 from . import logfile
 from .ends import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from .local_spawn import Others, Spawner, take_back

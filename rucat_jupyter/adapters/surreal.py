@@ -16,7 +16,7 @@ from surrealdb.data.types.range import BoundExcluded, BoundIncluded, Range
 
 from ..core.engine import Credential, Engine, Event, Session
 from ..core.errors import Conflict, EngineNotFound, NameTaken
-from ..lifecycle import Changes, check_transition
+from ..core.lifecycle import Changes, check_transition
 from ..ports import STORE_NOW, Beat, Note
 from . import surreal_rows as rows
 from .surreal_link import Address, AlreadyThere, EmbeddedLink, Link

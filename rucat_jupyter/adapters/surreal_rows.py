@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from surrealdb import RecordID
 
 from ..core.engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
-from ..lifecycle import Changes
+from ..core.lifecycle import Changes
 from ..ports import STORE_NOW, Beat
 
 Row = Mapping[str, Any]

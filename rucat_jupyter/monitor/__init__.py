@@ -11,7 +11,7 @@
     shares.Shares   which gateway looks after which engine
     schedule        agenda, attempts, time
 
-What the next step is, is decided in :mod:`rucat_jupyter.lifecycle` alone.
+What the next step is, is decided in :mod:`rucat_jupyter.core.lifecycle` alone.
 """
 
 from .schedule import Pace

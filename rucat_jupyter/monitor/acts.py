@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 
 from ..core.engine import HINTS, Engine, Failure, Reason, Verb
 from ..core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
+from ..core.lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
 from ..core.timeouts import within
-from ..lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
 from ..ports import Note as Line
 from ..ports import Platform, Store
 from .records import ACTOR, record_of

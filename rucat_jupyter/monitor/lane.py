@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from ..core.engine import Engine
 from ..core.errors import Conflict, EngineNotFound, RucatError
-from ..lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
+from ..core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
 from ..ports import Platform, Store
 from .acts import Acts
 from .schedule import Agenda, Attempts, Pace, Timekeeper

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from ..core.engine import Engine, State
-from ..lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
+from ..core.lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
 from ..ports import STORE_NOW
 from ..ports import Note as Line
 

@@ -10,8 +10,8 @@ from functools import partial
 
 from ..core.engine import Engine
 from ..core.errors import RucatError
+from ..core.lifecycle import Timing
 from ..core.timeouts import within
-from ..lifecycle import Timing
 from ..ports import Clock, Platform, Prober, Store
 from .acts import Acts, AskVerb
 from .lane import Lane

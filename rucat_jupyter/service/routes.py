@@ -31,12 +31,12 @@ from ..core.errors import (
     WrongContentType,
 )
 from ..core.field_errors import capped
+from ..core.lifecycle import Outcome
 from ..core.sessions import SESSION_KEY
 from ..datadir import API
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.operations import RunningOperations
 from ..gateway.use_cases.views import EngineView
-from ..lifecycle import Outcome
 from ..monitor import Monitor
 from ..ports import Store
 from .body import read_object, read_optional_object

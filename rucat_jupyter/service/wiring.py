@@ -26,10 +26,10 @@ from ..adapters.ui_pages import UiPages
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ..core.lifecycle import Timing, comes_back, is_settled
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine
-from ..lifecycle import Timing, comes_back, is_settled
 from ..monitor import Monitor, Pace
 from ..ports import Platform, Store
 from .app import make_app

@@ -12,7 +12,7 @@ from support.platforms import External, Fake, Local, LocalSpark, PlayedKubernete
 
 from rucat_jupyter.core.engine import Credential, Engine, State, Target
 from rucat_jupyter.core.errors import PlatformError
-from rucat_jupyter.lifecycle import Observation, Presence
+from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Platform
 
 MANAGED = [

@@ -30,7 +30,7 @@ from rucat_jupyter.core.engine import (
     Target,
 )
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
-from rucat_jupyter.lifecycle import IllegalTransition
+from rucat_jupyter.core.lifecycle import IllegalTransition
 from rucat_jupyter.ports import STORE_NOW, Beat, Note, Store
 
 ROUNDS = 100

@@ -28,8 +28,8 @@ from support.spark_repo import make_jar, make_repository
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import find_engines, find_family
 from rucat_jupyter.core.engine import Credential, DriverSpec, Engine, EngineSpec, LocalSpec, Reason
+from rucat_jupyter.core.lifecycle import Presence
 from rucat_jupyter.host import free_ports
-from rucat_jupyter.lifecycle import Presence
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from rucat_jupyter.core.engine import Credential, Engine, Event, Session
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
-from rucat_jupyter.lifecycle import check_transition
+from rucat_jupyter.core.lifecycle import check_transition
 from rucat_jupyter.ports import STORE_NOW, Beat, Note
 
 FIXED = frozenset({"id", "owner", "name", "platform", "created_at", "revision"})

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, Target
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
-from rucat_jupyter.lifecycle import End, Executors, Observation, Presence
+from rucat_jupyter.core.lifecycle import End, Executors, Observation, Presence
 from rucat_jupyter.ports import Endpoint, Leftover, Pinned, Problem
 
 SITE = "here"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rucat_jupyter.core.engine import Engine
-from rucat_jupyter.lifecycle import Health
+from rucat_jupyter.core.lifecycle import Health
 from rucat_jupyter.ports import Activity, Endpoint, Wake
 
 

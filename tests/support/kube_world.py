@@ -25,9 +25,9 @@ from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Verb
 from rucat_jupyter.core.errors import EngineNotFound
+from rucat_jupyter.core.lifecycle import Timing, status_of
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
-from rucat_jupyter.lifecycle import Timing, status_of
 from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.ports import Note
 from rucat_jupyter.service.clock import SystemClock

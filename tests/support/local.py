@@ -14,7 +14,7 @@ from typing import TypeVar
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import Process, find_engines
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Target
-from rucat_jupyter.lifecycle import Observation
+from rucat_jupyter.core.lifecycle import Observation
 
 T = TypeVar("T")
 CREATED_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -19,7 +19,7 @@ from rucat_jupyter.adapters.connect_pace import PACES, REMOTE_PACE, Pace, Rhythm
 from rucat_jupyter.adapters.connect_service import ServiceTier
 from rucat_jupyter.adapters.connect_wire import Answer
 from rucat_jupyter.core.engine import Engine, EngineSpec
-from rucat_jupyter.lifecycle import Health
+from rucat_jupyter.core.lifecycle import Health
 from rucat_jupyter.ports import Endpoint
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -17,7 +17,7 @@ from fakes.platform import FakeLife, FakePlatform, PlatformEndsEngineAfterStart,
 from fakes.world import Hook, Wire, World
 
 from rucat_jupyter.core.engine import Reason, Status, Verb
-from rucat_jupyter.lifecycle import Timing
+from rucat_jupyter.core.lifecycle import Timing
 from rucat_jupyter.monitor import Pace
 
 Walk = Callable[[World], Awaitable[None]]

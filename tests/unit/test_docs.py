@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rucat_jupyter.core.engine import Reason, Status
-from rucat_jupyter.lifecycle import RULES, status_of
+from rucat_jupyter.core.lifecycle import RULES, status_of
 from rucat_jupyter.service.settings import PREFIX, Settings
 from tools import diagrams
 

@@ -11,7 +11,7 @@ import pytest
 
 from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.core.errors import NotManaged, NotPossible
-from rucat_jupyter.lifecycle import (
+from rucat_jupyter.core.lifecycle import (
     LEGAL,
     RULES,
     STABLE_S,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.engine import Reason
-from ...lifecycle import End
+from ...core.lifecycle import End
 from ..ends import Death, end_of
 from .names import CONTAINER
 from .phases import condition, is_node_silent

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.engine import EngineSpec
-from ...lifecycle import Executors
+from ...core.lifecycle import Executors
 from .ends import ended, has_ended, is_deleting
 from .phases import phase_of
 from .sizes import sizes

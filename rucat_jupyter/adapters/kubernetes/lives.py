@@ -14,8 +14,8 @@ from typing import Any
 
 from ...core.engine import Credential, Engine, Reason, State
 from ...core.errors import PlatformError, PlatformUnavailable
+from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
 from ...core.timeouts import within
-from ...lifecycle import End, Observation, Presence, is_settled, is_wanted
 from . import manifests, names
 from .api import ApiFault
 from .ends import end_of_pod, going, has_ended, is_deleting, refusal

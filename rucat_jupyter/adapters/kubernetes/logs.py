@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
-from ...lifecycle import End
+from ...core.lifecycle import End
 from .. import logfile
 from ..runs import open_private
 from .api import Api, ApiFault, path

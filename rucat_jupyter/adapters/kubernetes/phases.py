@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...core.engine import Reason
-from ...lifecycle import End
+from ...core.lifecycle import End
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ...core.engine import Credential, Engine, EngineSpec, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
-from ...lifecycle import Observation, Presence
+from ...core.lifecycle import Observation, Presence
 from ...ports import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
 from . import examining, logs, manifests, names, planning, specs
 from .api import ApiFault

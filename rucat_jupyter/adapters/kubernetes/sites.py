@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...core.engine import Engine, State
+from ...core.lifecycle import Executors
 from ...core.timeouts import within
-from ...lifecycle import Executors
 from ...ports import Clock, Endpoint
 from . import executors, names
 from .access import Way

@@ -14,8 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
-from ... import lifecycle
 from ...connection import Connection, remote_of
+from ...core import lifecycle
 from ...core.config.resolve import Profiles, Resolved
 from ...core.engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
 from ...core.errors import (
@@ -27,8 +27,8 @@ from ...core.errors import (
     PlatformError,
     PlatformUnavailable,
 )
+from ...core.lifecycle import Outcome, Presence, status_of
 from ...core.sessions import check_key, checked_session
-from ...lifecycle import Outcome, Presence, status_of
 from ...ports import LOST_S, Endpoint, Note, Platform, Store, Wake
 from .creation import draft, respec, respec_as_stored
 from .lookup import Finder, not_found

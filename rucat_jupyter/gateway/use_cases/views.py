@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import Field
 
 from ...core.engine import Engine, EngineSpec, Executors, Failure, Model, Session, State, Status, Target, Verb
-from ...lifecycle import message_of, status_of, verbs_of
+from ...core.lifecycle import message_of, status_of, verbs_of
 from ...ports import Endpoint
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from ..core.engine import HINTS, Engine, Failure, Reason, State, Target, Verb
+from ..engine import HINTS, Engine, Failure, Reason, State, Target, Verb
 from .facts import Memory, Observation, Presence, Timing
 from .status import has_life, is_settled, is_wanted
 from .steps import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from ..core.engine import Executors, Reason
+from ..engine import Executors, Reason
 
 
 class Presence(str, Enum):

@@ -25,7 +25,7 @@ monitor may crash between any two steps, look again, and converge. That holds be
 When you change a rule, change the table; ``docs/architecture.md`` is drawn from it.
 """
 
-from ..core.engine import Executors
+from ..engine import Executors
 from .facts import End, Health, Memory, Observation, Presence, Timing
 from .rules import RULES, Facts, Rule, plan, rule_of
 from .status import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.engine import Engine, State, Status, Target
-from ..core.errors import RucatError
+from ..engine import Engine, State, Status, Target
+from ..errors import RucatError
 
 LEGAL: frozenset[tuple[State | None, State | None]] = frozenset(
     {

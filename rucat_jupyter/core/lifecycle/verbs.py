@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from ..core.engine import Engine, Status, Target, Verb
-from ..core.errors import NotManaged, NotPossible
+from ..engine import Engine, Status, Target, Verb
+from ..errors import NotManaged, NotPossible
 from .status import is_settled, status_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..core.engine import Executors, Failure, Verb
+from ..engine import Executors, Failure, Verb
 
 
 @dataclass(frozen=True)
