@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from .ports import Endpoint
+from .core.ports.store import Endpoint
 
 
 @dataclass(frozen=True)

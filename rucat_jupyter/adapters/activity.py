@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..ports import Activity, SessionId
+from ..core.ports.store import Activity, SessionId
 from .connect_wire import PROBE_USER
 from .plain_http import HttpAnswer, HttpError, get, open_session
 

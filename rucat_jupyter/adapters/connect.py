@@ -25,7 +25,7 @@ from functools import partial
 
 from ..core.engine import Engine
 from ..core.lifecycle import Health
-from ..ports import Activity, Endpoint, Wake
+from ..core.ports.store import Activity, Endpoint, Wake
 from .activity import ActivityReader
 from .connect_pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from .connect_query import QueryTier
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class ConnectProber:
-    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.ports.Prober`.
+    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.core.ports.store.Prober`.
 
     ``paces`` by platform name; ``now`` for the times in health and activity; ``spread`` draws from [0, 1) to keep
     thousands of pulses from asking at the same moment.
@@ -67,7 +67,7 @@ class ConnectProber:
 
 
 class ConnectPulse:
-    """The probes of one life; implements :class:`rucat_jupyter.ports.Pulse`. Its tasks are its own until closed."""
+    """The probes of one life; implements :class:`rucat_jupyter.core.ports.store.Pulse`. Its tasks are its own until closed."""
 
     def __init__(  # noqa: PLR0917 - made in one place
         self,

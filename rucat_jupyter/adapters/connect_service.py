@@ -6,8 +6,8 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
+from ..core.ports.store import Endpoint
 from ..core.timeouts import within
-from ..ports import Endpoint
 from .connect_line import Line
 from .connect_pace import Miss, Rhythm, wait
 from .connect_wire import Answer

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ..core.engine import Credential, Engine, EngineSpec, Target
 from ..core.lifecycle import Observation, Presence
-from ..ports import Endpoint, Leftover, Pinned, Problem
+from ..core.ports.store import Endpoint, Leftover, Pinned, Problem
 
 SITE = "external"
 DEFAULT_PORT = 15002
@@ -41,7 +41,7 @@ class Address:
 
 
 class ExternalPlatform:
-    """Implements :class:`rucat_jupyter.ports.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
+    """Implements :class:`rucat_jupyter.core.ports.store.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()

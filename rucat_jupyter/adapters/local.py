@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..core.engine import Credential, Engine, EngineSpec, State, Target
 from ..core.lifecycle import End, Observation, Presence, is_wanted
+from ..core.ports.store import Endpoint, Leftover, Outline, Pinned, Problem
 from ..host import machine
-from ..ports import Endpoint, Leftover, Outline, Pinned, Problem
 from . import logfile
 from .local_lives import LocalLives
 from .local_outline import outline
@@ -26,7 +26,7 @@ STOP_GRACE_S = 10.0
 
 
 class LocalPlatform:
-    """Engines as processes of this machine, one data directory each; implements :class:`rucat_jupyter.ports.Platform`.
+    """Engines as processes of this machine, one data directory each; implements :class:`rucat_jupyter.core.ports.store.Platform`.
 
     Parameters
     ----------

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..core.engine import MASK, EngineSpec, Reason
 from ..core.errors import PlatformError
+from ..core.ports.store import Outline
 from ..host import java, machine
 from ..host.budget import Budget, needed_mb
 from ..host.pysparks import PySparkNotFound
-from ..ports import Outline
 from . import spark
 from .local_spec import LocalSpecs, heap_mb
 from .local_words import Setting, default_conf, own_conf

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from ..core.engine import EngineSpec, Reason
 from ..core.errors import InvalidRequest
 from ..core.field_errors import dotted
+from ..core.ports.store import Pinned, Problem
 from ..host import java, machine
 from ..host.budget import DEFAULT_HEAPS_MB, Budget
 from ..host.pysparks import PySpark, PySparkNotFound, PySparks
-from ..ports import Pinned, Problem
 from . import spark
 
 FOREIGN_FIELDS = (

@@ -18,7 +18,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from ..core.errors import EngineUnavailable, NotPossible, RucatError
-from ..ports import Endpoint, SessionId
+from ..core.ports.store import Endpoint, SessionId
 from .connect_line import open_channel
 from .connect_pb2 import GetStatusResponse
 from .connect_wire import GET_STATUS, status_request

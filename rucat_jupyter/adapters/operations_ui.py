@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from ..ports import Operation
+from ..core.ports.store import Operation
 from .activity import is_running, rows_of
 from .connect_wire import PROBE_USER
 from .operations_text import words_of

@@ -17,7 +17,7 @@ from surrealdb.data.types.range import BoundExcluded, BoundIncluded, Range
 from ..core.engine import Credential, Engine, Event, Session
 from ..core.errors import Conflict, EngineNotFound, NameTaken
 from ..core.lifecycle import Changes, check_transition
-from ..ports import STORE_NOW, Beat, Note
+from ..core.ports.store import STORE_NOW, Beat, Note
 from . import surreal_rows as rows
 from .surreal_link import Address, AlreadyThere, EmbeddedLink, Link
 from .surreal_schema import guarded, migrate
@@ -37,7 +37,7 @@ _LINKS: dict[str, type[EmbeddedLink] | type[ServerLink]] = {
 
 
 class SurrealStore:
-    """Implements :class:`rucat_jupyter.ports.Store`.
+    """Implements :class:`rucat_jupyter.core.ports.store.Store`.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from surrealdb import RecordID
 
 from ..core.engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
 from ..core.lifecycle import Changes
-from ..ports import STORE_NOW, Beat
+from ..core.ports.store import STORE_NOW, Beat
 
 Row = Mapping[str, Any]
 """A row as the SDK decodes it."""

@@ -15,9 +15,9 @@ from typing import Protocol, TypeVar
 from ..core.engine import HINTS, Engine, Failure, Reason, Verb
 from ..core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
 from ..core.lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
+from ..core.ports.store import Note as Line
+from ..core.ports.store import Platform, Store
 from ..core.timeouts import within
-from ..ports import Note as Line
-from ..ports import Platform, Store
 from .records import ACTOR, record_of
 from .schedule import Pace, Timekeeper
 from .vitals import Vitals

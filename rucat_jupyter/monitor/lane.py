@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ..core.engine import Engine
 from ..core.errors import Conflict, EngineNotFound, RucatError
 from ..core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
-from ..ports import Platform, Store
+from ..core.ports.store import Platform, Store
 from .acts import Acts
 from .schedule import Agenda, Attempts, Pace, Timekeeper
 from .shares import Shares

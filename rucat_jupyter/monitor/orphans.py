@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from ..core.errors import EngineNotFound, RucatError
+from ..core.ports.store import Leftover, Platform, Store
 from ..core.timeouts import within
-from ..ports import Leftover, Platform, Store
 from .schedule import Pace, Timekeeper
 from .trouble import Troubles
 

@@ -6,8 +6,8 @@ from functools import singledispatch
 
 from ..core.engine import Engine, State
 from ..core.lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
-from ..ports import STORE_NOW
-from ..ports import Note as Line
+from ..core.ports.store import STORE_NOW
+from ..core.ports.store import Note as Line
 
 ACTOR = "monitor"
 

@@ -11,8 +11,8 @@ from functools import partial
 from ..core.engine import Engine
 from ..core.errors import RucatError
 from ..core.lifecycle import Timing
+from ..core.ports.store import Clock, Platform, Prober, Store
 from ..core.timeouts import within
-from ..ports import Clock, Platform, Prober, Store
 from .acts import Acts, AskVerb
 from .lane import Lane
 from .orphans import Sweep

@@ -22,11 +22,11 @@ from .. import __version__
 from ..adapters.ui_pages import UiPages
 from ..core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..core.field_errors import capped, dotted, say
+from ..core.ports.store import Operations, Store
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..gateway.use_cases.operations import RunningOperations
 from ..monitor import Monitor
-from ..ports import Operations, Store
 from . import known_confs, routes, running, ui
 from .openapi import describe
 from .polls import ClientGone, Polls

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from ..core.config.resolve import Value
 from ..core.engine import Model
+from ..core.ports.store import Blueprint, Outline
 from ..gateway.use_cases.preview import Plan
 from ..gateway.use_cases.views import EngineView
-from ..ports import Blueprint, Outline
 
 
 class ValueView(Model):

@@ -27,11 +27,11 @@ from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..core.lifecycle import Timing, comes_back, is_settled
+from ..core.ports.store import Platform, Store
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine
 from ..monitor import Monitor, Pace
-from ..ports import Platform, Store
 from .app import make_app
 from .clock import SystemClock
 from .door import App

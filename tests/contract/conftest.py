@@ -21,7 +21,7 @@ from fakes.store_flavours import (
 from fakes.surreal_server import CannotInstall, SurrealServer, install
 
 from rucat_jupyter.adapters import surreal_link
-from rucat_jupyter.ports import Store
+from rucat_jupyter.core.ports.store import Store
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
 REAL_SERVER = f"ws-server-{versions.SURREAL}"

@@ -31,7 +31,7 @@ from rucat_jupyter.core.engine import (
 )
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.core.lifecycle import IllegalTransition
-from rucat_jupyter.ports import STORE_NOW, Beat, Note, Store
+from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Note, Store
 
 ROUNDS = 100
 WRITERS = 20

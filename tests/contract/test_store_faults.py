@@ -21,7 +21,7 @@ from rucat_jupyter.adapters import surreal_server
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.core.errors import Conflict, StoreUnavailable
-from rucat_jupyter.ports import Note
+from rucat_jupyter.core.ports.store import Note
 
 AnyServer = SurrealServer | surreal.Server
 TESTS = Path(__file__).parent.parent

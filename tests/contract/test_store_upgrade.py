@@ -13,7 +13,7 @@ from rucat_jupyter.adapters import surreal_rows as rows
 from rucat_jupyter.adapters import surreal_schema
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Executors
-from rucat_jupyter.ports import Note
+from rucat_jupyter.core.ports.store import Note
 
 ENGINE = Engine(
     id="0123456789abcdef",

@@ -32,8 +32,8 @@ from rucat_jupyter.adapters.connect_wire import PROBE_USER, SERVICE, probe_sessi
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.core.lifecycle import Health
+from rucat_jupyter.core.ports.store import Activity, Endpoint
 from rucat_jupyter.core.timeouts import within
-from rucat_jupyter.ports import Activity, Endpoint
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.core.errors import StoreUnavailable
-from rucat_jupyter.ports import Note
+from rucat_jupyter.core.ports.store import Note
 
 FILE_LIMIT_BYTES = 200_000
 

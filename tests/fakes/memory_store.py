@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from rucat_jupyter.core.engine import Credential, Engine, Event, Session
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.core.lifecycle import check_transition
-from rucat_jupyter.ports import STORE_NOW, Beat, Note
+from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Note
 
 FIXED = frozenset({"id", "owner", "name", "platform", "created_at", "revision"})
 """Fields that no update may name."""
@@ -33,7 +33,7 @@ class MemoryDatabase:
 
 
 class MemoryStore:
-    """Implements :class:`rucat_jupyter.ports.Store` on dictionaries.
+    """Implements :class:`rucat_jupyter.core.ports.store.Store` on dictionaries.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ import grpc.aio
 import pyspark.sql.connect.proto as pb
 
 from rucat_jupyter.adapters.connect_wire import GET_STATUS, INTERRUPT
-from rucat_jupyter.ports import Endpoint, Operation, SessionId
+from rucat_jupyter.core.ports.store import Endpoint, Operation, SessionId
 
 APP = "local-1"
 TOKEN = "right"

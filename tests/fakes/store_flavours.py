@@ -11,7 +11,7 @@ from fakes.memory_store import MemoryDatabase, MemoryStore
 from fakes.surreal_server import SurrealServer
 
 from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.ports import Store
+from rucat_jupyter.core.ports.store import Store
 
 NAMED_SERVER = "RUCAT_TEST_SURREAL_URL"
 """Variable with the URL of a SurrealDB server to use; ``…_USER`` and ``…_PASSWORD`` go with it."""

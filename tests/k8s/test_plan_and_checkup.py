@@ -16,7 +16,7 @@ from rucat_jupyter import rights
 from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.core.errors import PlatformError
-from rucat_jupyter.ports import Blueprint, Symptom
+from rucat_jupyter.core.ports.store import Blueprint, Symptom
 from rucat_jupyter.service.clock import SystemClock
 
 pytestmark = pytest.mark.cluster

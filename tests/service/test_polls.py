@@ -13,7 +13,7 @@ from fakes.office import OWNER, Office, open_office
 from fakes.rest_app import app_of, client_of, error_of
 
 from rucat_jupyter.core.engine import Status
-from rucat_jupyter.ports import Note
+from rucat_jupyter.core.ports.store import Note
 
 DEADLINE_S = 20.0
 

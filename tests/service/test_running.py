@@ -17,8 +17,8 @@ from fakes.ui_server import UiServer, http
 
 from rucat_jupyter.core.engine import Engine, Status
 from rucat_jupyter.core.errors import EngineUnavailable
+from rucat_jupyter.core.ports.store import Endpoint, Operation
 from rucat_jupyter.core.sessions import key_of
-from rucat_jupyter.ports import Endpoint, Operation
 from rucat_jupyter.service import ui as ui_routes
 
 KEY = key_of("/home/me/a.ipynb")

@@ -26,10 +26,10 @@ from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Verb
 from rucat_jupyter.core.errors import EngineNotFound
 from rucat_jupyter.core.lifecycle import Timing, status_of
+from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.monitor import Monitor, Pace
-from rucat_jupyter.ports import Note
 from rucat_jupyter.service.clock import SystemClock
 
 PACE = Pace(look_s=2.0, beat_s=0.5, sweep_s=1.0, orphan_grace_s=1.0)

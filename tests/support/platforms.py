@@ -18,7 +18,7 @@ from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.adapters.local import LocalPlatform
 from rucat_jupyter.adapters.processes import find_engines
 from rucat_jupyter.core.engine import Engine, EngineSpec
-from rucat_jupyter.ports import Platform
+from rucat_jupyter.core.ports.store import Platform
 from rucat_jupyter.service.clock import SystemClock
 from support.local import driver
 

@@ -20,7 +20,7 @@ from rucat_jupyter.adapters.connect_service import ServiceTier
 from rucat_jupyter.adapters.connect_wire import Answer
 from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.core.lifecycle import Health
-from rucat_jupyter.ports import Endpoint
+from rucat_jupyter.core.ports.store import Endpoint
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 READY = Health(ready=True)

@@ -25,11 +25,11 @@ from rucat_jupyter.core.errors import (
     PlatformUnavailable,
 )
 from rucat_jupyter.core.lifecycle import Outcome, status_of
+from rucat_jupyter.core.ports.store import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.use_cases import namespace_checks as places
 from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
 from rucat_jupyter.gateway.use_cases.operations import Reached
-from rucat_jupyter.ports import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 
 KEY = key_of("/n.ipynb")
 

@@ -18,7 +18,7 @@ from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, State, Target
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
-from rucat_jupyter.ports import Leftover, Platform
+from rucat_jupyter.core.ports.store import Leftover, Platform
 from rucat_jupyter.service.clock import SystemClock
 
 TOKEN = Credential(token="canary-token")

@@ -13,7 +13,7 @@ from rucat_jupyter.adapters.kubernetes.sizes import memory_mb, sizes
 from rucat_jupyter.core.config.limits import Limits
 from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.core.errors import Forbidden
-from rucat_jupyter.ports import Problem
+from rucat_jupyter.core.ports.store import Problem
 
 CONTEXT = manifests.Context("team-a", "f" * 16, "store")
 

@@ -52,8 +52,8 @@ from rucat_jupyter.core.lifecycle import (
     status_of,
     verbs_of,
 )
+from rucat_jupyter.core.ports.store import STORE_NOW
 from rucat_jupyter.monitor.records import record_of
-from rucat_jupyter.ports import STORE_NOW
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 LONG_AGO = NOW - timedelta(days=1)

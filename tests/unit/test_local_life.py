@@ -21,10 +21,10 @@ from rucat_jupyter.adapters.runs import RunFolder
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, LocalSpec, Reason, State, Target
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.core.lifecycle import Presence
+from rucat_jupyter.core.ports.store import Leftover
 from rucat_jupyter.host import free_ports
 from rucat_jupyter.host import machine as machine_module
 from rucat_jupyter.host.machine import Room
-from rucat_jupyter.ports import Leftover
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from rucat_jupyter.adapters import surreal_rows as rows
 from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
 from rucat_jupyter.core.errors import Conflict, EngineNotFound
-from rucat_jupyter.ports import Note
+from rucat_jupyter.core.ports.store import Note
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...core.engine import EngineSpec
 from ...core.errors import InvalidRequest, PlatformUnavailable
+from ...core.ports.store import Symptom
 from ...core.timeouts import within
-from ...ports import Symptom
 from . import names, reviews
 from .access import Way
 from .api import Api, ApiFault, path

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from kubernetes.aio.client import ApiClient
 
 from ...core.errors import PlatformUnavailable
+from ...core.ports.store import Endpoint
 from ...host.free_ports import RANGE
-from ...ports import Endpoint
 from .forward_pipe import Client, Pipe
 from .forward_way import Pace, Trouble, Way
 from .forward_wire import Dialler, Pod, Wire, WireError

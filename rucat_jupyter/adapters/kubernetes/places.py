@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...core.engine import Engine, EngineSpec
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
-from ...ports import Clock
+from ...core.ports.store import Clock
 from . import access, reviews
 from .access import IN_CLUSTER, Way
 from .api import Api, ApiFault

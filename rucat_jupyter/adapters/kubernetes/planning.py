@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.engine import EngineSpec
 from ...core.errors import PlatformUnavailable
-from ...ports import Blueprint, Headroom, PlannedObject
+from ...core.ports.store import Blueprint, Headroom, PlannedObject
 from . import quotas, reviews, specs
 from .api import Api, ApiFault, path
 from .arguments import default_conf, own_conf

@@ -15,7 +15,7 @@ from typing import TypeVar
 from ...core.engine import Credential, Engine, EngineSpec, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
-from ...ports import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
+from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
 from . import examining, logs, manifests, names, planning, specs
 from .api import ApiFault
 from .ends import has_ended
@@ -39,7 +39,7 @@ async def no_engines() -> Sequence[Engine]:
 
 
 class KubernetesPlatform:
-    """Engines as pods; implements :class:`rucat_jupyter.ports.Platform`.
+    """Engines as pods; implements :class:`rucat_jupyter.core.ports.store.Platform`.
 
     Parameters
     ----------

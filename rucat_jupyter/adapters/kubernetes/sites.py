@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.engine import Engine, State
 from ...core.lifecycle import Executors
+from ...core.ports.store import Clock, Endpoint
 from ...core.timeouts import within
-from ...ports import Clock, Endpoint
 from . import executors, names
 from .access import Way
 from .api import Api, ApiFault, path

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...core.engine import EngineSpec
 from ...core.field_errors import dotted
-from ...ports import Problem
+from ...core.ports.store import Problem
 from .. import spark
 from .sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
 

@@ -15,7 +15,7 @@ from ...core.credentials import split
 from ...core.engine import Engine, EngineSpec
 from ...core.errors import PlatformError
 from ...core.field_errors import dotted
-from ...ports import Pinned, Problem
+from ...core.ports.store import Pinned, Problem
 from .. import spark
 from . import confs, names
 from .arguments import TooLarge

@@ -12,7 +12,7 @@ from ...core.credentials import split
 from ...core.engine import MASK, Credential, Engine, EngineSpec
 from ...core.errors import InvalidRequest
 from ...core.field_errors import Wrong, capped, dotted
-from ...ports import Pinned, Platform, Problem
+from ...core.ports.store import Pinned, Platform, Problem
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""

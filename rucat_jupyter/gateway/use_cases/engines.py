@@ -28,8 +28,8 @@ from ...core.errors import (
     PlatformUnavailable,
 )
 from ...core.lifecycle import Outcome, Presence, status_of
+from ...core.ports.store import LOST_S, Endpoint, Note, Platform, Store, Wake
 from ...core.sessions import check_key, checked_session
-from ...ports import LOST_S, Endpoint, Note, Platform, Store, Wake
 from .creation import draft, respec, respec_as_stored
 from .lookup import Finder, not_found
 from .namespace_checks import Found, examine

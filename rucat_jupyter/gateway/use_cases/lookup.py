@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...core.engine import ID_PATTERN, Engine, Session, check_name
 from ...core.errors import EngineNotFound
-from ...ports import Store
+from ...core.ports.store import Store
 
 MOST_KNOWN = 10_000
 """What is remembered of so many engines; one costs about a kilobyte."""

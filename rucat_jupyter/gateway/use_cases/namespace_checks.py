@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...core.config.merge import merge
 from ...core.config.resolve import Profiles
 from ...core.engine import Engine, EngineSpec, KubernetesSpec
-from ...ports import Examiner, Platform, Symptom
+from ...core.ports.store import Examiner, Platform, Symptom
 
 MOST = 5
 """Places that are looked at: more would take too long, and say the same."""

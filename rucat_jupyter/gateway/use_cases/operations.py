@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ...core.engine import Engine, Model, Session
 from ...core.errors import OperationNotFound
-from ...ports import Endpoint, Operation, Operations
+from ...core.ports.store import Endpoint, Operation, Operations
 
 OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A UUID as Spark Connect writes it."""

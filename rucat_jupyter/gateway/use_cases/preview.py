@@ -11,7 +11,7 @@ from ...core.credentials import masked
 from ...core.engine import Engine
 from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.field_errors import dotted
-from ...ports import Blueprint, Outline, Planner, Platform
+from ...core.ports.store import Blueprint, Outline, Planner, Platform
 from .creation import Draft
 
 CHOSEN = "Rucat"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...core.engine import Engine, EngineSpec, Executors, Failure, Model, Session, State, Status, Target, Verb
 from ...core.lifecycle import message_of, status_of, verbs_of
-from ...ports import Endpoint
+from ...core.ports.store import Endpoint
 
 
 class EndpointView(Model):

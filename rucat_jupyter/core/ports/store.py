@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from .core.engine import Credential, Engine, EngineSpec, Event, Reason, Session
-from .core.lifecycle import Changes, Health, Observation, status_of
+from ..engine import Credential, Engine, EngineSpec, Event, Reason, Session
+from ..lifecycle import Changes, Health, Observation, status_of
 
 
 class Clock(Protocol):

@@ -1,0 +1,1 @@
+"""What the core needs of the outside, as protocols; ``gateway``, ``platforms`` and ``spark`` import it."""
