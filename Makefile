@@ -19,7 +19,7 @@ JLPM = cd labextension && tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && TMP
 PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = rucat_jupyter/*.py,rucat_jupyter/lifecycle/*.py,rucat_jupyter/monitor/*.py
-NO_CORE = rucat_jupyter/__*__.py,rucat_jupyter/launch.py,rucat_jupyter/datadir.py,rucat_jupyter/wire.py,rucat_jupyter/cli.py
+NO_CORE = rucat_jupyter/__*__.py,rucat_jupyter/launch/launch.py,rucat_jupyter/launch/datadir.py,rucat_jupyter/launch/transport.py,rucat_jupyter/cli.py
 # Bytecode is written: without it each of the many processes that tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from rucat_jupyter import launch
+from rucat_jupyter.launch import launch
 from tools.server import WAIT_S, Server
 
 from .harness import Figure, alternate

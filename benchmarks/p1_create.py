@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rucat_jupyter import launch
 from rucat_jupyter.host.java import bundled_homes, look, machine_homes
+from rucat_jupyter.launch import launch
 
 from .harness import Figure, alternate
 

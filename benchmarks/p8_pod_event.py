@@ -19,7 +19,7 @@ import httpx
 from kubernetes import watch
 
 import rucat_jupyter
-from rucat_jupyter import launch
+from rucat_jupyter.launch import launch
 from rucat_jupyter.notebook.widget.card import Card
 
 from .harness import Figure, Sample

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import datadir, launch
 from ..core.errors import GatewayUnavailable
+from ..launch import datadir, launch
 from .examine import VERSION, Surroundings
 from .findings import Finding, bad, ok, warn
 from .network import without_secrets

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
 
-from .. import launch
 from ..host import java as javas
 from ..host import pysparks
+from ..launch import launch
 from .examine import Surroundings
 from .findings import Finding, bad, ok, warn
 

@@ -62,8 +62,8 @@ def _ask(path: str, key: str) -> list[dict[str, Any]]:
     import json
     import socket
 
-    from .. import launch
     from ..core.errors import RucatError
+    from ..launch import launch
 
     try:
         address = launch.find()

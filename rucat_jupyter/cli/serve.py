@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import datadir, launch
+from ..launch import datadir, launch
 from . import output
 from .app import BadUsage
 from .options import AsJson

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from .. import launch
 from ..core.errors import GatewayUnavailable
 from ..core.timeouts import within
+from ..launch import launch
 from .upstream import Broken, Collected, Request, Silent, exchange, open_session
 
 logger = logging.getLogger(__name__)

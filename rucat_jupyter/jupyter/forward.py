@@ -17,7 +17,6 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
-from .. import launch
 from ..core.errors import (
     BodyTooLarge,
     Forbidden,
@@ -28,6 +27,7 @@ from ..core.errors import (
     Unavailable,
     WrongMethod,
 )
+from ..launch import launch
 from .follow import OWNER_HEADER, Followers
 from .upstream import Broken, Request, Upstream
 

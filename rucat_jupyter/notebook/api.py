@@ -167,17 +167,17 @@ def _sent(body: object) -> dict[str, Any]:
 
 
 def _open_client() -> httpx.Client:
-    from .. import launch
+    from ..launch import launch
 
     return launch.client(launch.ensure(), timeout_s=TIMEOUT_S)
 
 
 def _find_client() -> httpx.Client | None:
-    from .. import launch
+    from ..launch import launch
 
     if (address := launch.find()) is None:
         return None
-    from ..wire import make_single_client
+    from ..launch.transport import make_single_client
 
     return make_single_client(address)
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import launch
 from ..checkup import Finding, Level, Report, Surroundings, bad, examine
 from ..core.errors import GatewayUnavailable
-from ..datadir import data_dir
+from ..launch import launch
+from ..launch.datadir import data_dir
 from . import text
 
 SHAPES = {Level.OK: "●", Level.WARN: "◐", Level.BAD: "✕"}

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .. import datadir, launch
 from ..core.errors import GatewayUnavailable
+from ..launch import datadir, launch
 from . import text
 from .api import View
 

@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from .. import __version__, datadir, launch
+from .. import __version__
 from ..core.errors import RucatError
 from ..core.timeouts import within
+from ..launch import datadir, launch
 from . import logs, wiring
 from .door import Door
 from .holding import AlreadyServed, Holding

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .. import datadir
 from ..adapters.kubernetes.phases import PULL_GRACE_S
 from ..adapters.local import STOP_GRACE_S
 from ..core.errors import InvalidRequest
+from ..launch import datadir
 
 PREFIX = "RUCAT_"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from .. import datadir
 from ..adapters.connect import ConnectProber
 from ..adapters.connect_pace import PACES
 from ..adapters.external import ExternalPlatform
@@ -31,6 +30,7 @@ from ..core.ports.store import Platform, Store
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine
+from ..launch import datadir
 from ..monitor import Monitor, Pace
 from .app import make_app
 from .clock import SystemClock

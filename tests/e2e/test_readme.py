@@ -22,7 +22,7 @@ from fakes import curl
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
-from rucat_jupyter import launch
+from rucat_jupyter.launch import launch
 from tools.server import Server
 
 README = Path(__file__).resolve().parents[2] / "README.md"

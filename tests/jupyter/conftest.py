@@ -16,7 +16,7 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from pytest_jupyter.jupyter_server import *  # noqa: F403  # fixtures are found by their names
 from tornado.httpclient import HTTPResponse
 
-from rucat_jupyter import datadir, launch
+from rucat_jupyter.launch import datadir, launch
 
 del pytest_pyfunc_call, pytest_pycollect_makeitem  # noqa: F821  # its hooks would take async tests over; here are none
 

@@ -14,9 +14,9 @@ import pytest
 from support.gateways import gateways, pid_of, python, raw, start
 from support.place import Place
 
-from rucat_jupyter import datadir, launch
 from rucat_jupyter.jupyter import follow
 from rucat_jupyter.jupyter.follow import SCHEMA_ID
+from rucat_jupyter.launch import datadir, launch
 
 from .conftest import Jupyter, Known
 
@@ -171,7 +171,7 @@ def test_two_servers_and_a_script_start_one_gateway(tmp_path: Path, monkeypatch:
     place = Place(tmp_path, RUCAT_STORE_URL="mem://")
     try:
         servers = [place.jupyter(), place.jupyter(base_url="/user/x/")]
-        script = python("from rucat_jupyter import launch; print(launch.ensure(wait_s=60).pid)", **place.env)
+        script = python("from rucat_jupyter.launch import launch; print(launch.ensure(wait_s=60).pid)", **place.env)
         import concurrent.futures
 
         with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -360,8 +360,8 @@ def test_a_gateway_that_cannot_be_started_is_503(
     jupyter: Jupyter, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason, and when to try again."""
-    from rucat_jupyter import launch
     from rucat_jupyter.core.errors import GatewayUnavailable
+    from rucat_jupyter.launch import launch
 
     def cannot(directory: Any = None, wait_s: float = 0) -> Any:
         raise GatewayUnavailable("the home is full")

@@ -12,7 +12,7 @@ import pytest
 from support.notebook import Kernel, kernel
 from support.place import Place, place_in, wait_until
 
-from rucat_jupyter import launch
+from rucat_jupyter.launch import launch
 
 ENGINE = "shared"
 

@@ -13,7 +13,7 @@ from jupyter_core.utils import ensure_event_loop
 from support.notebook import Cell, Kernel
 from support.place import Place, wait_until
 
-from rucat_jupyter import launch
+from rucat_jupyter.launch import launch
 
 pytestmark = pytest.mark.engine
 

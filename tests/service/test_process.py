@@ -23,10 +23,10 @@ from support.gateways import gateways, pid_of, python, raw, start, wait_for_end
 from support.place import wait_until
 
 import rucat_jupyter
-from rucat_jupyter import datadir, launch
 from rucat_jupyter.core.errors import GatewayUnavailable
+from rucat_jupyter.launch import datadir, launch
 
-ENSURE = "from rucat_jupyter import launch; print(launch.ensure(wait_s=60).pid)"
+ENSURE = "from rucat_jupyter.launch import launch; print(launch.ensure(wait_s=60).pid)"
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import pytest
 from support.gateways import gateways, pid_of, raw, start, wait_for_end
 from support.place import processes_with
 
-from rucat_jupyter import datadir, launch
+from rucat_jupyter.launch import datadir, launch
 
 pytestmark = pytest.mark.engine
 

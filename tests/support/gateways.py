@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from rucat_jupyter import datadir, launch
+from rucat_jupyter.launch import datadir, launch
 
 from .place import wait_until
 

@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from rucat_jupyter import datadir, launch
 from rucat_jupyter.checkup import (
     Finding,
     Level,
@@ -32,6 +31,7 @@ from rucat_jupyter.checkup import (
     python,
 )
 from rucat_jupyter.checkup.findings import ok
+from rucat_jupyter.launch import datadir, launch
 from rucat_jupyter.notebook.doctor import doctor, lines
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter import datadir, launch
 from rucat_jupyter.core.errors import GatewayUnavailable
+from rucat_jupyter.launch import datadir, launch
 
 
 @pytest.fixture
@@ -213,15 +213,13 @@ def test_a_recycled_pid_is_never_signalled(directory: Path) -> None:
 
 def test_the_machine_has_one_name_for_a_boot() -> None:
     """The same in every process of this boot."""
-    code = "from rucat_jupyter import datadir; print(datadir.machine())"
+    code = "from rucat_jupyter.launch import datadir; print(datadir.machine())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert told == datadir.machine()
 
 
 def test_importing_launch_loads_nothing_heavy() -> None:
     """Standard library only, for the kernels that never use Rucat."""
-    code = (
-        "import sys, rucat_jupyter.launch; print([m for m in ('httpx', 'psutil', 'jupyter_core') if m in sys.modules])"
-    )
+    code = "import sys, rucat_jupyter.launch.launch; print([m for m in ('httpx', 'psutil', 'jupyter_core') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert told == "[]"

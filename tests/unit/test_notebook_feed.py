@@ -14,8 +14,8 @@ import pytest
 from support import gateways
 from support.place import wait_until
 
-from rucat_jupyter import datadir, launch
 from rucat_jupyter.core.errors import GatewayUnavailable
+from rucat_jupyter.launch import datadir, launch
 from rucat_jupyter.notebook import feed
 from rucat_jupyter.notebook.feed import Feed, Seen
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter import launch
 from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.jupyter.upstream import Broken, Collected, Request, Upstream
+from rucat_jupyter.launch import launch
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSING = b'HTTP/1.1 503 X\r\nContent-Length: 31\r\n\r\n{"code": "gateway_unavailable"}'

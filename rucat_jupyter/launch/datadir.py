@@ -2,7 +2,7 @@
 
 Only the standard library at import, for kernels and Jupyter servers load this too. Nothing in ``gateway.json`` is
 believed by itself: a record of this machine counts when its very process listens on its socket
-(:mod:`rucat_jupyter.launch`), one of another machine while its heartbeat moves.
+(:mod:`rucat_jupyter.launch.launch`), one of another machine while its heartbeat moves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .core.errors import GatewayUnavailable
+from ..core.errors import GatewayUnavailable
 
 API = 1
 """Number of the REST interface: clients talk to a gateway of an equal or newer number."""

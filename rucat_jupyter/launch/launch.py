@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.errors import GatewayUnavailable
 from . import datadir
-from .core.errors import GatewayUnavailable
 from .datadir import API, Record, data_dir
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def client(address: Address, timeout_s: float = 30.0) -> httpx.Client:
 
     When the gateway ends, its next call starts or finds the next one and goes there, where nothing can be done twice.
     """
-    from .wire import make_client
+    from .transport import make_client
 
     return make_client(address, timeout_s)
 
