@@ -115,7 +115,7 @@ docs: $(VENV)/.ready-test
 protos: $(VENV)/.ready-test
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \
 	  && "$$tmp/bin/pip" install -q grpcio-tools==1.76.0 \
-	  && "$$tmp/bin/python" -m grpc_tools.protoc -I. --python_out=. --pyi_out=. rucat_jupyter/adapters/connect.proto
+	  && "$$tmp/bin/python" -m grpc_tools.protoc -I. --python_out=. --pyi_out=. rucat_jupyter/spark/connect/connect.proto
 
 pictures: $(VENV)/.ready-test $(PANEL)
 	$(PYTHON) -m tools.pictures

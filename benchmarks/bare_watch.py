@@ -14,8 +14,8 @@ import grpc
 import grpc.aio
 from kubernetes.aio import client, config, watch
 
-from rucat_jupyter.adapters.connect_wire import EXECUTE, execute_request
 from rucat_jupyter.adapters.kubernetes.names import CONNECT_PORT
+from rucat_jupyter.spark.connect.messages import EXECUTE, execute_request
 
 EVERY_S = 10.0
 WATCHES = "watches"

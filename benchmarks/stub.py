@@ -13,8 +13,8 @@ from email.utils import formatdate
 import grpc
 import grpc.aio
 
-from rucat_jupyter.adapters.connect_wire import EXECUTE
 from rucat_jupyter.adapters.kubernetes.names import CONNECT_PORT, UI_PORT
+from rucat_jupyter.spark.connect.messages import EXECUTE
 
 LISTENS = "listens"
 NO_SESSION = "[INVALID_HANDLE.SESSION_NOT_FOUND] The handle is invalid. Session not found."

@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from ..core.ports.store import Activity, SessionId
-from .connect_wire import PROBE_USER
+from ..spark.connect.messages import PROBE_USER
 from .plain_http import HttpAnswer, HttpError, get, open_session
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})

@@ -26,8 +26,8 @@ from functools import partial
 from ..core.engine import Engine
 from ..core.lifecycle import Health
 from ..core.ports.store import Activity, Endpoint, Wake
+from ..spark.connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from .activity import ActivityReader
-from .connect_pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from .connect_query import QueryTier
 from .connect_service import ServiceTier
 from .operations_status import find_over

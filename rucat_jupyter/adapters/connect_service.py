@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from ..core.ports.store import Endpoint
 from ..core.timeouts import within
-from .connect_line import Line
-from .connect_pace import Miss, Rhythm, wait
-from .connect_wire import Answer
+from ..spark.connect.channel import Line
+from ..spark.connect.messages import Answer
+from ..spark.connect.pace import Miss, Rhythm, wait
 
 
 class ServiceTier:

@@ -18,9 +18,9 @@ from datetime import datetime
 from ..core.errors import EngineUnavailable, NotPossible
 from ..core.ports.store import Endpoint, Operation, SessionId
 from ..core.timeouts import within
-from .connect_pace import utc_now
-from .connect_pb2 import InterruptResponse
-from .connect_wire import INTERRUPT, interrupt_request
+from ..spark.connect.connect_pb2 import InterruptResponse
+from ..spark.connect.messages import INTERRUPT, interrupt_request
+from ..spark.connect.pace import utc_now
 from .operations_status import Status, ask, caller, find_over
 from .operations_sweep import JobSweeper, find_by_jobs
 from .operations_ui import UiReader

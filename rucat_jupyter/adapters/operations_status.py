@@ -19,9 +19,9 @@ from google.protobuf.message import DecodeError
 
 from ..core.errors import EngineUnavailable, NotPossible, RucatError
 from ..core.ports.store import Endpoint, SessionId
-from .connect_line import open_channel
-from .connect_pb2 import GetStatusResponse
-from .connect_wire import GET_STATUS, status_request
+from ..spark.connect.channel import open_channel
+from ..spark.connect.connect_pb2 import GetStatusResponse
+from ..spark.connect.messages import GET_STATUS, status_request
 
 log = logging.getLogger(__name__)
 

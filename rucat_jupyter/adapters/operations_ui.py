@@ -17,8 +17,8 @@ from email.utils import parsedate_to_datetime
 from typing import cast
 
 from ..core.ports.store import Operation
+from ..spark.connect.messages import PROBE_USER
 from .activity import is_running, rows_of
-from .connect_wire import PROBE_USER
 from .operations_text import words_of
 from .plain_http import HttpAnswer, HttpError, get
 

@@ -20,8 +20,8 @@ import grpc
 import grpc.aio
 import pyspark.sql.connect.proto as pb
 
-from rucat_jupyter.adapters.connect_wire import GET_STATUS, INTERRUPT
 from rucat_jupyter.core.ports.store import Endpoint, Operation, SessionId
+from rucat_jupyter.spark.connect.messages import GET_STATUS, INTERRUPT
 
 APP = "local-1"
 TOKEN = "right"

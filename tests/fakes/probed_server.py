@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pyspark.sql.connect.proto as pb
 
-from rucat_jupyter.adapters.connect_wire import ANALYZE, EXECUTE, RELEASE, Answer
+from rucat_jupyter.spark.connect.messages import ANALYZE, EXECUTE, RELEASE, Answer
 
 OK = Answer("OK")
 REFUSED = Answer("UNAUTHENTICATED", "No authentication token provided")

@@ -15,8 +15,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters import connect_pb2
-from rucat_jupyter.adapters.connect_wire import (
+from rucat_jupyter.spark.connect import connect_pb2
+from rucat_jupyter.spark.connect.messages import (
     CUT,
     PROBE_QUERY,
     PROBE_USER,

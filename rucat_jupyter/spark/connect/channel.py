@@ -13,8 +13,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from ..core.ports.store import Endpoint
-from .connect_wire import ANALYZE, CUT, EXECUTE, RELEASE, Answer, execute_request
+from ...core.ports.store import Endpoint
+from .messages import ANALYZE, CUT, EXECUTE, RELEASE, Answer, execute_request
 
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # an engine is never behind the proxy of this environment
