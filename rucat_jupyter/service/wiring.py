@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ..adapters.connect import ConnectProber
 from ..adapters.external import ExternalPlatform
 from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.kubernetes.specs import rules_of
@@ -32,6 +31,7 @@ from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
 from ..spark.connect.pace import PACES
+from ..spark.probes.prober import ConnectProber
 from .app import make_app
 from .clock import SystemClock
 from .door import App

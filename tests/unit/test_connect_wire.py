@@ -161,7 +161,7 @@ def test_a_message_is_one_short_line() -> None:
 def test_the_probes_load_no_spark() -> None:
     """Importing the prober loads grpc and protobuf, but neither pyspark nor an HTTP client."""
     code = (
-        "import sys, rucat_jupyter.adapters.connect; "
+        "import sys, rucat_jupyter.spark.probes.prober; "
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'pyspark', 'httpx', 'pandas', 'fastapi'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

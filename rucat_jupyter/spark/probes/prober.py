@@ -23,14 +23,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
 
-from ..core.engine import Engine
-from ..core.lifecycle import Health
-from ..core.ports.store import Activity, Endpoint, Wake
-from ..spark.connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
-from .activity import ActivityReader
-from .connect_query import QueryTier
-from .connect_service import ServiceTier
-from .operations_status import find_over
+from ...adapters.activity import ActivityReader
+from ...adapters.operations_status import find_over
+from ...core.engine import Engine
+from ...core.lifecycle import Health
+from ...core.ports.store import Activity, Endpoint, Wake
+from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
+from .query_probe import QueryTier
+from .service_probe import ServiceTier
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ..spark.connect.messages import Answer, Finding, finding_of, is_handler_failure, is_stopped_context, probe_session
-from ..spark.connect.pace import Miss, Rhythm, wait
-from .connect_service import ServiceTier
+from ..connect.messages import Answer, Finding, finding_of, is_handler_failure, is_stopped_context, probe_session
+from ..connect.pace import Miss, Rhythm, wait
+from .service_probe import ServiceTier
 
 _MAX_LOST_SESSIONS = 5  # of a row: who loses more cannot keep a session, which is an engine at fault
 

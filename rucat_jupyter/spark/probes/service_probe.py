@@ -6,11 +6,11 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
-from ..core.ports.store import Endpoint
-from ..core.timeouts import within
-from ..spark.connect.channel import Line
-from ..spark.connect.messages import Answer
-from ..spark.connect.pace import Miss, Rhythm, wait
+from ...core.ports.store import Endpoint
+from ...core.timeouts import within
+from ..connect.channel import Line
+from ..connect.messages import Answer
+from ..connect.pace import Miss, Rhythm, wait
 
 
 class ServiceTier:

@@ -1,0 +1,1 @@
+"""Health of an engine by its Spark Connect service; ``gateway.service`` imports it."""
