@@ -17,7 +17,6 @@ from ..adapters.external import ExternalPlatform
 from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.kubernetes.specs import rules_of
 from ..adapters.local import LocalPlatform
-from ..adapters.operations import ConnectOperations
 from ..adapters.surreal import SurrealStore
 from ..adapters.ui_pages import UiPages
 from ..core.config.resolve import Profiles
@@ -31,6 +30,7 @@ from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
 from ..spark.connect.pace import PACES
+from ..spark.operations.operations import ConnectOperations
 from ..spark.probes.prober import ConnectProber
 from .app import make_app
 from .clock import SystemClock

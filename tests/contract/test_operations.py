@@ -11,9 +11,9 @@ import pytest
 from fakes.operated import TOKEN, OperatedEngine, later
 from fakes.operations import FakeOperations
 
-from rucat_jupyter.adapters.operations import ConnectOperations
 from rucat_jupyter.core.errors import EngineUnavailable
 from rucat_jupyter.core.ports.store import Endpoint, Operation, Operations, SessionId
+from rucat_jupyter.spark.operations.operations import ConnectOperations
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=timezone.utc)
 SESSION = ("ada", "00000000-0000-4000-8000-000000000001")

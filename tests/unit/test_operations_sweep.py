@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 import pytest
 from fakes.operated import TOKEN, OperatedEngine, later
 
-from rucat_jupyter.adapters import operations_sweep
-from rucat_jupyter.adapters.operations import ConnectOperations
-from rucat_jupyter.adapters.operations_sweep import tag_of
 from rucat_jupyter.core.ports.store import Operation
+from rucat_jupyter.spark.operations import sweep as operations_sweep
+from rucat_jupyter.spark.operations.operations import ConnectOperations
+from rucat_jupyter.spark.operations.sweep import tag_of
 
 SESSION = ("ada, the 1st_Session_x", "00000000-0000-4000-8000-000000000001")
 ONE = Operation("00000000-0000-4000-8000-00000000000a", *SESSION, started_at=datetime.now(timezone.utc))

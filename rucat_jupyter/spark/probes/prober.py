@@ -24,11 +24,11 @@ from datetime import datetime
 from functools import partial
 
 from ...adapters.activity import ActivityReader
-from ...adapters.operations_status import find_over
 from ...core.engine import Engine
 from ...core.lifecycle import Health
 from ...core.ports.store import Activity, Endpoint, Wake
 from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
+from ..operations.status import find_over
 from .query_probe import QueryTier
 from .service_probe import ServiceTier
 

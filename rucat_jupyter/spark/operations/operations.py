@@ -15,16 +15,16 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from ..core.errors import EngineUnavailable, NotPossible
-from ..core.ports.store import Endpoint, Operation, SessionId
-from ..core.timeouts import within
-from ..spark.connect.connect_pb2 import InterruptResponse
-from ..spark.connect.messages import INTERRUPT, interrupt_request
-from ..spark.connect.pace import utc_now
-from .operations_status import Status, ask, caller, find_over
-from .operations_sweep import JobSweeper, find_by_jobs
-from .operations_ui import UiReader
-from .plain_http import HttpError
+from ...adapters.plain_http import HttpError
+from ...core.errors import EngineUnavailable, NotPossible
+from ...core.ports.store import Endpoint, Operation, SessionId
+from ...core.timeouts import within
+from ..connect.connect_pb2 import InterruptResponse
+from ..connect.messages import INTERRUPT, interrupt_request
+from ..connect.pace import utc_now
+from .page import UiReader
+from .status import Status, ask, caller, find_over
+from .sweep import JobSweeper, find_by_jobs
 
 log = logging.getLogger(__name__)
 

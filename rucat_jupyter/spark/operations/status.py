@@ -17,11 +17,11 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from ..core.errors import EngineUnavailable, NotPossible, RucatError
-from ..core.ports.store import Endpoint, SessionId
-from ..spark.connect.channel import open_channel
-from ..spark.connect.connect_pb2 import GetStatusResponse
-from ..spark.connect.messages import GET_STATUS, status_request
+from ...core.errors import EngineUnavailable, NotPossible, RucatError
+from ...core.ports.store import Endpoint, SessionId
+from ..connect.channel import open_channel
+from ..connect.connect_pb2 import GetStatusResponse
+from ..connect.messages import GET_STATUS, status_request
 
 log = logging.getLogger(__name__)
 
