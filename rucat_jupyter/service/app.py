@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import __version__
-from ..adapters.ui_pages import UiPages
 from ..core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..core.field_errors import capped, dotted, say
 from ..core.ports.store import Operations, Store
@@ -27,6 +26,7 @@ from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..gateway.use_cases.operations import RunningOperations
 from ..monitor import Monitor
+from ..spark.ui.pages import UiPages
 from . import known_confs, routes, running, ui
 from .openapi import describe
 from .polls import ClientGone, Polls

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .. import __version__
-from ..adapters.ui_pages import UiPages
 from ..core.engine import Engine, EngineSpec, KubernetesSpec, Verb
 from ..core.errors import (
     BodyTooLarge,
@@ -39,6 +38,7 @@ from ..gateway.use_cases.operations import RunningOperations
 from ..gateway.use_cases.views import EngineView
 from ..launch.datadir import API
 from ..monitor import Monitor
+from ..spark.ui.pages import UiPages
 from .body import read_object, read_optional_object
 from .lines import Lines
 from .openapi import body, errors

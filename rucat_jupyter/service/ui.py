@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..adapters.ui_pages import UiPage
 from ..core.errors import (
     EngineNotFound,
     EngineUnavailable,
@@ -30,6 +29,7 @@ from ..core.errors import (
 )
 from ..core.timeouts import within
 from ..gateway.use_cases.operations import Reached
+from ..spark.ui.pages import UiPage
 from .openapi import Schema, errors
 from .polls import while_heard
 from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router

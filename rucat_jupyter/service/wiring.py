@@ -18,7 +18,6 @@ from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.kubernetes.specs import rules_of
 from ..adapters.local import LocalPlatform
 from ..adapters.surreal import SurrealStore
-from ..adapters.ui_pages import UiPages
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
@@ -32,6 +31,7 @@ from ..monitor import Monitor, Pace
 from ..spark.connect.pace import PACES
 from ..spark.operations.operations import ConnectOperations
 from ..spark.probes.prober import ConnectProber
+from ..spark.ui.pages import UiPages
 from .app import make_app
 from .clock import SystemClock
 from .door import App

@@ -12,13 +12,13 @@ import pytest
 from fakes.probed_server import ProbedServer
 from fakes.spark_ui import FakeUi, Operation
 
-from rucat_jupyter.adapters import plain_http
-from rucat_jupyter.adapters.activity import ActivityReader, Seen
-from rucat_jupyter.adapters.plain_http import HttpError, get
 from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.core.ports.store import Activity, Endpoint
 from rucat_jupyter.spark.connect.pace import Pace
 from rucat_jupyter.spark.probes.prober import ConnectProber
+from rucat_jupyter.spark.ui import http as plain_http
+from rucat_jupyter.spark.ui.activity import ActivityReader, Seen
+from rucat_jupyter.spark.ui.http import HttpError, get
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 LATER = NOW + timedelta(seconds=20)

@@ -15,13 +15,13 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from ...adapters.plain_http import HttpError
 from ...core.errors import EngineUnavailable, NotPossible
 from ...core.ports.store import Endpoint, Operation, SessionId
 from ...core.timeouts import within
 from ..connect.connect_pb2 import InterruptResponse
 from ..connect.messages import INTERRUPT, interrupt_request
 from ..connect.pace import utc_now
+from ..ui.http import HttpError
 from .page import UiReader
 from .status import Status, ask, caller, find_over
 from .sweep import JobSweeper, find_by_jobs

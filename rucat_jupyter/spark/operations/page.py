@@ -16,11 +16,11 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from ...adapters.activity import is_running, rows_of
 from ...adapters.operations_text import words_of
-from ...adapters.plain_http import HttpAnswer, HttpError, get
 from ...core.ports.store import Operation
 from ..connect.messages import PROBE_USER
+from ..ui.activity import is_running, rows_of
+from ..ui.http import HttpAnswer, HttpError, get
 
 _TIMEOUT_S = 5.0
 _FEW_JOBS = 8

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ...adapters.plain_http import HttpError, get, post
 from ...core.ports.store import Operation
+from ..ui.http import HttpError, get, post
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
 
-from ...adapters.activity import ActivityReader
 from ...core.engine import Engine
 from ...core.lifecycle import Health
 from ...core.ports.store import Activity, Endpoint, Wake
 from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from ..operations.status import find_over
+from ..ui.activity import ActivityReader
 from .query_probe import QueryTier
 from .service_probe import ServiceTier
 

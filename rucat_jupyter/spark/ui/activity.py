@@ -20,9 +20,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..core.ports.store import Activity, SessionId
-from ..spark.connect.messages import PROBE_USER
-from .plain_http import HttpAnswer, HttpError, get, open_session
+from ...core.ports.store import Activity, SessionId
+from ..connect.messages import PROBE_USER
+from .http import HttpAnswer, HttpError, get, open_session
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
 """Finished is an end: of a client that was killed the operation is closed only 7 minutes later (Spark 4.3.0)."""

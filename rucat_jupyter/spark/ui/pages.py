@@ -8,7 +8,7 @@ from functools import cached_property
 
 import httpx
 
-from ..core.errors import EngineUnavailable
+from ...core.errors import EngineUnavailable
 
 CONNECT_S = 3.0
 READ_S = 30.0

@@ -1,0 +1,1 @@
+"""A client of the Spark UI: pages, REST, activity; probes, operations and ``gateway.service`` import it."""
