@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from rucat_jupyter.adapters import spark
 from rucat_jupyter.adapters.local_words import LOOPBACK, own_conf
 from rucat_jupyter.host import free_ports, java, pysparks
+from rucat_jupyter.spark import command as spark
 
 LIMIT_S = 300.0
 QUIET = ("-Xlog:disable", "-XX:-UsePerfData")  # the latter leaves a folder in /tmp

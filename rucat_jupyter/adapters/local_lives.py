@@ -23,8 +23,8 @@ from ..core.lifecycle import End
 from ..core.timeouts import within
 from ..host import machine
 from ..host.budget import Budget
+from ..spark.exit_reasons import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from . import logfile
-from .ends import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from .local_spawn import Others, Spawner, take_back
 from .local_spec import LocalSpecs
 from .processes import Process, Watch, find_engines, kill_family, reap, send, wait_gone

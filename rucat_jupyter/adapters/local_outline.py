@@ -11,7 +11,7 @@ from ..core.ports.store import Outline
 from ..host import java, machine
 from ..host.budget import Budget, needed_mb
 from ..host.pysparks import PySparkNotFound
-from . import spark
+from ..spark import command as spark
 from .local_spec import LocalSpecs, heap_mb
 from .local_words import Setting, default_conf, own_conf
 from .runs import RunFolder

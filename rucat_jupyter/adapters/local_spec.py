@@ -16,7 +16,7 @@ from ..core.ports.store import Pinned, Problem
 from ..host import java, machine
 from ..host.budget import DEFAULT_HEAPS_MB, Budget
 from ..host.pysparks import PySpark, PySparkNotFound, PySparks
-from . import spark
+from ..spark import command as spark
 
 FOREIGN_FIELDS = (
     "image",

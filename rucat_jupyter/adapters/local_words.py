@@ -10,7 +10,8 @@ from ..core.engine import Credential, Engine, Reason
 from ..core.errors import PlatformError
 from ..host import java, machine
 from ..host.pysparks import PySpark, PySparkNotFound
-from . import spark, spark_defaults
+from ..spark import command as spark
+from . import spark_defaults
 from .local_spec import LocalSpecs, directory_problems, heap_mb
 from .processes import RUN_ENV
 from .runs import RunFolder

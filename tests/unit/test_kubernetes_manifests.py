@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters import spark
 from rucat_jupyter.adapters.kubernetes import arguments, manifests, names, pods, specs
 from rucat_jupyter.adapters.kubernetes.manifests import Context, Objects
 from rucat_jupyter.adapters.kubernetes.policy import PodRules, violations
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.core.errors import PlatformError
+from rucat_jupyter.spark import command as spark
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTEXT = Context("team-a", "f" * 16, "store-1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rucat_jupyter.adapters.ends import READY, Death, end_of, has_lost_port, phase_of
 from rucat_jupyter.core.engine import Reason
+from rucat_jupyter.spark.exit_reasons import READY, Death, end_of, has_lost_port, phase_of
 
 
 def death(code=1, log="", ready=False, watched=True, oom=False):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters import spark
+from rucat_jupyter.spark import command as spark
 
 
 def unquoted(line: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from ...core.engine import Credential, Engine, EngineSpec
 from ...core.field_errors import dotted
-from .. import spark, spark_defaults
+from ...spark import command as spark
+from .. import spark_defaults
 from . import names
 from .sizes import Sizes
 

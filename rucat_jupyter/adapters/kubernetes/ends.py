@@ -11,7 +11,7 @@ from typing import Any
 
 from ...core.engine import Reason
 from ...core.lifecycle import End
-from ..ends import Death, end_of
+from ...spark.exit_reasons import Death, end_of
 from .names import CONTAINER
 from .phases import condition, is_node_silent
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.engine import Credential, Engine, EngineSpec
-from .. import spark
+from ...spark import command as spark
 from . import names
 from .arguments import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...core.engine import EngineSpec
 from ...core.field_errors import dotted
 from ...core.ports.store import Problem
-from .. import spark
+from ...spark import command as spark
 from .sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
 
 MIN_EXECUTOR_MB = 450

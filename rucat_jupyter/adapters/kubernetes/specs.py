@@ -16,7 +16,7 @@ from ...core.engine import Engine, EngineSpec
 from ...core.errors import PlatformError
 from ...core.field_errors import dotted
 from ...core.ports.store import Pinned, Problem
-from .. import spark
+from ...spark import command as spark
 from . import confs, names
 from .arguments import TooLarge
 from .manifests import Context, Objects, image_of, objects
