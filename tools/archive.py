@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rucat_jupyter.adapters.local_words import LOOPBACK, own_conf
 from rucat_jupyter.host import free_ports, java, pysparks
+from rucat_jupyter.platforms.local.command import LOOPBACK, own_conf
 from rucat_jupyter.spark import command as spark
 
 LIMIT_S = 300.0

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..adapters.kubernetes.phases import PULL_GRACE_S
-from ..adapters.local import STOP_GRACE_S
 from ..core.errors import InvalidRequest
 from ..launch import datadir
+from ..platforms.local.platform import STOP_GRACE_S
 
 PREFIX = "RUCAT_"
 

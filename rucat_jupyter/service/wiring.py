@@ -16,7 +16,6 @@ from pathlib import Path
 from ..adapters.external import ExternalPlatform
 from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.kubernetes.specs import rules_of
-from ..adapters.local import LocalPlatform
 from ..adapters.surreal import SurrealStore
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
@@ -28,6 +27,7 @@ from ..gateway.use_cases.notifier import Bell
 from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
+from ..platforms.local.platform import LocalPlatform
 from ..spark.connect.pace import PACES
 from ..spark.operations.operations import ConnectOperations
 from ..spark.probes.prober import ConnectProber

@@ -11,10 +11,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
-from rucat_jupyter.adapters.local import LocalPlatform
-from rucat_jupyter.adapters.processes import Process, find_engines
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Target
 from rucat_jupyter.core.lifecycle import Observation
+from rucat_jupyter.platforms.local.platform import LocalPlatform
+from rucat_jupyter.platforms.local.processes import Process, find_engines
 
 T = TypeVar("T")
 CREATED_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -14,17 +14,17 @@ import pytest
 from fakes.java import make_java
 from support.local import TOKEN, deleted, driver, look, machine, new_engine, next_run, opened, running, until
 
-from rucat_jupyter.adapters import local_lives, logfile
-from rucat_jupyter.adapters.local import LocalPlatform
-from rucat_jupyter.adapters.processes import Process, find_engines, find_family, start_mark
-from rucat_jupyter.adapters.runs import RunFolder
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, LocalSpec, Reason, State, Target
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.core.lifecycle import Presence
 from rucat_jupyter.core.ports.store import Leftover
-from rucat_jupyter.host import free_ports
+from rucat_jupyter.host import free_ports, logfile
 from rucat_jupyter.host import machine as machine_module
 from rucat_jupyter.host.machine import Room
+from rucat_jupyter.platforms.local import lives as local_lives
+from rucat_jupyter.platforms.local.platform import LocalPlatform
+from rucat_jupyter.platforms.local.processes import Process, find_engines, find_family, start_mark
+from rucat_jupyter.platforms.local.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter.adapters import logfile
+from rucat_jupyter.host import logfile
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.place import wait_until
 
-from rucat_jupyter.adapters.processes import find_engines, reap, start_mark
+from rucat_jupyter.platforms.local.processes import find_engines, reap, start_mark
 
 FORK = """
 import os, sys, time

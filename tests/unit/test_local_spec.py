@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from fakes.java import make_java
 
-from rucat_jupyter.adapters.local_spec import LocalSpecs
-from rucat_jupyter.adapters.local_words import words_of
-from rucat_jupyter.adapters.runs import Record, RunFolder
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError
 from rucat_jupyter.host import java
 from rucat_jupyter.host.budget import Budget
 from rucat_jupyter.host.machine import Room
 from rucat_jupyter.host.pysparks import PySparkNotFound, PySparks
+from rucat_jupyter.platforms.local.command import words_of
+from rucat_jupyter.platforms.local.run_folder import Record, RunFolder
+from rucat_jupyter.platforms.local.spec import LocalSpecs
 
 PLENTY = Budget(Room(65536, 65536))
 LITTLE = Budget(Room(4096, 800))

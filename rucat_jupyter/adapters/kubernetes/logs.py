@@ -19,8 +19,8 @@ from pathlib import Path
 from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import End
-from .. import logfile
-from ..runs import open_private
+from ...host import logfile
+from ...platforms.local.run_folder import open_private
 from .api import Api, ApiFault, path
 from .names import CONTAINER
 

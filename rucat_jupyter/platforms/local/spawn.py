@@ -11,15 +11,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.engine import Credential, Engine, Reason
-from ..core.errors import PlatformError
-from ..host import free_ports, machine
-from ..host.budget import Budget, needed_mb
-from . import spark_defaults
-from .local_spec import LocalSpecs, heap_mb
-from .local_words import Words, has_ui, words_of
+from ...adapters import spark_defaults
+from ...core.engine import Credential, Engine, Reason
+from ...core.errors import PlatformError
+from ...host import free_ports, machine
+from ...host.budget import Budget, needed_mb
+from .command import Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named
-from .runs import Record, RunFolder, list_runs, open_private, write_private
+from .run_folder import Record, RunFolder, list_runs, open_private, write_private
+from .spec import LocalSpecs, heap_mb
 
 log = logging.getLogger(__name__)
 

@@ -9,17 +9,16 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from ..core.engine import Credential, Engine, EngineSpec, State, Target
-from ..core.lifecycle import End, Observation, Presence, is_wanted
-from ..core.ports.store import Endpoint, Leftover, Outline, Pinned, Problem
-from ..host import machine
-from . import logfile
-from .local_lives import LocalLives
-from .local_outline import outline
-from .local_spec import LocalSpecs
-from .local_words import LOOPBACK, warehouse_of
+from ...core.engine import Credential, Engine, EngineSpec, State, Target
+from ...core.lifecycle import End, Observation, Presence, is_wanted
+from ...core.ports.store import Endpoint, Leftover, Outline, Pinned, Problem
+from ...host import logfile, machine
+from .command import LOOPBACK, warehouse_of
+from .lives import LocalLives
+from .plan import outline
 from .processes import find_engines
-from .runs import RunFolder, list_runs, remove
+from .run_folder import RunFolder, list_runs, remove
+from .spec import LocalSpecs
 
 STOP_GRACE_S = 10.0
 """How long an engine may take to end in order; Spark needs about one second, also when it is busy."""

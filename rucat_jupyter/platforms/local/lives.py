@@ -17,18 +17,17 @@ from pathlib import Path
 
 import psutil
 
-from ..core.engine import Credential, Engine, Reason
-from ..core.errors import PlatformError
-from ..core.lifecycle import End
-from ..core.timeouts import within
-from ..host import machine
-from ..host.budget import Budget
-from ..spark.exit_reasons import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
-from . import logfile
-from .local_spawn import Others, Spawner, take_back
-from .local_spec import LocalSpecs
+from ...core.engine import Credential, Engine, Reason
+from ...core.errors import PlatformError
+from ...core.lifecycle import End
+from ...core.timeouts import within
+from ...host import logfile, machine
+from ...host.budget import Budget
+from ...spark.exit_reasons import FIRST_PHASE, READY, Death, end_of, has_lost_port, phase_of
 from .processes import Process, Watch, find_engines, kill_family, reap, send, wait_gone
-from .runs import RunFolder
+from .run_folder import RunFolder
+from .spawn import Others, Spawner, take_back
+from .spec import LocalSpecs
 
 log = logging.getLogger(__name__)
 

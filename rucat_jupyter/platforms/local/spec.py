@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ..core.engine import EngineSpec, Reason
-from ..core.errors import InvalidRequest
-from ..core.field_errors import dotted
-from ..core.ports.store import Pinned, Problem
-from ..host import java, machine
-from ..host.budget import DEFAULT_HEAPS_MB, Budget
-from ..host.pysparks import PySpark, PySparkNotFound, PySparks
-from ..spark import command as spark
+from ...core.engine import EngineSpec, Reason
+from ...core.errors import InvalidRequest
+from ...core.field_errors import dotted
+from ...core.ports.store import Pinned, Problem
+from ...host import java, machine
+from ...host.budget import DEFAULT_HEAPS_MB, Budget
+from ...host.pysparks import PySpark, PySparkNotFound, PySparks
+from ...spark import command as spark
 
 FOREIGN_FIELDS = (
     "image",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.engine import MASK, EngineSpec, Reason
-from ..core.errors import PlatformError
-from ..core.ports.store import Outline
-from ..host import java, machine
-from ..host.budget import Budget, needed_mb
-from ..host.pysparks import PySparkNotFound
-from ..spark import command as spark
-from .local_spec import LocalSpecs, heap_mb
-from .local_words import Setting, default_conf, own_conf
-from .runs import RunFolder
+from ...core.engine import MASK, EngineSpec, Reason
+from ...core.errors import PlatformError
+from ...core.ports.store import Outline
+from ...host import java, machine
+from ...host.budget import Budget, needed_mb
+from ...host.pysparks import PySparkNotFound
+from ...spark import command as spark
+from .command import Setting, default_conf, own_conf
+from .run_folder import RunFolder
+from .spec import LocalSpecs, heap_mb
 
 A_FREE_PORT = "<a free port>"
 RUN = "rucat-<id>-1"

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.engine import Credential, Engine, Reason
-from ..core.errors import PlatformError
-from ..host import java, machine
-from ..host.pysparks import PySpark, PySparkNotFound
-from ..spark import command as spark
-from . import spark_defaults
-from .local_spec import LocalSpecs, directory_problems, heap_mb
+from ...adapters import spark_defaults
+from ...core.engine import Credential, Engine, Reason
+from ...core.errors import PlatformError
+from ...host import java, machine
+from ...host.pysparks import PySpark, PySparkNotFound
+from ...spark import command as spark
 from .processes import RUN_ENV
-from .runs import RunFolder
+from .run_folder import RunFolder
+from .spec import LocalSpecs, directory_problems, heap_mb
 
 LOOPBACK = "127.0.0.1"
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from ..core.errors import PlatformUnavailable
-from ..core.timeouts import within
+from ...core.errors import PlatformUnavailable
+from ...core.timeouts import within
 
 RUN_ENV = "SPARK_RUCAT_RUN"
 """The environment variable that marks an engine and all that it starts, whatever session they are in.
