@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ..adapters.external import ExternalPlatform
 from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.kubernetes.specs import rules_of
 from ..adapters.surreal import SurrealStore
@@ -27,6 +26,7 @@ from ..gateway.use_cases.notifier import Bell
 from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
+from ..platforms.external import ExternalPlatform
 from ..platforms.local.platform import LocalPlatform
 from ..spark.connect.pace import PACES
 from ..spark.operations.operations import ConnectOperations
