@@ -10,9 +10,10 @@ from ...core.engine import EngineSpec
 from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.store import Symptom
 from ...core.timeouts import within
-from . import names, reviews
-from .access import Way
-from .api import Api, ApiFault, path
+from ...platforms.kubernetes.api import reviews
+from ...platforms.kubernetes.api.access import Way
+from ...platforms.kubernetes.api.client import Api, ApiFault, path
+from . import names
 from .places import Places
 
 LOOK_S = 1.8

@@ -20,8 +20,8 @@ from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import End
 from ...host import logfile
+from ...platforms.kubernetes.api.client import Api, ApiFault, path
 from ...platforms.local.run_folder import open_private
-from .api import Api, ApiFault, path
 from .names import CONTAINER
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,9 @@ from pathlib import Path
 from ...core.engine import Engine, EngineSpec
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.store import Clock
-from . import access, reviews
-from .access import IN_CLUSTER, Way
-from .api import Api, ApiFault
+from ...platforms.kubernetes.api import access, reviews
+from ...platforms.kubernetes.api.access import IN_CLUSTER, Way
+from ...platforms.kubernetes.api.client import Api, ApiFault
 from .sites import Site, namespace_uid
 
 log = logging.getLogger(__name__)

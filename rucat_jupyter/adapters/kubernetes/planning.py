@@ -13,8 +13,9 @@ from typing import Any
 from ...core.engine import EngineSpec
 from ...core.errors import PlatformUnavailable
 from ...core.ports.store import Blueprint, Headroom, PlannedObject
-from . import quotas, reviews, specs
-from .api import Api, ApiFault, path
+from ...platforms.kubernetes.api import reviews
+from ...platforms.kubernetes.api.client import Api, ApiFault, path
+from . import quotas, specs
 from .arguments import default_conf, own_conf
 from .manifests import Context, Objects, image_of
 from .sizes import Size, Sizes, milli_cpu, sizes

@@ -16,8 +16,8 @@ from ...core.engine import Credential, Engine, EngineSpec, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
 from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
+from ...platforms.kubernetes.api.client import ApiFault
 from . import examining, logs, manifests, names, planning, specs
-from .api import ApiFault
 from .ends import has_ended
 from .lives import Lives
 from .logs import Archive

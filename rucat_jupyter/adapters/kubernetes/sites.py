@@ -14,15 +14,15 @@ from ...core.engine import Engine, State
 from ...core.lifecycle import Executors
 from ...core.ports.store import Clock, Endpoint
 from ...core.timeouts import within
+from ...platforms.kubernetes.api.access import Way
+from ...platforms.kubernetes.api.client import Api, ApiFault, path
+from ...platforms.kubernetes.api.mirror import Mirror
 from . import executors, names
-from .access import Way
-from .api import Api, ApiFault, path
 from .ends import has_ended, refusal_in
 from .names import selector
 from .phases import Phase, is_ready, phase_of
 from .run_records import RunRecord
 from .sizes import is_dynamic
-from .watch import Mirror
 
 if TYPE_CHECKING:
     from .forward import Forwards

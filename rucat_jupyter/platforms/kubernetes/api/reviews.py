@@ -6,9 +6,9 @@ import asyncio
 import shlex
 from collections.abc import Sequence
 
-from ...rights import Right, needed
+from ....rights import Right, needed
 from .access import Way
-from .api import Api
+from .client import Api
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 """Every user who is known may create these: they say what oneself may do, and keep nothing."""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from ...core.errors import PlatformUnavailable, RucatError
-from ...core.timeouts import within
-from .api import Api, ApiFault
+from ....core.errors import PlatformUnavailable, RucatError
+from ....core.timeouts import within
+from .client import Api, ApiFault
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]

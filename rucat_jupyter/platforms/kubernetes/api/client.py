@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ...core.errors import PlatformError, PlatformUnavailable, RucatError
-from ...core.timeouts import within
+from ....core.errors import PlatformError, PlatformUnavailable, RucatError
+from ....core.timeouts import within
 from . import access
 from .access import Way
 

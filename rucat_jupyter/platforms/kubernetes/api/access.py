@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ...core.errors import InvalidRequest, PlatformUnavailable
-from ...core.timeouts import within
+from ....core.errors import InvalidRequest, PlatformUnavailable
+from ....core.timeouts import within
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
