@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 from kubernetes.aio import client, config, watch
 
-from rucat_jupyter.adapters.kubernetes.names import CONNECT_PORT
+from rucat_jupyter.platforms.kubernetes.objects.names import CONNECT_PORT
 from rucat_jupyter.spark.connect.messages import EXECUTE, execute_request
 
 EVERY_S = 10.0

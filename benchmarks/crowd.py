@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from rucat_jupyter import rights
-from rucat_jupyter.adapters.kubernetes import names
+from rucat_jupyter.platforms.kubernetes.objects import names
 
 from .kubernetes import ADDRESS, SMALL, Ground, Raw, client_pod, pretended_node, wait_for
 from .stub import LISTENS

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from rucat_jupyter import rights
-from rucat_jupyter.adapters.kubernetes import names
+from rucat_jupyter.platforms.kubernetes.objects import names
 
 from .bare_watch import WATCHES
 from .crowd import Crowd, Gateway, cores, crowd, gateway_in_pod, log_of, memory_mb, pod, process_of

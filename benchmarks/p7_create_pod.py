@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import rucat_jupyter
-from rucat_jupyter.adapters.kubernetes.names import CONNECT_PORT
+from rucat_jupyter.platforms.kubernetes.objects.names import CONNECT_PORT
 
 from .harness import Figure, alternate
 from .kubernetes import Poller, Raw, ground

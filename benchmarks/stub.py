@@ -13,7 +13,7 @@ from email.utils import formatdate
 import grpc
 import grpc.aio
 
-from rucat_jupyter.adapters.kubernetes.names import CONNECT_PORT, UI_PORT
+from rucat_jupyter.platforms.kubernetes.objects.names import CONNECT_PORT, UI_PORT
 from rucat_jupyter.spark.connect.messages import EXECUTE
 
 LISTENS = "listens"

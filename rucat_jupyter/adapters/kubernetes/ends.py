@@ -11,8 +11,8 @@ from typing import Any
 
 from ...core.engine import Reason
 from ...core.lifecycle import End
+from ...platforms.kubernetes.objects.names import CONTAINER
 from ...spark.exit_reasons import Death, end_of
-from .names import CONTAINER
 from .phases import condition, is_node_silent
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from ...core.timeouts import within
 from ...platforms.kubernetes.api import reviews
 from ...platforms.kubernetes.api.access import Way
 from ...platforms.kubernetes.api.client import Api, ApiFault, path
-from . import names
+from ...platforms.kubernetes.objects import names
 from .places import Places
 
 LOOK_S = 1.8

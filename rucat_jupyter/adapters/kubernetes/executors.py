@@ -11,9 +11,9 @@ from typing import Any
 
 from ...core.engine import EngineSpec
 from ...core.lifecycle import Executors
+from ...platforms.kubernetes.objects.sizes import sizes
 from .ends import ended, has_ended, is_deleting
 from .phases import phase_of
-from .sizes import sizes
 
 Json = dict[str, Any]
 MOST_REASONS = 4

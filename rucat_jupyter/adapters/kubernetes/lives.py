@@ -17,7 +17,7 @@ from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
 from ...core.timeouts import within
 from ...platforms.kubernetes.api.client import ApiFault
-from . import manifests, names
+from ...platforms.kubernetes.objects import manifests, names
 from .ends import end_of_pod, going, has_ended, is_deleting, refusal
 from .logs import Archive, tail_of
 from .phases import Phase, is_node_silent

@@ -15,10 +15,10 @@ from ...core.errors import PlatformUnavailable
 from ...core.ports.store import Blueprint, Headroom, PlannedObject
 from ...platforms.kubernetes.api import reviews
 from ...platforms.kubernetes.api.client import Api, ApiFault, path
+from ...platforms.kubernetes.objects.command import default_conf, own_conf
+from ...platforms.kubernetes.objects.manifests import Context, Objects, image_of
+from ...platforms.kubernetes.objects.sizes import Size, Sizes, milli_cpu, sizes
 from . import quotas, specs
-from .arguments import default_conf, own_conf
-from .manifests import Context, Objects, image_of
-from .sizes import Size, Sizes, milli_cpu, sizes
 
 Json = dict[str, Any]
 

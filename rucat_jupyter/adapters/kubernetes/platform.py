@@ -17,13 +17,14 @@ from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
 from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
 from ...platforms.kubernetes.api.client import ApiFault
-from . import examining, logs, manifests, names, planning, specs
+from ...platforms.kubernetes.objects import manifests, names
+from ...platforms.kubernetes.objects.policy import PodRules
+from . import examining, logs, planning, specs
 from .ends import has_ended
 from .lives import Lives
 from .logs import Archive
 from .phases import PULL_GRACE_S
 from .places import Places
-from .policy import PodRules
 from .sites import Site
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...core.ports.store import Headroom
-from .sizes import Sizes, milli_cpu
+from ...platforms.kubernetes.objects.sizes import Sizes, milli_cpu
 
 Json = Mapping[str, Any]
 

@@ -17,12 +17,13 @@ from ...core.timeouts import within
 from ...platforms.kubernetes.api.access import Way
 from ...platforms.kubernetes.api.client import Api, ApiFault, path
 from ...platforms.kubernetes.api.mirror import Mirror
-from . import executors, names
+from ...platforms.kubernetes.objects import names
+from ...platforms.kubernetes.objects.names import selector
+from ...platforms.kubernetes.objects.sizes import is_dynamic
+from . import executors
 from .ends import has_ended, refusal_in
-from .names import selector
 from .phases import Phase, is_ready, phase_of
 from .run_records import RunRecord
-from .sizes import is_dynamic
 
 if TYPE_CHECKING:
     from .forward import Forwards

@@ -16,16 +16,17 @@ from ...core.engine import Engine, EngineSpec
 from ...core.errors import PlatformError
 from ...core.field_errors import dotted
 from ...core.ports.store import Pinned, Problem
+from ...platforms.kubernetes.objects import names
+from ...platforms.kubernetes.objects.command import TooLarge
+from ...platforms.kubernetes.objects.manifests import Context, Objects, image_of, objects
+from ...platforms.kubernetes.objects.patches import patched
+from ...platforms.kubernetes.objects.pods import CONTAINER_SECURITY
+from ...platforms.kubernetes.objects.policy import PodRules, hardened, violations, wrong_patch
+from ...platforms.kubernetes.objects.sizes import sizes
 from ...spark import command as spark
-from . import confs, names
-from .arguments import TooLarge
-from .manifests import Context, Objects, image_of, objects
-from .patches import patched
-from .pods import CONTAINER_SECURITY
-from .policy import PodRules, hardened, violations, wrong_patch
+from . import confs
 from .shapes import wrong_shapes
 from .size_checks import size_problems
-from .sizes import sizes
 
 MOST_ENV_BYTES = 128 * 1024 - 1
 """Linux takes no longer ``NAME=value`` (``MAX_ARG_STRLEN``)."""

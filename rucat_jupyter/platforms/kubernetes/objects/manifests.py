@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...core.engine import Credential, Engine, EngineSpec, Reason
-from ...core.errors import PlatformError
-from .. import spark_defaults
+from ....adapters import spark_defaults
+from ....core.engine import Credential, Engine, EngineSpec, Reason
+from ....core.errors import PlatformError
 from . import names
-from .arguments import LOG_CONFIG, TEMPLATE, arguments
+from .command import LOG_CONFIG, TEMPLATE, arguments
 from .names import CONTAINER, labels, marks, selector
 from .patches import patched
 from .pods import (

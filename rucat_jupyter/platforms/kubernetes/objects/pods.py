@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.engine import Credential, Engine, EngineSpec
-from ...spark import command as spark
+from ....core.engine import Credential, Engine, EngineSpec
+from ....spark import command as spark
 from . import names
-from .arguments import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home
+from .command import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home
 
 Json = dict[str, Any]
 

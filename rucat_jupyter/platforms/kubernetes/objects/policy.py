@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.config.denied import Globs
+from ....core.config.denied import Globs
 from . import names
 from .patches import MERGE_KEYS
 from .pods import CONFIG_VOLUME

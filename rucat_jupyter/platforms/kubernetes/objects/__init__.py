@@ -1,0 +1,1 @@
+"""The objects of one run, as manifests; pure; for this platform alone."""
