@@ -21,9 +21,9 @@ from support.forwards import (
     the_port_stays_when_the_pod_is_another,
 )
 
-from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod
-from rucat_jupyter.adapters.kubernetes.forward_way import Pace
 from rucat_jupyter.platforms.kubernetes.api.access import connect, find
+from rucat_jupyter.platforms.kubernetes.portforward.dialer import Pace
+from rucat_jupyter.platforms.kubernetes.portforward.forwards import Forwards, Pod
 
 pytestmark = pytest.mark.cluster
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod
+from rucat_jupyter.platforms.kubernetes.portforward.forwards import Forwards, Pod
 
 PORT = 15002
 UI_PORT = 4040

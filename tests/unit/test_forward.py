@@ -18,10 +18,10 @@ from fakes.port_forward import PlayedApi
 from kubernetes.aio.client import ApiClient
 from support.forwards import ENGINE, PORT, PROMISES, Place, descriptors, is_reset
 
-from rucat_jupyter.adapters.kubernetes.forward import Forwards, Pod, direct
-from rucat_jupyter.adapters.kubernetes.forward_way import Pace
 from rucat_jupyter.core.errors import PlatformUnavailable
 from rucat_jupyter.notebook.session import CHANNEL_OPTIONS
+from rucat_jupyter.platforms.kubernetes.portforward.dialer import Pace
+from rucat_jupyter.platforms.kubernetes.portforward.forwards import Forwards, Pod, direct
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "pod_program.py"
 PACE = Pace(patience_s=8.0, ping_s=0.3, dead_s=0.4, linger_s=1.0)
@@ -266,7 +266,7 @@ async def test_the_port_is_the_same_after_the_gateways_restart(api: PlayedApi) -
 
 async def test_a_flood_of_connections_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """One client cannot use up the gateway's descriptors: what is too much is refused, what was there goes on."""
-    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.forward.MOST_CONNECTIONS", 3)
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.portforward.forwards.MOST_CONNECTIONS", 3)
     first = [await place.dial("echo") for _ in range(3)]
     await asyncio.sleep(0.1)
     reader, _ = await place.dial("echo")

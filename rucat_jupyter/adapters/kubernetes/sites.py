@@ -26,7 +26,7 @@ from .phases import Phase, is_ready, phase_of
 from .run_records import RunRecord
 
 if TYPE_CHECKING:
-    from .forward import Forwards
+    from ...platforms.kubernetes.portforward.forwards import Forwards
 
 Json = dict[str, Any]
 REMEMBERED = 2000
@@ -277,7 +277,7 @@ class Site:
 
 def _forward() -> ModuleType:
     """The forwards, whose library takes a while to load."""
-    from . import forward
+    from ...platforms.kubernetes.portforward import forwards as forward
 
     return forward
 

@@ -13,8 +13,8 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ...core.timeouts import within
-from .forward_wire import OutOfReach, Pod, Refused, Wire, WireError
+from ....core.timeouts import within
+from .websocket import OutOfReach, Pod, Refused, Wire, WireError
 
 log = logging.getLogger(__name__)
 

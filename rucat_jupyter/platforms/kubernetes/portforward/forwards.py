@@ -25,12 +25,12 @@ from dataclasses import dataclass, field
 
 from kubernetes.aio.client import ApiClient
 
-from ...core.errors import PlatformUnavailable
-from ...core.ports.store import Endpoint
-from ...host.free_ports import RANGE
-from .forward_pipe import Client, Pipe
-from .forward_way import Pace, Trouble, Way
-from .forward_wire import Dialler, Pod, Wire, WireError
+from ....core.errors import PlatformUnavailable
+from ....core.ports.store import Endpoint
+from ....host.free_ports import RANGE
+from .dialer import Pace, Trouble, Way
+from .pipe import Client, Pipe
+from .websocket import Dialler, Pod, Wire, WireError
 
 __all__ = ["Forwards", "Pod", "direct"]
 

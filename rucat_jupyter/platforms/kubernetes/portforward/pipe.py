@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .forward_way import Pace
-from .forward_wire import Wire, WireError
+from .dialer import Pace
+from .websocket import Wire, WireError
 
 HELD_BYTES = 256 << 10
 """What is held of a client, and for it, before the other side is made to wait."""

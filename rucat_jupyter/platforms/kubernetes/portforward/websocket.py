@@ -23,8 +23,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
-from ...core.errors import PlatformUnavailable
-from ...core.timeouts import within
+from ....core.errors import PlatformUnavailable
+from ....core.timeouts import within
 
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERROR = 0, 1
