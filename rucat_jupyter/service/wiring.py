@@ -14,7 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 from ..adapters.kubernetes.platform import KubernetesPlatform
-from ..adapters.kubernetes.specs import rules_of
 from ..adapters.surreal import SurrealStore
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
@@ -27,6 +26,7 @@ from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
 from ..platforms.external import ExternalPlatform
+from ..platforms.kubernetes.spec.spec import rules_of
 from ..platforms.local.platform import LocalPlatform
 from ..spark.connect.pace import PACES
 from ..spark.operations.operations import ConnectOperations

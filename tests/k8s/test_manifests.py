@@ -15,12 +15,12 @@ from support.cluster import TestCluster
 from support.kube_place import kubeconfig_of
 
 from rucat_jupyter import rights
-from rucat_jupyter.adapters.kubernetes import specs
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import manifests
 from rucat_jupyter.platforms.kubernetes.objects.manifests import Context, Objects
 from rucat_jupyter.platforms.kubernetes.objects.patches import patched
 from rucat_jupyter.platforms.kubernetes.objects.policy import PodRules
+from rucat_jupyter.platforms.kubernetes.spec import spec as specs
 
 pytestmark = pytest.mark.cluster
 

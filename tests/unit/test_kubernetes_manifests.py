@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters.kubernetes import specs
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.platforms.kubernetes.objects import command as arguments
 from rucat_jupyter.platforms.kubernetes.objects import manifests, names, pods
 from rucat_jupyter.platforms.kubernetes.objects.manifests import Context, Objects
 from rucat_jupyter.platforms.kubernetes.objects.policy import PodRules, violations
+from rucat_jupyter.platforms.kubernetes.spec import spec as specs
 from rucat_jupyter.spark import command as spark
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters.kubernetes import specs
 from rucat_jupyter.core.config.limits import Limits
 from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.core.errors import Forbidden
@@ -15,6 +14,7 @@ from rucat_jupyter.platforms.kubernetes.objects import manifests
 from rucat_jupyter.platforms.kubernetes.objects.patches import patched
 from rucat_jupyter.platforms.kubernetes.objects.policy import PodRules, changed, violations
 from rucat_jupyter.platforms.kubernetes.objects.sizes import memory_mb, sizes
+from rucat_jupyter.platforms.kubernetes.spec import spec as specs
 
 CONTEXT = manifests.Context("team-a", "f" * 16, "store")
 

@@ -18,7 +18,8 @@ from ...platforms.kubernetes.api.client import Api, ApiFault, path
 from ...platforms.kubernetes.objects.command import default_conf, own_conf
 from ...platforms.kubernetes.objects.manifests import Context, Objects, image_of
 from ...platforms.kubernetes.objects.sizes import Size, Sizes, milli_cpu, sizes
-from . import quotas, specs
+from ...platforms.kubernetes.spec import quotas
+from ...platforms.kubernetes.spec import spec as specs
 
 Json = dict[str, Any]
 

@@ -19,7 +19,8 @@ from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Pr
 from ...platforms.kubernetes.api.client import ApiFault
 from ...platforms.kubernetes.objects import manifests, names
 from ...platforms.kubernetes.objects.policy import PodRules
-from . import examining, logs, planning, specs
+from ...platforms.kubernetes.spec import spec as specs
+from . import examining, logs, planning
 from .ends import has_ended
 from .lives import Lives
 from .logs import Archive

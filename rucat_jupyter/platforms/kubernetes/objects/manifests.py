@@ -85,7 +85,7 @@ def objects(engine: Engine, credential: Credential, context: Context) -> Objects
     """The objects of the life ``engine.state_run``, without their owner (:func:`owned_by`).
 
     Raises PlatformError (ConfigInvalid) where the stored spec cannot be put into objects, which
-    :func:`rucat_jupyter.adapters.kubernetes.specs.problems` says before an engine is created.
+    :func:`rucat_jupyter.platforms.kubernetes.spec.spec.problems` says before an engine is created.
     """
     try:
         return _objects(engine, credential, context)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...core.engine import EngineSpec
-from ...core.field_errors import dotted
-from ...core.ports.store import Problem
-from ...platforms.kubernetes.objects.sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
-from ...spark import command as spark
+from ....core.engine import EngineSpec
+from ....core.field_errors import dotted
+from ....core.ports.store import Problem
+from ....spark import command as spark
+from ..objects.sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
 
 MIN_EXECUTOR_MB = 450
 """Spark refuses less (``UnifiedMemoryManager``)."""

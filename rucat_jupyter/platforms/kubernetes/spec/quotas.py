@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...core.ports.store import Headroom
-from ...platforms.kubernetes.objects.sizes import Sizes, milli_cpu
+from ....core.ports.store import Headroom
+from ..objects.sizes import Sizes, milli_cpu
 
 Json = Mapping[str, Any]
 

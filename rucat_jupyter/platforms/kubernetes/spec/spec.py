@@ -9,21 +9,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
-from ...core.config.denied import EXECUTOR_ENV
-from ...core.config.limits import Limits
-from ...core.credentials import split
-from ...core.engine import Engine, EngineSpec
-from ...core.errors import PlatformError
-from ...core.field_errors import dotted
-from ...core.ports.store import Pinned, Problem
-from ...platforms.kubernetes.objects import names
-from ...platforms.kubernetes.objects.command import TooLarge
-from ...platforms.kubernetes.objects.manifests import Context, Objects, image_of, objects
-from ...platforms.kubernetes.objects.patches import patched
-from ...platforms.kubernetes.objects.pods import CONTAINER_SECURITY
-from ...platforms.kubernetes.objects.policy import PodRules, hardened, violations, wrong_patch
-from ...platforms.kubernetes.objects.sizes import sizes
-from ...spark import command as spark
+from ....core.config.denied import EXECUTOR_ENV
+from ....core.config.limits import Limits
+from ....core.credentials import split
+from ....core.engine import Engine, EngineSpec
+from ....core.errors import PlatformError
+from ....core.field_errors import dotted
+from ....core.ports.store import Pinned, Problem
+from ....spark import command as spark
+from ..objects import names
+from ..objects.command import TooLarge
+from ..objects.manifests import Context, Objects, image_of, objects
+from ..objects.patches import patched
+from ..objects.pods import CONTAINER_SECURITY
+from ..objects.policy import PodRules, hardened, violations, wrong_patch
+from ..objects.sizes import sizes
 from . import confs
 from .shapes import wrong_shapes
 from .size_checks import size_problems

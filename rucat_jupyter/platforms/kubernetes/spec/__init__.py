@@ -1,0 +1,1 @@
+"""Checks and defaults of a Kubernetes spec; pure; for this platform alone."""
