@@ -18,9 +18,9 @@ from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
 from ...core.timeouts import within
 from ...platforms.kubernetes.api.client import ApiFault
 from ...platforms.kubernetes.objects import manifests, names
-from .ends import end_of_pod, going, has_ended, is_deleting, refusal
+from ...platforms.kubernetes.status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
+from ...platforms.kubernetes.status.phases import Phase, is_node_silent
 from .logs import Archive, tail_of
-from .phases import Phase, is_node_silent
 from .sites import Site
 
 log = logging.getLogger(__name__)

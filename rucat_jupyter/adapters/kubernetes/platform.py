@@ -20,11 +20,11 @@ from ...platforms.kubernetes.api.client import ApiFault
 from ...platforms.kubernetes.objects import manifests, names
 from ...platforms.kubernetes.objects.policy import PodRules
 from ...platforms.kubernetes.spec import spec as specs
+from ...platforms.kubernetes.status.end_reasons import has_ended
+from ...platforms.kubernetes.status.phases import PULL_GRACE_S
 from . import examining, logs, planning
-from .ends import has_ended
 from .lives import Lives
 from .logs import Archive
-from .phases import PULL_GRACE_S
 from .places import Places
 from .sites import Site
 

@@ -20,9 +20,9 @@ from ...platforms.kubernetes.api.mirror import Mirror
 from ...platforms.kubernetes.objects import names
 from ...platforms.kubernetes.objects.names import selector
 from ...platforms.kubernetes.objects.sizes import is_dynamic
-from . import executors
-from .ends import has_ended, refusal_in
-from .phases import Phase, is_ready, phase_of
+from ...platforms.kubernetes.status import executors
+from ...platforms.kubernetes.status.end_reasons import has_ended, refusal_in
+from ...platforms.kubernetes.status.phases import Phase, is_ready, phase_of
 from .run_records import RunRecord
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ...core.engine import Reason
-from ...core.lifecycle import End
+from ....core.engine import Reason
+from ....core.lifecycle import End
 
 Json = dict[str, Any]
 

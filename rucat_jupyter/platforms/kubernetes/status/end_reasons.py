@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.engine import Reason
-from ...core.lifecycle import End
-from ...platforms.kubernetes.objects.names import CONTAINER
-from ...spark.exit_reasons import Death, end_of
+from ....core.engine import Reason
+from ....core.lifecycle import End
+from ....spark.exit_reasons import Death, end_of
+from ..objects.names import CONTAINER
 from .phases import condition, is_node_silent
 
 Json = dict[str, Any]
