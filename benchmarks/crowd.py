@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from rucat_jupyter import rights
+from rucat_jupyter.platforms.kubernetes import rights
 from rucat_jupyter.platforms.kubernetes.objects import names
 
 from .kubernetes import ADDRESS, SMALL, Ground, Raw, client_pod, pretended_node, wait_for

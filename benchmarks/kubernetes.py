@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import manifests, names
+from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))

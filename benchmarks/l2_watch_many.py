@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from rucat_jupyter import rights
+from rucat_jupyter.platforms.kubernetes import rights
 from rucat_jupyter.platforms.kubernetes.objects import names
 
 from .bare_watch import WATCHES

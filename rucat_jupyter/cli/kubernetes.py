@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from .. import rights
+from ..platforms.kubernetes import rights
 from . import output
 from .app import Verb, Verbs
 

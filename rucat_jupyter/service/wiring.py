@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ..adapters.kubernetes.platform import KubernetesPlatform
 from ..adapters.surreal import SurrealStore
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
@@ -26,6 +25,7 @@ from ..host import machine
 from ..launch import datadir
 from ..monitor import Monitor, Pace
 from ..platforms.external import ExternalPlatform
+from ..platforms.kubernetes.platform import KubernetesPlatform
 from ..platforms.kubernetes.spec.spec import rules_of
 from ..platforms.local.platform import LocalPlatform
 from ..spark.connect.pace import PACES

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from rucat_jupyter import rights
+from rucat_jupyter.platforms.kubernetes import rights
 
 from .cluster import TestCluster
 from .notebook import Kernel

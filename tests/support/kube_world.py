@@ -19,8 +19,6 @@ from fakes.memory_store import MemoryDatabase, MemoryStore
 from fakes.prober import FakeProber
 from fakes.world import Wire, Wired
 
-from rucat_jupyter.adapters.kubernetes import places, sites
-from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Verb
 from rucat_jupyter.core.errors import EngineNotFound
@@ -29,7 +27,10 @@ from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.monitor import Monitor, Pace
+from rucat_jupyter.platforms.kubernetes import namespace as sites
+from rucat_jupyter.platforms.kubernetes import namespaces as places
 from rucat_jupyter.platforms.kubernetes.api.client import Api
+from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.service.clock import SystemClock
 
 PACE = Pace(look_s=2.0, beat_s=0.5, sweep_s=1.0, orphan_grace_s=1.0)

@@ -13,10 +13,10 @@ from fakes.java import make_java
 from fakes.kube_api import KubeApi, exit_with
 from fakes.platform import FakeMachine, FakePlatform
 
-from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.core.ports.store import Platform
 from rucat_jupyter.platforms.external import ExternalPlatform
+from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.platforms.local.processes import find_engines
 from rucat_jupyter.service.clock import SystemClock

@@ -14,11 +14,11 @@ from fakes.kube_api import LISTENS, KubeApi, Refusal, conditions, exit_with, pen
 from support.local import until
 from support.platforms import INSTALLATION, PlayedKubernetes
 
-from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, State, Target
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.core.ports.store import Leftover, Platform
+from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.service.clock import SystemClock
 
 TOKEN = Credential(token="canary-token")
@@ -75,7 +75,7 @@ def test_a_gateway_without_kubernetes_does_not_load_its_library(tmp_path: Path):
 import asyncio, sys, pathlib
 import rucat_jupyter.service.wiring
 from rucat_jupyter.service.clock import SystemClock
-from rucat_jupyter.adapters.kubernetes.platform import KubernetesPlatform
+from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 async def main():
     platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), clock=SystemClock(), env={})
     await platform.open("0" * 16)
@@ -311,7 +311,7 @@ async def test_the_end_of_a_grace_is_told(stage, api):
 
 async def test_what_is_remembered_is_bounded_and_never_what_is_there(stage, platform, api, monkeypatch):
     """Events of runs that are no more push out one another, not an engine with its executors."""
-    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.sites.REMEMBERED", 2)
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.namespace.REMEMBERED", 2)
     engine = await started(stage, platform)
     pod = api.objects["pods", engine.run_name]
     labels = {**pod["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
@@ -376,7 +376,7 @@ async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(st
 @pytest.mark.parametrize("is_refused", [True, False])
 async def test_a_driver_whose_log_says_nothing_is_dialled_all_the_same(stage, platform, api, monkeypatch, is_refused):
     """Without the right to read logs at once, with another log level after a few seconds."""
-    monkeypatch.setattr("rucat_jupyter.adapters.kubernetes.logs.LISTENS_QUIET_S", 0.3)
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.logs.LISTENS_QUIET_S", 0.3)
     api.is_quick = False
     engine = await started(stage, platform)
     if is_refused:

@@ -10,8 +10,8 @@ from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.platforms.kubernetes.api import reviews
 from rucat_jupyter.platforms.kubernetes.api.access import Way
 from rucat_jupyter.platforms.kubernetes.objects.sizes import sizes
+from rucat_jupyter.platforms.kubernetes.rights import Right
 from rucat_jupyter.platforms.kubernetes.spec import quotas
-from rucat_jupyter.rights import Right
 
 SPEC = EngineSpec.model_validate(
     {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from rucat_jupyter import rights
 from rucat_jupyter.cli import app as command_line
 from rucat_jupyter.core.errors import InvalidRequest
+from rucat_jupyter.platforms.kubernetes import rights
 
 
 def test_the_printed_yaml_is_the_objects():

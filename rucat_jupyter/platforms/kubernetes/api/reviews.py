@@ -6,7 +6,7 @@ import asyncio
 import shlex
 from collections.abc import Sequence
 
-from ....rights import Right, needed
+from ..rights import Right, needed
 from .access import Way
 from .client import Api
 

@@ -14,19 +14,19 @@ from ...core.engine import Engine, State
 from ...core.lifecycle import Executors
 from ...core.ports.store import Clock, Endpoint
 from ...core.timeouts import within
-from ...platforms.kubernetes.api.access import Way
-from ...platforms.kubernetes.api.client import Api, ApiFault, path
-from ...platforms.kubernetes.api.mirror import Mirror
-from ...platforms.kubernetes.objects import names
-from ...platforms.kubernetes.objects.names import selector
-from ...platforms.kubernetes.objects.sizes import is_dynamic
-from ...platforms.kubernetes.status import executors
-from ...platforms.kubernetes.status.end_reasons import has_ended, refusal_in
-from ...platforms.kubernetes.status.phases import Phase, is_ready, phase_of
+from .api.access import Way
+from .api.client import Api, ApiFault, path
+from .api.mirror import Mirror
+from .objects import names
+from .objects.names import selector
+from .objects.sizes import is_dynamic
 from .run_records import RunRecord
+from .status import executors
+from .status.end_reasons import has_ended, refusal_in
+from .status.phases import Phase, is_ready, phase_of
 
 if TYPE_CHECKING:
-    from ...platforms.kubernetes.portforward.forwards import Forwards
+    from .portforward.forwards import Forwards
 
 Json = dict[str, Any]
 REMEMBERED = 2000
@@ -277,7 +277,7 @@ class Site:
 
 def _forward() -> ModuleType:
     """The forwards, whose library takes a while to load."""
-    from ...platforms.kubernetes.portforward import forwards as forward
+    from .portforward import forwards as forward
 
     return forward
 

@@ -16,12 +16,12 @@ from ...core.engine import Credential, Engine, Reason, State
 from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
 from ...core.timeouts import within
-from ...platforms.kubernetes.api.client import ApiFault
-from ...platforms.kubernetes.objects import manifests, names
-from ...platforms.kubernetes.status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
-from ...platforms.kubernetes.status.phases import Phase, is_node_silent
+from .api.client import ApiFault
 from .logs import Archive, tail_of
-from .sites import Site
+from .namespace import Site
+from .objects import manifests, names
+from .status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
+from .status.phases import Phase, is_node_silent
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]

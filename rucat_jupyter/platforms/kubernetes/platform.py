@@ -16,17 +16,17 @@ from ...core.engine import Credential, Engine, EngineSpec, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
 from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
-from ...platforms.kubernetes.api.client import ApiFault
-from ...platforms.kubernetes.objects import manifests, names
-from ...platforms.kubernetes.objects.policy import PodRules
-from ...platforms.kubernetes.spec import spec as specs
-from ...platforms.kubernetes.status.end_reasons import has_ended
-from ...platforms.kubernetes.status.phases import PULL_GRACE_S
 from . import examining, logs, planning
+from .api.client import ApiFault
 from .lives import Lives
 from .logs import Archive
-from .places import Places
-from .sites import Site
+from .namespace import Site
+from .namespaces import Places
+from .objects import manifests, names
+from .objects.policy import PodRules
+from .spec import spec as specs
+from .status.end_reasons import has_ended
+from .status.phases import PULL_GRACE_S
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -13,13 +13,13 @@ from typing import Any
 from ...core.engine import EngineSpec
 from ...core.errors import PlatformUnavailable
 from ...core.ports.store import Blueprint, Headroom, PlannedObject
-from ...platforms.kubernetes.api import reviews
-from ...platforms.kubernetes.api.client import Api, ApiFault, path
-from ...platforms.kubernetes.objects.command import default_conf, own_conf
-from ...platforms.kubernetes.objects.manifests import Context, Objects, image_of
-from ...platforms.kubernetes.objects.sizes import Size, Sizes, milli_cpu, sizes
-from ...platforms.kubernetes.spec import quotas
-from ...platforms.kubernetes.spec import spec as specs
+from .api import reviews
+from .api.client import Api, ApiFault, path
+from .objects.command import default_conf, own_conf
+from .objects.manifests import Context, Objects, image_of
+from .objects.sizes import Size, Sizes, milli_cpu, sizes
+from .spec import quotas
+from .spec import spec as specs
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .core.errors import InvalidRequest
+from ...core.errors import InvalidRequest
 
 RUCAT = "rucat"
 DRIVER = "rucat-driver"

@@ -19,10 +19,10 @@ from pathlib import Path
 from ...core.engine import Engine, EngineSpec
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.store import Clock
-from ...platforms.kubernetes.api import access, reviews
-from ...platforms.kubernetes.api.access import IN_CLUSTER, Way
-from ...platforms.kubernetes.api.client import Api, ApiFault
-from .sites import Site, namespace_uid
+from .api import access, reviews
+from .api.access import IN_CLUSTER, Way
+from .api.client import Api, ApiFault
+from .namespace import Site, namespace_uid
 
 log = logging.getLogger(__name__)
 

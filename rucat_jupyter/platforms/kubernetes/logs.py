@@ -20,9 +20,9 @@ from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import End
 from ...host import logfile
-from ...platforms.kubernetes.api.client import Api, ApiFault, path
-from ...platforms.kubernetes.objects.names import CONTAINER
-from ...platforms.local.run_folder import open_private
+from ..local.run_folder import open_private
+from .api.client import Api, ApiFault, path
+from .objects.names import CONTAINER
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from ...core.engine import EngineSpec
 from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.store import Symptom
 from ...core.timeouts import within
-from ...platforms.kubernetes.api import reviews
-from ...platforms.kubernetes.api.access import Way
-from ...platforms.kubernetes.api.client import Api, ApiFault, path
-from ...platforms.kubernetes.objects import names
-from .places import Places
+from .api import reviews
+from .api.access import Way
+from .api.client import Api, ApiFault, path
+from .namespaces import Places
+from .objects import names
 
 LOOK_S = 1.8
 """``doctor`` answers within three seconds: who does not answer by then is told as silent."""
