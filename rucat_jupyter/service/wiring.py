@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ..adapters.surreal import SurrealStore
 from ..core.config.resolve import Profiles
 from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..core.lifecycle import Timing, comes_back, is_settled
 from ..core.ports.store import Platform, Store
+from ..gateway.store.surreal import SurrealStore
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine

@@ -20,8 +20,8 @@ from fakes.store_flavours import (
 )
 from fakes.surreal_server import CannotInstall, SurrealServer, install
 
-from rucat_jupyter.adapters import surreal_link
 from rucat_jupyter.core.ports.store import Store
+from rucat_jupyter.gateway.store import connection as surreal_link
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
 REAL_SERVER = f"ws-server-{versions.SURREAL}"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from fakes.store_flavours import Flavour, InFolder, on_bridge, on_named_server
 
-from rucat_jupyter.adapters import surreal_rows as rows
-from rucat_jupyter.adapters import surreal_schema
-from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Executors
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.gateway.store import rows
+from rucat_jupyter.gateway.store import schema as surreal_schema
+from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 ENGINE = Engine(
     id="0123456789abcdef",

@@ -10,8 +10,8 @@ from pathlib import Path
 from fakes.memory_store import MemoryDatabase, MemoryStore
 from fakes.surreal_server import SurrealServer
 
-from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.ports.store import Store
+from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 NAMED_SERVER = "RUCAT_TEST_SURREAL_URL"
 """Variable with the URL of a SurrealDB server to use; ``…_USER`` and ``…_PASSWORD`` go with it."""

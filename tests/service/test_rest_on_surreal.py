@@ -13,9 +13,9 @@ import pytest
 from fakes.office import Office, open_office
 from fakes.rest_app import client_of, error_of
 
-from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.sessions import key_of
+from rucat_jupyter.gateway.store.surreal import SurrealStore
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 
 SURREALQL = [

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from surrealdb import SurrealError
 
-from rucat_jupyter.adapters import surreal_link, surreal_server
-from rucat_jupyter.adapters.surreal import SurrealStore
-from rucat_jupyter.adapters.surreal_link import Address, AlreadyThere, EmbeddedLink, Link
-from rucat_jupyter.adapters.surreal_schema import TOO_NEW
-from rucat_jupyter.adapters.surreal_server import ServerLink
 from rucat_jupyter.core.errors import Conflict, StoreTooNew, StoreUnavailable
+from rucat_jupyter.gateway.store import connection as surreal_link
+from rucat_jupyter.gateway.store import server as surreal_server
+from rucat_jupyter.gateway.store.connection import Address, AlreadyThere, EmbeddedLink, Link
+from rucat_jupyter.gateway.store.schema import TOO_NEW
+from rucat_jupyter.gateway.store.server import ServerLink
+from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 NOT_RUN = "The query was not executed due to a failed transaction"
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from surrealdb import RecordID
 
-from rucat_jupyter.adapters import surreal_rows as rows
-from rucat_jupyter.adapters.surreal import SurrealStore
 from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
 from rucat_jupyter.core.errors import Conflict, EngineNotFound
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.gateway.store import rows
+from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from surrealdb import AsyncEmbeddedSurrealConnection, SurrealError
 
-from ..core.errors import Conflict, StoreTooNew, StoreUnavailable
+from ...core.errors import Conflict, StoreTooNew, StoreUnavailable
 
 TOO_NEW = "rucat: the schema is newer"
 """What a guarded write throws on a store that a newer Rucat has migrated."""

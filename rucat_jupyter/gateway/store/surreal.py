@@ -14,14 +14,14 @@ from typing import Any
 from surrealdb import RecordID
 from surrealdb.data.types.range import BoundExcluded, BoundIncluded, Range
 
-from ..core.engine import Credential, Engine, Event, Session
-from ..core.errors import Conflict, EngineNotFound, NameTaken
-from ..core.lifecycle import Changes, check_transition
-from ..core.ports.store import STORE_NOW, Beat, Note
-from . import surreal_rows as rows
-from .surreal_link import Address, AlreadyThere, EmbeddedLink, Link
-from .surreal_schema import guarded, migrate
-from .surreal_server import ServerLink
+from ...core.engine import Credential, Engine, Event, Session
+from ...core.errors import Conflict, EngineNotFound, NameTaken
+from ...core.lifecycle import Changes, check_transition
+from ...core.ports.store import STORE_NOW, Beat, Note
+from . import rows
+from .connection import Address, AlreadyThere, EmbeddedLink, Link
+from .schema import guarded, migrate
+from .server import ServerLink
 
 _PAGE = 100  # rows a read: each costs some 0.15 ms of this process, and nothing else runs meanwhile
 _SET_CREDENTIAL = """

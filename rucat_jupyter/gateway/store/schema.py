@@ -11,7 +11,7 @@ import logging
 import secrets
 from typing import Any
 
-from .surreal_link import TOO_NEW, AlreadyThere, Link
+from .connection import TOO_NEW, AlreadyThere, Link
 
 _log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 import websockets
 from surrealdb import AsyncWsSurrealConnection, SurrealError
 
-from ..core.errors import StoreUnavailable
-from ..core.timeouts import within
-from .surreal_link import ATTEMPTS, Address, Link, is_conflict, part
+from ...core.errors import StoreUnavailable
+from ...core.timeouts import within
+from .connection import ATTEMPTS, Address, Link, is_conflict, part
 
 _CONNECT_LIMIT_S = 5.0
 _GOODBYE_LIMIT_S = 1.0

@@ -1,0 +1,1 @@
+"""The SurrealDB store behind the port ``Store``; only ``gateway.service`` imports it."""
