@@ -22,10 +22,10 @@ from .. import __version__
 from ..core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ..core.field_errors import capped, dotted, say
 from ..core.ports.store import Operations, Store
+from ..gateway.monitor import Monitor
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..gateway.use_cases.operations import RunningOperations
-from ..monitor import Monitor
 from ..spark.ui.pages import UiPages
 from . import known_confs, routes, running, ui
 from .openapi import describe

@@ -33,11 +33,11 @@ from ..core.field_errors import capped
 from ..core.lifecycle import Outcome
 from ..core.ports.store import Store
 from ..core.sessions import SESSION_KEY
+from ..gateway.monitor import Monitor
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.operations import RunningOperations
 from ..gateway.use_cases.views import EngineView
 from ..launch.datadir import API
-from ..monitor import Monitor
 from ..spark.ui.pages import UiPages
 from .body import read_object, read_optional_object
 from .lines import Lines

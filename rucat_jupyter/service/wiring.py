@@ -18,12 +18,12 @@ from ..core.engine import Engine, Target, Verb
 from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ..core.lifecycle import Timing, comes_back, is_settled
 from ..core.ports.store import Platform, Store
+from ..gateway.monitor import Monitor, Pace
 from ..gateway.store.surreal import SurrealStore
 from ..gateway.use_cases.engines import Gateway
 from ..gateway.use_cases.notifier import Bell
 from ..host import machine
 from ..launch import datadir
-from ..monitor import Monitor, Pace
 from ..platforms.external import ExternalPlatform
 from ..platforms.kubernetes.platform import KubernetesPlatform
 from ..platforms.kubernetes.spec.spec import rules_of

@@ -11,7 +11,7 @@ from fakes.office import OWNER, Office
 from fastapi import FastAPI
 
 from rucat_jupyter.core.sessions import key_of
-from rucat_jupyter.monitor import Trouble
+from rucat_jupyter.gateway.monitor import Trouble
 from rucat_jupyter.service.app import make_app
 from rucat_jupyter.spark.ui.pages import UiPages
 

@@ -19,9 +19,9 @@ from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Sta
 from rucat_jupyter.core.errors import EngineNotFound, RucatError
 from rucat_jupyter.core.lifecycle import Health, Outcome, Timing, is_settled, status_of
 from rucat_jupyter.core.ports.store import Endpoint, Note, Wake
+from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
-from rucat_jupyter.monitor import Monitor, Pace
 
 from .clock import FakeClock
 from .memory_store import MemoryDatabase, MemoryStore

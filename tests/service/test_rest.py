@@ -18,8 +18,8 @@ from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import Status
 from rucat_jupyter.core.ports.store import Endpoint, Note, Problem
 from rucat_jupyter.core.sessions import key_of
+from rucat_jupyter.gateway.monitor import Trouble
 from rucat_jupyter.host import spark_confs
-from rucat_jupyter.monitor import Trouble
 from rucat_jupyter.service.app import os_user
 
 KEY = key_of("/n.ipynb")

@@ -24,9 +24,9 @@ from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Ve
 from rucat_jupyter.core.errors import EngineNotFound
 from rucat_jupyter.core.lifecycle import Timing, status_of
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
-from rucat_jupyter.monitor import Monitor, Pace
 from rucat_jupyter.platforms.kubernetes import namespace as sites
 from rucat_jupyter.platforms.kubernetes import namespaces as places
 from rucat_jupyter.platforms.kubernetes.api.client import Api

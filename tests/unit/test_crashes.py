@@ -18,7 +18,7 @@ from fakes.world import Hook, Wire, World
 
 from rucat_jupyter.core.engine import Reason, Status, Verb
 from rucat_jupyter.core.lifecycle import Timing
-from rucat_jupyter.monitor import Pace
+from rucat_jupyter.gateway.monitor import Pace
 
 Walk = Callable[[World], Awaitable[None]]
 QUIET_S = 60.0  # quality.md I2

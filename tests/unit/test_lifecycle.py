@@ -53,7 +53,7 @@ from rucat_jupyter.core.lifecycle import (
     verbs_of,
 )
 from rucat_jupyter.core.ports.store import STORE_NOW
-from rucat_jupyter.monitor.records import record_of
+from rucat_jupyter.gateway.monitor.records import record_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 LONG_AGO = NOW - timedelta(days=1)

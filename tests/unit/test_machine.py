@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rucat_jupyter.core.engine import Reason, Verb
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.core.lifecycle import Timing
-from rucat_jupyter.monitor import Pace
+from rucat_jupyter.gateway.monitor import Pace
 
 STEPS = int(os.environ.get("RUCAT_TEST_STEPS", "10000"))
 STEPS_EACH = 50

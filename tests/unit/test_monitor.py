@@ -27,9 +27,9 @@ from rucat_jupyter.core.engine import Engine, Reason, State, Status, Verb
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import End, Executors, Timing
 from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Endpoint
-from rucat_jupyter.monitor import Monitor, Pace
-from rucat_jupyter.monitor.schedule import Agenda, Attempts, Timekeeper
-from rucat_jupyter.monitor.shares import Shares, winner
+from rucat_jupyter.gateway.monitor import Monitor, Pace
+from rucat_jupyter.gateway.monitor.schedule import Agenda, Attempts, Timekeeper
+from rucat_jupyter.gateway.monitor.sharding import Shares, winner
 
 
 async def running(world: World, **fields: object) -> str:

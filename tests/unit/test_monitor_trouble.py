@@ -13,7 +13,7 @@ from fakes.world import Process, World
 
 from rucat_jupyter.core.engine import Status, Verb
 from rucat_jupyter.core.errors import PlatformUnavailable
-from rucat_jupyter.monitor import Trouble
+from rucat_jupyter.gateway.monitor import Trouble
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 120.0) -> None:

@@ -7,7 +7,7 @@ import type { IEngine, IEvent } from '../tokens';
 import { plain, SYMBOLS } from '../words';
 import { hintOf } from './hints';
 
-/** Actor of automatic changes (rucat_jupyter/monitor/records.py). */
+/** Actor of automatic changes (rucat_jupyter/gateway/monitor/records.py). */
 const MONITOR = 'monitor';
 const LONGEST_WHY = 1000;
 

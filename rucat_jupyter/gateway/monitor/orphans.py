@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from ..core.errors import EngineNotFound, RucatError
-from ..core.ports.store import Leftover, Platform, Store
-from ..core.timeouts import within
+from ...core.errors import EngineNotFound, RucatError
+from ...core.ports.store import Leftover, Platform, Store
+from ...core.timeouts import within
+from .problems import Troubles
 from .schedule import Pace, Timekeeper
-from .trouble import Troubles
 
 log = logging.getLogger(__name__)
 LEFTOVERS = "leftovers"

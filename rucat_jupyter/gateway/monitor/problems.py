@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..core.errors import PlatformUnavailable, RucatError, StoreUnavailable
+from ...core.errors import PlatformUnavailable, RucatError, StoreUnavailable
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from ..core.ports.store import Beat, Store
+from ...core.ports.store import Beat, Store
 
 
 def winner(engine_id: str, gateway_ids: Iterable[str]) -> str | None:

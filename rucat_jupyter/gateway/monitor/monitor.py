@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from ..core.engine import Engine
-from ..core.errors import RucatError
-from ..core.lifecycle import Timing
-from ..core.ports.store import Clock, Platform, Prober, Store
-from ..core.timeouts import within
-from .acts import Acts, AskVerb
-from .lane import Lane
+from ...core.engine import Engine
+from ...core.errors import RucatError
+from ...core.lifecycle import Timing
+from ...core.ports.store import Clock, Platform, Prober, Store
+from ...core.timeouts import within
+from .actions import Acts, AskVerb
 from .orphans import Sweep
+from .problems import Trouble, Troubles, oldest
+from .reconciler import Lane
 from .schedule import Pace, Timekeeper
-from .shares import Shares
-from .trouble import Trouble, Troubles, oldest
-from .vitals import Vitals
+from .sharding import Shares
+from .tracking import Vitals
 
 log = logging.getLogger(__name__)
 

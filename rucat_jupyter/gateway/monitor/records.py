@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from ..core.engine import Engine, State
-from ..core.lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
-from ..core.ports.store import STORE_NOW
-from ..core.ports.store import Note as Line
+from ...core.engine import Engine, State
+from ...core.lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
+from ...core.ports.store import STORE_NOW
+from ...core.ports.store import Note as Line
 
 ACTOR = "monitor"
 

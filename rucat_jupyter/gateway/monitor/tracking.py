@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..core.engine import Engine, State
-from ..core.errors import PlatformUnavailable
-from ..core.lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
-from ..core.ports.store import Endpoint, Platform, Prober, Pulse, Store, Wake
+from ...core.engine import Engine, State
+from ...core.errors import PlatformUnavailable
+from ...core.lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
+from ...core.ports.store import Endpoint, Platform, Prober, Pulse, Store, Wake
 from .schedule import Timekeeper
 
 

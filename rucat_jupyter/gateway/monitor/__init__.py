@@ -14,8 +14,8 @@
 What the next step is, is decided in :mod:`rucat_jupyter.core.lifecycle` alone.
 """
 
+from .monitor import Monitor
+from .problems import Trouble
 from .schedule import Pace
-from .trouble import Trouble
-from .watch import Monitor
 
 __all__ = ["Monitor", "Pace", "Trouble"]

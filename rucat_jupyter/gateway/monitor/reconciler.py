@@ -11,15 +11,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from ..core.engine import Engine
-from ..core.errors import Conflict, EngineNotFound, RucatError
-from ..core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
-from ..core.ports.store import Platform, Store
-from .acts import Acts
+from ...core.engine import Engine
+from ...core.errors import Conflict, EngineNotFound, RucatError
+from ...core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
+from ...core.ports.store import Platform, Store
+from .actions import Acts
+from .problems import Troubles
 from .schedule import Agenda, Attempts, Pace, Timekeeper
-from .shares import Shares
-from .trouble import Troubles
-from .vitals import Vitals
+from .sharding import Shares
+from .tracking import Vitals
 
 log = logging.getLogger(__name__)
 EVENTS = "events"

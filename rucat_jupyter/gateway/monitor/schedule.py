@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..core.ports.store import LOST_S, Clock
+from ...core.ports.store import LOST_S, Clock
 
 
 @dataclass(frozen=True)

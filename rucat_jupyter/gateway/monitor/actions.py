@@ -12,15 +12,15 @@ from datetime import datetime
 from functools import singledispatchmethod
 from typing import Protocol, TypeVar
 
-from ..core.engine import HINTS, Engine, Failure, Reason, Verb
-from ..core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
-from ..core.lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
-from ..core.ports.store import Note as Line
-from ..core.ports.store import Platform, Store
-from ..core.timeouts import within
+from ...core.engine import HINTS, Engine, Failure, Reason, Verb
+from ...core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
+from ...core.lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
+from ...core.ports.store import Note as Line
+from ...core.ports.store import Platform, Store
+from ...core.timeouts import within
 from .records import ACTOR, record_of
 from .schedule import Pace, Timekeeper
-from .vitals import Vitals
+from .tracking import Vitals
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
