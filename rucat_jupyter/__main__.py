@@ -50,13 +50,13 @@ def _serve_detached(descriptor: int) -> None:
     """Be the gateway that somebody waits for: a grandchild, so that nobody ever has to reap it."""
     if os.fork():
         os._exit(0)
-    from .service import process
+    from .gateway.service.process import process
 
     process.leave(process.serve_detached(descriptor))
 
 
 def _serve() -> None:
-    from .service import process
+    from .gateway.service.process import process
 
     process.leave(process.serve_here())
 

@@ -16,8 +16,8 @@ import rucat_jupyter
 from rucat_jupyter.core import errors, lifecycle
 from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.core.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
+from rucat_jupyter.gateway.service.settings import PREFIX, Settings
 from rucat_jupyter.notebook.verbs import VERBS as MAGICS
-from rucat_jupyter.service.settings import PREFIX, Settings
 
 PACKAGE = Path(rucat_jupyter.__file__).resolve().parent
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -16,9 +16,9 @@ import pytest
 from support.place import Place, wait_until
 from support.terminal import Terminal
 
+from rucat_jupyter.gateway.service.http.plan_views import PlanView
+from rucat_jupyter.gateway.service.http.views import EnginesView, ErrorView, HistoryView, ProfilesView
 from rucat_jupyter.gateway.use_cases.views import EngineView
-from rucat_jupyter.service.plan_views import PlanView
-from rucat_jupyter.service.views import EnginesView, ErrorView, HistoryView, ProfilesView
 
 pytestmark = [pytest.mark.usefixtures("made"), pytest.mark.slow]
 RUCAT = (sys.executable, "-m", "rucat_jupyter")

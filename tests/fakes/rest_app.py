@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.monitor import Trouble
-from rucat_jupyter.service.app import make_app
+from rucat_jupyter.gateway.service.http.app import make_app
 from rucat_jupyter.spark.ui.pages import UiPages
 
 ROUTES = [

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rucat_jupyter.core.errors import RucatError
-from rucat_jupyter.service.body import MAX_BYTES, MAX_DEPTH, parse_object
+from rucat_jupyter.gateway.service.http.body import MAX_BYTES, MAX_DEPTH, parse_object
 
 SESSION = f"/rucat/engines/etl/sessions/{'a' * 32}"
 

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from rucat_jupyter.core.errors import InvalidRequest
-from rucat_jupyter.service import holding, logs, profile_files, settings
-from rucat_jupyter.service.clock import SystemClock
-from rucat_jupyter.service.door import Door
+from rucat_jupyter.gateway.service import profile_files, settings
+from rucat_jupyter.gateway.service.clock import SystemClock
+from rucat_jupyter.gateway.service.http.draining import Door
+from rucat_jupyter.gateway.service.process import lease as holding
+from rucat_jupyter.gateway.service.process import logs
 
 # --- door ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from jupyter_core import paths
 from rucat_jupyter.core.engine import Status, Verb
 from rucat_jupyter.core.errors import Forbidden, InvalidRequest
 from rucat_jupyter.core.lifecycle import Outcome
-from rucat_jupyter.service.profile_files import ProfileFiles
+from rucat_jupyter.gateway.service.profile_files import ProfileFiles
 
 
 @pytest.fixture

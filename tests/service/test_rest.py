@@ -19,8 +19,8 @@ from rucat_jupyter.core.engine import Status
 from rucat_jupyter.core.ports.store import Endpoint, Note, Problem
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.monitor import Trouble
+from rucat_jupyter.gateway.service.http.app import os_user
 from rucat_jupyter.host import spark_confs
-from rucat_jupyter.service.app import os_user
 
 KEY = key_of("/n.ipynb")
 SESSION = f"/rucat/engines/etl/sessions/{KEY}"

@@ -19,7 +19,7 @@ from rucat_jupyter.core.engine import Engine, Status
 from rucat_jupyter.core.errors import EngineUnavailable
 from rucat_jupyter.core.ports.store import Endpoint, Operation
 from rucat_jupyter.core.sessions import key_of
-from rucat_jupyter.service import ui as ui_routes
+from rucat_jupyter.gateway.service.http import ui as ui_routes
 
 KEY = key_of("/home/me/a.ipynb")
 URL = "sc://127.0.0.1:15002"

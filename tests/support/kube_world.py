@@ -25,13 +25,13 @@ from rucat_jupyter.core.errors import EngineNotFound
 from rucat_jupyter.core.lifecycle import Timing, status_of
 from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.gateway.monitor import Monitor, Pace
+from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.platforms.kubernetes import namespace as sites
 from rucat_jupyter.platforms.kubernetes import namespaces as places
 from rucat_jupyter.platforms.kubernetes.api.client import Api
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.service.clock import SystemClock
 
 PACE = Pace(look_s=2.0, beat_s=0.5, sweep_s=1.0, orphan_grace_s=1.0)
 STORE = "of-the-tests"

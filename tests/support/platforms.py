@@ -15,11 +15,11 @@ from fakes.platform import FakeMachine, FakePlatform
 
 from rucat_jupyter.core.engine import Engine, EngineSpec
 from rucat_jupyter.core.ports.store import Platform
+from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.external import ExternalPlatform
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.platforms.local.processes import find_engines
-from rucat_jupyter.service.clock import SystemClock
 from support.local import driver
 
 INSTALLATION = "0123456789abcdef"

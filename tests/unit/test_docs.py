@@ -10,7 +10,7 @@ import pytest
 
 from rucat_jupyter.core.engine import Reason, Status
 from rucat_jupyter.core.lifecycle import RULES, status_of
-from rucat_jupyter.service.settings import PREFIX, Settings
+from rucat_jupyter.gateway.service.settings import PREFIX, Settings
 from tools import diagrams
 
 ROOT = Path(__file__).resolve().parents[2]

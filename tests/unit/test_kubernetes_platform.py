@@ -18,8 +18,8 @@ from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, St
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.core.ports.store import Leftover, Platform
+from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
-from rucat_jupyter.service.clock import SystemClock
 
 TOKEN = Credential(token="canary-token")
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -73,8 +73,8 @@ def test_a_gateway_without_kubernetes_does_not_load_its_library(tmp_path: Path):
     """Neither by importing the wiring nor by opening the platform without a site."""
     code = """
 import asyncio, sys, pathlib
-import rucat_jupyter.service.wiring
-from rucat_jupyter.service.clock import SystemClock
+import rucat_jupyter.gateway.service.wiring
+from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 async def main():
     platform = KubernetesPlatform(pathlib.Path(sys.argv[1]), clock=SystemClock(), env={})

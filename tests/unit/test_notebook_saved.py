@@ -135,7 +135,7 @@ def test_a_profile_is_added_and_nothing_else_is_touched(tmp_path: Path) -> None:
     assert write_profile(kept, "my etl", file) == file
     assert file.read_text().startswith(text.rstrip())
     assert file.stat().st_mode & 0o777 == 0o640
-    from rucat_jupyter.service.profile_files import tomllib
+    from rucat_jupyter.gateway.service.profile_files import tomllib
 
     profiles = Known([Layer("f", tomllib.loads(file.read_text()))])
     assert profiles.errors == []

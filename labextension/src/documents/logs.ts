@@ -16,7 +16,7 @@ import { SearchBox } from './searchbox';
 import type { Slots } from './slots';
 import { Viewport } from './viewport';
 
-/** Most lines that the server returns in one response (rucat_jupyter/service/queries.py: MOST_LINES). */
+/** Most lines that the server returns in one response (rucat_jupyter/gateway/service/http/queries.py: MOST_LINES). */
 const ALL_LINES = 100_000;
 /** A hidden tab closes its stream after this time. */
 const HIDDEN_MS = 5_000;

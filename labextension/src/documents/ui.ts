@@ -1,7 +1,7 @@
 /**
  * The Spark UI of an engine in a tab, isolated from JupyterLab, and a message if there is no Spark UI.
  *
- * The frame is sandboxed, and so are the pages by their own CSP (rucat_jupyter/service/ui.py): scripts of an engine do
+ * The frame is sandboxed, and so are the pages by their own CSP (rucat_jupyter/gateway/service/http/ui.py): scripts of an engine do
  * not have the origin of Jupyter.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';

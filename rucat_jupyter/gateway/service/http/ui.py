@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..core.errors import (
+from ....core.errors import (
     EngineNotFound,
     EngineUnavailable,
     Forbidden,
@@ -27,9 +27,9 @@ from ..core.errors import (
     NotPossible,
     PlatformUnavailable,
 )
-from ..core.timeouts import within
-from ..gateway.use_cases.operations import Reached
-from ..spark.ui.pages import UiPage
+from ....core.timeouts import within
+from ....spark.ui.pages import UiPage
+from ...use_cases.operations import Reached
 from .openapi import Schema, errors
 from .polls import while_heard
 from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router

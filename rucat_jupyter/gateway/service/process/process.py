@@ -16,14 +16,15 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from .. import __version__
-from ..core.errors import RucatError
-from ..core.timeouts import within
-from ..launch import datadir, launch
-from . import logs, wiring
-from .door import Door
-from .holding import AlreadyServed, Holding
-from .settings import Settings, load
+from .... import __version__
+from ....core.errors import RucatError
+from ....core.timeouts import within
+from ....launch import datadir, launch
+from .. import wiring
+from ..http.draining import Door
+from ..settings import Settings, load
+from . import logs
+from .lease import AlreadyServed, Holding
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from ..host import spark_confs
+from ....host import spark_confs
 from .routes import PlainCall, make_router
 from .views import ConfsView, ConfView, answer
 

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .. import __version__
-from ..core.engine import Engine, EngineSpec, KubernetesSpec, Verb
-from ..core.errors import (
+from .... import __version__
+from ....core.engine import Engine, EngineSpec, KubernetesSpec, Verb
+from ....core.errors import (
     BodyTooLarge,
     ConfDenied,
     EngineNotFound,
@@ -29,16 +29,16 @@ from ..core.errors import (
     StoreUnavailable,
     WrongContentType,
 )
-from ..core.field_errors import capped
-from ..core.lifecycle import Outcome
-from ..core.ports.store import Store
-from ..core.sessions import SESSION_KEY
-from ..gateway.monitor import Monitor
-from ..gateway.use_cases.engines import Gateway
-from ..gateway.use_cases.operations import RunningOperations
-from ..gateway.use_cases.views import EngineView
-from ..launch.datadir import API
-from ..spark.ui.pages import UiPages
+from ....core.field_errors import capped
+from ....core.lifecycle import Outcome
+from ....core.ports.store import Store
+from ....core.sessions import SESSION_KEY
+from ....launch.datadir import API
+from ....spark.ui.pages import UiPages
+from ...monitor import Monitor
+from ...use_cases.engines import Gateway
+from ...use_cases.operations import RunningOperations
+from ...use_cases.views import EngineView
 from .body import read_object, read_optional_object
 from .lines import Lines
 from .openapi import body, errors

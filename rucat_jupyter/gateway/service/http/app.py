@@ -18,16 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .. import __version__
-from ..core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
-from ..core.field_errors import capped, dotted, say
-from ..core.ports.store import Operations, Store
-from ..gateway.monitor import Monitor
-from ..gateway.use_cases.engines import Gateway
-from ..gateway.use_cases.notifier import Bell
-from ..gateway.use_cases.operations import RunningOperations
-from ..spark.ui.pages import UiPages
-from . import known_confs, routes, running, ui
+from .... import __version__
+from ....core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
+from ....core.field_errors import capped, dotted, say
+from ....core.ports.store import Operations, Store
+from ....spark.ui.pages import UiPages
+from ...monitor import Monitor
+from ...use_cases.engines import Gateway
+from ...use_cases.notifier import Bell
+from ...use_cases.operations import RunningOperations
+from . import known_confs, routes, ui
+from . import operations as running
 from .openapi import describe
 from .polls import ClientGone, Polls
 from .routes import Service

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
-from ..core.errors import BodyTooLarge, InvalidRequest, WrongContentType
-from ..core.field_errors import capped, dotted
+from ....core.errors import BodyTooLarge, InvalidRequest, WrongContentType
+from ....core.field_errors import capped, dotted
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..core.errors import RucatError
+from ....core.errors import RucatError
 from .polls import cancel, while_heard
 
 FIRST_S = 0.5

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from ..core.errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
-from ..gateway.use_cases.operations import OperationView
+from ....core.errors import EngineNotFound, EngineUnavailable, NotPossible, OperationNotFound, PlatformUnavailable
+from ...use_cases.operations import OperationView
 from .openapi import errors
 from .queries import CancelQuery
 from .routes import ENGINE, AnyCall, PlainCall, Ref, make_router

@@ -13,28 +13,28 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ..core.config.resolve import Profiles
-from ..core.engine import Engine, Target, Verb
-from ..core.errors import Conflict, EngineNotFound, NotPossible, RucatError
-from ..core.lifecycle import Timing, comes_back, is_settled
-from ..core.ports.store import Platform, Store
-from ..gateway.monitor import Monitor, Pace
-from ..gateway.store.surreal import SurrealStore
-from ..gateway.use_cases.engines import Gateway
-from ..gateway.use_cases.notifier import Bell
-from ..host import machine
-from ..launch import datadir
-from ..platforms.external import ExternalPlatform
-from ..platforms.kubernetes.platform import KubernetesPlatform
-from ..platforms.kubernetes.spec.spec import rules_of
-from ..platforms.local.platform import LocalPlatform
-from ..spark.connect.pace import PACES
-from ..spark.operations.operations import ConnectOperations
-from ..spark.probes.prober import ConnectProber
-from ..spark.ui.pages import UiPages
-from .app import make_app
+from ...core.config.resolve import Profiles
+from ...core.engine import Engine, Target, Verb
+from ...core.errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ...core.lifecycle import Timing, comes_back, is_settled
+from ...core.ports.store import Platform, Store
+from ...host import machine
+from ...launch import datadir
+from ...platforms.external import ExternalPlatform
+from ...platforms.kubernetes.platform import KubernetesPlatform
+from ...platforms.kubernetes.spec.spec import rules_of
+from ...platforms.local.platform import LocalPlatform
+from ...spark.connect.pace import PACES
+from ...spark.operations.operations import ConnectOperations
+from ...spark.probes.prober import ConnectProber
+from ...spark.ui.pages import UiPages
+from ..monitor import Monitor, Pace
+from ..store.surreal import SurrealStore
+from ..use_cases.engines import Gateway
+from ..use_cases.notifier import Bell
 from .clock import SystemClock
-from .door import App
+from .http.app import make_app
+from .http.draining import App
 from .profile_files import ProfileFiles
 from .settings import Settings
 

@@ -9,15 +9,15 @@ from hashlib import blake2b
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ..core.config.limits import Limits
-from ..core.config.resolve import Profile, Profiles
-from ..core.credentials import masked
-from ..core.engine import Engine, Event, Model, Session
-from ..core.errors import RucatError, Unavailable
-from ..gateway.monitor import Trouble
-from ..gateway.use_cases.namespace_checks import Found
-from ..gateway.use_cases.operations import OperationView
-from ..gateway.use_cases.views import EngineView
+from ....core.config.limits import Limits
+from ....core.config.resolve import Profile, Profiles
+from ....core.credentials import masked
+from ....core.engine import Engine, Event, Model, Session
+from ....core.errors import RucatError, Unavailable
+from ...monitor import Trouble
+from ...use_cases.namespace_checks import Found
+from ...use_cases.operations import OperationView
+from ...use_cases.views import EngineView
 from .plan_views import ValueView, size_of, value_view, where_of
 
 JSON = "application/json"

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from ..gateway.use_cases.notifier import Bell
+from ...use_cases.notifier import Bell
 
 T = TypeVar("T")
 

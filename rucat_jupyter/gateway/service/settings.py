@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ..core.errors import InvalidRequest
-from ..launch import datadir
-from ..platforms.kubernetes.status.phases import PULL_GRACE_S
-from ..platforms.local.platform import STOP_GRACE_S
+from ...core.errors import InvalidRequest
+from ...launch import datadir
+from ...platforms.kubernetes.status.phases import PULL_GRACE_S
+from ...platforms.local.platform import STOP_GRACE_S
 
 PREFIX = "RUCAT_"
 

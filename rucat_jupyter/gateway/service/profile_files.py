@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jupyter_core import paths
 
-from ..core.config.resolve import Layer, Profiles
-from ..gateway.use_cases.engines import Gateway
+from ...core.config.resolve import Layer, Profiles
+from ..use_cases.engines import Gateway
 
 if sys.version_info >= (3, 11):
     import tomllib

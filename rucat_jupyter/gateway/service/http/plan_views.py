@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 from pydantic import Field
 
-from ..core.config.resolve import Value
-from ..core.engine import Model
-from ..core.ports.store import Blueprint, Outline
-from ..gateway.use_cases.preview import Plan
-from ..gateway.use_cases.views import EngineView
+from ....core.config.resolve import Value
+from ....core.engine import Model
+from ....core.ports.store import Blueprint, Outline
+from ...use_cases.preview import Plan
+from ...use_cases.views import EngineView
 
 
 class ValueView(Model):

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import rucat_jupyter
 
-from .. import __version__
-from ..core.errors import GatewayUnavailable
-from ..launch import datadir, launch
+from .... import __version__
+from ....core.errors import GatewayUnavailable
+from ....launch import datadir, launch
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""REST over the use cases; ``gateway.service`` imports it."""
