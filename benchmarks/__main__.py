@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from rucat_jupyter import __version__
-from rucat_jupyter.notebook.api import Api
+from rucat_jupyter.client.api import Api
 from rucat_jupyter.notebook.client import set_default_api
 from tools.private import private_folder
 

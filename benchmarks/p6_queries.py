@@ -11,8 +11,8 @@ from pyspark.sql.connect.session import SparkSession
 from traitlets.config import Config
 
 import rucat_jupyter
+from rucat_jupyter.client.api import engine_path
 from rucat_jupyter.notebook import cell_hooks
-from rucat_jupyter.notebook.api import engine_path
 from rucat_jupyter.notebook.client import default_api
 
 from .harness import Figure, alternate

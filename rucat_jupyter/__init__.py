@@ -15,8 +15,8 @@ _LAZY = {
     "profiles": "rucat_jupyter.notebook.profiles",
     "Engine": "rucat_jupyter.notebook.client",
     "Engines": "rucat_jupyter.notebook.client",
-    "EngineFailed": "rucat_jupyter.notebook.failures",
-    "StillWaiting": "rucat_jupyter.notebook.failures",
+    "EngineFailed": "rucat_jupyter.client.errors",
+    "StillWaiting": "rucat_jupyter.client.errors",
     "load_ipython_extension": "rucat_jupyter.notebook.magics",
     "unload_ipython_extension": "rucat_jupyter.notebook.magics",
 }

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..client.words import text
 from ..notebook import asked as asked_for
-from ..notebook import creating, text
+from ..notebook import creating
 from ..notebook.client import Engine
 from . import complete, engines, output
 from .app import FAILED, BadUsage

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ..client import errors as failures
+from ..client.errors import StillWaiting, WaitInterrupted
+from ..client.words import text
 from ..core.errors import EngineNotFound, InvalidRequest, RucatError
-from ..notebook import failures, text
-from ..notebook.failures import StillWaiting, WaitInterrupted
 from . import output
 from .reader import NO_READER
 

@@ -43,14 +43,14 @@ def namespaces(incomplete: str) -> list[tuple[str, str]]:
 
 def statuses(incomplete: str) -> list[str]:
     """The words that a status can be."""
-    from ..notebook.text import SYMBOLS
+    from ..client.words.text import SYMBOLS
 
     return [word for word in SYMBOLS if word.lower().startswith(incomplete.lower())]
 
 
 def _matching(found: list[tuple[str, str]], incomplete: str) -> list[tuple[str, str]]:
     """Those that begin so; bash inserts them as they are, so blanks are escaped for it, the other shells quote."""
-    from ..notebook.text import plain
+    from ..client.words.text import plain
 
     blank = "\\ " if os.environ.get(VARIABLE, "").endswith("bash") else " "
     return [(plain(name).replace(" ", blank), plain(said, 60)) for name, said in found if name.startswith(incomplete)]

@@ -6,13 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+from ..client.api import LONGEST_POLL_S
+from ..client.errors import StillWaiting, WaitInterrupted
+from ..client.identity import default_local_name
+from ..client.words import text
+from ..client.words.phase import Phase
 from ..core.errors import EngineNotFound, Unavailable
-from ..notebook import client, text
-from ..notebook.api import LONGEST_POLL_S
+from ..notebook import client
 from ..notebook.client import Engine
-from ..notebook.failures import StillWaiting, WaitInterrupted
-from ..notebook.identity import default_local_name
-from ..notebook.phase import Phase
 from .app import BadUsage
 
 

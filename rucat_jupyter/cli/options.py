@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..notebook import text
+from ..client.words import text
 from . import complete
 from .app import BadUsage
 

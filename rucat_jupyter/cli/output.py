@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from ..notebook import tables
-from ..notebook.api import View
-from ..notebook.phase import Phase
+from ..client.api import View
+from ..client.words import tables
+from ..client.words.phase import Phase
 
 ACCENTS = {"Failed": "31", "bad": "31", "Unresponsive": "33", "warn": "33", "Stopped": "2"}
 """Words -> SGR codes of ECMA-48: colour for what needs a person, faint for what rests; each has its shape too."""

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from ..client.api import engine_path
+from ..client.words import text
 from ..core.errors import NotPossible, RucatError
-from ..notebook import client, creating, text
-from ..notebook.api import engine_path
+from ..notebook import client, creating
 from ..notebook.client import Engine
 from ..notebook.spark_errors import brief as spark_errors
 from . import complete, engines, output, scripts
@@ -69,8 +70,8 @@ def _engine(name: str | None) -> Engine:
 
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
+    from ..client.versions import mismatches
     from ..notebook import session as sessions
-    from ..notebook.versions import mismatches
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
         raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..notebook import tables
+from ..client.words import tables
 
 GAP = 2
 SHORTEST_NOTE = 12

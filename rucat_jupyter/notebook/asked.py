@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import text
-from .api import View
-from .failures import words
+from ..client.api import View
+from ..client.errors import words
+from ..client.words import text
 
 Path = tuple[str, ...]
 

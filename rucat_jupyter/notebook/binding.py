@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..client.words import text
+from ..client.words.phase import notice
 from ..core.errors import RucatError
-from . import text
 from .client import Engine
-from .phase import notice
 from .told import Used, told
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from ..client.identity import get_shell
 from .cells import cells
-from .identity import get_shell
 from .interrupts import Interrupts
 from .progress import Progress
 

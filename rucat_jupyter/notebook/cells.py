@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..client.threads import Owners
+from ..client.words import text
 from ..core.errors import RucatError
-from . import text
 from .gauge import Totals
-from .threads import Owners
 
 if TYPE_CHECKING:
     import grpc

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
+from ..client.api import LONGEST_POLL_S, Api, View, engine_path
+from ..client.errors import EngineFailed, StillWaiting, WaitInterrupted, hows
+from ..client.frontend import shows_widgets
+from ..client.words import tables, text
+from ..client.words.phase import Phase, SilentPhase
 from ..core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
-from . import tables, text
-from .api import LONGEST_POLL_S, Api, View, engine_path
 from .asked import changes
-from .failures import EngineFailed, StillWaiting, WaitInterrupted, hows
-from .frontend import shows_widgets
-from .phase import Phase, SilentPhase
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession

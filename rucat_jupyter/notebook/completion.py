@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..client.words import tables, text
 from ..host.spark_confs import Setting
-from . import tables, text
 from .flags import Parser, Verb
 from .parser import HELP, VERBS, parser_of
 

@@ -6,13 +6,14 @@ import argparse
 import re
 from typing import Any
 
+from ..client.identity import can_ask
+from ..client.words import text
+from ..client.words.phase import say
 from ..core.errors import EngineNotFound
-from . import client, text
+from . import client
 from .binding import Binding
 from .client import Engine
 from .flags import BadUsage
-from .identity import can_ask
-from .phase import say
 
 DEFAULT_VARIABLE = "spark"
 _VARIABLE = re.compile(r"\$(\w+)|\{(\w+)\}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .frontend import shows_widgets
-from .phase import say
+from ..client.frontend import shows_widgets
+from ..client.words.phase import say
 
 
 def create_form() -> None:

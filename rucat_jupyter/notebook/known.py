@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..client.api import View
 from ..core.errors import RucatError
 from ..host import kubeconfig, spark_confs
 from ..host.spark_confs import Setting
-from .api import View
 from .client import default_api
 
 WAIT_S = 0.3

@@ -19,13 +19,14 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
+from ..client.api import LONGEST_POLL_S, Api, View, engine_path
+from ..client.errors import EngineFailed
+from ..client.words import text
+from ..client.words.phase import notice
 from ..core.errors import EngineNotFound, RucatError
-from . import renewal, text
-from .api import LONGEST_POLL_S, Api, View, engine_path
+from . import renewal
 from .cells import Operation, cells
 from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
-from .failures import EngineFailed
-from .phase import notice
 from .watch import Watch
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
+from ..client.errors import WaitInterrupted, briefly
+from ..client.words.phase import say
 from ..core.errors import RucatError
 from ..lost_interrupt import comes_again
 from . import cell_hooks, progress
@@ -16,9 +18,7 @@ from .caller import is_value_used
 from .cells import Interrupted
 from .completer import Completer
 from .context import Context
-from .failures import WaitInterrupted, briefly
 from .parser import VERBS, BadUsage, HelpWanted, overview, parse
-from .phase import say
 from .verbs.look import show_engines
 
 MAGIC = "rucat"

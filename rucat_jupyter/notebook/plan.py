@@ -6,8 +6,8 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from . import text
-from .api import Api, View
+from ..client.api import Api, View
+from ..client.words import text
 from .asked import differences, remedy, request
 from .client import default_api
 from .creating import body_of

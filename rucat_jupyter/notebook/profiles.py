@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..client.api import Api
+from ..client.words import tables, text
 from ..core.errors import InvalidRequest
-from . import tables, text
-from .api import Api
 from .client import default_api
 
 COLUMNS = ("PROFILE", "WHERE", "SIZE", "FROM", "DESCRIPTION")

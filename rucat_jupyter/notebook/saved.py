@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..client.api import Api, View
+from ..client.identity import get_shell, notebook_path
+from ..client.words import text
+from ..client.words.phase import say
 from ..core.errors import InvalidRequest, RucatError
-from . import text
-from .api import Api, View
 from .asked import flags
 from .client import default_api
 from .creating import body_of
-from .identity import get_shell, notebook_path
-from .phase import say
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import cell_hooks, text
-from .api import View, engine_path
+from ..client.api import View, engine_path
+from ..client.identity import Caller, caller, get_shell
+from ..client.versions import mismatches, must_have_client
+from ..client.words import text
+from ..client.words.phase import notice
+from . import cell_hooks
 from .client import Engine
-from .identity import Caller, caller, get_shell
-from .phase import notice
 from .spark_errors import brief as spark_errors
 from .told import told
-from .versions import mismatches, must_have_client
 from .whole_imports import import_whole
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from support.place import Place, place_in
 from support.terminal import Terminal
 
 from rucat_jupyter.cli import app
-from rucat_jupyter.notebook import failures
-from rucat_jupyter.notebook.api import Api
+from rucat_jupyter.client import errors as failures
+from rucat_jupyter.client.api import Api
 from rucat_jupyter.notebook.client import set_default_api
 
 RUCAT = (sys.executable, "-m", "rucat_jupyter")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from rucat_jupyter.notebook.api import Api
+from rucat_jupyter.client.api import Api
 
 View = dict[str, Any]
 TIME = "2026-01-02T03:04:05Z"

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from rucat_jupyter.cli import app, table
-from rucat_jupyter.notebook import failures, tables
+from rucat_jupyter.client import errors as failures
+from rucat_jupyter.client.words import tables
 
 HEAVY = ("pyspark", "fastapi", "surrealdb", "grpc", "kubernetes", "IPython", "pandas", "uvicorn")
 

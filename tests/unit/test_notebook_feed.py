@@ -14,10 +14,10 @@ import pytest
 from support import gateways
 from support.place import wait_until
 
+from rucat_jupyter.client import feed
+from rucat_jupyter.client.feed import Feed, Seen
 from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.launch import datadir, launch
-from rucat_jupyter.notebook import feed
-from rucat_jupyter.notebook.feed import Feed, Seen
 
 HERE = launch.Address(Path("/nowhere"), "/nowhere/s", 1, "0", 1)
 

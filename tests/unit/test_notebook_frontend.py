@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.notebook import frontend
+from rucat_jupyter.client import frontend
 
 
 @pytest.fixture

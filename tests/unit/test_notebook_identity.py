@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from rucat_jupyter.client import identity
 from rucat_jupyter.core.engine import check_name
 from rucat_jupyter.core.sessions import checked_session
-from rucat_jupyter.notebook import identity
 
 
 def shell(**user_ns: Any) -> Any:

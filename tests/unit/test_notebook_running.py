@@ -16,9 +16,9 @@ import httpx
 import pytest
 from fakes.rest import make_view
 
+from rucat_jupyter.client.api import Api
 from rucat_jupyter.core.errors import NotManaged, NotPossible, OperationNotFound
 from rucat_jupyter.notebook import running, ui_link
-from rucat_jupyter.notebook.api import Api
 from rucat_jupyter.notebook.client import Engine
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from fakes.rest import FAILURE, TIME, make_view
 
+from rucat_jupyter.client.words import tables, text
 from rucat_jupyter.core.engine import HINTS, Reason
-from rucat_jupyter.notebook import tables, text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 HOW = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fakes.rest import make_view
 
-from rucat_jupyter.notebook import versions
-from rucat_jupyter.notebook.versions import CannotAttach, mismatches, must_have_client
+from rucat_jupyter.client import versions
+from rucat_jupyter.client.versions import CannotAttach, mismatches, must_have_client
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}.0"
 

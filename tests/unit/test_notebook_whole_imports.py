@@ -43,4 +43,4 @@ def test_what_cannot_be_imported_is_told() -> None:
     """With Python's own error, and again the next time."""
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-            import_whole("rucat_jupyter.notebook.text", "no_such_library")
+            import_whole("rucat_jupyter.client.words.text", "no_such_library")

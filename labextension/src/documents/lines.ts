@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { plain } from '../words';
 
-/** Most characters of a line that are shown (same as LONGEST_LINE in rucat_jupyter/notebook/text.py). */
+/** Most characters of a line that are shown (same as LONGEST_LINE in rucat_jupyter/client/words/text.py). */
 export const LONGEST_LINE = 10_000;
 
 /** Splits a stream of text into lines; keeps only the start of a long line, and its length. */

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import text
-from ..identity import get_shell
+from ...client.identity import get_shell
+from ...client.words import text
 from . import where
 from .words import Words, call_site, sql_mark, words
 

@@ -7,7 +7,7 @@ import importlib.util
 import io
 from typing import TYPE_CHECKING, Any
 
-from .. import text
+from ...client.words import text
 from ..flags import BadUsage
 from . import values as sql_values
 from .result import Picture, SqlResult

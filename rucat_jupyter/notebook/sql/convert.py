@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from .. import text
+from ...client.words import text
 from ..flags import BadUsage
 from .fetch import with_zones
 from .values import listed

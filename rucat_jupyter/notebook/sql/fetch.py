@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ...client.words import text
 from ...core.errors import NotPossible
-from .. import text
 
 if TYPE_CHECKING:
     import pyarrow as pa

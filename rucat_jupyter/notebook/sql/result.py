@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import text
+from ...client.words import text
 from . import convert as sql_convert
 from . import table as sql_table
 from . import values as sql_values

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...client.words import text
+from ...client.words.phase import notice
 from ...core.errors import NotPossible, RucatError
-from .. import text
 from ..client import Text
 from ..context import Context
 from ..flags import BadUsage
-from ..phase import notice
 from ..spark_errors import brief
 from . import args as sql_args
 from . import convert as sql_convert

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import tables, text
+from ...client.words import tables, text
 from .values import NULL
 
 LONGEST_CELL = 100

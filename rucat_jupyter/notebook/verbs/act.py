@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import flags, text
+from ...client.words import text
+from ...client.words.phase import live_phase, say
+from .. import flags
 from ..asked import changes, from_flags
 from ..asked import flags as shown_flags
 from ..context import Context
 from ..flags import Verb
-from ..phase import live_phase, say
 
 
 def _stop(context: Context, asked: argparse.Namespace) -> Any:

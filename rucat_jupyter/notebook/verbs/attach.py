@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.words import text
+from ...client.words.phase import live_phase, say
 from ...core.errors import NotPossible
-from .. import flags, text
+from .. import flags
 from ..client import Engine
 from ..context import Context
 from ..creating import external
 from ..flags import Verb
-from ..phase import live_phase, say
 
 EXTERNAL = "sc://"
 

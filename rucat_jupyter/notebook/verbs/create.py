@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import flags, text
+from ...client.words import text
+from ...client.words.phase import live_phase, say
+from .. import flags
 from ..asked import from_flags, request
 from ..context import Context
 from ..creating import Created, find_or_create
 from ..flags import Verb
 from ..form import create_form
-from ..phase import live_phase, say
 from ..saved import with_saved
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.words.phase import say
 from ..context import Context
 from ..flags import Parser, Verb
-from ..phase import say
 
 
 def _flags(parser: Parser) -> None:

@@ -6,10 +6,10 @@ import argparse
 import sys
 from typing import Any
 
+from ...client.identity import get_shell
+from ...client.words.phase import say
 from ..context import Context
 from ..flags import Parser, Verb
-from ..identity import get_shell
-from ..phase import say
 from ..spark_errors import brief as spark_errors
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.frontend import shows_widgets
+from ...client.words import tables, text
+from ...client.words.phase import say
 from ...core.errors import EngineNotFound
-from .. import client, flags, tables, text
+from .. import client, flags
 from ..context import Context
 from ..flags import Verb
-from ..frontend import shows_widgets
-from ..phase import say
 
 
 def show_engines(context: Context, asked: argparse.Namespace) -> Any:

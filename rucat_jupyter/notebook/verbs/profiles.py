@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import flags, text
+from ...client.words import text
+from ...client.words.phase import say
+from .. import flags
 from ..asked import from_flags, request
 from ..context import Context
 from ..flags import BadUsage, Verb, completed_by
-from ..phase import say
 
 
 def _profiles_flags(parser: flags.Parser) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.identity import get_shell, in_kernel
+from ...client.words.phase import say
 from .. import flags
 from ..context import Context
 from ..flags import Verb
-from ..identity import get_shell, in_kernel
-from ..phase import say
 
 
 def _ui(context: Context, asked: argparse.Namespace) -> Any:

@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 
 import ipywidgets
 
+from ...client import feed
+from ...client.api import View, engine_path
+from ...client.frontend import guard_comm
+from ...client.identity import caller
+from ...client.words import tables, text
 from ...core.errors import EngineNotFound, RucatError
-from .. import client, feed, tables, text
-from ..api import View, engine_path
-from ..frontend import guard_comm
-from ..identity import caller
+from .. import client
 from ..ui_link import jupyter_url
 from . import words as widget_words
 from .style import STYLE

@@ -1,6 +1,6 @@
 """Shows engines as widgets in notebooks: one card an engine, moved to where it was asked for last.
 
-Loaded only where widgets are shown; :func:`rucat_jupyter.notebook.frontend.shows_widgets` tells.
+Loaded only where widgets are shown; :func:`rucat_jupyter.client.frontend.shows_widgets` tells.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import html
 import threading
 from typing import Any, NamedTuple
 
-from .. import tables, text
-from ..api import View
-from ..phase import DisplayPhase
+from ...client.api import View
+from ...client.words import tables, text
+from ...client.words.phase import DisplayPhase
 from . import operations as widget_operations
 from . import words as widget_words
 from .card import Card, card_of

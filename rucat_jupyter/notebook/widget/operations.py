@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .. import feed
-from ..api import engine_path
-from ..identity import get_shell
+from ...client import feed
+from ...client.api import engine_path
+from ...client.identity import get_shell
 from .card import Card, cards
 
 OFTEN_S = 1.0

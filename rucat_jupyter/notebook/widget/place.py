@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..identity import get_shell
+from ...client.identity import get_shell
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 NO_WIDGET = {VIEW: {"version_major": 2, "version_minor": 0, "model_id": ""}, "text/html": "", "text/plain": ""}

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import ipywidgets
 
-from .. import feed, tables, text
-from ..api import View
-from ..frontend import guard_comm
+from ...client import feed
+from ...client.api import View
+from ...client.frontend import guard_comm
+from ...client.words import tables, text
 from . import words as widget_words
 from .card import button, card_of, show_if
 from .form import Form

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .. import text
-from ..api import View
+from ...client.api import View
+from ...client.words import text
 
 ALERTS = ("Failed", "Unresponsive")
 MOVING = ("Pending", "Stopping", "Deleting")

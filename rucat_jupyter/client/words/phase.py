@@ -6,11 +6,11 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .frontend import shows_widgets
-from .identity import get_shell, in_kernel
+from ..frontend import shows_widgets
+from ..identity import get_shell, in_kernel
 
 if TYPE_CHECKING:
-    from .api import View
+    from ..api import View
 
 
 class Phase(Protocol):
@@ -39,7 +39,7 @@ class Phase(Protocol):
 def live_phase() -> Phase:
     """The best phase line for where this runs: the engine's card where widgets are shown."""
     if shows_widgets():
-        from .widget.cards import CardPhase
+        from ...notebook.widget.cards import CardPhase
 
         return CardPhase()
     if in_kernel(get_shell()):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.errors import RucatError
-from . import text
 from .api import View
 from .identity import get_shell
+from .words import text
 
 
 class EngineFailed(RucatError):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from .api import View
+from ..api import View
 
 SYMBOLS = {
     "Pending": "◌",

@@ -7,9 +7,9 @@ import sys
 from importlib import metadata, util
 
 from ..core.errors import RucatError
-from . import text
 from .api import View
 from .identity import get_shell
+from .words import text
 
 OLDEST = (4, 1)
 """Of pyspark: before it a session cannot be followed into a new one, nor its operations be looked at."""

@@ -1,4 +1,4 @@
-"""Tables and the page of one engine, as plain text; pure like :mod:`rucat_jupyter.notebook.text`."""
+"""Tables and the page of one engine, as plain text; pure like :mod:`rucat_jupyter.client.words.text`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..api import View
 from . import text
-from .api import View
 
 COLUMNS = ("NAME", "STATUS", "WHERE", "SPARK", "RESOURCES", "AGE", "IDLE", "NOTE")
 EVENT_COLUMNS = ("WHEN", "RUN", "STATUS", "EVENT", "BY", "WHY")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import GatewayUnavailable
 from ..launch import datadir, launch
-from . import text
 from .api import View
+from .words import text
 
 if TYPE_CHECKING:
     import httpx

@@ -1,0 +1,1 @@
+"""The Python API of kernels, scripts and the command line; ``notebook``, ``cli`` and ``checkup`` import it."""
