@@ -15,7 +15,7 @@ def main() -> None:
     if arguments[:2] == ["serve", "--notify"] and len(arguments) == 3:
         _serve_detached(int(arguments[2]))
     try:
-        from .lost_interrupt import comes_again
+        from .client.cells.lost_interrupt import comes_again
 
         with comes_again():
             from . import cli

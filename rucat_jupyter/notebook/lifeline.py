@@ -20,12 +20,12 @@ import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from ..client.api import LONGEST_POLL_S, Api, View, engine_path
+from ..client.cells.operations import Operation, cells
 from ..client.errors import EngineFailed
 from ..client.words import text
 from ..client.words.phase import notice
 from ..core.errors import EngineNotFound, RucatError
 from . import renewal
-from .cells import Operation, cells
 from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
 from .watch import Watch
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ..client.api import View, engine_path
+from ..client.cells import ipython_hooks as cell_hooks
 from ..client.identity import Caller, caller, get_shell
 from ..client.versions import mismatches, must_have_client
 from ..client.words import text
 from ..client.words.phase import notice
-from . import cell_hooks
 from .client import Engine
 from .spark_errors import brief as spark_errors
 from .told import told

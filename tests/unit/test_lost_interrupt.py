@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.lost_interrupt import comes_again
+from rucat_jupyter.client.cells.lost_interrupt import comes_again
 
 
 class Thing:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.notebook import interrupts as ctrl_c
-from rucat_jupyter.notebook.cells import Cancelled, Cells, Interrupted, Operation
+from rucat_jupyter.client.cells import interrupts as ctrl_c
+from rucat_jupyter.client.cells.operations import Cancelled, Cells, Interrupted, Operation
 
 
 @dataclass
@@ -240,8 +240,8 @@ def test_a_ctrl_c_leaves_another_handler_its_way(
 
 PLAIN = """
 import os, signal, threading, time, traceback
-from rucat_jupyter.notebook.cells import Cells
-from rucat_jupyter.notebook.interrupts import Interrupts
+from rucat_jupyter.client.cells.operations import Cells
+from rucat_jupyter.client.cells.interrupts import Interrupts
 interrupts = Interrupts(Cells())
 interrupts.enter()
 caught = []

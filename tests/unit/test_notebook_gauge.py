@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.notebook.gauge import Gauge, Picture, Totals, bar, clock, size
+from rucat_jupyter.client.cells.totals import Gauge, Picture, Totals, bar, clock, size
 
 
 @dataclass

@@ -17,10 +17,10 @@ from fakes.connect_server import ScriptedServer, fake_spark, refuse
 from fakes.rest import FAILURE, FakeGateway, make_view
 from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
 
+from rucat_jupyter.client.cells.operations import cells
 from rucat_jupyter.client.errors import EngineFailed
 from rucat_jupyter.notebook import channel, watch
 from rucat_jupyter.notebook import lifeline as module
-from rucat_jupyter.notebook.cells import cells
 from rucat_jupyter.notebook.channel import Released
 from rucat_jupyter.notebook.lifeline import Detached, Lifeline
 

@@ -12,10 +12,10 @@ import threading
 import time
 from types import ModuleType
 
-from .cells import DONE, WAS_CANCELLED, CellRun
-from .gauge import Gauge, Picture
+from .bars import Surface, surface
 from .interrupts import cancel_cell
-from .surfaces import Surface, surface
+from .operations import DONE, WAS_CANCELLED, CellRun
+from .totals import Gauge, Picture
 
 SWITCH = "RUCAT_PROGRESS"
 OFF = ("0", "off", "no", "false")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from .cells import Cancel, CellRun, Cells, Interrupted, Operation, Session
+from .operations import Cancel, CellRun, Cells, Interrupted, Operation, Session
 
 IGNORED_S = 2.0  # after a Ctrl-C that cancels, a further one would only spoil the cell's last line
 TELL_S = 0.8  # one call to an engine

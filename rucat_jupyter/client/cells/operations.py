@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..client.threads import Owners
-from ..client.words import text
-from ..core.errors import RucatError
-from .gauge import Totals
+from ...core.errors import RucatError
+from ..threads import Owners
+from ..words import text
+from .totals import Totals
 
 if TYPE_CHECKING:
     import grpc

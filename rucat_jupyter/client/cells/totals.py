@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..client.words import text
+from ..words import text
 
 WIDTH = 8  # characters of the bar in text
 ALMOST = 0.99  # nothing is complete before its end

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ..client.identity import get_shell
-from .cells import cells
+from ..identity import get_shell
 from .interrupts import Interrupts
+from .operations import cells
 from .progress import Progress
 
 interrupts = Interrupts(cells)

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..client.identity import can_ask, get_shell, in_kernel
-from .gauge import Picture
+from ..identity import can_ask, get_shell, in_kernel
+from .totals import Picture
 
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -50,7 +50,7 @@ def surface(parent: Any, cancel: Callable[[], object]) -> Surface | None:
             return None
         if not can_ask(shell):
             return LastLine(Output(publisher, parent))
-        from ..client.frontend import shows_widgets
+        from ..frontend import shows_widgets
 
         if shows_widgets():
             return WidgetBar(Output(publisher, parent), cancel)
@@ -141,7 +141,7 @@ class WidgetBar:
     def _draw(self, picture: Picture) -> None:
         import ipywidgets
 
-        from ..client.frontend import guard_comm
+        from ..frontend import guard_comm
 
         self._html = ipywidgets.HTML(picture.html, layout={"flex": "0 1 auto", "margin": "0"})
         self._button = ipywidgets.Button(
