@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
+from ..client.spark_errors import brief as spark_errors
 from ..core.errors import RucatError
-from ..notebook.spark_errors import brief as spark_errors
 from . import output
 from .app import FAILED
 

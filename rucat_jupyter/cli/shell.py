@@ -13,11 +13,11 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..client.api import engine_path
+from ..client.spark_errors import brief as spark_errors
 from ..client.words import text
 from ..core.errors import NotPossible, RucatError
 from ..notebook import client, creating
 from ..notebook.client import Engine
-from ..notebook.spark_errors import brief as spark_errors
 from . import complete, engines, output, scripts
 from .app import BadUsage
 from .options import Session

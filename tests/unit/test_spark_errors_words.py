@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.notebook.spark_errors.words import LONGEST, Mark, call_site, deepest, sql_mark, words
+from rucat_jupyter.client.spark_errors.explain import LONGEST, Mark, call_site, deepest, sql_mark, words
 
 REAL: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "fakes" / "spark_errors.json").read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from ...client.identity import get_shell
+from ...client.spark_errors import brief as spark_errors
 from ...client.words.phase import say
 from ..context import Context
 from ..flags import Parser, Verb
-from ..spark_errors import brief as spark_errors
 
 
 def _flags(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ...client.words import text
+from ..words import text
 
 LONGEST = 300  # characters of one line
 LONGEST_HINT = 160

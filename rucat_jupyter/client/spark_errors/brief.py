@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...client.identity import get_shell
-from ...client.words import text
-from . import where
-from .words import Words, call_site, sql_mark, words
+from ..identity import get_shell
+from ..words import text
+from . import user_lines as where
+from .explain import Words, call_site, sql_mark, words
 
 MOST_LINES = 5
 MODE_VARIABLE = "RUCAT_ERRORS"

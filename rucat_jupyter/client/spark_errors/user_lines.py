@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ...client.words import text
+from ..words import text
 
 LONGEST_SOURCE = 100
 OURS = str(Path(__file__).parents[2])
