@@ -14,7 +14,7 @@ import psutil
 
 from rucat_jupyter import __version__
 from rucat_jupyter.client.api import Api
-from rucat_jupyter.notebook.client import set_default_api
+from rucat_jupyter.client.engines.engine import set_default_api
 from tools.private import private_folder
 
 from . import (

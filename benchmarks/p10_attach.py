@@ -10,8 +10,8 @@ from pyspark.sql.connect.session import SparkSession
 
 import rucat_jupyter
 from rucat_jupyter.client.api import engine_path
+from rucat_jupyter.client.engines.engine import default_api
 from rucat_jupyter.notebook import session
-from rucat_jupyter.notebook.client import default_api
 
 from .harness import Figure, alternate
 

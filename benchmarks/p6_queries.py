@@ -13,7 +13,7 @@ from traitlets.config import Config
 import rucat_jupyter
 from rucat_jupyter.client.api import engine_path
 from rucat_jupyter.client.cells import ipython_hooks as cell_hooks
-from rucat_jupyter.notebook.client import default_api
+from rucat_jupyter.client.engines.engine import default_api
 
 from .harness import Figure, alternate
 

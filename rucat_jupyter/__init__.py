@@ -6,15 +6,15 @@ progress = True
 """Whether cells that wait for an engine show a bar of progress; also ``RUCAT_PROGRESS=off`` in the environment."""
 
 _LAZY = {
-    "create": "rucat_jupyter.notebook.creating",
+    "create": "rucat_jupyter.client.engines.create",
     "create_form": "rucat_jupyter.notebook.form",
-    "get": "rucat_jupyter.notebook.client",
-    "engines": "rucat_jupyter.notebook.client",
+    "get": "rucat_jupyter.client.engines.engine",
+    "engines": "rucat_jupyter.client.engines.engine",
     "doctor": "rucat_jupyter.notebook.doctor",
-    "plan": "rucat_jupyter.notebook.plan",
-    "profiles": "rucat_jupyter.notebook.profiles",
-    "Engine": "rucat_jupyter.notebook.client",
-    "Engines": "rucat_jupyter.notebook.client",
+    "plan": "rucat_jupyter.client.engines.plan",
+    "profiles": "rucat_jupyter.client.engines.profiles",
+    "Engine": "rucat_jupyter.client.engines.engine",
+    "Engines": "rucat_jupyter.client.engines.engine",
     "EngineFailed": "rucat_jupyter.client.errors",
     "StillWaiting": "rucat_jupyter.client.errors",
     "load_ipython_extension": "rucat_jupyter.notebook.magics",

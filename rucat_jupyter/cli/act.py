@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..client.engines import create as creating
+from ..client.engines import settings as asked_for
+from ..client.engines.engine import Engine
 from ..client.words import text
-from ..notebook import asked as asked_for
-from ..notebook import creating
-from ..notebook.client import Engine
 from . import complete, engines, output
 from .app import FAILED, BadUsage
 from .options import (

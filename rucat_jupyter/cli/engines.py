@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from ..client.api import LONGEST_POLL_S
+from ..client.engines import engine as client
+from ..client.engines.engine import Engine
 from ..client.errors import StillWaiting, WaitInterrupted
 from ..client.identity import default_local_name
 from ..client.words import text
 from ..client.words.phase import Phase
 from ..core.errors import EngineNotFound, Unavailable
-from ..notebook import client
-from ..notebook.client import Engine
 from .app import BadUsage
 
 

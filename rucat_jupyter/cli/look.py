@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..client.engines import engine as client
 from ..client.words import tables, text
 from ..core.errors import EngineNotFound
-from ..notebook import client
 from . import complete, engines, output, reader
 from .app import BadUsage, meant
 from .options import AsJson, Name

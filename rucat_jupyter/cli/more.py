@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..notebook import client
+from ..client.engines import engine as client
 from . import complete, output
 from .app import FAILED
 from .options import (
@@ -36,7 +36,7 @@ def profiles(
     as_json: AsJson = False,
 ) -> None:
     """Templates for engines, and where each value comes from."""
-    from ..notebook.profiles import profiles as all_profiles
+    from ..client.engines.profiles import profiles as all_profiles
 
     if as_json:
         answer = client.default_api().call("GET", "profiles")
@@ -71,8 +71,8 @@ def plan(  # noqa: PLR0917  # typer's parameters are flags
 
     Nothing is made or started.
     """
-    from ..notebook.asked import from_flags, request
-    from ..notebook.plan import planned
+    from ..client.engines.plan import planned
+    from ..client.engines.settings import from_flags, request
 
     spec = from_flags(
         executor_memory=executor_memory,

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..client.api import engine_path
+from ..client.engines import create as creating
+from ..client.engines import engine as client
+from ..client.engines.engine import Engine
 from ..client.spark_errors import brief as spark_errors
 from ..client.words import text
 from ..core.errors import NotPossible, RucatError
-from ..notebook import client, creating
-from ..notebook.client import Engine
 from . import complete, engines, output, scripts
 from .app import BadUsage
 from .options import Session

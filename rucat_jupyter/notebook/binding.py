@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..client.engines.engine import Engine
 from ..client.words import text
 from ..client.words.phase import notice
 from ..core.errors import RucatError
-from .client import Engine
 from .told import Used, told
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import argparse
 import re
 from typing import Any
 
+from ..client.engines import engine as client
+from ..client.engines.engine import Engine
 from ..client.identity import can_ask
 from ..client.words import text
 from ..client.words.phase import say
 from ..core.errors import EngineNotFound
-from . import client
 from .binding import Binding
-from .client import Engine
 from .flags import BadUsage
 
 DEFAULT_VARIABLE = "spark"

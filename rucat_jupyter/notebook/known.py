@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client.api import View
+from ..client.engines.engine import default_api
 from ..core.errors import RucatError
 from ..host import kubeconfig, spark_confs
 from ..host.spark_confs import Setting
-from .client import default_api
 
 WAIT_S = 0.3
 """Tab waits no longer than this for an answer; one that comes later serves the next Tab."""

@@ -257,7 +257,7 @@ class Lifeline:
         return self._view
 
     def _failure(self, view: View) -> EngineFailed:
-        from .client import Engine
+        from ..client.engines.engine import Engine
 
         return EngineFailed.of(Engine(view, self._api).explained())
 

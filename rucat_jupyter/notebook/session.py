@@ -17,12 +17,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..client.api import View, engine_path
 from ..client.cells import ipython_hooks as cell_hooks
+from ..client.engines.engine import Engine
 from ..client.identity import Caller, caller, get_shell
 from ..client.spark_errors import brief as spark_errors
 from ..client.versions import mismatches, must_have_client
 from ..client.words import text
 from ..client.words.phase import notice
-from .client import Engine
 from .told import told
 from .whole_imports import import_whole
 

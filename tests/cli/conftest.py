@@ -16,12 +16,12 @@ from support.terminal import Terminal
 from rucat_jupyter.cli import app
 from rucat_jupyter.client import errors as failures
 from rucat_jupyter.client.api import Api
-from rucat_jupyter.notebook.client import set_default_api
+from rucat_jupyter.client.engines.engine import set_default_api
 
 RUCAT = (sys.executable, "-m", "rucat_jupyter")
 ASK = """
 import sys, json
-from rucat_jupyter.notebook.client import default_api
+from rucat_jupyter.client.engines.engine import default_api
 method, path, body = sys.argv[1:]
 print(json.dumps(default_api().call(method, path, json=json.loads(body))))
 """

@@ -13,9 +13,10 @@ import pytest
 from fakes.rest import FakeGateway, make_view
 
 from rucat_jupyter.client.api import Api
+from rucat_jupyter.client.engines import engine as client
 from rucat_jupyter.host import spark_confs
 from rucat_jupyter.host.spark_confs import Setting
-from rucat_jupyter.notebook import client, known
+from rucat_jupyter.notebook import known
 from rucat_jupyter.notebook.completion import Sources, meaning, offer, rest_of
 from rucat_jupyter.notebook.known import Known
 

@@ -13,13 +13,14 @@ from fakes.rest import FAILURE, FakeGateway, make_view
 
 from rucat_jupyter.client import identity
 from rucat_jupyter.client.api import TRIES
+from rucat_jupyter.client.engines import create as creating
+from rucat_jupyter.client.engines import engine as client
+from rucat_jupyter.client.engines import settings as asked_module
+from rucat_jupyter.client.engines.create import create, differences, find_or_create
 from rucat_jupyter.client.errors import EngineFailed, StillWaiting, WaitInterrupted
 from rucat_jupyter.client.words.phase import SilentPhase
 from rucat_jupyter.core.errors import EngineNotFound, GatewayUnavailable
 from rucat_jupyter.host import kubeconfig as kubeconfig_module
-from rucat_jupyter.notebook import asked as asked_module
-from rucat_jupyter.notebook import client, creating
-from rucat_jupyter.notebook.creating import create, differences, find_or_create
 
 
 @pytest.fixture

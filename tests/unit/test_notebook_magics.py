@@ -13,9 +13,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from rucat_jupyter.client.engines import engine as client
 from rucat_jupyter.client.errors import EngineFailed, WaitInterrupted
 from rucat_jupyter.core.errors import EngineNotFound, NotPossible
-from rucat_jupyter.notebook import client, context, magics
+from rucat_jupyter.notebook import context, magics
 
 ID = "0123456789abcdef"
 

@@ -17,9 +17,10 @@ import pytest
 from fakes.rest import make_view
 
 from rucat_jupyter.client.api import Api
+from rucat_jupyter.client.engines import operations as running
+from rucat_jupyter.client.engines import ui_link
+from rucat_jupyter.client.engines.engine import Engine
 from rucat_jupyter.core.errors import NotManaged, NotPossible, OperationNotFound
-from rucat_jupyter.notebook import running, ui_link
-from rucat_jupyter.notebook.client import Engine
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 UI = "rucat/engines/0123456789abcdef/ui/"

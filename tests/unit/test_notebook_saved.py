@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from fakes.rest import FakeGateway, make_view
 
+from rucat_jupyter.client.engines import engine as client
+from rucat_jupyter.client.engines import saved
+from rucat_jupyter.client.engines.plan import Plan
+from rucat_jupyter.client.engines.profiles import Profiles
+from rucat_jupyter.client.engines.saved import KEY, Saved, profile_toml, with_saved, write_profile
 from rucat_jupyter.core.config.resolve import Layer
 from rucat_jupyter.core.config.resolve import Profiles as Known
 from rucat_jupyter.core.errors import InvalidRequest
-from rucat_jupyter.notebook import client, saved
-from rucat_jupyter.notebook.plan import Plan
-from rucat_jupyter.notebook.profiles import Profiles
-from rucat_jupyter.notebook.saved import KEY, Saved, profile_toml, with_saved, write_profile
 
 ETL = Saved("etl", "big", None, {"driver": {"memory": "4g"}, "conf": {"spark.x": "a b"}}, ("conf.spark.token",), "2026")
 

@@ -13,7 +13,7 @@ from rucat_jupyter.notebook import binding, session, told
 from rucat_jupyter.notebook.told import Told, Used
 
 if TYPE_CHECKING:
-    from rucat_jupyter.notebook.client import Engine
+    from rucat_jupyter.client.engines.engine import Engine
 
 SPARK = Used(id="1" * 16, variables=["spark"])
 OTHER = Used(id="2" * 16, variables=["other"])

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...client.engines.engine import Text
 from ...client.spark_errors import brief
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import NotPossible, RucatError
-from ..client import Text
 from ..context import Context
 from ..flags import BadUsage
 from . import args as sql_args

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.engines.settings import changes, from_flags
+from ...client.engines.settings import flags as shown_flags
 from ...client.words import text
 from ...client.words.phase import live_phase, say
 from .. import flags
-from ..asked import changes, from_flags
-from ..asked import flags as shown_flags
 from ..context import Context
 from ..flags import Verb
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.engines.create import external
+from ...client.engines.engine import Engine
 from ...client.words import text
 from ...client.words.phase import live_phase, say
 from ...core.errors import NotPossible
 from .. import flags
-from ..client import Engine
 from ..context import Context
-from ..creating import external
 from ..flags import Verb
 
 EXTERNAL = "sc://"

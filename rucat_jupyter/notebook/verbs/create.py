@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.engines.create import Created, find_or_create
+from ...client.engines.saved import with_saved
+from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import live_phase, say
 from .. import flags
-from ..asked import from_flags, request
 from ..context import Context
-from ..creating import Created, find_or_create
 from ..flags import Verb
 from ..form import create_form
-from ..saved import with_saved
 
 
 def _flags(parser: flags.Parser) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.engines import engine as client
 from ...client.frontend import shows_widgets
 from ...client.words import tables, text
 from ...client.words.phase import say
 from ...core.errors import EngineNotFound
-from .. import client, flags
+from .. import flags
 from ..context import Context
 from ..flags import Verb
 

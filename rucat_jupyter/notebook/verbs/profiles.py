@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import say
 from .. import flags
-from ..asked import from_flags, request
 from ..context import Context
 from ..flags import BadUsage, Verb, completed_by
 
@@ -20,7 +20,7 @@ def _profiles_flags(parser: flags.Parser) -> None:
 
 def _profiles(context: Context, asked: argparse.Namespace) -> Any:
     """Show all profiles, or every value of one."""
-    from ..profiles import profiles
+    from ...client.engines.profiles import profiles
 
     del context
     found = profiles()
@@ -39,7 +39,7 @@ def _plan_flags(parser: flags.Parser) -> None:
 
 def _plan(context: Context, asked: argparse.Namespace) -> Any:
     """Show what create would do, and do nothing."""
-    from ..plan import planned
+    from ...client.engines.plan import planned
 
     del context
     wanted = request(asked.profile, dict(asked.conf), asked.executors, asked.driver_memory, from_flags(**vars(asked)))
@@ -58,7 +58,7 @@ def _save_flags(parser: flags.Parser) -> None:
 
 def _save(context: Context, asked: argparse.Namespace) -> Any:
     """Keep the settings of an engine in the notebook, or as a profile."""
-    from .. import saved
+    from ...client.engines import saved
 
     engine = context.engine(asked.name)
     if engine.platform == "external":
@@ -66,7 +66,7 @@ def _save(context: Context, asked: argparse.Namespace) -> Any:
     found = saved.settings_of(engine.view)
     left = f"  Not saved, for they are secret: {', '.join(map(text.plain, found.secrets))}." if found.secrets else ""
     if asked.as_profile:
-        from ..profiles import profiles, short_path
+        from ...client.engines.profiles import profiles, short_path
 
         file = saved.write_profile(found, asked.as_profile)
         seen = asked.as_profile in profiles()

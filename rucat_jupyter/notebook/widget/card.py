@@ -18,12 +18,12 @@ import ipywidgets
 
 from ...client import feed
 from ...client.api import View, engine_path
+from ...client.engines import engine as client
+from ...client.engines.ui_link import jupyter_url
 from ...client.frontend import guard_comm
 from ...client.identity import caller
 from ...client.words import tables, text
 from ...core.errors import EngineNotFound, RucatError
-from .. import client
-from ..ui_link import jupyter_url
 from . import words as widget_words
 from .style import STYLE
 

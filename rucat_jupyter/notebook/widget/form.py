@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets
 
 from ...client import feed
+from ...client.engines import engine as client
+from ...client.engines.create import create_new
 from ...client.frontend import guard_comm
 from ...client.words import text
 from ...core.errors import InvalidRequest, NameTaken, RucatError
-from .. import client
-from ..creating import create_new
 from . import words as widget_words
 from .card import button, card_of, logger, row, show_if
 from .fields import Field, errors_of, fields_of, placeholder, request_of

@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..client.api import Api, View, engine_path
-from ..client.errors import StillWaiting, WaitInterrupted, hows, words
-from ..client.identity import caller, default_local_name, get_shell, local_fields, random_suffix
-from ..client.words import text
-from ..client.words.phase import Phase, SilentPhase, live_phase, notice
-from ..core.errors import EngineNotFound, NameTaken, NotPossible, RucatError
-from ..host.kubeconfig import fields as kubernetes_fields
-from .asked import differences, remedy, request
-from .client import Engine, default_api
+from ...core.errors import EngineNotFound, NameTaken, NotPossible, RucatError
+from ...host.kubeconfig import fields as kubernetes_fields
+from ..api import Api, View, engine_path
+from ..errors import StillWaiting, WaitInterrupted, hows, words
+from ..identity import caller, default_local_name, get_shell, local_fields, random_suffix
+from ..words import text
+from ..words.phase import Phase, SilentPhase, live_phase, notice
+from .engine import Engine, default_api
+from .settings import differences, remedy, request
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"

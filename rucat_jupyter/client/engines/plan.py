@@ -6,12 +6,12 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from ..client.api import Api, View
-from ..client.words import text
-from .asked import differences, remedy, request
-from .client import default_api
-from .creating import body_of
+from ..api import Api, View
+from ..words import text
+from .create import body_of
+from .engine import default_api
 from .profiles import values_table
+from .settings import differences, remedy, request
 
 
 class Plan:

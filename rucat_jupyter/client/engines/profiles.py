@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..client.api import Api
-from ..client.words import tables, text
-from ..core.errors import InvalidRequest
-from .client import default_api
+from ...core.errors import InvalidRequest
+from ..api import Api
+from ..words import tables, text
+from .engine import default_api
 
 COLUMNS = ("PROFILE", "WHERE", "SIZE", "FROM", "DESCRIPTION")
 VALUE_COLUMNS = ("KEY", "VALUE", "FROM")
@@ -70,7 +70,7 @@ class Profiles(Mapping[str, Profile]):
         own = [line for line in self.errors if f": profiles.{name}." in line or f": profiles.{name}:" in line]
         if own:
             raise InvalidRequest("; ".join(map(text.plain, own)))
-        from ..core.field_errors import suggestion
+        from ...core.field_errors import suggestion
 
         meant = suggestion(name, sorted(self._found))
         unread = "".join(f"; {text.plain(line)}" for line in self.errors if ": profiles." not in line)

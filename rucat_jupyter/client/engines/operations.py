@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ..client.api import Api, engine_path
-from ..client.words import tables, text
+from ..api import Api, engine_path
+from ..words import tables, text
 
 COLUMNS = ("OPERATION", "NOTEBOOK", "CELL", "FOR", "PROGRESS", "WHAT")
 LONGEST_TEXT = 80

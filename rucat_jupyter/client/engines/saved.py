@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..client.api import Api, View
-from ..client.identity import get_shell, notebook_path
-from ..client.words import text
-from ..client.words.phase import say
-from ..core.errors import InvalidRequest, RucatError
-from .asked import flags
-from .client import default_api
-from .creating import body_of
+from ...core.errors import InvalidRequest, RucatError
+from ..api import Api, View
+from ..identity import get_shell, notebook_path
+from ..words import text
+from ..words.phase import say
+from .create import body_of
+from .engine import default_api
+from .settings import flags
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -206,7 +206,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
     Raises InvalidRequest where the name is none or is taken in that file, or where the file is broken already.
     """
-    from ..core.engine import check_name  # pydantic comes with it
+    from ...core.engine import check_name  # pydantic comes with it
 
     file = file or user_file()
     try:

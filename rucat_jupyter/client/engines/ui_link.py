@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..client.api import Api, View, engine_path
-from ..client.identity import get_shell, in_kernel
-from ..client.words import text
-from ..core.errors import NotManaged, NotPossible
+from ...core.errors import NotManaged, NotPossible
+from ..api import Api, View, engine_path
+from ..identity import get_shell, in_kernel
+from ..words import text
 
 if TYPE_CHECKING:
     import httpx

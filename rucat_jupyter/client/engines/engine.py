@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-from ..client.api import LONGEST_POLL_S, Api, View, engine_path
-from ..client.errors import EngineFailed, StillWaiting, WaitInterrupted, hows
-from ..client.frontend import shows_widgets
-from ..client.words import tables, text
-from ..client.words.phase import Phase, SilentPhase
-from ..core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
-from .asked import changes
+from ...core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
+from ..api import LONGEST_POLL_S, Api, View, engine_path
+from ..errors import EngineFailed, StillWaiting, WaitInterrupted, hows
+from ..frontend import shows_widgets
+from ..words import tables, text
+from ..words.phase import Phase, SilentPhase
+from .settings import changes
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from .running import Operations
+    from .operations import Operations
     from .ui_link import Link
 
 ENDED = ("Failed", "Stopped", "Deleting")
@@ -155,7 +155,7 @@ class Engine:
             Names a session where there is no notebook (a terminal, a script); other names are other sessions. The
             path of a notebook, or the key that REST shows, is that of its session.
         """
-        from . import session as sessions
+        from ...notebook import session as sessions
 
         return sessions.connect(self, session)
 
@@ -177,7 +177,7 @@ class Engine:
 
     def operations(self) -> Operations:
         """What runs on it now, of all sessions: each with notebook, cell, text and progress. It is no use of it."""
-        from .running import running
+        from .operations import running
 
         return running(self._api, self.id)
 
@@ -186,7 +186,7 @@ class Engine:
 
         Raises OperationNotFound when it does not run any more.
         """
-        from .running import cancel
+        from .operations import cancel
 
         cancel(self._api, self.id, operation)
 
@@ -226,7 +226,7 @@ class Engine:
         """Show its card where widgets are shown; elsewhere IPython goes on to text and HTML."""
         if not shows_widgets():
             raise NotImplementedError
-        from .widget import cards as widget
+        from ...notebook.widget import cards as widget
 
         widget.show_engine(self._view, repr(self))
 
@@ -234,7 +234,7 @@ class Engine:
         """Show itself as text and HTML, and as a widget where widgets are shown."""
         bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
         if shows_widgets():
-            from .widget import cards as widget
+            from ...notebook.widget import cards as widget
 
             return {**widget.mimebundle(self._view), **bundle}
         return bundle
@@ -316,7 +316,7 @@ class Engines(Sequence[Engine]):
         """Show the table of all my engines where widgets are shown; elsewhere IPython goes on to text and HTML."""
         if not self.is_all or not shows_widgets():
             raise NotImplementedError
-        from .widget import cards as widget
+        from ...notebook.widget import cards as widget
 
         widget.show_table([engine.view for engine in self._found])
 

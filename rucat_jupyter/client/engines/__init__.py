@@ -1,0 +1,1 @@
+"""Engines as Python objects: create, get, plan, profiles; ``notebook`` and ``cli`` import it."""
