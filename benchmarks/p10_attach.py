@@ -11,7 +11,7 @@ from pyspark.sql.connect.session import SparkSession
 import rucat_jupyter
 from rucat_jupyter.client.api import engine_path
 from rucat_jupyter.client.engines.engine import default_api
-from rucat_jupyter.notebook import session
+from rucat_jupyter.client.session import session
 
 from .harness import Figure, alternate
 

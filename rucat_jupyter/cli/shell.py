@@ -71,8 +71,8 @@ def _engine(name: str | None) -> Engine:
 
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
+    from ..client.session import session as sessions
     from ..client.versions import mismatches
-    from ..notebook import session as sessions
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
         raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")

@@ -92,7 +92,7 @@ def test_a_session_that_the_engine_forgot_goes_on_anew(engine: str, notebook: Ca
     mine = notebook("forgotten")
     mine.run(f"%rucat attach {ENGINE}")
     mine.run("spark.range(7).createOrReplaceTempView('v')")
-    mine.run("import rucat_jupyter.notebook.session as s; spark._client.release_session()")
+    mine.run("import rucat_jupyter.client.session.session as s; spark._client.release_session()")
     cell = mine.run("print(spark.range(3).count(), spark.catalog.tableExists('v'))")
     assert cell.stdout == "3 False\n"
     assert cell.stderr.count("spark goes on in a new one; temp views and runtime conf are gone") == 1

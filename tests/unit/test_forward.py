@@ -18,8 +18,8 @@ from fakes.port_forward import PlayedApi
 from kubernetes.aio.client import ApiClient
 from support.forwards import ENGINE, PORT, PROMISES, Place, descriptors, is_reset
 
+from rucat_jupyter.client.session.session import CHANNEL_OPTIONS
 from rucat_jupyter.core.errors import PlatformUnavailable
-from rucat_jupyter.notebook.session import CHANNEL_OPTIONS
 from rucat_jupyter.platforms.kubernetes.portforward.dialer import Pace
 from rucat_jupyter.platforms.kubernetes.portforward.forwards import Forwards, Pod, direct
 

@@ -19,10 +19,10 @@ from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
 
 from rucat_jupyter.client.cells.operations import cells
 from rucat_jupyter.client.errors import EngineFailed
-from rucat_jupyter.notebook import channel, watch
-from rucat_jupyter.notebook import lifeline as module
-from rucat_jupyter.notebook.channel import Released
-from rucat_jupyter.notebook.lifeline import Detached, Lifeline
+from rucat_jupyter.client.session import channel, watch
+from rucat_jupyter.client.session import guard as module
+from rucat_jupyter.client.session.channel import Released
+from rucat_jupyter.client.session.guard import Detached, Lifeline
 
 ID = "0123456789abcdef"
 

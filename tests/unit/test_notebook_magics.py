@@ -55,7 +55,7 @@ def run(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Sessions that need no engine: one fake attachment an engine; let-go ones are listed."""
-    from rucat_jupyter.notebook import session
+    from rucat_jupyter.client.session import session
 
     made: dict[str, Any] = {}
     gone: list[Any] = []

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import comm
 import pytest
 
-from rucat_jupyter.notebook import binding, session, told
-from rucat_jupyter.notebook.told import Told, Used
+from rucat_jupyter.client.session import announce as told
+from rucat_jupyter.client.session import session
+from rucat_jupyter.client.session.announce import Told, Used
+from rucat_jupyter.notebook import binding
 
 if TYPE_CHECKING:
     from rucat_jupyter.client.engines.engine import Engine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rucat_jupyter.notebook.whole_imports import import_whole
+from rucat_jupyter.client.session.imports import import_whole
 
 ONCE = """
 import signal, threading, time

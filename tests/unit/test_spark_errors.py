@@ -14,8 +14,8 @@ from pyspark.errors import PySparkTypeError
 from pyspark.errors.exceptions.connect import AnalysisException
 from traitlets.config import Config
 
+from rucat_jupyter.client.session.guard import Detached
 from rucat_jupyter.client.spark_errors import brief as spark_errors
-from rucat_jupyter.notebook.lifeline import Detached
 
 CELL = "def ask():\n    raise AnalysisException({message!r}, errorClass='X', messageParameters={{}})\n\nask()"
 MESSAGE = (

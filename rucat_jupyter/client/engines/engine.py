@@ -155,7 +155,7 @@ class Engine:
             Names a session where there is no notebook (a terminal, a script); other names are other sessions. The
             path of a notebook, or the key that REST shows, is that of its session.
         """
-        from ...notebook import session as sessions
+        from ..session import session as sessions
 
         return sessions.connect(self, session)
 
@@ -358,7 +358,7 @@ def _let_go(engine_id: str) -> None:
     """Close this process's sessions on an engine that was asked to end, so that nothing retries against it."""
     import sys
 
-    if (sessions := sys.modules.get("rucat_jupyter.notebook.session")) is not None:
+    if (sessions := sys.modules.get("rucat_jupyter.client.session.session")) is not None:
         sessions.let_go(engine_id)
 
 

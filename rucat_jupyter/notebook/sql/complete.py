@@ -211,7 +211,7 @@ def _in_string(source: str, cursor: int) -> SqlAround | None:
 
 def _can_be_asked(session: Any) -> bool:
     """Whether its engine runs, as far as is known here: Tab must not wait for one that starts or is gone."""
-    from .. import session as sessions
+    from ...client.session import session as sessions
 
     for attachment in sessions.attachments():
         if attachment.spark is session:

@@ -78,7 +78,7 @@ def _checked(asked: argparse.Namespace) -> str:
 @contextmanager
 def _session(context: Context, name: str | None) -> Iterator[Any]:
     """Yield the attached session, or one on the named engine, which stays as quiet as it was."""
-    from .. import session as sessions
+    from ...client.session import session as sessions
 
     current = context.binding.current()
     if name is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from ..client.frontend import answer_at_once, shows_panels
+from ..frontend import answer_at_once, shows_panels
 
 TARGET = "rucat_jupyter.engines"
 

@@ -19,12 +19,12 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from ..client.api import LONGEST_POLL_S, Api, View, engine_path
-from ..client.cells.operations import Operation, cells
-from ..client.errors import EngineFailed
-from ..client.words import text
-from ..client.words.phase import notice
-from ..core.errors import EngineNotFound, RucatError
+from ...core.errors import EngineNotFound, RucatError
+from ..api import LONGEST_POLL_S, Api, View, engine_path
+from ..cells.operations import Operation, cells
+from ..errors import EngineFailed
+from ..words import text
+from ..words.phase import notice
 from . import renewal
 from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
 from .watch import Watch
@@ -65,7 +65,7 @@ class Detached(RucatError):
 
 
 class Lifeline:
-    """The guard of one session's channel (:class:`rucat_jupyter.notebook.channel.Guard`).
+    """The guard of one session's channel (:class:`rucat_jupyter.client.session.channel.Guard`).
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class Lifeline:
             log.info("jobs of operation %s may go on: %s", request.operation_id, exc.message)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
-        """Say what the failure of a call means; see :class:`rucat_jupyter.notebook.channel.Guard`."""
+        """Say what the failure of a call means; see :class:`rucat_jupyter.client.session.channel.Guard`."""
         if self._closed.is_set():
             raise Detached(f"the session on {self._view['name']} was let go") from None
         status = rpc_status.from_call(error)
@@ -257,7 +257,7 @@ class Lifeline:
         return self._view
 
     def _failure(self, view: View) -> EngineFailed:
-        from ..client.engines.engine import Engine
+        from ..engines.engine import Engine
 
         return EngineFailed.of(Engine(view, self._api).explained())
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from ..client.cells.operations import Interrupted
+from ..cells.operations import Interrupted
 
 EXECUTE = "/ExecutePlan"
 RELEASE = "/ReleaseExecute"

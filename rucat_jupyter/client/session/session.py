@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..client.api import View, engine_path
-from ..client.cells import ipython_hooks as cell_hooks
-from ..client.engines.engine import Engine
-from ..client.identity import Caller, caller, get_shell
-from ..client.spark_errors import brief as spark_errors
-from ..client.versions import mismatches, must_have_client
-from ..client.words import text
-from ..client.words.phase import notice
-from .told import told
-from .whole_imports import import_whole
+from ..api import View, engine_path
+from ..cells import ipython_hooks as cell_hooks
+from ..engines.engine import Engine
+from ..identity import Caller, caller, get_shell
+from ..spark_errors import brief as spark_errors
+from ..versions import mismatches, must_have_client
+from ..words import text
+from ..words.phase import notice
+from .announce import told
+from .imports import import_whole
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from .lifeline import Lifeline
+    from .guard import Lifeline
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DEFAULT_PORT = 15002
@@ -125,11 +125,11 @@ def let_go(engine_id: str) -> None:
 
 
 def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
-    import_whole("pyspark.sql.connect.session", "rucat_jupyter.notebook.lifeline")
+    import_whole("pyspark.sql.connect.session", "rucat_jupyter.client.session.guard")
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
-    from .lifeline import Lifeline
+    from .guard import Lifeline
 
     api, view = engine._api, engine.view
     body: dict[str, Any] = {"path": who.path}

@@ -6,10 +6,10 @@ import threading
 import time
 from typing import Protocol
 
-from ..client.api import LONGEST_POLL_S, Api, View
-from ..client.words import text
-from ..client.words.phase import notice
-from ..core.errors import EngineNotFound, RucatError
+from ...core.errors import EngineNotFound, RucatError
+from ..api import LONGEST_POLL_S, Api, View
+from ..words import text
+from ..words.phase import notice
 
 TICK_S = 1.0  # how often it looks whether a call waits
 LONG_S = 1.0  # a call that waits longer than this is watched

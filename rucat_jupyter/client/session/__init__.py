@@ -1,0 +1,1 @@
+"""Spark sessions of this process on engines; ``client.engines`` and ``notebook`` import it."""
