@@ -10,7 +10,7 @@ _LAZY = {
     "create_form": "rucat_jupyter.notebook.form",
     "get": "rucat_jupyter.client.engines.engine",
     "engines": "rucat_jupyter.client.engines.engine",
-    "doctor": "rucat_jupyter.notebook.doctor",
+    "doctor": "rucat_jupyter.checkup.report",
     "plan": "rucat_jupyter.client.engines.plan",
     "profiles": "rucat_jupyter.client.engines.profiles",
     "Engine": "rucat_jupyter.client.engines.engine",

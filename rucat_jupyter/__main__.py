@@ -34,7 +34,7 @@ def _say_missing(module: str, arguments: list[str]) -> int:
     if arguments[:1] != ["doctor"]:
         sys.stderr.write(f"rucat: the package {module!r} is missing here. What mends it: rucat doctor\n")
         return FAILED
-    from .notebook.doctor import doctor
+    from .checkup.report import doctor
 
     found = doctor()
     if "--json" in arguments:

@@ -96,8 +96,8 @@ def doctor(
 
     Looks at Java, Python, Spark, store, gateway, Jupyter, machine and network; changes nothing.
     """
-    from ..notebook.doctor import doctor as examine
-    from ..notebook.doctor import lines
+    from ..checkup.report import doctor as examine
+    from ..checkup.report import lines
 
     report = examine(start=start).report
     if as_json:

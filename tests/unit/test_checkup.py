@@ -31,8 +31,8 @@ from rucat_jupyter.checkup import (
     python,
 )
 from rucat_jupyter.checkup.findings import ok
+from rucat_jupyter.checkup.report import doctor, lines
 from rucat_jupyter.launch import datadir, launch
-from rucat_jupyter.notebook.doctor import doctor, lines
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def _flags(parser: Parser) -> None:
 def _doctor(context: Context, asked: argparse.Namespace) -> Any:
     """Show what is wrong."""
     del context
-    from ..doctor import doctor
+    from ...checkup.report import doctor
 
     found = doctor(start=asked.start)
     say(repr(found))

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..checkup import Finding, Level, Report, Surroundings, bad, examine
 from ..client.words import text
 from ..core.errors import GatewayUnavailable
 from ..launch import launch
 from ..launch.datadir import data_dir
+from . import Finding, Level, Report, Surroundings, bad, examine
 
 SHAPES = {Level.OK: "●", Level.WARN: "◐", Level.BAD: "✕"}
 AREA_WIDTH = 15
