@@ -20,7 +20,7 @@ from kubernetes import watch
 
 import rucat_jupyter
 from rucat_jupyter.launch import launch
-from rucat_jupyter.notebook.widget.card import Card
+from rucat_jupyter.notebook.cards.card import Card
 
 from .harness import Figure, Sample
 from .kubernetes import LIMIT_S, Ground, ground, wait_for

@@ -7,7 +7,7 @@ progress = True
 
 _LAZY = {
     "create": "rucat_jupyter.client.engines.create",
-    "create_form": "rucat_jupyter.notebook.form",
+    "create_form": "rucat_jupyter.notebook.cards.show_form",
     "get": "rucat_jupyter.client.engines.engine",
     "engines": "rucat_jupyter.client.engines.engine",
     "doctor": "rucat_jupyter.checkup.report",

@@ -14,7 +14,7 @@ from .conftest import ENGINE, wait_for_status
 
 pytestmark = pytest.mark.engine
 
-BUTTON = "from rucat_jupyter.notebook.widget import card as w; print(w.cards()[0]._buttons[{!r}].comm.comm_id)"
+BUTTON = "from rucat_jupyter.notebook.cards import card as w; print(w.cards()[0]._buttons[{!r}].comm.comm_id)"
 HAS_WIDGETS = "import sys; print('ipywidgets' in sys.modules)"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rucat_jupyter.core.engine import EngineSpec
-from rucat_jupyter.notebook.widget import fields as widget_fields
-from rucat_jupyter.notebook.widget.fields import Field, WrongValue
+from rucat_jupyter.notebook.cards import fields as widget_fields
+from rucat_jupyter.notebook.cards.fields import Field, WrongValue
 
 SCHEMA: dict[str, Any] = EngineSpec.model_json_schema()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.notebook.widget import words as widget_words
+from rucat_jupyter.notebook.cards import words as widget_words
 
 NOW = datetime(2026, 11, 23, 14, 2, tzinfo=timezone.utc)
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b[31m\u202e"

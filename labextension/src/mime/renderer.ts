@@ -9,7 +9,7 @@ import { button as plainButton } from '../button';
 import type { IEngine, IEngineManager } from '../tokens';
 import { ALERTS, clock, LIVE, plain, quoted, SETTLED, SYMBOLS } from '../words';
 
-/** MIME type of the output (rucat_jupyter/notebook/widget/place.py). */
+/** MIME type of the output (rucat_jupyter/notebook/cards/place.py). */
 export const MIME = 'application/vnd.rucat.engine+json';
 
 /** Data of an output: the state when it was written. */

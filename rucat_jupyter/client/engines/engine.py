@@ -226,7 +226,7 @@ class Engine:
         """Show its card where widgets are shown; elsewhere IPython goes on to text and HTML."""
         if not shows_widgets():
             raise NotImplementedError
-        from ...notebook.widget import cards as widget
+        from ...notebook.cards import cards as widget
 
         widget.show_engine(self._view, repr(self))
 
@@ -234,7 +234,7 @@ class Engine:
         """Show itself as text and HTML, and as a widget where widgets are shown."""
         bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
         if shows_widgets():
-            from ...notebook.widget import cards as widget
+            from ...notebook.cards import cards as widget
 
             return {**widget.mimebundle(self._view), **bundle}
         return bundle
@@ -316,7 +316,7 @@ class Engines(Sequence[Engine]):
         """Show the table of all my engines where widgets are shown; elsewhere IPython goes on to text and HTML."""
         if not self.is_all or not shows_widgets():
             raise NotImplementedError
-        from ...notebook.widget import cards as widget
+        from ...notebook.cards import cards as widget
 
         widget.show_table([engine.view for engine in self._found])
 

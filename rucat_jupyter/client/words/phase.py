@@ -39,7 +39,7 @@ class Phase(Protocol):
 def live_phase() -> Phase:
     """The best phase line for where this runs: the engine's card where widgets are shown."""
     if shows_widgets():
-        from ...notebook.widget.cards import CardPhase
+        from ...notebook.cards.cards import CardPhase
 
         return CardPhase()
     if in_kernel(get_shell()):

@@ -11,9 +11,9 @@ from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import live_phase, say
 from .. import flags
+from ..cards.show_form import create_form
 from ..context import Context
 from ..flags import Verb
-from ..form import create_form
 
 
 def _flags(parser: flags.Parser) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..client.frontend import shows_widgets
-from ..client.words.phase import say
+from ...client.frontend import shows_widgets
+from ...client.words.phase import say
 
 
 def create_form() -> None:
     """Show a form that creates an engine: profile, name, memory, executors, idle stop, and all other settings."""
     if shows_widgets():
-        from .widget import cards as widget
+        from . import cards as widget
 
         widget.show_form()
     else:
