@@ -16,7 +16,7 @@ from .known import Known
 from .sql.complete import SqlAround, complete_sql, sql_around
 
 if TYPE_CHECKING:
-    from .context import Context
+    from .line.context import Context
 
 MAGIC = "rucat"
 LONGEST_WORD = 300

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..client.words import tables, text
 from ..host.spark_confs import Setting
-from .flags import Parser, Verb
+from .line.flags import Parser, Verb
 from .parser import HELP, VERBS, parser_of
 
 MANY = 200
@@ -101,7 +101,7 @@ class Sources:
 
 
 SOURCES = ("engines", "profiles", "variables", "confs", "contexts", "namespaces")
-"""What :func:`rucat_jupyter.notebook.flags.completed_by` may name."""
+"""What :func:`rucat_jupyter.notebook.line.flags.completed_by` may name."""
 
 
 def rest_of(code: str, *, is_auto: bool = False) -> tuple[str, bool] | None:

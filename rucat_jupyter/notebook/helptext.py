@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .flags import Verb
+    from .line.flags import Verb
 
 WIDE = 26  # a flag that is wider has its text on the next line
 

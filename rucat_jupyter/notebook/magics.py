@@ -16,9 +16,9 @@ from ..client.cells.operations import Interrupted
 from ..client.errors import WaitInterrupted, briefly
 from ..client.words.phase import say
 from ..core.errors import RucatError
-from .caller import is_value_used
 from .completer import Completer
-from .context import Context
+from .line.caller import is_value_used
+from .line.context import Context
 from .parser import VERBS, BadUsage, HelpWanted, overview, parse
 from .verbs.look import show_engines
 

@@ -12,7 +12,7 @@ import pytest
 from rucat_jupyter.client.session import announce as told
 from rucat_jupyter.client.session import session
 from rucat_jupyter.client.session.announce import Told, Used
-from rucat_jupyter.notebook import binding
+from rucat_jupyter.notebook.line import binding
 
 if TYPE_CHECKING:
     from rucat_jupyter.client.engines.engine import Engine

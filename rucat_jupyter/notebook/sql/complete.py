@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..flags import BadUsage
+from ..line.flags import BadUsage
 from .catalog import Catalog, catalog_of
 from .split import Token, tokens
 
@@ -186,7 +186,7 @@ def _is_open(last: Token, text: str) -> bool:
 
 
 def _in_line(line: str, start: int, cursor: int) -> SqlAround | None:
-    from ..leading import leading_flags
+    from ..line.leading import leading_flags
     from ..parser import VERBS, parser_of
 
     try:

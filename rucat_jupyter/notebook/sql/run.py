@@ -15,8 +15,8 @@ from ...client.spark_errors import brief
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import NotPossible, RucatError
-from ..context import Context
-from ..flags import BadUsage
+from ..line.context import Context
+from ..line.flags import BadUsage
 from . import args as sql_args
 from . import convert as sql_convert
 from .fetch import fetch

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 
-from ..flags import Verb
+from ..line.flags import Verb
 from .words import TEXTS
 
 _MODULES = (

@@ -9,9 +9,9 @@ from ...client.engines.settings import changes, from_flags
 from ...client.engines.settings import flags as shown_flags
 from ...client.words import text
 from ...client.words.phase import live_phase, say
-from .. import flags
-from ..context import Context
-from ..flags import Verb
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import Verb
 
 
 def _stop(context: Context, asked: argparse.Namespace) -> Any:

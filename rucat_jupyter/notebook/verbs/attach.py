@@ -10,9 +10,9 @@ from ...client.engines.engine import Engine
 from ...client.words import text
 from ...client.words.phase import live_phase, say
 from ...core.errors import NotPossible
-from .. import flags
-from ..context import Context
-from ..flags import Verb
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import Verb
 
 EXTERNAL = "sc://"
 

@@ -10,10 +10,10 @@ from ...client.engines.saved import with_saved
 from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import live_phase, say
-from .. import flags
 from ..cards.show_form import create_form
-from ..context import Context
-from ..flags import Verb
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import Verb
 
 
 def _flags(parser: flags.Parser) -> None:

@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from ...client.words.phase import say
-from ..context import Context
-from ..flags import Parser, Verb
+from ..line.context import Context
+from ..line.flags import Parser, Verb
 
 
 def _flags(parser: Parser) -> None:

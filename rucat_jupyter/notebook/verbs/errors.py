@@ -9,8 +9,8 @@ from typing import Any
 from ...client.identity import get_shell
 from ...client.spark_errors import brief as spark_errors
 from ...client.words.phase import say
-from ..context import Context
-from ..flags import Parser, Verb
+from ..line.context import Context
+from ..line.flags import Parser, Verb
 
 
 def _flags(parser: Parser) -> None:

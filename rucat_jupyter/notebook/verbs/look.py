@@ -10,9 +10,9 @@ from ...client.frontend import shows_widgets
 from ...client.words import tables, text
 from ...client.words.phase import say
 from ...core.errors import EngineNotFound
-from .. import flags
-from ..context import Context
-from ..flags import Verb
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import Verb
 
 
 def show_engines(context: Context, asked: argparse.Namespace) -> Any:

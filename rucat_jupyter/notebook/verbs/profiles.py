@@ -8,9 +8,9 @@ from typing import Any
 from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import say
-from .. import flags
-from ..context import Context
-from ..flags import BadUsage, Verb, completed_by
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import BadUsage, Verb, completed_by
 
 
 def _profiles_flags(parser: flags.Parser) -> None:

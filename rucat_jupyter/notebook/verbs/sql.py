@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import flags
-from ..flags import Verb, completed_by
+from ..line import flags
+from ..line.flags import Verb, completed_by
 from ..sql import convert as sql_convert
 
 MODES = ("simple", "extended", "codegen", "cost", "formatted")

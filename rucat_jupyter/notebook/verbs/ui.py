@@ -7,9 +7,9 @@ from typing import Any
 
 from ...client.identity import get_shell, in_kernel
 from ...client.words.phase import say
-from .. import flags
-from ..context import Context
-from ..flags import Verb
+from ..line import flags
+from ..line.context import Context
+from ..line.flags import Verb
 
 
 def _ui(context: Context, asked: argparse.Namespace) -> Any:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..core.errors import RucatError
-from .helptext import verb_help
+from ...core.errors import RucatError
+from ..helptext import verb_help
 
 if TYPE_CHECKING:
     from .context import Context

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..client.engines.engine import Engine
-from ..client.session.announce import Used, told
-from ..client.words import text
-from ..client.words.phase import notice
-from ..core.errors import RucatError
+from ...client.engines.engine import Engine
+from ...client.session.announce import Used, told
+from ...client.words import text
+from ...client.words.phase import notice
+from ...core.errors import RucatError
 
 if TYPE_CHECKING:
-    from ..client.session.session import Attachment
+    from ...client.session.session import Attachment
 
 
 class Binding:
@@ -24,7 +24,7 @@ class Binding:
 
     def attach(self, engine: Engine, variable: str, session: str | None) -> list[str]:
         """Attach the notebook's session and bind it; returns what the user should know, a line each."""
-        from ..client.session import session as sessions
+        from ...client.session import session as sessions
 
         before = self._bound.get(variable)
         attachment = sessions.attach(engine, session)
@@ -54,7 +54,7 @@ class Binding:
 
     def release(self, attachment: Attachment) -> list[str]:
         """Unbind and let go; returns the variables that were unbound."""
-        from ..client.session import session as sessions
+        from ...client.session import session as sessions
 
         variables = [variable for variable, bound in self._bound.items() if bound is attachment]
         for variable in variables:
@@ -90,7 +90,7 @@ class Binding:
 
     def _forget(self, attachment: Attachment, variable: str) -> None:
         """Close a session whose only variable is taken by another."""
-        from ..client.session import session as sessions
+        from ...client.session import session as sessions
 
         if not any(a is attachment for v, a in self._bound.items() if v != variable):
             sessions.detach(attachment)

@@ -6,12 +6,12 @@ import argparse
 import re
 from typing import Any
 
-from ..client.engines import engine as client
-from ..client.engines.engine import Engine
-from ..client.identity import can_ask
-from ..client.words import text
-from ..client.words.phase import say
-from ..core.errors import EngineNotFound
+from ...client.engines import engine as client
+from ...client.engines.engine import Engine
+from ...client.identity import can_ask
+from ...client.words import text
+from ...client.words.phase import say
+from ...core.errors import EngineNotFound
 from .binding import Binding
 from .flags import BadUsage
 

@@ -1,0 +1,1 @@
+"""What a typed line means, and the variables it binds; ``notebook.magics`` and ``notebook.verbs`` import it."""
