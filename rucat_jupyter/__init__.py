@@ -17,8 +17,8 @@ _LAZY = {
     "Engines": "rucat_jupyter.client.engines.engine",
     "EngineFailed": "rucat_jupyter.client.errors",
     "StillWaiting": "rucat_jupyter.client.errors",
-    "load_ipython_extension": "rucat_jupyter.notebook.magics",
-    "unload_ipython_extension": "rucat_jupyter.notebook.magics",
+    "load_ipython_extension": "rucat_jupyter.notebook.magics.magics",
+    "unload_ipython_extension": "rucat_jupyter.notebook.magics.magics",
 }
 """Names of the Python face -> their modules, loaded when first used: importing costs nothing."""
 

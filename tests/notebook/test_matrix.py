@@ -12,7 +12,7 @@ import pytest
 from support.notebook import Cell, Kernel, kernel
 from support.place import Place, wait_until
 
-from rucat_jupyter.notebook.parser import VERBS
+from rucat_jupyter.notebook.magics.parser import VERBS
 
 from .conftest import ENGINE
 
@@ -103,7 +103,7 @@ def test_wrong_words_are_told_in_one_line(mine: Kernel, verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kernel, verb: str) -> None:
     """Numbers that are none, too large, missing values: a line; nothing of what was asked is done."""
-    from rucat_jupyter.notebook.parser import parser_of
+    from rucat_jupyter.notebook.magics.parser import parser_of
 
     for action in parser_of(VERBS[verb]).options():
         flag = action.option_strings[0]

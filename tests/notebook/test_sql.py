@@ -333,7 +333,7 @@ def test_tab_finds_tables_and_columns_without_a_job(shared: Kernel, engine: str,
     jobs = f"{apps}/{rest('GET', apps)[0]['id']}/jobs"
     before = len(rest("GET", jobs))
     shared.run(
-        "import time\nfrom rucat_jupyter.notebook.sql.complete import complete_sql\n"
+        "import time\nfrom rucat_jupyter.notebook.magics.sql_completion import complete_sql\n"
         "def tab(before, after=''):\n"
         "    begun = time.monotonic(); found = complete_sql(spark, before, after)\n"
         "    assert time.monotonic() - begun < 0.7; return found\n"

@@ -16,9 +16,9 @@ from rucat_jupyter.client.api import Api
 from rucat_jupyter.client.engines import engine as client
 from rucat_jupyter.host import spark_confs
 from rucat_jupyter.host.spark_confs import Setting
-from rucat_jupyter.notebook import known
-from rucat_jupyter.notebook.completion import Sources, meaning, offer, rest_of
-from rucat_jupyter.notebook.known import Known
+from rucat_jupyter.notebook.magics import known
+from rucat_jupyter.notebook.magics.completion import Sources, meaning, offer, rest_of
+from rucat_jupyter.notebook.magics.known import Known
 
 
 class Found:

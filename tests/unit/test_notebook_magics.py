@@ -16,8 +16,8 @@ from traitlets.config import Config
 from rucat_jupyter.client.engines import engine as client
 from rucat_jupyter.client.errors import EngineFailed, WaitInterrupted
 from rucat_jupyter.core.errors import EngineNotFound, NotPossible
-from rucat_jupyter.notebook import magics
 from rucat_jupyter.notebook.line import context
+from rucat_jupyter.notebook.magics import magics
 
 ID = "0123456789abcdef"
 

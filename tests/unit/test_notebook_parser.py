@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rucat_jupyter.notebook.parser import VERBS, BadUsage, HelpWanted, overview, parse
+from rucat_jupyter.notebook.magics.parser import VERBS, BadUsage, HelpWanted, overview, parse
 
 
 def test_every_flag_of_create_is_understood() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql.types import StructType
 from support.place import wait_until
 
-from rucat_jupyter.notebook.sql.complete import SqlAround, complete_sql, sql_around
+from rucat_jupyter.notebook.magics.sql_completion import SqlAround, complete_sql, sql_around
 
 ORDERS = StructType().add("id", "long").add("order date", "date").add("who", StructType().add("name", "string"))
 

@@ -100,7 +100,7 @@ class Verb:
 
 
 def completed_by(action: argparse.Action, source: str) -> argparse.Action:
-    """Name what Tab offers for the value: a key of :data:`rucat_jupyter.notebook.completion.SOURCES`."""
+    """Name what Tab offers for the value: a key of :data:`rucat_jupyter.notebook.magics.completion.SOURCES`."""
     action.completed_by = source  # type: ignore[attr-defined]  # argparse's actions are open objects
     return action
 

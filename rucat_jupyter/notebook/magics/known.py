@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..client.api import View
-from ..client.engines.engine import default_api
-from ..core.errors import RucatError
-from ..host import kubeconfig, spark_confs
-from ..host.spark_confs import Setting
+from ...client.api import View
+from ...client.engines.engine import default_api
+from ...core.errors import RucatError
+from ...host import kubeconfig, spark_confs
+from ...host.spark_confs import Setting
 
 WAIT_S = 0.3
 """Tab waits no longer than this for an answer; one that comes later serves the next Tab."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..client.words import tables, text
-from ..host.spark_confs import Setting
-from .line.flags import Parser, Verb
+from ...client.words import tables, text
+from ...host.spark_confs import Setting
+from ..line.flags import Parser, Verb
 from .parser import HELP, VERBS, parser_of
 
 MANY = 200

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from .completion import Candidate, Offer, Sources, meaning, offer, rest_of
 from .known import Known
-from .sql.complete import SqlAround, complete_sql, sql_around
+from .sql_completion import SqlAround, complete_sql, sql_around
 
 if TYPE_CHECKING:
-    from .line.context import Context
+    from ..line.context import Context
 
 MAGIC = "rucat"
 LONGEST_WORD = 300

@@ -9,18 +9,18 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
-from ..client.cells import ipython_hooks as cell_hooks
-from ..client.cells import progress
-from ..client.cells.lost_interrupt import comes_again
-from ..client.cells.operations import Interrupted
-from ..client.errors import WaitInterrupted, briefly
-from ..client.words.phase import say
-from ..core.errors import RucatError
+from ...client.cells import ipython_hooks as cell_hooks
+from ...client.cells import progress
+from ...client.cells.lost_interrupt import comes_again
+from ...client.cells.operations import Interrupted
+from ...client.errors import WaitInterrupted, briefly
+from ...client.words.phase import say
+from ...core.errors import RucatError
+from ..line.caller import is_value_used
+from ..line.context import Context
+from ..verbs.look import show_engines
 from .completer import Completer
-from .line.caller import is_value_used
-from .line.context import Context
 from .parser import VERBS, BadUsage, HelpWanted, overview, parse
-from .verbs.look import show_engines
 
 MAGIC = "rucat"
 PACKAGE = f"{__name__.partition('.')[0]}."

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..line.flags import BadUsage
-from .catalog import Catalog, catalog_of
-from .split import Token, tokens
+from ..sql.catalog import Catalog, catalog_of
+from ..sql.split import Token, tokens
 
 WAIT_S = 0.5
 TABLE_AFTER = {"FROM", "JOIN", "INTO", "TABLE", "UPDATE", "DESCRIBE", "DESC", "VIEW", "OVERWRITE", "EXISTS", "EXTENDED"}
@@ -187,7 +187,7 @@ def _is_open(last: Token, text: str) -> bool:
 
 def _in_line(line: str, start: int, cursor: int) -> SqlAround | None:
     from ..line.leading import leading_flags
-    from ..parser import VERBS, parser_of
+    from .parser import VERBS, parser_of
 
     try:
         _, rest = leading_flags(parser_of(VERBS["sql"]), line[start:])

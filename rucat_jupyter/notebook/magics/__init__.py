@@ -1,0 +1,1 @@
+"""``%rucat`` and Tab; IPython loads it."""
