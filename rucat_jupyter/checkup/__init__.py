@@ -1,4 +1,4 @@
-"""The checks behind ``doctor``: what Rucat needs of this machine, and what mends what is missing."""
+"""The checks behind ``doctor``, one file each, and their report; ``notebook``, ``cli`` and ``__main__`` import it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line ``rucat``: the verbs of the notebook for terminals and scripts."""
+"""The command line ``rucat``: the notebook's verbs for terminals and scripts; only ``__main__`` imports it."""
 
 from __future__ import annotations
 

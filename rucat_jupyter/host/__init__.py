@@ -1,1 +1,1 @@
-"""What this machine has: Javas, Pythons with their pyspark, memory, cores; for the local platform and the doctor."""
+"""What this machine has: Java, pyspark, memory, ports, kubeconfig; platforms, ``client`` and ``checkup`` import it."""

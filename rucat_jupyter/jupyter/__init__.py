@@ -1,1 +1,1 @@
-"""The Jupyter server extension: authenticate, authorize, forward."""
+"""The Jupyter server extension: authenticate, authorize, forward; only Jupyter servers import it."""

@@ -1,1 +1,1 @@
-"""The kernel side: magics, Python API, sessions; loads nothing of the server side."""
+"""Magics and widgets of a notebook, on the API in ``client``; only IPython and this package's root load it."""

@@ -1,1 +1,1 @@
-"""Spark's errors as people read them: the cause first, the place in their own code, what to do."""
+"""Spark's errors, the cause first, with the user's own line; ``client.session`` and ``notebook`` import it."""

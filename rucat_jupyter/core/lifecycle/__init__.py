@@ -1,4 +1,4 @@
-"""The life of an engine as tables and pure functions: statuses, verbs, and the one next step.
+"""The life of an engine as tables and pure functions; the monitor, the use cases and platforms import it.
 
 What is stored, and never mixed:
 

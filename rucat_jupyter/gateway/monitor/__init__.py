@@ -1,4 +1,4 @@
-"""The loop that makes what is equal to what is wanted, and does the regular health checks.
+"""The loop that makes what is equal to what is wanted, and checks health; ``gateway.service`` imports it.
 
 ::
 

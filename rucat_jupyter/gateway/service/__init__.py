@@ -1,1 +1,1 @@
-"""The gateway process: REST over the use cases, the only place with settings."""
+"""The gateway process: its settings and wiring; only ``__main__`` imports it."""

@@ -1,1 +1,1 @@
-"""What notebooks show of engines as widgets: cards, the table, the create form, and the text that stays of them."""
+"""Engines as widgets: cards, table, create form, and the text that stays of them; for the rest of ``notebook``."""

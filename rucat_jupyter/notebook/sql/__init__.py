@@ -1,1 +1,1 @@
-"""``%%rucat sql``: a cell's statements, their answers as tables, variables and charts, and the names that Tab knows."""
+"""``%%rucat sql``: statements, and their rows as tables, variables and charts; ``notebook.verbs`` imports it."""

@@ -1,4 +1,4 @@
-"""The verbs of ``%rucat``: each module here has a tuple ``VERBS`` of them; a new module is one more line below.
+"""The verbs of ``%rucat``, a tuple ``VERBS`` in each module; ``notebook.magics`` imports it.
 
 These modules are loaded with the extension: what is heavy is imported where it is used.
 """

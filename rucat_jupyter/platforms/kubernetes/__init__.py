@@ -1,1 +1,1 @@
-"""Run engines on Kubernetes: the platform ``kubernetes``; the only place that knows its API."""
+"""Engines as pods of a cluster; the only package that knows Kubernetes' API; ``gateway.service`` imports it."""
