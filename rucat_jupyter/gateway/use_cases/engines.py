@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
-from ...connection import Connection, remote_of
 from ...core import lifecycle
 from ...core.config.resolve import Profiles, Resolved
 from ...core.engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
@@ -36,7 +35,7 @@ from .namespace_checks import Found, examine
 from .notifier import Bell
 from .operations import Reached
 from .preview import Plan, plan
-from .views import EngineView, view_of
+from .views import Connection, EngineView, remote_of, view_of
 
 ATTEMPTS = 64
 """Tries of one write: each lost one means that another writer won, so this many writers at once are served."""

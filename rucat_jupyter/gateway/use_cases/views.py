@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -122,3 +124,29 @@ def _executors(executors: Executors) -> ExecutorsView:
 def _ui_url(engine: Engine, endpoint: Endpoint) -> str | None:
     """The proxied Spark UI of a managed engine: never that of someone else's."""
     return f"rucat/engines/{engine.id}/ui/" if endpoint.ui_url and engine.is_managed else None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach an engine: ``url`` without its token, and ``remote`` ready for ``SparkSession.builder.remote``."""
+
+    url: str
+    token: str
+    remote: str
+    ui_url: str | None = None  # of the driver's own Spark UI, as this gateway's clients reach it
+
+    def __repr__(self) -> str:
+        return f"Connection(url={self.url!r}, token=…, remote=…)"
+
+
+def remote_of(endpoint: Endpoint, token: str) -> str:
+    """The address with its token, ready for ``SparkSession.builder.remote``.
+
+    ``;token=`` makes Spark's client use TLS, and without TLS it hangs on every host but ``localhost``; unknown
+    parameters become gRPC metadata, so ``authorization`` works everywhere else.
+    """
+    if not token:
+        return endpoint.url
+    if endpoint.use_tls:
+        return f"{endpoint.url};token={quote(token, safe='')}"
+    return f"{endpoint.url}/;authorization=Bearer%20{quote(token, safe='')}"
