@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...adapters import spark_defaults
 from ...core.engine import Credential, Engine, Reason
 from ...core.errors import PlatformError
 from ...host import java, machine
 from ...host.pysparks import PySpark, PySparkNotFound
 from ...spark import command as spark
+from ...spark import command as spark_defaults
 from .processes import RUN_ENV
 from .run_folder import RunFolder
 from .spec import LocalSpecs, directory_problems, heap_mb

@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...adapters import spark_defaults
 from ...core.engine import Credential, Engine, Reason
 from ...core.errors import PlatformError
 from ...host import free_ports, machine
 from ...host.budget import Budget, needed_mb
+from ...spark import command as spark_defaults
 from .command import Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named
 from .run_folder import Record, RunFolder, list_runs, open_private, write_private

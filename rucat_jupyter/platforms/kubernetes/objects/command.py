@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ....adapters import spark_defaults
 from ....core.engine import Credential, Engine, EngineSpec
 from ....core.field_errors import dotted
 from ....spark import command as spark
+from ....spark import command as spark_defaults
 from . import names
 from .sizes import Sizes
 

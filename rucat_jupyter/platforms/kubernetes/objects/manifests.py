@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ....adapters import spark_defaults
 from ....core.engine import Credential, Engine, EngineSpec, Reason
 from ....core.errors import PlatformError
+from ....spark import command as spark_defaults
 from . import names
 from .command import LOG_CONFIG, TEMPLATE, arguments
 from .names import CONTAINER, labels, marks, selector
