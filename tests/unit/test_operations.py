@@ -14,12 +14,12 @@ from fakes.operated import TOKEN, OperatedEngine, job, later
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rucat_jupyter.adapters.operations_text import LONGEST, words_of
 from rucat_jupyter.core.errors import EngineUnavailable, NotPossible
 from rucat_jupyter.core.ports.store import Operation
 from rucat_jupyter.gateway.use_cases.operations import cell_of
 from rucat_jupyter.spark.operations import operations
 from rucat_jupyter.spark.operations.operations import ConnectOperations
+from rucat_jupyter.spark.operations.page import LONGEST, words_of
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=timezone.utc)
 SESSION = ("ada", "00000000-0000-4000-8000-000000000001")
