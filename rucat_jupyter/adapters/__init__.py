@@ -1,1 +1,0 @@
-"""Adapters: each knows the core and exactly one outside thing."""
