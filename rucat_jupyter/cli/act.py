@@ -13,7 +13,7 @@ from ..client.engines import settings as asked_for
 from ..client.engines.engine import Engine
 from ..client.words import text
 from . import complete, engines, output
-from .app import FAILED, BadUsage
+from .errors import FAILED, BadUsage
 from .options import (
     AsJson,
     Conf,

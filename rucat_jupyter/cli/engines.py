@@ -14,7 +14,7 @@ from ..client.identity import default_local_name
 from ..client.words import text
 from ..client.words.phase import Phase
 from ..core.errors import EngineNotFound, Unavailable
-from .app import BadUsage
+from .errors import BadUsage
 
 
 def find(name: str | None) -> Engine:

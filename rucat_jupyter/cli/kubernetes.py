@@ -8,7 +8,7 @@ import typer
 
 from ..platforms.kubernetes import rights
 from . import output
-from .app import Verb, Verbs
+from .parsing import Verb, Verbs
 
 EXAMPLES = "\b\nExamples:\n  rucat kubernetes manifests --namespace team-a | kubectl apply -f -"
 

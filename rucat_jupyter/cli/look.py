@@ -13,8 +13,9 @@ from ..client.engines import engine as client
 from ..client.words import tables, text
 from ..core.errors import EngineNotFound
 from . import complete, engines, output, reader
-from .app import BadUsage, meant
+from .errors import BadUsage
 from .options import AsJson, Name
+from .parsing import meant
 from .table import fitted
 
 DROPPED = ("SPARK", "IDLE", "RESOURCES", "WHERE", "AGE", "NOTE")

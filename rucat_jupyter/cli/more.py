@@ -9,7 +9,7 @@ import typer
 
 from ..client.engines import engine as client
 from . import complete, output
-from .app import FAILED
+from .errors import FAILED
 from .options import (
     AsJson,
     Conf,

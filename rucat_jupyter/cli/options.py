@@ -9,7 +9,7 @@ import typer
 
 from ..client.words import text
 from . import complete
-from .app import BadUsage
+from .errors import BadUsage
 
 
 def seconds(text: str) -> float:

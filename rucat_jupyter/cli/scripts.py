@@ -13,7 +13,7 @@ import typer
 from ..client.spark_errors import brief as spark_errors
 from ..core.errors import RucatError
 from . import output
-from .app import FAILED
+from .errors import FAILED
 
 STDIN = "-"
 OURS = (str(Path(__file__).parents[1]), "<frozen runpy>", runpy.__file__)

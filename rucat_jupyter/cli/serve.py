@@ -9,7 +9,7 @@ import typer
 
 from ..launch import datadir, launch
 from . import output
-from .app import BadUsage
+from .errors import BadUsage
 from .options import AsJson
 
 

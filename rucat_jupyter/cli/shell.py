@@ -20,7 +20,7 @@ from ..client.spark_errors import brief as spark_errors
 from ..client.words import text
 from ..core.errors import NotPossible, RucatError
 from . import complete, engines, output, scripts
-from .app import BadUsage
+from .errors import BadUsage
 from .options import Session
 
 EXTERNAL = "sc://"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import act, kubernetes, look, more, output, serve, shell
-from .app import EPILOG, Verb, Verbs
+from .parsing import EPILOG, Verb, Verbs
 
 ORDER = (
     "create",

@@ -15,7 +15,7 @@ import pytest
 from support.place import Place, place_in, wait_until
 from support.terminal import Terminal
 
-from rucat_jupyter.cli.app import CODES
+from rucat_jupyter.cli.errors import CODES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 GUIDE = Path(__file__).parents[2] / "docs" / "cli.md"

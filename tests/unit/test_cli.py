@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rucat_jupyter.cli import app, table
+from rucat_jupyter.cli import app, errors, table
 from rucat_jupyter.client import errors as failures
 from rucat_jupyter.client.words import tables
 
@@ -45,7 +45,7 @@ def run(*words: str) -> int:
 )
 def test_wrong_use_is_one_line(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What was wrong and what was probably meant, on stderr; exit code 2, and with --json an error of REST."""
-    assert run(*words) == app.USAGE
+    assert run(*words) == errors.USAGE
     out, err = capsys.readouterr()
     assert said in err
     assert len(err.splitlines()) == 1
