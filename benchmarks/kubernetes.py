@@ -18,7 +18,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import manifests, names
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 

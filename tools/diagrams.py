@@ -14,8 +14,9 @@ from pathlib import Path
 
 import rucat_jupyter
 from rucat_jupyter.core import errors, lifecycle
-from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
+from rucat_jupyter.core.engine import HINTS, Engine, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.core.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.settings import PREFIX, Settings
 from rucat_jupyter.notebook.verbs import VERBS as MAGICS
 

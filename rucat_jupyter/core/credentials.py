@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
-from .engine import MASK, Credential, EngineSpec, is_secret
+from .engine import Credential
 from .field_errors import Wrong, dotted
+from .spec import MASK, EngineSpec, is_secret
 
 LOCAL_HOST = "localhost"
 """The one host to which Spark's client sends a ``token`` without TLS (facts of pyspark's ChannelBuilder)."""

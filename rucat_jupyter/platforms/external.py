@@ -10,9 +10,10 @@ from ipaddress import IPv6Address
 
 from pydantic import BaseModel
 
-from ..core.engine import Credential, Engine, EngineSpec, Target
+from ..core.engine import Credential, Engine, Target
 from ..core.lifecycle import Observation, Presence
 from ..core.ports.store import Endpoint, Leftover, Pinned, Problem
+from ..core.spec import EngineSpec
 
 SITE = "external"
 DEFAULT_PORT = 15002

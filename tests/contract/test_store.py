@@ -12,26 +12,11 @@ from typing import Any
 import pytest
 from fakes.store_flavours import Flavour
 
-from rucat_jupyter.core.engine import (
-    MASK,
-    Credential,
-    DriverSpec,
-    Engine,
-    EngineSpec,
-    Event,
-    Executors,
-    ExecutorsSpec,
-    Failure,
-    KubernetesSpec,
-    LocalSpec,
-    Reason,
-    Session,
-    State,
-    Target,
-)
+from rucat_jupyter.core.engine import Credential, Engine, Event, Executors, Failure, Reason, Session, State, Target
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.core.lifecycle import IllegalTransition
 from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Note, Store
+from rucat_jupyter.core.spec import MASK, DriverSpec, EngineSpec, ExecutorsSpec, KubernetesSpec, LocalSpec
 
 ROUNDS = 100
 WRITERS = 20

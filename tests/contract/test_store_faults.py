@@ -17,9 +17,10 @@ import pytest
 from cluster import surreal
 from fakes.surreal_server import PASSWORD, USER, SurrealServer
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine
 from rucat_jupyter.core.errors import Conflict, StoreUnavailable
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.store import server as surreal_server
 from rucat_jupyter.gateway.store.surreal import SurrealStore
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fakes.store_flavours import Flavour, InFolder, on_bridge, on_named_server
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Executors
+from rucat_jupyter.core.engine import Credential, Engine, Executors
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.store import rows
 from rucat_jupyter.gateway.store import schema as surreal_schema
 from rucat_jupyter.gateway.store.surreal import SurrealStore

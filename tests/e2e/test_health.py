@@ -26,9 +26,10 @@ import pytest_asyncio
 from fakes.stop_context import CALL, make_jar
 from support.local import TOKEN, driver, machine, new_engine, next_run
 
-from rucat_jupyter.core.engine import Engine, EngineSpec
+from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
 from rucat_jupyter.core.ports.store import Activity, Endpoint
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.core.timeouts import within
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.spark.connect.messages import PROBE_USER, SERVICE, probe_session

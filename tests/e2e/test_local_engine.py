@@ -25,8 +25,9 @@ import pytest
 from support.local import TOKEN, driver, look, machine, new_engine, next_run, opened, running, until
 from support.spark_repo import make_jar, make_repository
 
-from rucat_jupyter.core.engine import Credential, DriverSpec, Engine, EngineSpec, LocalSpec, Reason
+from rucat_jupyter.core.engine import Credential, Engine, Reason
 from rucat_jupyter.core.lifecycle import Presence
+from rucat_jupyter.core.spec import DriverSpec, EngineSpec, LocalSpec
 from rucat_jupyter.host import free_ports
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.platforms.local.processes import find_engines, find_family

@@ -14,9 +14,10 @@ import signal
 import sys
 from datetime import datetime, timezone
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine
 from rucat_jupyter.core.errors import StoreUnavailable
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 FILE_LIMIT_BYTES = 200_000

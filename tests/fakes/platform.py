@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason, Target
+from rucat_jupyter.core.engine import Credential, Engine, Reason, Target
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import End, Executors, Observation, Presence
 from rucat_jupyter.core.ports.store import Endpoint, Leftover, Pinned, Problem
+from rucat_jupyter.core.spec import EngineSpec
 
 SITE = "here"
 Key = tuple[str, int]  # engine id, run

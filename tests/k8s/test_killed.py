@@ -16,7 +16,8 @@ from fakes.world import Wire
 from support.cluster import TestCluster
 from support.kube_world import KubeWorld, Namespace
 
-from rucat_jupyter.core.engine import EngineSpec, Status, Verb
+from rucat_jupyter.core.engine import Status, Verb
+from rucat_jupyter.core.spec import EngineSpec
 
 STEPS = ("GET", "POST", "DELETE", "store.update", "store.remove")
 """Points by the beginning of their names; a process that dies between two reads of the store is nothing new."""

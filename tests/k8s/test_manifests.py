@@ -14,7 +14,8 @@ import pytest
 from support.cluster import TestCluster
 from support.kube_place import kubeconfig_of
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes import rights
 from rucat_jupyter.platforms.kubernetes.objects import manifests
 from rucat_jupyter.platforms.kubernetes.objects.manifests import Context, Objects

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 
-from rucat_jupyter.core.engine import EngineSpec, Status
+from rucat_jupyter.core.engine import Status
 from rucat_jupyter.core.sessions import key_of
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.use_cases.views import EngineView
 
 EXCEPT = {

@@ -20,10 +20,11 @@ from fakes.prober import FakeProber
 from fakes.world import Wire, Wired
 
 from rucat_jupyter.core.config.resolve import Profiles
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Status, Verb
+from rucat_jupyter.core.engine import Credential, Engine, Status, Verb
 from rucat_jupyter.core.errors import EngineNotFound
 from rucat_jupyter.core.lifecycle import Timing, status_of
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.use_cases.engines import Gateway

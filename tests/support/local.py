@@ -11,8 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, State, Target
+from rucat_jupyter.core.engine import Credential, Engine, State, Target
 from rucat_jupyter.core.lifecycle import Observation
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.platforms.local.processes import Process, find_engines
 

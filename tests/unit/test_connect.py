@@ -14,9 +14,10 @@ import pytest
 from fakes.probed_server import HANDLER_FAILED, NO_SESSION, REFUSED, STOPPED, ProbedServer, Relay
 from fakes.spark_ui import FakeUi
 
-from rucat_jupyter.core.engine import Engine, EngineSpec
+from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
 from rucat_jupyter.core.ports.store import Endpoint
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.spark.connect.messages import Answer
 from rucat_jupyter.spark.connect.pace import PACES, REMOTE_PACE, Pace, Rhythm
 from rucat_jupyter.spark.probes.prober import ConnectProber, ConnectPulse

@@ -10,21 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from rucat_jupyter.core.engine import (
-    HINTS,
-    MASK,
-    NAME_RULE,
-    RESERVED_NAMES,
-    Credential,
-    Engine,
-    EngineSpec,
-    Key,
-    Name,
-    Reason,
-    Text,
-    check_name,
-    is_secret,
-)
+from rucat_jupyter.core.engine import HINTS, Credential, Engine, Reason
+from rucat_jupyter.core.spec import MASK, NAME_RULE, RESERVED_NAMES, EngineSpec, Key, Name, Text, check_name, is_secret
 
 ENGINE = Engine(
     id="0" * 16,

@@ -11,7 +11,7 @@ from fakes.memory_store import MemoryStore
 from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
 from rucat_jupyter.core.config.resolve import Layer, Profiles
-from rucat_jupyter.core.engine import MASK, Credential, Engine, EngineSpec, KubernetesSpec, State, Status, Target, Verb
+from rucat_jupyter.core.engine import Credential, Engine, State, Status, Target, Verb
 from rucat_jupyter.core.errors import (
     ConfDenied,
     Conflict,
@@ -27,6 +27,7 @@ from rucat_jupyter.core.errors import (
 from rucat_jupyter.core.lifecycle import Outcome, status_of
 from rucat_jupyter.core.ports.store import Beat, Blueprint, Endpoint, Note, Problem, Symptom
 from rucat_jupyter.core.sessions import key_of
+from rucat_jupyter.core.spec import MASK, EngineSpec, KubernetesSpec
 from rucat_jupyter.gateway.use_cases import namespace_checks as places
 from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
 from rucat_jupyter.gateway.use_cases.operations import Reached

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec
+from rucat_jupyter.core.engine import Credential, Engine
 from rucat_jupyter.core.errors import PlatformError
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import command as arguments
 from rucat_jupyter.platforms.kubernetes.objects import manifests, names, pods
 from rucat_jupyter.platforms.kubernetes.objects.manifests import Context, Objects

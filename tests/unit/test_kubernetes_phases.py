@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fakes.kube_api import conditions, exit_with, run_at_once
 
-from rucat_jupyter.core.engine import EngineSpec, Reason
+from rucat_jupyter.core.engine import Reason
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.status import executors
 from rucat_jupyter.platforms.kubernetes.status.end_reasons import end_of_pod, going, has_ended, refusal, refusal_in
 from rucat_jupyter.platforms.kubernetes.status.phases import is_node_silent, phase_of

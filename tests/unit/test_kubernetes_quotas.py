@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.core.engine import EngineSpec
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.api import reviews
 from rucat_jupyter.platforms.kubernetes.api.access import Way
 from rucat_jupyter.platforms.kubernetes.objects.sizes import sizes

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rucat_jupyter.core.config.limits import Limits
-from rucat_jupyter.core.engine import EngineSpec
 from rucat_jupyter.core.errors import Forbidden
 from rucat_jupyter.core.ports.store import Problem
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import manifests
 from rucat_jupyter.platforms.kubernetes.objects.patches import patched
 from rucat_jupyter.platforms.kubernetes.objects.policy import PodRules, changed, violations

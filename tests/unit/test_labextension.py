@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rucat_jupyter.core.engine import EngineSpec
+from rucat_jupyter.core.spec import EngineSpec
 
 SAMPLE = Path(__file__).parents[2] / "labextension/src/dialog/__tests__/spec.schema.json"
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from rucat_jupyter.core.engine import HINTS, Engine, EngineSpec, Failure, Reason, State, Status, Target, Verb
+from rucat_jupyter.core.engine import HINTS, Engine, Failure, Reason, State, Status, Target, Verb
 from rucat_jupyter.core.errors import NotManaged, NotPossible
 from rucat_jupyter.core.lifecycle import (
     LEGAL,
@@ -53,6 +53,7 @@ from rucat_jupyter.core.lifecycle import (
     verbs_of,
 )
 from rucat_jupyter.core.ports.store import STORE_NOW
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor.records import record_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)

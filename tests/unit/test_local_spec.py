@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fakes.java import make_java
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Reason
+from rucat_jupyter.core.engine import Credential, Engine, Reason
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.host import java
 from rucat_jupyter.host.budget import Budget
 from rucat_jupyter.host.machine import Room

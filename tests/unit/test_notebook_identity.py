@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rucat_jupyter.client import identity
-from rucat_jupyter.core.engine import check_name
 from rucat_jupyter.core.sessions import checked_session
+from rucat_jupyter.core.spec import check_name
 
 
 def shell(**user_ns: Any) -> Any:

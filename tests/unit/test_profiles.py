@@ -10,9 +10,9 @@ import pytest
 from rucat_jupyter.core.config.denied import DENIED_CONFS, DENIED_ENV, Globs
 from rucat_jupyter.core.config.resolve import Layer, Profiles, Resolved, merge
 from rucat_jupyter.core.credentials import masked, move_url_token, split
-from rucat_jupyter.core.engine import MASK, EngineSpec, ExternalSpec
 from rucat_jupyter.core.errors import ConfDenied, Forbidden, InvalidRequest
 from rucat_jupyter.core.field_errors import MOST_ERRORS
+from rucat_jupyter.core.spec import MASK, EngineSpec, ExternalSpec
 
 HERE = ("local", "external", "kubernetes")
 

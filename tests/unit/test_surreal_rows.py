@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from surrealdb import RecordID
 
-from rucat_jupyter.core.engine import Credential, Engine, EngineSpec, Failure, KubernetesSpec, Reason, State
+from rucat_jupyter.core.engine import Credential, Engine, Failure, Reason, State
 from rucat_jupyter.core.errors import Conflict, EngineNotFound
 from rucat_jupyter.core.ports.store import Note
+from rucat_jupyter.core.spec import EngineSpec, KubernetesSpec
 from rucat_jupyter.gateway.store import rows
 from rucat_jupyter.gateway.store.surreal import SurrealStore
 

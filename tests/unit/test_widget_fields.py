@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.core.engine import EngineSpec
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.notebook.cards import fields as widget_fields
 from rucat_jupyter.notebook.cards.fields import Field, WrongValue
 

@@ -206,7 +206,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
     Raises InvalidRequest where the name is none or is taken in that file, or where the file is broken already.
     """
-    from ...core.engine import check_name  # pydantic comes with it
+    from ...core.spec import check_name  # pydantic comes with it
 
     file = file or user_file()
     try:

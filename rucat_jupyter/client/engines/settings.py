@@ -114,7 +114,7 @@ def _spec(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _different(wanted: Mapping[str, Any], has: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any, Any]]:
     """Path, what is wanted, what is there, of each value that can be compared and differs."""
-    from ...core.engine import MASK  # pydantic comes with it
+    from ...core.spec import MASK  # pydantic comes with it
 
     for key, value in wanted.items():
         at, present = (*path, key), has.get(key)
@@ -135,7 +135,7 @@ def _said(path: Path, value: object, present: object) -> str:
 
 
 def _is_secret(path: Path) -> bool:
-    from ...core.engine import is_secret
+    from ...core.spec import is_secret
 
     return is_secret(path[-1])
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 
-from ..engine import EngineSpec
 from ..errors import ConfDenied
 from ..field_errors import Wrong, dotted
+from ..spec import EngineSpec
 
 DENIED_CONFS: Mapping[str, str] = {
     # where it runs, and how it is started

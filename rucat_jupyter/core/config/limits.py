@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
-from ..engine import EngineSpec, Memory, Model, PositiveCount
 from ..errors import Forbidden
+from ..spec import EngineSpec, Memory, Model, PositiveCount
 from .denied import Globs, check_denied
 
 CODE_CONFS = (

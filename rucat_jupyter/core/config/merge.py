@@ -8,8 +8,8 @@ from typing import TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ..engine import EngineSpec
 from ..field_errors import Wrong, suggestion, wrong_fields
+from ..spec import EngineSpec
 
 Path = tuple[str, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..credentials import wrong_masks
-from ..engine import EngineSpec, check_name
 from ..field_errors import Wrong, dotted, suggestion
+from ..spec import EngineSpec, check_name
 from .denied import wrong_confs
 from .merge import Origin, Path, field_path, merge, null_at, over, validated
 

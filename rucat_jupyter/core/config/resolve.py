@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from ..credentials import masked, move_url_token, wrong_masks
-from ..engine import EngineSpec, check_name
 from ..errors import Forbidden, InvalidRequest
 from ..field_errors import Wrong, capped, dotted, strange_nulls, suggestion
+from ..spec import EngineSpec, check_name
 from .denied import wrong_confs
 from .limits import Limits
 from .merge import Origin, Path, leaves, merge, over, validated

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from ..engine import Credential, Engine, EngineSpec, Event, Reason, Session
+from ..engine import Credential, Engine, Event, Reason, Session
 from ..lifecycle import Changes, Health, Observation, status_of
+from ..spec import EngineSpec
 
 
 class Clock(Protocol):

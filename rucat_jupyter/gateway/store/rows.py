@@ -22,9 +22,10 @@ from typing import Any
 from pydantic import BaseModel
 from surrealdb import RecordID
 
-from ...core.engine import Credential, Engine, EngineSpec, Event, Executors, Failure, Session
+from ...core.engine import Credential, Engine, Event, Executors, Failure, Session
 from ...core.lifecycle import Changes
 from ...core.ports.store import STORE_NOW, Beat
+from ...core.spec import EngineSpec
 
 Row = Mapping[str, Any]
 """A row as the SDK decodes it."""

@@ -9,10 +9,11 @@ from ...core.config.limits import ALIASES
 from ...core.config.merge import Origin, Path, leaves, merge
 from ...core.config.resolve import Profiles, Resolved
 from ...core.credentials import split
-from ...core.engine import MASK, Credential, Engine, EngineSpec
+from ...core.engine import Credential, Engine
 from ...core.errors import InvalidRequest
 from ...core.field_errors import Wrong, capped, dotted
 from ...core.ports.store import Pinned, Platform, Problem
+from ...core.spec import MASK, EngineSpec
 
 LONGEST_VALUE = 60
 """Of a value in history: enough to know it again."""

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from ...core import lifecycle
 from ...core.config.resolve import Profiles, Resolved
-from ...core.engine import ID_PATTERN, Engine, Event, KubernetesSpec, Session, Status, Target, Verb
+from ...core.engine import Engine, Event, Session, Status, Target, Verb
 from ...core.errors import (
     Conflict,
     EngineNotFound,
@@ -29,6 +29,7 @@ from ...core.errors import (
 from ...core.lifecycle import Outcome, Presence, status_of
 from ...core.ports.store import LOST_S, Endpoint, Note, Platform, Store, Wake
 from ...core.sessions import check_key, checked_session
+from ...core.spec import ID_PATTERN, KubernetesSpec
 from .creation import draft, respec, respec_as_stored
 from .lookup import Finder, not_found
 from .namespace_checks import Found, examine

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...core.engine import ID_PATTERN, Engine, Session, check_name
+from ...core.engine import Engine, Session
 from ...core.errors import EngineNotFound
 from ...core.ports.store import Store
+from ...core.spec import ID_PATTERN, check_name
 
 MOST_KNOWN = 10_000
 """What is remembered of so many engines; one costs about a kilobyte."""

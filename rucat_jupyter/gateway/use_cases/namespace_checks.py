@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from ...core.config.merge import merge
 from ...core.config.resolve import Profiles
-from ...core.engine import Engine, EngineSpec, KubernetesSpec
+from ...core.engine import Engine
 from ...core.ports.store import Examiner, Platform, Symptom
+from ...core.spec import EngineSpec, KubernetesSpec
 
 MOST = 5
 """Places that are looked at: more would take too long, and say the same."""

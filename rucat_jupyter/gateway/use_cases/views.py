@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from ...core.engine import Engine, EngineSpec, Executors, Failure, Model, Session, State, Status, Target, Verb
+from ...core.engine import Engine, Executors, Failure, Session, State, Status, Target, Verb
 from ...core.lifecycle import message_of, status_of, verbs_of
 from ...core.ports.store import Endpoint
+from ...core.spec import EngineSpec, Model
 
 
 class EndpointView(Model):

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.engine import EngineSpec
 from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.store import Symptom
+from ...core.spec import EngineSpec
 from ...core.timeouts import within
 from .api import reviews
 from .api.access import Way

@@ -16,9 +16,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ...core.engine import Engine, EngineSpec
+from ...core.engine import Engine
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.store import Clock
+from ...core.spec import EngineSpec
 from .api import access, reviews
 from .api.access import IN_CLUSTER, Way
 from .api.client import Api, ApiFault

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.engine import EngineSpec
 from ...core.errors import PlatformUnavailable
 from ...core.ports.store import Blueprint, Headroom, PlannedObject
+from ...core.spec import EngineSpec
 from .api import reviews
 from .api.client import Api, ApiFault, path
 from .objects.command import default_conf, own_conf

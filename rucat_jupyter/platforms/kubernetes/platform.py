@@ -12,10 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
-from ...core.engine import Credential, Engine, EngineSpec, Target
+from ...core.engine import Credential, Engine, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
 from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
+from ...core.spec import EngineSpec
 from . import examining, logs, planning
 from .api.client import ApiFault
 from .lives import Lives

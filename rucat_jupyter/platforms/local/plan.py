@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...core.engine import MASK, EngineSpec, Reason
+from ...core.engine import Reason
 from ...core.errors import PlatformError
 from ...core.ports.store import Outline
+from ...core.spec import MASK, EngineSpec
 from ...host import java, machine
 from ...host.budget import Budget, needed_mb
 from ...host.pysparks import PySparkNotFound

@@ -9,9 +9,10 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from ...core.engine import Credential, Engine, EngineSpec, State, Target
+from ...core.engine import Credential, Engine, State, Target
 from ...core.lifecycle import End, Observation, Presence, is_wanted
 from ...core.ports.store import Endpoint, Leftover, Outline, Pinned, Problem
+from ...core.spec import EngineSpec
 from ...host import logfile, machine
 from .command import LOOPBACK, warehouse_of
 from .lives import LocalLives

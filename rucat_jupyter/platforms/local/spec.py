@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ...core.engine import EngineSpec, Reason
+from ...core.engine import Reason
 from ...core.errors import InvalidRequest
 from ...core.field_errors import dotted
 from ...core.ports.store import Pinned, Problem
+from ...core.spec import EngineSpec
 from ...host import java, machine
 from ...host.budget import DEFAULT_HEAPS_MB, Budget
 from ...host.pysparks import PySpark, PySparkNotFound, PySparks

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from ....core.engine import MASK, NAME_RULE, EngineSpec
 from ....core.errors import RucatError
 from ....core.sessions import LONGEST_PATH
+from ....core.spec import MASK, NAME_RULE, EngineSpec
 from .views import ErrorView
 
 Schema = dict[str, Any]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from ....core.engine import Model, Status, Text
+from ....core.engine import Status
+from ....core.spec import Model, Text
 
 LONGEST_WAIT_S = 50
 """Under the minute after which proxies give up a silent request."""

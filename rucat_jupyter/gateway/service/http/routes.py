@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .... import __version__
-from ....core.engine import Engine, EngineSpec, KubernetesSpec, Verb
+from ....core.engine import Engine, Verb
 from ....core.errors import (
     BodyTooLarge,
     ConfDenied,
@@ -33,6 +33,7 @@ from ....core.field_errors import capped
 from ....core.lifecycle import Outcome
 from ....core.ports.store import Store
 from ....core.sessions import SESSION_KEY
+from ....core.spec import EngineSpec, KubernetesSpec
 from ....launch.datadir import API
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor

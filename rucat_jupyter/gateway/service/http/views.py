@@ -12,8 +12,9 @@ from starlette.responses import Response
 from ....core.config.limits import Limits
 from ....core.config.resolve import Profile, Profiles
 from ....core.credentials import masked
-from ....core.engine import Engine, Event, Model, Session
+from ....core.engine import Engine, Event, Session
 from ....core.errors import RucatError, Unavailable
+from ....core.spec import Model
 from ...monitor import Trouble
 from ...use_cases.namespace_checks import Found
 from ...use_cases.operations import OperationView

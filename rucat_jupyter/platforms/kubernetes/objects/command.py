@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ....core.engine import Credential, Engine, EngineSpec
+from ....core.engine import Credential, Engine
 from ....core.field_errors import dotted
+from ....core.spec import EngineSpec
 from ....spark import command as spark
 from ....spark import command as spark_defaults
 from . import names

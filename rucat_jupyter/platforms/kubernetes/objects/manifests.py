@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ....core.engine import Credential, Engine, EngineSpec, Reason
+from ....core.engine import Credential, Engine, Reason
 from ....core.errors import PlatformError
+from ....core.spec import EngineSpec
 from ....spark import command as spark_defaults
 from . import names
 from .command import LOG_CONFIG, TEMPLATE, arguments

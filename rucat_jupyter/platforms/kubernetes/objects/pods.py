@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ....core.engine import Credential, Engine, EngineSpec
+from ....core.engine import Credential, Engine
+from ....core.spec import EngineSpec
 from ....spark import command as spark
 from . import names
 from .command import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home

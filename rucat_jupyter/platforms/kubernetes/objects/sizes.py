@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ....core.engine import EngineSpec
+from ....core.spec import EngineSpec
 
 MIN_OVERHEAD_MB = 384
 OVERHEAD_FACTOR = 0.1

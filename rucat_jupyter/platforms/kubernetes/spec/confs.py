@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from ....core.config.denied import EXECUTOR_ENV, Globs
-from ....core.engine import is_secret
+from ....core.spec import is_secret
 
 _DRIVER = "Rucat makes the driver's pod"
 REFUSED: Mapping[str, str] = {

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....core.engine import KubernetesSpec
 from ....core.field_errors import Wrong, dotted, suggestion
+from ....core.spec import KubernetesSpec
 
 SHAPES: Mapping[str, str] = {
     "tolerations": "List[V1Toleration]",

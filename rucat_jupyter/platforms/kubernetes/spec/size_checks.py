@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ....core.engine import EngineSpec
 from ....core.field_errors import dotted
 from ....core.ports.store import Problem
+from ....core.spec import EngineSpec
 from ....spark import command as spark
 from ..objects.sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
 

@@ -12,10 +12,11 @@ from datetime import datetime, timezone
 from ....core.config.denied import EXECUTOR_ENV
 from ....core.config.limits import Limits
 from ....core.credentials import split
-from ....core.engine import Engine, EngineSpec
+from ....core.engine import Engine
 from ....core.errors import PlatformError
 from ....core.field_errors import dotted
 from ....core.ports.store import Pinned, Problem
+from ....core.spec import EngineSpec
 from ....spark import command as spark
 from ..objects import names
 from ..objects.command import TooLarge

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ....core.engine import EngineSpec
 from ....core.lifecycle import Executors
+from ....core.spec import EngineSpec
 from ..objects.sizes import sizes
 from .end_reasons import ended, has_ended, is_deleting
 from .phases import phase_of
