@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ..core.engine import Credential, Engine, Target
 from ..core.lifecycle import Observation, Presence
-from ..core.ports.store import Endpoint, Leftover, Pinned, Problem
+from ..core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ..core.spec import EngineSpec
 
 SITE = "external"
@@ -42,7 +42,7 @@ class Address:
 
 
 class ExternalPlatform:
-    """Implements :class:`rucat_jupyter.core.ports.store.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
+    """Implements :class:`rucat_jupyter.core.ports.platform.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()

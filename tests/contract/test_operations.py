@@ -12,7 +12,8 @@ from fakes.operated import TOKEN, OperatedEngine, later
 from fakes.operations import FakeOperations
 
 from rucat_jupyter.core.errors import EngineUnavailable
-from rucat_jupyter.core.ports.store import Endpoint, Operation, Operations, SessionId
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Operation, Operations, SessionId
 from rucat_jupyter.spark.operations.operations import ConnectOperations
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=timezone.utc)

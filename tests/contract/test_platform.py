@@ -1,4 +1,4 @@
-"""What every platform promises (:class:`rucat_jupyter.core.ports.store.Platform`), the fake included."""
+"""What every platform promises (:class:`rucat_jupyter.core.ports.platform.Platform`), the fake included."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.platforms import External, Fake, Local, LocalSpark, PlayedKubernete
 from rucat_jupyter.core.engine import Credential, Engine, State, Target
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.core.lifecycle import Observation, Presence
-from rucat_jupyter.core.ports.store import Endpoint, Leftover, Platform
+from rucat_jupyter.core.ports.platform import Endpoint, Leftover, Platform
 
 MANAGED = [
     pytest.param(Fake, id="fake"),

@@ -28,7 +28,8 @@ from support.local import TOKEN, driver, machine, new_engine, next_run
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
-from rucat_jupyter.core.ports.store import Activity, Endpoint
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Activity
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.core.timeouts import within
 from rucat_jupyter.platforms.local.platform import LocalPlatform

@@ -15,7 +15,8 @@ from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.engine import HINTS, Engine, Failure, Reason, State, Status, Target
 from rucat_jupyter.core.errors import PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
-from rucat_jupyter.core.ports.store import STORE_NOW, Endpoint, Pinned, Problem
+from rucat_jupyter.core.ports.platform import Endpoint, Pinned, Problem
+from rucat_jupyter.core.ports.store import STORE_NOW
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell

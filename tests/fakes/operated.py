@@ -20,7 +20,8 @@ import grpc
 import grpc.aio
 import pyspark.sql.connect.proto as pb
 
-from rucat_jupyter.core.ports.store import Endpoint, Operation, SessionId
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Operation, SessionId
 from rucat_jupyter.spark.connect.messages import GET_STATUS, INTERRUPT
 
 APP = "local-1"

@@ -1,4 +1,4 @@
-"""Operations that run where a test says; implements :class:`rucat_jupyter.core.ports.store.Operations`."""
+"""Operations that run where a test says; implements :class:`rucat_jupyter.core.ports.probes.Operations`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rucat_jupyter.core.errors import EngineUnavailable, NotPossible
-from rucat_jupyter.core.ports.store import Endpoint, Operation, SessionId
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Operation, SessionId
 
 
 @dataclass

@@ -10,7 +10,7 @@ from datetime import datetime
 from rucat_jupyter.core.engine import Credential, Engine, Reason, Target
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import End, Executors, Observation, Presence
-from rucat_jupyter.core.ports.store import Endpoint, Leftover, Pinned, Problem
+from rucat_jupyter.core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from rucat_jupyter.core.spec import EngineSpec
 
 SITE = "here"
@@ -122,7 +122,7 @@ class FakeMachine:
 
 
 class FakePlatform:
-    """Implements :class:`rucat_jupyter.core.ports.store.Platform` on a :class:`FakeMachine`.
+    """Implements :class:`rucat_jupyter.core.ports.platform.Platform` on a :class:`FakeMachine`.
 
     ``calls`` lists what was asked of it. Where a real platform would do IO it passes ``point(name)``: a test may let
     it crash there.

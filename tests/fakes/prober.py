@@ -12,12 +12,13 @@ from datetime import datetime
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
-from rucat_jupyter.core.ports.store import Activity, Endpoint, Wake
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Activity, Wake
 
 
 @dataclass
 class FakePulse:
-    """A pulse whose findings are set by the test; implements :class:`rucat_jupyter.core.ports.store.Pulse`."""
+    """A pulse whose findings are set by the test; implements :class:`rucat_jupyter.core.ports.probes.Pulse`."""
 
     engine: Engine
     endpoint: Endpoint
@@ -69,7 +70,7 @@ class FakePulse:
 
 
 class FakeProber:
-    """Keeps every pulse ever made, newest last; implements :class:`rucat_jupyter.core.ports.store.Prober`.
+    """Keeps every pulse ever made, newest last; implements :class:`rucat_jupyter.core.ports.probes.Prober`.
 
     With ``answers=True`` every life is ready at once (the happy path needs no script).
     """

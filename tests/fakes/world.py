@@ -18,7 +18,9 @@ from rucat_jupyter.core.config.resolve import Profiles
 from rucat_jupyter.core.engine import Credential, Engine, State, Status, Target, Verb
 from rucat_jupyter.core.errors import EngineNotFound, RucatError
 from rucat_jupyter.core.lifecycle import Health, Outcome, Timing, is_settled, status_of
-from rucat_jupyter.core.ports.store import Endpoint, Note, Wake
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Wake
+from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.use_cases.engines import Gateway

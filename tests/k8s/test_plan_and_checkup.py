@@ -13,7 +13,7 @@ from support.cluster import RESTRICTED, TestCluster
 from support.kube_place import give_rights, kubeconfig_of
 
 from rucat_jupyter.core.errors import PlatformError
-from rucat_jupyter.core.ports.store import Blueprint, Symptom
+from rucat_jupyter.core.ports.planning import Blueprint, Symptom
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes import rights

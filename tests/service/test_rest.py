@@ -16,7 +16,8 @@ from fakes.rest_app import PATH, ROUTES, UI, MonitorOf, app_of, client_of, error
 
 from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import Status
-from rucat_jupyter.core.ports.store import Endpoint, Note, Problem
+from rucat_jupyter.core.ports.platform import Endpoint, Problem
+from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.monitor import Trouble
 from rucat_jupyter.gateway.service.http.app import os_user

@@ -17,7 +17,8 @@ from fakes.ui_server import UiServer, http
 
 from rucat_jupyter.core.engine import Engine, Status
 from rucat_jupyter.core.errors import EngineUnavailable
-from rucat_jupyter.core.ports.store import Endpoint, Operation
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Operation
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.service.http import ui as ui_routes
 

@@ -14,7 +14,7 @@ from fakes.kube_api import KubeApi, exit_with
 from fakes.platform import FakeMachine, FakePlatform
 
 from rucat_jupyter.core.engine import Engine
-from rucat_jupyter.core.ports.store import Platform
+from rucat_jupyter.core.ports.platform import Platform
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.external import ExternalPlatform

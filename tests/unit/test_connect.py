@@ -16,7 +16,7 @@ from fakes.spark_ui import FakeUi
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
-from rucat_jupyter.core.ports.store import Endpoint
+from rucat_jupyter.core.ports.platform import Endpoint
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.spark.connect.messages import Answer
 from rucat_jupyter.spark.connect.pace import PACES, REMOTE_PACE, Pace, Rhythm

@@ -13,7 +13,8 @@ from fakes.probed_server import ProbedServer
 from fakes.spark_ui import FakeUi, Operation
 
 from rucat_jupyter.core.engine import Engine
-from rucat_jupyter.core.ports.store import Activity, Endpoint
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Activity
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.spark.connect.pace import Pace
 from rucat_jupyter.spark.probes.prober import ConnectProber

@@ -9,7 +9,7 @@ import pytest
 
 from rucat_jupyter.core.engine import Credential, Engine, State, Target
 from rucat_jupyter.core.lifecycle import Claim, Confirm, Health, Memory, Presence, Remove, Rest, Suspect, Timing, plan
-from rucat_jupyter.core.ports.store import Endpoint, Leftover, Platform
+from rucat_jupyter.core.ports.platform import Endpoint, Leftover, Platform
 from rucat_jupyter.core.spec import DriverSpec, EngineSpec, ExternalSpec, LocalSpec
 from rucat_jupyter.platforms.external import SITE, Address, ExternalPlatform
 

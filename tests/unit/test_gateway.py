@@ -25,7 +25,9 @@ from rucat_jupyter.core.errors import (
     PlatformUnavailable,
 )
 from rucat_jupyter.core.lifecycle import Outcome, status_of
-from rucat_jupyter.core.ports.store import Beat, Blueprint, Endpoint, Note, Problem, Symptom
+from rucat_jupyter.core.ports.planning import Blueprint, Symptom
+from rucat_jupyter.core.ports.platform import Endpoint, Problem
+from rucat_jupyter.core.ports.store import Beat, Note
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.core.spec import MASK, EngineSpec, KubernetesSpec
 from rucat_jupyter.gateway.use_cases import namespace_checks as places

@@ -17,7 +17,7 @@ from support.platforms import INSTALLATION, PlayedKubernetes
 from rucat_jupyter.core.engine import Credential, Engine, Reason, State, Target
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
-from rucat_jupyter.core.ports.store import Leftover, Platform
+from rucat_jupyter.core.ports.platform import Leftover, Platform
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rucat_jupyter.core.config.limits import Limits
 from rucat_jupyter.core.errors import Forbidden
-from rucat_jupyter.core.ports.store import Problem
+from rucat_jupyter.core.ports.platform import Problem
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.objects import manifests
 from rucat_jupyter.platforms.kubernetes.objects.patches import patched

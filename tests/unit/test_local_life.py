@@ -17,7 +17,7 @@ from support.local import TOKEN, deleted, driver, look, machine, new_engine, nex
 from rucat_jupyter.core.engine import Credential, Engine, Reason, State, Target
 from rucat_jupyter.core.errors import PlatformError
 from rucat_jupyter.core.lifecycle import Presence
-from rucat_jupyter.core.ports.store import Leftover
+from rucat_jupyter.core.ports.platform import Leftover
 from rucat_jupyter.core.spec import EngineSpec, LocalSpec
 from rucat_jupyter.host import free_ports, logfile
 from rucat_jupyter.host import machine as machine_module

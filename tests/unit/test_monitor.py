@@ -26,7 +26,8 @@ from fakes.world import Process, Wire, World, let_pass
 from rucat_jupyter.core.engine import Engine, Reason, State, Status, Verb
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import End, Executors, Timing
-from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Endpoint
+from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.store import STORE_NOW, Beat
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.monitor.schedule import Agenda, Attempts, Timekeeper
 from rucat_jupyter.gateway.monitor.sharding import Shares, winner

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rucat_jupyter.core.errors import EngineUnavailable, NotPossible
-from rucat_jupyter.core.ports.store import Operation
+from rucat_jupyter.core.ports.probes import Operation
 from rucat_jupyter.gateway.use_cases.operations import cell_of
 from rucat_jupyter.spark.operations import operations
 from rucat_jupyter.spark.operations.operations import ConnectOperations

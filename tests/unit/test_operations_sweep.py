@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 import pytest
 from fakes.operated import TOKEN, OperatedEngine, later
 
-from rucat_jupyter.core.ports.store import Operation
+from rucat_jupyter.core.ports.probes import Operation
 from rucat_jupyter.spark.operations import sweep as operations_sweep
 from rucat_jupyter.spark.operations.operations import ConnectOperations
 from rucat_jupyter.spark.operations.sweep import tag_of

@@ -15,8 +15,9 @@ from typing import Protocol, TypeVar
 from ...core.engine import HINTS, Engine, Failure, Reason, Verb
 from ...core.errors import Conflict, EngineNotFound, PlatformError, PlatformUnavailable, StoreUnavailable
 from ...core.lifecycle import Ask, Clean, Note, Remove, Rest, Settle, Start, Step, Stop, status_of
+from ...core.ports.platform import Platform
 from ...core.ports.store import Note as Line
-from ...core.ports.store import Platform, Store
+from ...core.ports.store import Store
 from ...core.timeouts import within
 from .records import ACTOR, record_of
 from .schedule import Pace, Timekeeper

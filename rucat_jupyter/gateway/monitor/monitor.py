@@ -11,7 +11,10 @@ from functools import partial
 from ...core.engine import Engine
 from ...core.errors import RucatError
 from ...core.lifecycle import Timing
-from ...core.ports.store import Clock, Platform, Prober, Store
+from ...core.ports.clock import Clock
+from ...core.ports.platform import Platform
+from ...core.ports.probes import Prober
+from ...core.ports.store import Store
 from ...core.timeouts import within
 from .actions import Acts, AskVerb
 from .orphans import Sweep

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from ...core.errors import EngineNotFound, RucatError
-from ...core.ports.store import Leftover, Platform, Store
+from ...core.ports.platform import Leftover, Platform
+from ...core.ports.store import Store
 from ...core.timeouts import within
 from .problems import Troubles
 from .schedule import Pace, Timekeeper

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from ...core.engine import Engine
 from ...core.errors import Conflict, EngineNotFound, RucatError
 from ...core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
-from ...core.ports.store import Platform, Store
+from ...core.ports.platform import Platform
+from ...core.ports.store import Store
 from .actions import Acts
 from .problems import Troubles
 from .schedule import Agenda, Attempts, Pace, Timekeeper

@@ -8,7 +8,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ...core.ports.store import LOST_S, Clock
+from ...core.ports.clock import Clock
+from ...core.ports.store import LOST_S
 
 
 @dataclass(frozen=True)

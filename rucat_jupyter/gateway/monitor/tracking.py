@@ -9,7 +9,9 @@ from datetime import datetime
 from ...core.engine import Engine, State
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
-from ...core.ports.store import Endpoint, Platform, Prober, Pulse, Store, Wake
+from ...core.ports.platform import Endpoint, Platform
+from ...core.ports.probes import Prober, Pulse, Wake
+from ...core.ports.store import Store
 from .schedule import Timekeeper
 
 

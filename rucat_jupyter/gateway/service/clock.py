@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 
 class SystemClock:
-    """Implements :class:`rucat_jupyter.core.ports.store.Clock`: wall time at the start plus monotonic time since."""
+    """Implements :class:`rucat_jupyter.core.ports.clock.Clock`: wall time at the start plus monotonic time since."""
 
     def __init__(self) -> None:
         self._wall_s, self._monotonic_s = time.time(), time.monotonic()

@@ -17,7 +17,8 @@ from ...core.config.resolve import Profiles
 from ...core.engine import Engine, Target, Verb
 from ...core.errors import Conflict, EngineNotFound, NotPossible, RucatError
 from ...core.lifecycle import Timing, comes_back, is_settled
-from ...core.ports.store import Platform, Store
+from ...core.ports.platform import Platform
+from ...core.ports.store import Store
 from ...host import machine
 from ...launch import datadir
 from ...platforms.external import ExternalPlatform

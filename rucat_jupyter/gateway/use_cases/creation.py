@@ -12,7 +12,7 @@ from ...core.credentials import split
 from ...core.engine import Credential, Engine
 from ...core.errors import InvalidRequest
 from ...core.field_errors import Wrong, capped, dotted
-from ...core.ports.store import Pinned, Platform, Problem
+from ...core.ports.platform import Pinned, Platform, Problem
 from ...core.spec import MASK, EngineSpec
 
 LONGEST_VALUE = 60

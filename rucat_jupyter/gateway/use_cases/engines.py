@@ -27,7 +27,9 @@ from ...core.errors import (
     PlatformUnavailable,
 )
 from ...core.lifecycle import Outcome, Presence, status_of
-from ...core.ports.store import LOST_S, Endpoint, Note, Platform, Store, Wake
+from ...core.ports.platform import Endpoint, Platform
+from ...core.ports.probes import Wake
+from ...core.ports.store import LOST_S, Note, Store
 from ...core.sessions import check_key, checked_session
 from ...core.spec import ID_PATTERN, KubernetesSpec
 from .creation import draft, respec, respec_as_stored

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ...core.config.merge import merge
 from ...core.config.resolve import Profiles
 from ...core.engine import Engine
-from ...core.ports.store import Examiner, Platform, Symptom
+from ...core.ports.planning import Examiner, Symptom
+from ...core.ports.platform import Platform
 from ...core.spec import EngineSpec, KubernetesSpec
 
 MOST = 5

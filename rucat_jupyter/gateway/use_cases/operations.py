@@ -12,7 +12,8 @@ from pydantic import Field
 
 from ...core.engine import Engine, Session
 from ...core.errors import OperationNotFound
-from ...core.ports.store import Endpoint, Operation, Operations
+from ...core.ports.platform import Endpoint
+from ...core.ports.probes import Operation, Operations
 from ...core.spec import Model
 
 OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -11,7 +11,8 @@ from ...core.credentials import masked
 from ...core.engine import Engine
 from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.field_errors import dotted
-from ...core.ports.store import Blueprint, Outline, Planner, Platform
+from ...core.ports.planning import Blueprint, Outline, Planner
+from ...core.ports.platform import Platform
 from .creation import Draft
 
 CHOSEN = "Rucat"

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ...core.engine import Engine, Executors, Failure, Session, State, Status, Target, Verb
 from ...core.lifecycle import message_of, status_of, verbs_of
-from ...core.ports.store import Endpoint
+from ...core.ports.platform import Endpoint
 from ...core.spec import EngineSpec, Model
 
 

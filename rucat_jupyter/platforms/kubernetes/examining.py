@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.errors import InvalidRequest, PlatformUnavailable
-from ...core.ports.store import Symptom
+from ...core.ports.planning import Symptom
 from ...core.spec import EngineSpec
 from ...core.timeouts import within
 from .api import reviews

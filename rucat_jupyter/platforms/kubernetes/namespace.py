@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.engine import Engine, State
 from ...core.lifecycle import Executors
-from ...core.ports.store import Clock, Endpoint
+from ...core.ports.clock import Clock
+from ...core.ports.platform import Endpoint
 from ...core.timeouts import within
 from .api.access import Way
 from .api.client import Api, ApiFault, path

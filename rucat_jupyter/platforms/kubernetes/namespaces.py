@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...core.engine import Engine
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
-from ...core.ports.store import Clock
+from ...core.ports.clock import Clock
 from ...core.spec import EngineSpec
 from .api import access, reviews
 from .api.access import IN_CLUSTER, Way

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.errors import PlatformUnavailable
-from ...core.ports.store import Blueprint, Headroom, PlannedObject
+from ...core.ports.planning import Blueprint, Headroom, PlannedObject
 from ...core.spec import EngineSpec
 from .api import reviews
 from .api.client import Api, ApiFault, path

@@ -15,7 +15,9 @@ from typing import TypeVar
 from ...core.engine import Credential, Engine, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
-from ...core.ports.store import Blueprint, Clock, Endpoint, Leftover, Pinned, Problem, Symptom
+from ...core.ports.clock import Clock
+from ...core.ports.planning import Blueprint, Symptom
+from ...core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ...core.spec import EngineSpec
 from . import examining, logs, planning
 from .api.client import ApiFault
@@ -42,7 +44,7 @@ async def no_engines() -> Sequence[Engine]:
 
 
 class KubernetesPlatform:
-    """Engines as pods; implements :class:`rucat_jupyter.core.ports.store.Platform`.
+    """Engines as pods; implements :class:`rucat_jupyter.core.ports.platform.Platform`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...core.engine import Reason
 from ...core.errors import PlatformError
-from ...core.ports.store import Outline
+from ...core.ports.planning import Outline
 from ...core.spec import MASK, EngineSpec
 from ...host import java, machine
 from ...host.budget import Budget, needed_mb

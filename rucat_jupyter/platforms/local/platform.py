@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ...core.engine import Credential, Engine, State, Target
 from ...core.lifecycle import End, Observation, Presence, is_wanted
-from ...core.ports.store import Endpoint, Leftover, Outline, Pinned, Problem
+from ...core.ports.planning import Outline
+from ...core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ...core.spec import EngineSpec
 from ...host import logfile, machine
 from .command import LOOPBACK, warehouse_of
@@ -26,7 +27,7 @@ STOP_GRACE_S = 10.0
 
 
 class LocalPlatform:
-    """Engines as processes of this machine, one data directory each; implements :class:`rucat_jupyter.core.ports.store.Platform`.
+    """Engines as processes of this machine, one data directory each; implements :class:`rucat_jupyter.core.ports.platform.Platform`.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ...core.engine import Reason
 from ...core.errors import InvalidRequest
 from ...core.field_errors import dotted
-from ...core.ports.store import Pinned, Problem
+from ...core.ports.platform import Pinned, Problem
 from ...core.spec import EngineSpec
 from ...host import java, machine
 from ...host.budget import DEFAULT_HEAPS_MB, Budget

@@ -13,7 +13,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from ...core.ports.store import Endpoint
+from ...core.ports.platform import Endpoint
 from .messages import ANALYZE, CUT, EXECUTE, RELEASE, Answer, execute_request
 
 _OPTIONS = (

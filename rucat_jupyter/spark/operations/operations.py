@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ...core.errors import EngineUnavailable, NotPossible
-from ...core.ports.store import Endpoint, Operation, SessionId
+from ...core.ports.platform import Endpoint
+from ...core.ports.probes import Operation, SessionId
 from ...core.timeouts import within
 from ..connect.connect_pb2 import InterruptResponse
 from ..connect.messages import INTERRUPT, interrupt_request
@@ -33,7 +34,7 @@ LOOK_S = 8.0
 
 
 class ConnectOperations:
-    """Implements :class:`rucat_jupyter.core.ports.store.Operations` on Spark Connect; ``now`` for the times of operations."""
+    """Implements :class:`rucat_jupyter.core.ports.probes.Operations` on Spark Connect; ``now`` for the times of operations."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from ...core.ports.store import Operation
+from ...core.ports.probes import Operation
 from ..connect.messages import PROBE_USER
 from ..ui.activity import is_running, rows_of
 from ..ui.http import HttpAnswer, HttpError, get

@@ -18,7 +18,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from ...core.errors import EngineUnavailable, NotPossible, RucatError
-from ...core.ports.store import Endpoint, SessionId
+from ...core.ports.platform import Endpoint
+from ...core.ports.probes import SessionId
 from ..connect.channel import open_channel
 from ..connect.connect_pb2 import GetStatusResponse
 from ..connect.messages import GET_STATUS, status_request

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ...core.ports.store import Operation
+from ...core.ports.probes import Operation
 from ..ui.http import HttpError, get, post
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,8 @@ from functools import partial
 
 from ...core.engine import Engine
 from ...core.lifecycle import Health
-from ...core.ports.store import Activity, Endpoint, Wake
+from ...core.ports.platform import Endpoint
+from ...core.ports.probes import Activity, Wake
 from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
 from ..operations.status import find_over
 from ..ui.activity import ActivityReader
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class ConnectProber:
-    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.core.ports.store.Prober`.
+    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.core.ports.probes.Prober`.
 
     ``paces`` by platform name; ``now`` for the times in health and activity; ``spread`` draws from [0, 1) to keep
     thousands of pulses from asking at the same moment.
@@ -67,7 +68,7 @@ class ConnectProber:
 
 
 class ConnectPulse:
-    """The probes of one life; implements :class:`rucat_jupyter.core.ports.store.Pulse`. Its tasks are its own until closed."""
+    """The probes of one life; implements :class:`rucat_jupyter.core.ports.probes.Pulse`. Its tasks are its own until closed."""
 
     def __init__(  # noqa: PLR0917 - made in one place
         self,

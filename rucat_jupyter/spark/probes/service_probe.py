@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
-from ...core.ports.store import Endpoint
+from ...core.ports.platform import Endpoint
 from ...core.timeouts import within
 from ..connect.channel import Line
 from ..connect.messages import Answer

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ...core.ports.store import Activity, SessionId
+from ...core.ports.probes import Activity, SessionId
 from ..connect.messages import PROBE_USER
 from .http import HttpAnswer, HttpError, get, open_session
 

@@ -21,7 +21,8 @@ from starlette.responses import Response
 from .... import __version__
 from ....core.errors import InvalidRequest, NoSuchRoute, RucatError, WrongMethod
 from ....core.field_errors import capped, dotted, say
-from ....core.ports.store import Operations, Store
+from ....core.ports.probes import Operations
+from ....core.ports.store import Store
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor
 from ...use_cases.engines import Gateway

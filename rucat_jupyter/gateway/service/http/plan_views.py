@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pydantic import Field
 
 from ....core.config.resolve import Value
-from ....core.ports.store import Blueprint, Outline
+from ....core.ports.planning import Blueprint, Outline
 from ....core.spec import Model
 from ...use_cases.preview import Plan
 from ...use_cases.views import EngineView

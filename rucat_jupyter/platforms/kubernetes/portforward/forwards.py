@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from kubernetes.aio.client import ApiClient
 
 from ....core.errors import PlatformUnavailable
-from ....core.ports.store import Endpoint
+from ....core.ports.platform import Endpoint
 from ....host.free_ports import RANGE
 from .dialer import Pace, Trouble, Way
 from .pipe import Client, Pipe

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ....core.ports.store import Headroom
+from ....core.ports.planning import Headroom
 from ..objects.sizes import Sizes, milli_cpu
 
 Json = Mapping[str, Any]

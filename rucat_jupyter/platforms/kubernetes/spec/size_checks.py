@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ....core.field_errors import dotted
-from ....core.ports.store import Problem
+from ....core.ports.platform import Problem
 from ....core.spec import EngineSpec
 from ....spark import command as spark
 from ..objects.sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes

@@ -15,7 +15,7 @@ from ....core.credentials import split
 from ....core.engine import Engine
 from ....core.errors import PlatformError
 from ....core.field_errors import dotted
-from ....core.ports.store import Pinned, Problem
+from ....core.ports.platform import Pinned, Problem
 from ....core.spec import EngineSpec
 from ....spark import command as spark
 from ..objects import names
