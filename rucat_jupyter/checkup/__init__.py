@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .examine import Surroundings, examine
-from .findings import Finding, Level, Report, bad
+from .examine import examine
+from .findings import Finding, Level, Report, Surroundings, bad
 
 __all__ = ["Finding", "Level", "Report", "Surroundings", "bad", "examine"]

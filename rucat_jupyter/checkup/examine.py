@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 
-from .findings import Finding, Report, bad, warn
+from .findings import VERSION, Finding, Report, Surroundings, bad, warn
 
 LIMIT_S = 2.5
 """What all checks together may take; what is not known by then is told as such."""
-VERSION: str = import_module("rucat_jupyter").__version__
-"""Taken so, for the layers' sake: what the package itself names lazily leads to Jupyter."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is looked at: given, so that a test can have its own."""
-
-    directory: Path
-    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    python: str = sys.executable
 
 
 Check = Callable[[Surroundings], Iterable[Finding]]

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from importlib import import_module
+from pathlib import Path
+
+VERSION: str = import_module("rucat_jupyter").__version__
+"""Taken so, for the layers' sake: what the package itself names lazily leads to Jupyter."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is looked at: given, so that a test can have its own."""
+
+    directory: Path
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    python: str = sys.executable
 
 
 class Level(str, Enum):

@@ -14,8 +14,7 @@ from typing import Any
 
 from ..core.errors import GatewayUnavailable
 from ..launch import datadir, launch
-from .examine import VERSION, Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import VERSION, Finding, Surroundings, bad, ok, warn
 from .network import without_secrets
 from .places import human, size_bytes
 

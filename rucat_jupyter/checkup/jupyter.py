@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
 
-from .examine import Surroundings
-from .findings import Finding, ok, warn
+from .findings import Finding, Surroundings, ok, warn
 
 EXTENSION = "rucat_jupyter"
 FIRST_WITH_SUBSHELLS = (7, 0)

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from ..host import kubeconfig
-from .examine import Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import Finding, Surroundings, bad, ok, warn
 from .gateway import REPLACE, address_of, ask
 
 AREA = "kubernetes"

@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .examine import Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import Finding, Surroundings, bad, ok, warn
 
 FEW_FILES, FEW_PROCESSES = 1024, 512
 SKEW_S = 5.0

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from ..host import free_ports
-from .examine import Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import Finding, Surroundings, bad, ok, warn
 
 LOOPBACK = ("localhost", "127.0.0.1")
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy")

@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .examine import Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import Finding, Surroundings, bad, ok, warn
 
 LITTLE_BYTES = 2 << 30
 """Shuffles and logs of one engine take that soon."""

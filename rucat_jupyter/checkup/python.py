@@ -10,8 +10,7 @@ from pathlib import Path
 from ..host import java as javas
 from ..host import pysparks
 from ..launch import launch
-from .examine import Surroundings
-from .findings import Finding, bad, ok, warn
+from .findings import Finding, Surroundings, bad, ok, warn
 
 OLDEST_PYTHON = (3, 10)
 JAVA_S = 1.5
