@@ -167,9 +167,9 @@ def _sent(body: object) -> dict[str, Any]:
 
 
 def _open_client() -> httpx.Client:
-    from ..launch import launch
+    from ..launch import launch, transport
 
-    return launch.client(launch.ensure(), timeout_s=TIMEOUT_S)
+    return transport.client(launch.ensure(), timeout_s=TIMEOUT_S)
 
 
 def _find_client() -> httpx.Client | None:

@@ -21,14 +21,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..core.errors import GatewayUnavailable
 from . import datadir
 from .datadir import API, Record, data_dir
-
-if TYPE_CHECKING:
-    import httpx
 
 WAIT_S = 30.0
 """How long a caller waits for a gateway: a start takes 1.5 s, and some ten on a machine that is very busy."""
@@ -108,16 +104,6 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
         if not _wait_for_end(record, END_S):
             raise GatewayUnavailable(f"process {record.pid}, the gateway of {directory}, cannot be ended")
     return True
-
-
-def client(address: Address, timeout_s: float = 30.0) -> httpx.Client:
-    """Make an HTTP client on the gateway's socket; paths begin with ``/rucat/``.
-
-    When the gateway ends, its next call starts or finds the next one and goes there, where nothing can be done twice.
-    """
-    from .transport import make_client
-
-    return make_client(address, timeout_s)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,17 @@ import time
 import httpx
 
 from . import launch
+from .launch import Address
+
+
+def client(address: Address, timeout_s: float = 30.0) -> httpx.Client:
+    """Make an HTTP client on the gateway's socket; paths begin with ``/rucat/``.
+
+    When the gateway ends, its next call starts or finds the next one and goes there, where nothing can be done twice.
+    """
+
+    return make_client(address, timeout_s)
+
 
 BASE_URL = "http://rucat"
 CODE = "gateway_unavailable"

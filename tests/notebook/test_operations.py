@@ -13,7 +13,7 @@ from jupyter_core.utils import ensure_event_loop
 from support.notebook import Cell, Kernel
 from support.place import Place, wait_until
 
-from rucat_jupyter.launch import launch
+from rucat_jupyter.launch import launch, transport
 
 pytestmark = pytest.mark.engine
 
@@ -91,7 +91,7 @@ def ask(place: Place, engine: str) -> Iterator[Asked]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RUCAT_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
             patch.setenv(name, place.env[name])
-        with launch.client(launch.ensure(place.data_dir)) as client:
+        with transport.client(launch.ensure(place.data_dir)) as client:
             yield Asked(client, engine)
 
 

@@ -24,7 +24,7 @@ from support.place import wait_until
 
 import rucat_jupyter
 from rucat_jupyter.core.errors import GatewayUnavailable
-from rucat_jupyter.launch import datadir, launch
+from rucat_jupyter.launch import datadir, launch, transport
 
 ENSURE = "from rucat_jupyter.launch import launch; print(launch.ensure(wait_s=60).pid)"
 
@@ -133,7 +133,7 @@ def test_a_long_path_puts_the_socket_into_a_folder_of_its_own(
 def test_after_a_kill_the_next_call_starts_another(directory: Path) -> None:
     """F15: kill -9; the same client goes on, with the same socket's name and one process."""
     first = start()
-    with launch.client(first) as web:
+    with transport.client(first) as web:
         assert web.get("/rucat/engines").status_code == 200
         psutil.Process(first.pid).kill()
         assert web.get("/rucat/engines").status_code == 200

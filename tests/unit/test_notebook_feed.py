@@ -17,7 +17,7 @@ from support.place import wait_until
 from rucat_jupyter.client import feed
 from rucat_jupyter.client.feed import Feed, Seen
 from rucat_jupyter.core.errors import GatewayUnavailable
-from rucat_jupyter.launch import datadir, launch
+from rucat_jupyter.launch import datadir, launch, transport
 
 HERE = launch.Address(Path("/nowhere"), "/nowhere/s", 1, "0", 1)
 
@@ -230,7 +230,7 @@ def test_a_real_gateway_is_followed_over_its_end(tmp_path: Path, monkeypatch: py
         end = made.subscribe(seen.append)
         try:
             for name in ("a", "b"):
-                with launch.client(gateways.start(directory)) as client:
+                with transport.client(gateways.start(directory)) as client:
                     body = {"name": name, "platform": "external", "external": {"url": "sc://127.0.0.1:1"}}
                     assert client.post("/rucat/engines", json=body).status_code == 201
                 names = lambda: {v["name"] for v in seen[-1].engines.values()} if seen else set()  # noqa: E731
