@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from rucat_jupyter.notebook.line.flags import BadUsage
+from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
 from rucat_jupyter.notebook.sql import values as sql_values

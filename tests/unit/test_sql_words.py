@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.notebook.line.flags import BadUsage
+from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.magics.parser import parse
 from rucat_jupyter.notebook.sql import args as sql_args
 

@@ -13,7 +13,7 @@ from ...client.words import text
 from ...client.words.phase import say
 from ...core.errors import EngineNotFound
 from .binding import Binding
-from .flags import BadUsage
+from .usage import BadUsage
 
 DEFAULT_VARIABLE = "spark"
 _VARIABLE = re.compile(r"\$(\w+)|\{(\w+)\}")

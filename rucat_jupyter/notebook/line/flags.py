@@ -8,24 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...core.errors import RucatError
+from .usage import BadUsage, HelpWanted
 
 if TYPE_CHECKING:
     from .context import Context
-
-
-HELP = ("-h", "--help", "help")
-"""Words that ask for help."""
-
-
-class BadUsage(RucatError):
-    """The line was not understood; the message says what to type."""
-
-    code = "bad_usage"
-
-
-class HelpWanted(Exception):
-    """``--help`` was given; the text is the argument."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from .flags import BadUsage, Parser
+from .flags import Parser
+from .usage import BadUsage
 
 _COMMENT = re.compile(r"--(\s|$)")
 

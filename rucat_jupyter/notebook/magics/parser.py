@@ -7,8 +7,9 @@ import difflib
 import shlex
 from collections.abc import Sequence
 
-from ..line.flags import HELP, BadUsage, HelpWanted, Parser, Verb
+from ..line.flags import Parser, Verb
 from ..line.leading import leading_flags
+from ..line.usage import HELP, BadUsage, HelpWanted
 from ..verbs import VERBS
 
 __all__ = ["HELP", "VERBS", "BadUsage", "HelpWanted", "overview", "parse", "parser_of"]

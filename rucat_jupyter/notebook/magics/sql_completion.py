@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..line.flags import BadUsage
+from ..line.usage import BadUsage
 from ..sql.catalog import Catalog, catalog_of
 from ..sql.split import Token, tokens
 

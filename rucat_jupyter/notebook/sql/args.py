@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..line.flags import BadUsage
+from ..line.usage import BadUsage
 
 _ARG = re.compile(r"\s*([A-Za-z_]\w*)\s*(:?=)(.*)", re.DOTALL | re.ASCII)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}

@@ -13,7 +13,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...client.words import text
-from ..line.flags import BadUsage
+from ..line.usage import BadUsage
 from .fetch import with_zones
 from .values import listed
 

@@ -16,7 +16,7 @@ from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import NotPossible, RucatError
 from ..line.context import Context
-from ..line.flags import BadUsage
+from ..line.usage import BadUsage
 from . import args as sql_args
 from . import convert as sql_convert
 from .fetch import fetch

@@ -10,7 +10,8 @@ from ...client.words import text
 from ...client.words.phase import say
 from ..line import flags
 from ..line.context import Context
-from ..line.flags import BadUsage, Verb, completed_by
+from ..line.flags import Verb, completed_by
+from ..line.usage import BadUsage
 
 
 def _profiles_flags(parser: flags.Parser) -> None:
