@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..platforms.local.run_folder import open_private
+from .private_files import open_private
 
 MAX_BYTES = 10 * 1024 * 1024
 FOLLOW_S = 0.2

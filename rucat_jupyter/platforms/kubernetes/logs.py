@@ -20,7 +20,7 @@ from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import End
 from ...host import logfile
-from ..local.run_folder import open_private
+from ...host.private_files import open_private
 from .api.client import Api, ApiFault, path
 from .objects.names import CONTAINER
 

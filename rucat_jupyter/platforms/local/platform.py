@@ -15,11 +15,12 @@ from ...core.ports.planning import Outline
 from ...core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ...core.spec import EngineSpec
 from ...host import logfile, machine
+from ...host.private_files import remove
 from .command import LOOPBACK, warehouse_of
 from .lives import LocalLives
 from .plan import outline
 from .processes import find_engines
-from .run_folder import RunFolder, list_runs, remove
+from .run_folder import RunFolder, list_runs
 from .spec import LocalSpecs
 
 STOP_GRACE_S = 10.0

@@ -15,10 +15,11 @@ from ...core.engine import Credential, Engine, Reason
 from ...core.errors import PlatformError
 from ...host import free_ports, machine
 from ...host.budget import Budget, needed_mb
+from ...host.private_files import open_private, write_private
 from ...spark import command as spark_defaults
 from .command import Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named
-from .run_folder import Record, RunFolder, list_runs, open_private, write_private
+from .run_folder import Record, RunFolder, list_runs
 from .spec import LocalSpecs, heap_mb
 
 log = logging.getLogger(__name__)
