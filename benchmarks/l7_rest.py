@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Ask for a settled engine (one that this machine refused to start), one call after the other."""
     requests, pairs = (100, 5) if quick else (500, 11)
-    with transport.client(launch.ensure(), timeout_s=WAIT_S) as gateway:
+    with transport.make_client(launch.ensure(), timeout_s=WAIT_S) as gateway:
         body = _settled_engine(gateway)
         path = f"rucat/engines/{body['id']}"
         os.environ.update(BENCH_BODY=json.dumps(body), PYTHONPATH=str(REPOSITORY))

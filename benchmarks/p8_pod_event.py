@@ -32,7 +32,7 @@ POLL_S = 30.0
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
     """Messages while a pod waits, and ends; moments are random against all rhythms."""
     messages, ends = (20, 5) if quick else (200, 40)
-    with ground(folder) as on, transport.client(launch.ensure(), timeout_s=2 * POLL_S) as http:
+    with ground(folder) as on, transport.make_client(launch.ensure(), timeout_s=2 * POLL_S) as http:
         told = [_message(on, http, card, number) for card in _cards(on, 1) for number in range(messages)]
         ended = [_end(on, http, card) for card in _cards(on, ends)]
     return [*_figures("P8", "a pod's words", told), *_figures("P8 end", "a pod's deletion", ended)]

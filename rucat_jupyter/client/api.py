@@ -169,7 +169,7 @@ def _sent(body: object) -> dict[str, Any]:
 def _open_client() -> httpx.Client:
     from ..launch import launch, transport
 
-    return transport.client(launch.ensure(), timeout_s=TIMEOUT_S)
+    return transport.make_client(launch.ensure(), timeout_s=TIMEOUT_S)
 
 
 def _find_client() -> httpx.Client | None:

@@ -1,4 +1,4 @@
-"""What an engine is: the record that the store keeps, the spec that people write, the words of both.
+"""What an engine is: the record that the store keeps, and the words for its life and its failures.
 
 Pure values: no clock, no IO. The pydantic models here are the one schema for REST, OpenAPI,
 profiles, forms and the command line.

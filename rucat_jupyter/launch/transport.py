@@ -15,17 +15,6 @@ import time
 import httpx
 
 from . import launch
-from .launch import Address
-
-
-def client(address: Address, timeout_s: float = 30.0) -> httpx.Client:
-    """Make an HTTP client on the gateway's socket; paths begin with ``/rucat/``.
-
-    When the gateway ends, its next call starts or finds the next one and goes there, where nothing can be done twice.
-    """
-
-    return make_client(address, timeout_s)
-
 
 BASE_URL = "http://rucat"
 CODE = "gateway_unavailable"
@@ -33,7 +22,7 @@ _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProt
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 
 
-def make_client(address: launch.Address, timeout_s: float) -> httpx.Client:
+def make_client(address: launch.Address, timeout_s: float = 30.0) -> httpx.Client:
     """Make a client.
 
     It raises GatewayUnavailable when no gateway can be had, and httpx' own error for a call that broke half-way and

@@ -33,7 +33,7 @@ def rest(place: Place) -> Callable[..., Any]:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("RUCAT_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
                 patch.setenv(name, place.env[name])
-            with transport.client(launch.ensure(place.data_dir)) as client:
+            with transport.make_client(launch.ensure(place.data_dir)) as client:
                 answer: httpx.Response = client.request(method, f"/rucat/{path}", timeout=70, **options)
         assert answer.status_code < 400, answer.text
         return answer.json()

@@ -91,7 +91,7 @@ def ask(place: Place, engine: str) -> Iterator[Asked]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RUCAT_DATA_DIR", "JUPYTER_RUNTIME_DIR", "TMPDIR", "HOME"):
             patch.setenv(name, place.env[name])
-        with transport.client(launch.ensure(place.data_dir)) as client:
+        with transport.make_client(launch.ensure(place.data_dir)) as client:
             yield Asked(client, engine)
 
 

@@ -133,7 +133,7 @@ def test_a_long_path_puts_the_socket_into_a_folder_of_its_own(
 def test_after_a_kill_the_next_call_starts_another(directory: Path) -> None:
     """F15: kill -9; the same client goes on, with the same socket's name and one process."""
     first = start()
-    with transport.client(first) as web:
+    with transport.make_client(first) as web:
         assert web.get("/rucat/engines").status_code == 200
         psutil.Process(first.pid).kill()
         assert web.get("/rucat/engines").status_code == 200

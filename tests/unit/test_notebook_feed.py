@@ -230,7 +230,7 @@ def test_a_real_gateway_is_followed_over_its_end(tmp_path: Path, monkeypatch: py
         end = made.subscribe(seen.append)
         try:
             for name in ("a", "b"):
-                with transport.client(gateways.start(directory)) as client:
+                with transport.make_client(gateways.start(directory)) as client:
                     body = {"name": name, "platform": "external", "external": {"url": "sc://127.0.0.1:1"}}
                     assert client.post("/rucat/engines", json=body).status_code == 201
                 names = lambda: {v["name"] for v in seen[-1].engines.values()} if seen else set()  # noqa: E731

@@ -39,7 +39,7 @@ class Pulse(Protocol):
 
 
 class Prober(Protocol):
-    """Makes pulses; :mod:`rucat_jupyter.spark.command` has the real one."""
+    """Makes pulses; :mod:`rucat_jupyter.spark.probes.prober` has the real one."""
 
     def watch(self, engine: Engine, endpoint: Endpoint, token: str, wake: Wake) -> Pulse:
         """Begin to probe a life; ``wake(engine id)`` is called whenever ``health`` or busyness has changed."""

@@ -1,8 +1,4 @@
-"""What the core needs of the outside: store, platforms, probes, clock; contracts that one test suite checks.
-
-Every method is async, limits its own time, and is idempotent; a cancelled call leaves nothing half done that a
-later call would not find. Errors are those of :mod:`rucat_jupyter.core.errors`, translated at the edge.
-"""
+"""The port of the store: records, their history, tokens, sessions and heartbeats of gateways."""
 
 from __future__ import annotations
 
@@ -13,9 +9,6 @@ from typing import Protocol
 
 from ..engine import Credential, Engine, Event, Session
 from ..lifecycle import Changes, status_of
-
-# --- the store --------------------------------------------------------------------------------------------
-
 
 LOST_S = 14.0
 """A gateway whose heartbeat is older has gone."""
@@ -182,12 +175,3 @@ class _StoreNow:
 
 STORE_NOW = _StoreNow()
 """In changes, in place of a time: the store's own time at the write."""
-
-
-# --- platforms --------------------------------------------------------------------------------------------
-
-
-# --- probes -----------------------------------------------------------------------------------------------
-
-
-# --- what runs on an engine -------------------------------------------------------------------------------
