@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..core.errors import RucatError
-from .api import View
+from .api import Api, View, engine_path
 from .identity import get_shell
 from .words import text
 
@@ -120,3 +123,24 @@ def briefly(error: BaseException) -> BaseException:
     lines = str(error).splitlines() or [type(error).__name__]
     error._render_traceback_ = lambda *_: [f"rucat: {lines[0]}", *lines[1:]]  # type: ignore[attr-defined]
     return error
+
+
+def explained(view: View, api: Api) -> View:
+    """Add to what REST shows the reason of a stop, which only history knows, as the message."""
+    if view.get("failure") or view.get("message"):
+        return view
+    try:
+        events = api.call("GET", engine_path(view["id"], "history"))["events"]
+    except RucatError:
+        return view
+    return {**view, "message": _reason(events)}
+
+
+def _reason(events: Sequence[dict[str, Any]]) -> str:
+    """Why the last life ended, where somebody said so."""
+    for event in reversed(events):
+        if event.get("kind") in ("create", "restart", "starting", "running"):
+            break
+        if event.get("reason") not in (None, "", "stopped"):
+            return str(event["reason"])
+    return ""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-from ...core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
+from ...core.errors import EngineNotFound, NotPossible, Unavailable
 from ..api import LONGEST_POLL_S, Api, View, engine_path
-from ..errors import EngineFailed, StillWaiting, WaitInterrupted, hows
+from ..errors import EngineFailed, StillWaiting, WaitInterrupted, explained, hows
 from ..frontend import shows_widgets
 from ..words import tables, text
 from ..words.phase import Phase, SilentPhase
@@ -202,13 +202,7 @@ class Engine:
 
     def explained(self) -> View:
         """What REST shows, with the reason of a stop, which only history knows, as the message."""
-        if self._view.get("failure") or self._view.get("message"):
-            return self._view
-        try:
-            events = self.history()
-        except RucatError:
-            return self._view
-        return {**self._view, "message": _reason(events)}
+        return explained(self._view, self._api)
 
     def __enter__(self) -> Engine:
         return self
@@ -360,16 +354,6 @@ def _let_go(engine_id: str) -> None:
 
     if (sessions := sys.modules.get("rucat_jupyter.client.session.session")) is not None:
         sessions.let_go(engine_id)
-
-
-def _reason(events: Sequence[dict[str, Any]]) -> str:
-    """Why the last life ended, where somebody said so."""
-    for event in reversed(events):
-        if event.get("kind") in ("create", "restart", "starting", "running"):
-            break
-        if event.get("reason") not in (None, "", "stopped"):
-            return str(event["reason"])
-    return ""
 
 
 def _still(view: View, after: str) -> str:

@@ -22,7 +22,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]
 from ...core.errors import EngineNotFound, RucatError
 from ..api import LONGEST_POLL_S, Api, View, engine_path
 from ..cells.operations import Operation, cells
-from ..errors import EngineFailed
+from ..errors import EngineFailed, explained
 from ..words import text
 from ..words.phase import notice
 from . import renewal
@@ -257,9 +257,7 @@ class Lifeline:
         return self._view
 
     def _failure(self, view: View) -> EngineFailed:
-        from ..engines.engine import Engine
-
-        return EngineFailed.of(Engine(view, self._api).explained())
+        return EngineFailed.of(explained(view, self._api))
 
     def _lost(self) -> EngineFailed:
         """What became of a call that was cut off."""
