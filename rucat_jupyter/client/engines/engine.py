@@ -76,6 +76,21 @@ class Engine:
         return sorted({*super().__dir__(), *self._view})
 
     @property
+    def id(self) -> str:
+        """Its id: 16 hexadecimal digits."""
+        return str(self._view["id"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self._view["name"])
+
+    @property
+    def status(self) -> str:
+        """Its status, as last seen."""
+        return str(self._view["status"])
+
+    @property
     def view(self) -> View:
         """The engine as REST last showed it."""
         return dict(self._view)

@@ -12,12 +12,11 @@ import os
 import threading
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from ..api import View, engine_path
+from ..api import Api, View, engine_path
 from ..cells import ipython_hooks as cell_hooks
-from ..engines.engine import Engine
 from ..identity import Caller, caller, get_shell
 from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
@@ -49,11 +48,45 @@ CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
 REMOTE = "SPARK_REMOTE"
 
 
+class SomeEngine(Protocol):
+    """What a session needs of an engine; the Python API's ``Engine`` is one."""
+
+    _api: Api
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Its status, as last seen."""
+        ...
+
+    @property
+    def view(self) -> View:
+        """What REST last showed of it."""
+        ...
+
+    def refresh(self) -> SomeEngine:
+        """Ask the gateway."""
+        ...
+
+    def wait(self) -> object:
+        """Wait until it is Running."""
+        ...
+
+
 @dataclass
 class Attachment:
     """One session of this process on an engine."""
 
-    engine: Engine
+    engine: SomeEngine
     caller: Caller
     spark: Any
     lifeline: Lifeline
@@ -69,14 +102,14 @@ _environment: dict[str, str] = {}  # what was set here, to be taken back
 _lock = threading.RLock()
 
 
-def connect(engine: Engine, session: str | None = None) -> SparkSession:
+def connect(engine: SomeEngine, session: str | None = None) -> SparkSession:
     """Wait until the engine is Running and return this notebook's session on it (the same object each time)."""
     spark = attach(engine, session).spark
     told.connected(engine.id)
     return spark  # type: ignore[no-any-return]
 
 
-def attach(engine: Engine, session: str | None = None) -> Attachment:
+def attach(engine: SomeEngine, session: str | None = None) -> Attachment:
     """Like :func:`connect`, with what belongs to the session."""
     must_have_client(engine.name)
     who = caller(session)
@@ -124,7 +157,7 @@ def let_go(engine_id: str) -> None:
             attachment.lifeline.suspend()
 
 
-def _open(engine: Engine, who: Caller, *, is_new: bool) -> Attachment:
+def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     import_whole("pyspark.sql.connect.session", "rucat_jupyter.client.session.guard")
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession

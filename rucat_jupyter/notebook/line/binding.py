@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...client.engines.engine import Engine
 from ...client.session.announce import Used, told
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import RucatError
 
 if TYPE_CHECKING:
-    from ...client.session.session import Attachment
+    from ...client.session.session import Attachment, SomeEngine
 
 
 class Binding:
@@ -22,7 +21,7 @@ class Binding:
         self._bound: dict[str, Attachment] = {}
         self._sessions: dict[str, str | None] = {}  # variable -> the name that its user gave the session
 
-    def attach(self, engine: Engine, variable: str, session: str | None) -> list[str]:
+    def attach(self, engine: SomeEngine, variable: str, session: str | None) -> list[str]:
         """Attach the notebook's session and bind it; returns what the user should know, a line each."""
         from ...client.session import session as sessions
 
