@@ -28,6 +28,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    import_module(f"{__name__}.notebook")  # which says how engines are drawn as widgets
     return getattr(import_module(_LAZY[name]), name)
 
 

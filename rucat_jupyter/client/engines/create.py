@@ -15,8 +15,9 @@ from ...host.kubeconfig import fields as kubernetes_fields
 from ..api import Api, View, engine_path
 from ..errors import StillWaiting, WaitInterrupted, hows, words
 from ..identity import caller, default_local_name, get_shell, local_fields, random_suffix
+from ..widgets import live_phase
 from ..words import text
-from ..words.phase import Phase, SilentPhase, live_phase, notice
+from ..words.phase import Phase, SilentPhase, notice
 from .engine import Engine, default_api
 from .settings import differences, remedy, request
 

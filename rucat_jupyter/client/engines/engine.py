@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ...core.errors import EngineNotFound, NotPossible, Unavailable
 from ..api import LONGEST_POLL_S, Api, View, engine_path
 from ..errors import EngineFailed, StillWaiting, WaitInterrupted, explained, hows
-from ..frontend import shows_widgets
+from ..widgets import widgets
 from ..words import tables, text
 from ..words.phase import Phase, SilentPhase
 from .settings import changes
@@ -233,19 +233,15 @@ class Engine:
 
     def _ipython_display_(self) -> None:
         """Show its card where widgets are shown; elsewhere IPython goes on to text and HTML."""
-        if not shows_widgets():
+        if (drawn := widgets()) is None:
             raise NotImplementedError
-        from ...notebook.cards import cards as widget
-
-        widget.show_engine(self._view, repr(self))
+        drawn.show_engine(self._view, repr(self))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show itself as text and HTML, and as a widget where widgets are shown."""
         bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        if shows_widgets():
-            from ...notebook.cards import cards as widget
-
-            return {**widget.mimebundle(self._view), **bundle}
+        if (drawn := widgets()) is not None:
+            return {**drawn.mimebundle(self._view), **bundle}
         return bundle
 
     def _repr_html_(self) -> str:
@@ -323,11 +319,9 @@ class Engines(Sequence[Engine]):
 
     def _ipython_display_(self) -> None:
         """Show the table of all my engines where widgets are shown; elsewhere IPython goes on to text and HTML."""
-        if not self.is_all or not shows_widgets():
+        if not self.is_all or (drawn := widgets()) is None:
             raise NotImplementedError
-        from ...notebook.cards import cards as widget
-
-        widget.show_table([engine.view for engine in self._found])
+        drawn.show_table([engine.view for engine in self._found])
 
     def __repr__(self) -> str:
         return tables.engines_table([engine.view for engine in self._found], text.utc_now())

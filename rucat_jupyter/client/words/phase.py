@@ -6,9 +6,6 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..frontend import shows_widgets
-from ..identity import get_shell, in_kernel
-
 if TYPE_CHECKING:
     from ..api import View
 
@@ -34,19 +31,6 @@ class Phase(Protocol):
     def note(self, said: str) -> None:
         """Take how it came to run, which the last word says too."""
         return
-
-
-def live_phase() -> Phase:
-    """The best phase line for where this runs: the engine's card where widgets are shown."""
-    if shows_widgets():
-        from ...notebook.cards.cards import CardPhase
-
-        return CardPhase()
-    if in_kernel(get_shell()):
-        return DisplayPhase()
-    if sys.stdout is not None and sys.stdout.isatty():
-        return TerminalPhase()
-    return LinePhase()
 
 
 def say(text: str) -> None:

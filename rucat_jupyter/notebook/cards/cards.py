@@ -99,6 +99,11 @@ class CardPhase(DisplayPhase):
             place.update(line, widget_words.twin(view, now), widget_words.brief(view, now))
 
 
+def card_phase() -> CardPhase:
+    """Return the phase of a start in the engine's card."""
+    return CardPhase()
+
+
 class Twin(NamedTuple):
     """What stays where no widget can be: as text, as HTML, and of an engine as data."""
 

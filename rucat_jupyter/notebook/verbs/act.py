@@ -7,8 +7,9 @@ from typing import Any
 
 from ...client.engines.settings import changes, from_flags
 from ...client.engines.settings import flags as shown_flags
+from ...client.widgets import live_phase
 from ...client.words import text
-from ...client.words.phase import live_phase, say
+from ...client.words.phase import say
 from ..line import flags
 from ..line.context import Context
 from ..line.flags import Verb

@@ -7,8 +7,9 @@ from typing import Any
 
 from ...client.engines.create import external
 from ...client.engines.engine import Engine
+from ...client.widgets import live_phase
 from ...client.words import text
-from ...client.words.phase import live_phase, say
+from ...client.words.phase import say
 from ...core.errors import NotPossible
 from ..line import flags
 from ..line.context import Context

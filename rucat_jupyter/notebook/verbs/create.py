@@ -8,8 +8,9 @@ from typing import Any
 from ...client.engines.create import Created, find_or_create
 from ...client.engines.saved import with_saved
 from ...client.engines.settings import from_flags, request
+from ...client.widgets import live_phase
 from ...client.words import text
-from ...client.words.phase import live_phase, say
+from ...client.words.phase import say
 from ..cards.show_form import create_form
 from ..line import flags
 from ..line.context import Context

@@ -1,0 +1,56 @@
+"""How engines show themselves where this runs: as widgets, where the notebook side has said how to draw them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .api import View
+from .frontend import shows_widgets
+from .identity import get_shell, in_kernel
+from .words.phase import DisplayPhase, LinePhase, Phase, TerminalPhase
+
+
+class Widgets(Protocol):
+    """Draws engines; :mod:`rucat_jupyter.notebook.cards.cards` is one."""
+
+    def show_engine(self, view: View, plain: str) -> object:
+        """Show the card of an engine in the running cell, with ``plain`` as its text."""
+        ...
+
+    def show_table(self, engines: list[View]) -> None:
+        """Show the table of all engines in the running cell."""
+        ...
+
+    def mimebundle(self, view: View) -> dict[str, Any]:
+        """Return the widget's own part of what an engine shows of itself."""
+        ...
+
+    def card_phase(self) -> Phase:
+        """Return the phase of a start in the engine's card."""
+        ...
+
+
+_loaders: list[Callable[[], Widgets]] = []
+
+
+def draw_with(load: Callable[[], Widgets]) -> None:
+    """Take what draws widgets; it is loaded when the first one is shown."""
+    _loaders[:] = [load]
+
+
+def widgets() -> Widgets | None:
+    """What draws engines here; None where widgets are not shown."""
+    return _loaders[0]() if _loaders and shows_widgets() else None
+
+
+def live_phase() -> Phase:
+    """The best phase line for where this runs: the engine's card where widgets are shown."""
+    if (drawn := widgets()) is not None:
+        return drawn.card_phase()
+    if in_kernel(get_shell()):
+        return DisplayPhase()
+    if sys.stdout is not None and sys.stdout.isatty():
+        return TerminalPhase()
+    return LinePhase()
