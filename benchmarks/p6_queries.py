@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 import rucat_jupyter
 from rucat_jupyter.client.api import engine_path
-from rucat_jupyter.client.cells import ipython_hooks as cell_hooks
+from rucat_jupyter.client.cells import ipython_hooks
 from rucat_jupyter.client.engines.engine import default_api
 
 from .harness import Figure, alternate
@@ -27,7 +27,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
     engine = rucat_jupyter.create("p6")
     remote = default_api().call("GET", engine_path(engine.id, "connection"))["remote"]
     shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
-    cell_hooks.install(shell)
+    ipython_hooks.install(shell)
     ours, raw = engine.connect("p6"), SparkSession.builder.remote(remote).create()
     shell.user_ns.update(spark=ours, block=_block)
 

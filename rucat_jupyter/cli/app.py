@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from ..client import errors as failures
+from ..client import errors
 from ..core.errors import RucatError
 from . import output
 from .errors import INTERRUPTED, OK, USAGE_ERROR, fail
@@ -19,7 +19,7 @@ from .reader import NO_READER
 def run(serve: Callable[[], None], args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code; ``serve`` is the gateway itself."""
     args = sys.argv[1:] if args is None else list(args)
-    failures.speak_commands()
+    errors.speak_commands()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a locale that knows few characters

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..client.engines import engine as client
+from ..client.engines import engine
 from . import complete, output
 from .errors import FAILED
 from .options import (
@@ -39,7 +39,7 @@ def profiles(
     from ..client.engines.profiles import profiles as all_profiles
 
     if as_json:
-        answer = client.default_api().call("GET", "profiles")
+        answer = engine.default_api().call("GET", "profiles")
         if name is not None:
             answer["profiles"] = [all_profiles().explain(name).view]
         output.show_json(answer)

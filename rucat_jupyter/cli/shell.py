@@ -13,7 +13,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..client.api import engine_path
-from ..client.engines import create as creating
+from ..client.engines import create
 from ..client.engines import engine as client
 from ..client.engines.engine import Engine
 from ..client.spark_errors import brief as spark_errors
@@ -62,7 +62,7 @@ def attach(
 
 def _engine(name: str | None) -> Engine:
     if name is not None and name.startswith(EXTERNAL):
-        return creating.external(name)
+        return create.external(name)
     engine = engines.find(name)
     if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
         how = f"Start it: rucat create {text.quoted(engine.name)}"

@@ -14,7 +14,7 @@ from support.place import Place, place_in
 from support.terminal import Terminal
 
 from rucat_jupyter.cli import app
-from rucat_jupyter.client import errors as failures
+from rucat_jupyter.client import errors
 from rucat_jupyter.client.api import Api
 from rucat_jupyter.client.engines.engine import set_default_api
 
@@ -72,7 +72,7 @@ def rucat(
     for name, value in place.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(place.root)
-    monkeypatch.setitem(failures._voice, "words", "")
+    monkeypatch.setitem(errors._voice, "words", "")
     monkeypatch.setattr(sys, "argv", sys.argv)
     api = Api()
     before = set_default_api(api)

@@ -21,7 +21,7 @@ from fakes.store_flavours import (
 from fakes.surreal_server import CannotInstall, SurrealServer, install
 
 from rucat_jupyter.core.ports.store import Store
-from rucat_jupyter.gateway.store import connection as surreal_link
+from rucat_jupyter.gateway.store import connection
 
 SERVER = f"ws-server-of-{NAMED_SERVER}" if on_named_server() else "ws-npm-engine-behind-a-bridge"
 REAL_SERVER = f"ws-server-{versions.SURREAL}"
@@ -96,8 +96,8 @@ async def stores(flavour: Flavour) -> AsyncIterator[list[Store]]:
 @pytest.fixture(scope="session", autouse=True)
 def one_grace_for_all() -> Iterator[None]:
     """Wait once at the end, not after each of some 200 stores: the engine needs its grace before the process ends."""
-    grace_s = surreal_link._CLOSE_GRACE_S  # what the adapter waits after each close
-    surreal_link._CLOSE_GRACE_S = 0.0
+    grace_s = connection._CLOSE_GRACE_S  # what the adapter waits after each close
+    connection._CLOSE_GRACE_S = 0.0
     yield
-    surreal_link._CLOSE_GRACE_S = grace_s
+    connection._CLOSE_GRACE_S = grace_s
     time.sleep(grace_s)

@@ -12,8 +12,7 @@ from fakes.store_flavours import Flavour, InFolder, on_bridge, on_named_server
 from rucat_jupyter.core.engine import Credential, Engine, Executors
 from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.spec import EngineSpec
-from rucat_jupyter.gateway.store import rows
-from rucat_jupyter.gateway.store import schema as surreal_schema
+from rucat_jupyter.gateway.store import rows, schema
 from rucat_jupyter.gateway.store.surreal import SurrealStore
 
 ENGINE = Engine(
@@ -49,7 +48,7 @@ async def test_a_store_of_schema_1_is_upgraded_with_all_that_is_in_it(
     old = lasting.store()
     assert isinstance(old, SurrealStore)
     with monkeypatch.context() as patch:
-        patch.setattr(surreal_schema, "VERSION", 1)
+        patch.setattr(schema, "VERSION", 1)
         await old.open()
     link = old._link
     values = {name: value for name, value in rows.engine_values(ENGINE).items() if name not in NEWER_FIELDS}
@@ -69,7 +68,7 @@ async def test_a_store_of_schema_1_is_upgraded_with_all_that_is_in_it(
     assert isinstance(new, SurrealStore)
     await new.open()
     try:
-        assert await new._link.read("SELECT VALUE schema FROM ONLY meta:store") == surreal_schema.VERSION
+        assert await new._link.read("SELECT VALUE schema FROM ONLY meta:store") == schema.VERSION
         assert new.installation == old.installation
         engine = await new.get(ENGINE.id)
         assert engine == ENGINE.model_copy(update={"created_at": engine.created_at})

@@ -15,8 +15,7 @@ from rucat_jupyter.core.errors import InvalidRequest
 from rucat_jupyter.gateway.service import profile_files, settings
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.service.http.draining import Door
-from rucat_jupyter.gateway.service.process import lease as holding
-from rucat_jupyter.gateway.service.process import logs
+from rucat_jupyter.gateway.service.process import lease, logs
 
 # --- door ---------------------------------------------------------------------------------------------------
 
@@ -220,7 +219,7 @@ def test_a_package_that_changes_is_seen_when_it_is_still(tmp_path: Path) -> None
     file = tmp_path / "rucat_jupyter" / "__init__.py"
     file.parent.mkdir()
     file.write_text("one")
-    package = holding.Package(file)
+    package = lease.Package(file)
     assert not package.has_changed()
     file.write_text("one")
     assert not package.has_changed()

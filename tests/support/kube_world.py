@@ -30,7 +30,7 @@ from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.use_cases.engines import Gateway
 from rucat_jupyter.gateway.use_cases.notifier import Bell
 from rucat_jupyter.platforms.kubernetes import namespace as sites
-from rucat_jupyter.platforms.kubernetes import namespaces as places
+from rucat_jupyter.platforms.kubernetes import namespaces
 from rucat_jupyter.platforms.kubernetes.api.client import Api
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 
@@ -68,7 +68,7 @@ class KubeWorld:
         """Find out what a create would record, before there is any process."""
         await self.store.open()
         self._patch.setattr(sites, "Api", Api)
-        self._patch.setattr(places, "Api", Api)
+        self._patch.setattr(namespaces, "Api", Api)
         helper = KubernetesPlatform(self._directory.with_name("helper"), clock=SystemClock(), env={})
         await helper.open(self.database.installation)
         self._spec = (await helper.pin(self.namespace.spec)).spec
@@ -150,7 +150,7 @@ class Process:
                 return answer
 
         patch.setattr(sites, "Api", WiredApi)
-        patch.setattr(places, "Api", WiredApi)
+        patch.setattr(namespaces, "Api", WiredApi)
         self._own = MemoryStore(database=database)
         store: Any = Wired(self._own, wire, "store")
         clock = SystemClock()

@@ -18,7 +18,7 @@ from rucat_jupyter.core.ports.probes import Activity
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.spark.connect.pace import Pace
 from rucat_jupyter.spark.probes.prober import ConnectProber
-from rucat_jupyter.spark.ui import http as plain_http
+from rucat_jupyter.spark.ui import http
 from rucat_jupyter.spark.ui.activity import ActivityReader, Seen
 from rucat_jupyter.spark.ui.http import HttpError, get
 
@@ -290,7 +290,7 @@ async def test_an_answer_that_does_not_come_is_an_error() -> None:
 
 async def test_an_endless_answer_is_an_error(new_ui: FakeUi, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server can fill our memory."""
-    monkeypatch.setattr(plain_http, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(http, "_MAX_BYTES", 1000)
     new_ui.broken = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000
     with pytest.raises(HttpError, match="more than 1000 bytes"):
         await get(new_ui.url, "/", 5.0)

@@ -30,7 +30,7 @@ from rucat_jupyter.core.ports.platform import Endpoint, Problem
 from rucat_jupyter.core.ports.store import Beat, Note
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.core.spec import MASK, EngineSpec, KubernetesSpec
-from rucat_jupyter.gateway.use_cases import namespace_checks as places
+from rucat_jupyter.gateway.use_cases import namespace_checks
 from rucat_jupyter.gateway.use_cases.engines import ATTEMPTS, Gateway
 from rucat_jupyter.gateway.use_cases.operations import Reached
 
@@ -872,7 +872,9 @@ async def test_each_place_of_an_owners_engines_and_profiles_is_looked_at_once() 
     layer = Layer("f", {"profiles": {"k": {"platform": "kubernetes", "kubernetes": {"namespace": "team-b"}}}})
     platform = ExaminedPlatform("kubernetes")
     asked = KubernetesSpec(namespace="team-a")
-    found = await places.examine({"kubernetes": platform, "local": OfficePlatform()}, Profiles([layer]), [], asked)
+    found = await namespace_checks.examine(
+        {"kubernetes": platform, "local": OfficePlatform()}, Profiles([layer]), [], asked
+    )
     assert [each.symptom.place for each in found] == ["team-a", "team-b"]
     assert {(each.platform, each.is_used) for each in found} == {("kubernetes", False)}
 

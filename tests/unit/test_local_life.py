@@ -22,7 +22,7 @@ from rucat_jupyter.core.spec import EngineSpec, LocalSpec
 from rucat_jupyter.host import free_ports, logfile
 from rucat_jupyter.host import machine as machine_module
 from rucat_jupyter.host.machine import Room
-from rucat_jupyter.platforms.local import lives as local_lives
+from rucat_jupyter.platforms.local import lives
 from rucat_jupyter.platforms.local.platform import LocalPlatform
 from rucat_jupyter.platforms.local.processes import Process, find_engines, find_family, start_mark
 from rucat_jupyter.platforms.local.run_folder import RunFolder
@@ -237,7 +237,7 @@ async def test_a_spawn_that_was_not_recorded_is_found(data, spec, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(RunFolder, "change", dies)
-            patch.setattr(local_lives, "take_back", lambda folder: None)  # a dead gateway cleans nothing up
+            patch.setattr(lives, "take_back", lambda folder: None)  # a dead gateway cleans nothing up
             with pytest.raises(GatewayDied):
                 await asyncio.wait_for(platform._lives._start(engine, TOKEN), 5)
         async with opened(data) as later:
@@ -351,7 +351,7 @@ async def test_a_port_lost_while_starting_is_replaced(data, spec):
         end = await ended(platform, unlucky)
         assert end.reason is Reason.PORT_IN_USE
         assert "Address already in use" in end.message
-        assert len((data / "runs" / "lost-ports").read_text()) == local_lives.PORT_ATTEMPTS
+        assert len((data / "runs" / "lost-ports").read_text()) == lives.PORT_ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ async def test_starts_at_once_share_the_memory_that_there_is(data, spec, monkeyp
 async def test_a_log_that_grows_without_end_is_kept_within_bounds(data, spec, monkeypatch):
     """What an engine prints is rotated while it lives, and the log is read across that."""
     monkeypatch.setattr(logfile, "rotate", partial(logfile.rotate, max_bytes=2000))
-    monkeypatch.setattr(local_lives, "TEND_S", 0.05)
+    monkeypatch.setattr(lives, "TEND_S", 0.05)
     async with machine(data) as platform:
         engine = await started(platform, spec("say:" + "x" * 3000))
         await came_up(platform, engine)

@@ -13,7 +13,7 @@ import pytest
 from fakes.rest import FakeGateway, make_view
 
 from rucat_jupyter.client.api import Api
-from rucat_jupyter.client.engines import engine as client
+from rucat_jupyter.client.engines import engine
 from rucat_jupyter.host import spark_confs
 from rucat_jupyter.host.spark_confs import Setting
 from rucat_jupyter.notebook.magics import known
@@ -108,12 +108,12 @@ def test_every_word_has_a_meaning() -> None:
 def test_tab_asks_once_and_starts_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is kept for a moment; where no gateway runs there are no names."""
     gateway = FakeGateway(make_view())
-    monkeypatch.setattr(client, "_api", gateway.api())
+    monkeypatch.setattr(engine, "_api", gateway.api())
     tab = Known()
     assert [view["name"] for view in tab.engines()] == ["etl"]
     assert tab.engines()
     assert gateway.paths("GET") == ["engines"]
-    monkeypatch.setattr(client, "_api", Api(find_client=lambda: None))
+    monkeypatch.setattr(engine, "_api", Api(find_client=lambda: None))
     assert Known().engines() == []
 
 
@@ -124,7 +124,7 @@ def test_tab_waits_for_no_slow_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(known.WAIT_S * 2)
         return None
 
-    monkeypatch.setattr(client, "_api", Api(find_client=slow))
+    monkeypatch.setattr(engine, "_api", Api(find_client=slow))
     begun = time.monotonic()
     assert Known().engines() == []
     assert time.monotonic() - begun < known.WAIT_S * 1.8

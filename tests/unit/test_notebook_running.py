@@ -17,8 +17,7 @@ import pytest
 from fakes.rest import make_view
 
 from rucat_jupyter.client.api import Api
-from rucat_jupyter.client.engines import operations as running
-from rucat_jupyter.client.engines import ui_link
+from rucat_jupyter.client.engines import operations, ui_link
 from rucat_jupyter.client.engines.engine import Engine
 from rucat_jupyter.core.errors import NotManaged, NotPossible, OperationNotFound
 
@@ -57,27 +56,27 @@ def answering(answer: Callable[[httpx.Request], httpx.Response]) -> Api:
 
 def test_a_row_says_what_runs_where_and_how_far() -> None:
     """The notebook by its name, as ux.md has the progress."""
-    (row,) = running.rows([operation()], NOW)
+    (row,) = operations.rows([operation()], NOW)
     assert row[1:] == ("a.ipynb", "7", "14 s", "stage 3 of 5 · 86/200 tasks", "select 1")
 
 
 def test_what_the_engine_does_not_tell_is_a_dash() -> None:
     """Without a notebook the user stands for it."""
     silent = dict.fromkeys(("cell", "started_at", "stages", "stages_done", "tasks", "tasks_done"))
-    (row,) = running.rows([operation(notebook="", text="", **silent)], NOW)
+    (row,) = operations.rows([operation(notebook="", text="", **silent)], NOW)
     assert row[1:] == ("me", "-", "-", "-", "-")
-    (row,) = running.rows([operation(status="cancelling")], NOW)
+    (row,) = operations.rows([operation(status="cancelling")], NOW)
     assert row[4] == "cancelling"
 
 
 def test_the_last_stage_is_not_passed() -> None:
     """All stages done, and not ended yet: it is still the last one."""
-    assert running.progress(operation(stages_done=5)) == "stage 5 of 5 · 86/200 tasks"
+    assert operations.progress(operation(stages_done=5)) == "stage 5 of 5 · 86/200 tasks"
 
 
 def test_foreign_text_does_no_harm() -> None:
     """Neither in a terminal nor on a page."""
-    found = running.Operations([operation(text="<script>\x1b[31m\n" * 50, notebook="/x/<b>\x07.ipynb")])
+    found = operations.Operations([operation(text="<script>\x1b[31m\n" * 50, notebook="/x/<b>\x07.ipynb")])
     assert "\x1b" not in repr(found)
     assert len(repr(found).splitlines()) == 2
     assert "<script>" not in found._repr_html_()
@@ -86,7 +85,7 @@ def test_foreign_text_does_no_harm() -> None:
 
 def test_an_empty_list_says_so() -> None:
     """In words."""
-    assert repr(running.Operations()) == "Nothing runs."
+    assert repr(operations.Operations()) == "Nothing runs."
 
 
 def test_an_engine_lists_and_cancels() -> None:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from fakes.rest import FakeGateway, make_view
 
-from rucat_jupyter.client.engines import engine as client
-from rucat_jupyter.client.engines import saved
+from rucat_jupyter.client.engines import engine, saved
 from rucat_jupyter.client.engines.plan import Plan
 from rucat_jupyter.client.engines.profiles import Profiles
 from rucat_jupyter.client.engines.saved import KEY, Saved, profile_toml, with_saved, write_profile
@@ -99,14 +98,14 @@ def test_saved_settings_lie_below_what_is_typed(notebook: Path, capsys: pytest.C
 def test_what_differs_from_the_profile_is_kept() -> None:
     """By what the profile would make here and now; secrets by name alone, places of this machine not at all."""
     gateway = FakeGateway()
-    before = client.set_default_api(gateway.api())
+    before = engine.set_default_api(gateway.api())
     try:
         base = {"driver": {"cores": 2, "memory": "1g"}, "conf": {"spark.a": "1", "spark.b": "1"}}
         gateway.plan = {"spec": {**base, "local": {"python": "/py"}, "spark_version": "4.3.0"}}
         spec = {**make_view()["spec"], "conf": {"spark.b": "2", "spark.my.token": "***"}, "spark_version": "4.2.0"}
         found = saved.settings_of(make_view(spec=spec))
     finally:
-        client.set_default_api(before)
+        engine.set_default_api(before)
     assert (found.name, found.profile, found.secrets) == ("etl", "local", ("conf.spark.my.token",))
     assert found.settings == {"conf": {"spark.a": None, "spark.b": "2"}, "idle_timeout_s": 3600}
 

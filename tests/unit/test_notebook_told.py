@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import comm
 import pytest
 
-from rucat_jupyter.client.session import announce as told
-from rucat_jupyter.client.session import session
+from rucat_jupyter.client.session import announce, session
 from rucat_jupyter.client.session.announce import Told, Used
 from rucat_jupyter.notebook.line import binding
 
@@ -50,7 +49,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeComm]:
         return made[-1]
 
     monkeypatch.setattr(comm, "create_comm", create)
-    monkeypatch.setattr(told, "shows_panels", lambda: True)
+    monkeypatch.setattr(announce, "shows_panels", lambda: True)
     return made
 
 
@@ -94,7 +93,7 @@ def test_sessions_of_the_users_own_come_before_the_attached_one(opened: list[Fak
 def test_nobody_is_told_where_no_panel_is(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts, terminals, VS Code, nbconvert."""
     notebook = Told()
-    monkeypatch.setattr(told, "shows_panels", lambda: False)
+    monkeypatch.setattr(announce, "shows_panels", lambda: False)
     notebook.bound([SPARK])
     assert opened == []
 

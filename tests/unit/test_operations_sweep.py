@@ -13,7 +13,7 @@ import pytest
 from fakes.operated import TOKEN, OperatedEngine, later
 
 from rucat_jupyter.core.ports.probes import Operation
-from rucat_jupyter.spark.operations import sweep as operations_sweep
+from rucat_jupyter.spark.operations import sweep
 from rucat_jupyter.spark.operations.operations import ConnectOperations
 from rucat_jupyter.spark.operations.sweep import tag_of
 
@@ -26,8 +26,8 @@ TWO = later(ONE, "00000000-0000-4000-8000-00000000000b")
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths."""
     for name in ("WATCH_S", "AFTER_JOB_S", "LONGEST_S", "QUICK_S"):
-        monkeypatch.setattr(operations_sweep, name, getattr(operations_sweep, name) / 20)
-    monkeypatch.setattr(operations_sweep, "PAUSES_S", (0.02, 0.05))
+        monkeypatch.setattr(sweep, name, getattr(sweep, name) / 20)
+    monkeypatch.setattr(sweep, "PAUSES_S", (0.02, 0.05))
 
 
 @pytest.fixture

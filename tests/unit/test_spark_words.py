@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.spark import command as spark
+from rucat_jupyter.spark import command
 
 
 def unquoted(line: str) -> str:
@@ -27,14 +27,14 @@ def unquoted(line: str) -> str:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
 def test_every_word_of_an_argfile_comes_back(words):
     """Whatever a word holds, it is one line, and the launcher reads it as it was."""
-    lines = spark.argfile(words).decode().split("\n")
+    lines = command.argfile(words).decode().split("\n")
     assert [unquoted(line) for line in lines[:-1]] == words
     assert lines[-1] == ""
 
 
 def test_argfile_escapes_what_the_launcher_interprets():
     """Backslash, quote and line ends get a backslash; blanks, '#', '@' and '$' are safe in quotes."""
-    assert spark.quoted('a\\b"c\n\r\t\f #@$(id)`') == '"a\\\\b\\"c\\n\\r\\t\\f #@$(id)`"'
+    assert command.quoted('a\\b"c\n\r\t\f #@$(id)`') == '"a\\\\b\\"c\\n\\r\\t\\f #@$(id)`"'
 
 
 def class_file(*constants: str) -> bytes:
@@ -62,16 +62,16 @@ def test_module_flags_are_read_from_the_release(tmp_path):
     jars = jars_with(
         tmp_path, " ", "-XX:+X", "--add-modules=jdk.incubator.vector", "--add-opens=java.base/a.b=ALL-UNNAMED", "-Dx=y"
     )
-    assert spark.module_flags(jars, {"java.base"}) == ["-XX:+X", "--add-opens=java.base/a.b=ALL-UNNAMED", "-Dx=y"]
-    assert "--add-modules=jdk.incubator.vector" in spark.module_flags(jars, None)
-    assert "--add-modules=jdk.incubator.vector" in spark.module_flags(jars, {"java.base", "jdk.incubator.vector"})
+    assert command.module_flags(jars, {"java.base"}) == ["-XX:+X", "--add-opens=java.base/a.b=ALL-UNNAMED", "-Dx=y"]
+    assert "--add-modules=jdk.incubator.vector" in command.module_flags(jars, None)
+    assert "--add-modules=jdk.incubator.vector" in command.module_flags(jars, {"java.base", "jdk.incubator.vector"})
 
 
 def test_module_flags_of_the_installed_release():
     """The pyspark that is installed has them, java.lang among them."""
     import pyspark
 
-    flags = spark.module_flags(Path(pyspark.__path__[0]) / "jars", None)
+    flags = command.module_flags(Path(pyspark.__path__[0]) / "jars", None)
     assert "--add-opens=java.base/java.lang=ALL-UNNAMED" in flags
     assert len(flags) > 15
 
@@ -79,30 +79,30 @@ def test_module_flags_of_the_installed_release():
 def test_no_launcher_jar_is_said(tmp_path):
     """A folder without Spark's jars is named."""
     with pytest.raises(FileNotFoundError, match="no spark-launcher jar"):
-        spark.module_flags(tmp_path, None)
+        command.module_flags(tmp_path, None)
 
 
 def test_the_server_is_its_own_main_class():
     """Without a conf that SparkSubmit acts on no SparkSubmit is started."""
-    assert spark.main_words({"spark.a": "b"}, master="local[2]", name="x") == [spark.SERVER_CLASS]
+    assert command.main_words({"spark.a": "b"}, master="local[2]", name="x") == [command.SERVER_CLASS]
 
 
-@pytest.mark.parametrize("key", sorted(spark.SUBMIT_ONLY))
+@pytest.mark.parametrize("key", sorted(command.SUBMIT_ONLY))
 def test_submit_only_confs_start_spark_submit(key):
     """Each conf that only SparkSubmit acts on is handed to it, alone and whole."""
-    words = spark.main_words({key: "a,b c", "spark.x": "y"}, master="local[2]", name="my engine")
-    assert words[:5] == [spark.SUBMIT_CLASS, "--master", "local[2]", "--name", "my engine"]
-    assert words[5:] == ["--class", spark.SERVER_CLASS, "--conf", f"{key}=a,b c", "spark-internal"]
+    words = command.main_words({key: "a,b c", "spark.x": "y"}, master="local[2]", name="my engine")
+    assert words[:5] == [command.SUBMIT_CLASS, "--master", "local[2]", "--name", "my engine"]
+    assert words[5:] == ["--class", command.SERVER_CLASS, "--conf", f"{key}=a,b c", "spark-internal"]
 
 
 def test_class_path_has_what_the_conf_adds_first(tmp_path):
     """The user's class path comes before Spark's jars, Hadoop's configuration after them, hive-jackson where it is."""
     jars = tmp_path / "jars"
-    conf = {spark.CLASS_PATH_CONF: "/a.jar:/b"}
-    assert spark.class_path(jars, conf, ["/etc/hadoop"]) == f"/a.jar:/b:{jars}/*:/etc/hadoop"
-    assert spark.class_path(jars, {}) == f"{jars}/*"
+    conf = {command.CLASS_PATH_CONF: "/a.jar:/b"}
+    assert command.class_path(jars, conf, ["/etc/hadoop"]) == f"/a.jar:/b:{jars}/*:/etc/hadoop"
+    assert command.class_path(jars, {}) == f"{jars}/*"
     (tmp_path / "hive-jackson").mkdir()
-    assert spark.class_path(jars, {}) == f"{tmp_path}/hive-jackson/*:{jars}/*"
+    assert command.class_path(jars, {}) == f"{tmp_path}/hive-jackson/*:{jars}/*"
 
 
 ALLOWED = [
@@ -146,19 +146,19 @@ REFUSED = [
 @pytest.mark.parametrize("option", ALLOWED)
 def test_allowed_java_options(option):
     """Options of memory areas, collectors and the compiler pass."""
-    assert spark.check_java_options([option]) == []
+    assert command.check_java_options([option]) == []
 
 
 @pytest.mark.parametrize("option", REFUSED)
 def test_refused_java_options(option):
     """Whatever runs, loads or writes something else, or sets the heap, is refused by name."""
-    (text,) = spark.check_java_options([option])
+    (text,) = command.check_java_options([option])
     assert repr(option) in text
 
 
 def test_two_collectors_are_refused_and_all_is_said_at_once():
     """Each wrong option has its own line; two collectors exclude each other."""
-    wrong = spark.check_java_options(["-XX:+UseZGC", "-Dx=y", "-XX:+UseG1GC", "-Xmx1g"])
+    wrong = command.check_java_options(["-XX:+UseZGC", "-Dx=y", "-XX:+UseG1GC", "-Xmx1g"])
     assert len(wrong) == 3
     assert "driver.memory" in wrong[1]
     assert "-XX:+UseG1GC and -XX:+UseZGC exclude each other" in wrong[2]
@@ -167,18 +167,18 @@ def test_two_collectors_are_refused_and_all_is_said_at_once():
 @pytest.mark.parametrize(("text", "mb"), [("4g", 4096), ("1536m", 1536), ("1t", 1048576), ("2048K", 2), ("1k", 0)])
 def test_memory_in_mb(text, mb):
     """Sizes with any unit, in mebibytes."""
-    assert spark.is_memory(text)
-    assert spark.memory_mb(text) == mb
+    assert command.is_memory(text)
+    assert command.memory_mb(text) == mb
 
 
 @pytest.mark.parametrize("text", ["", "4", "0g", "-1g", "4gb", "4 g", "٤g", "4g\n"])
 def test_what_is_no_memory_size(text):
     """Nothing but a number and a unit is a size."""
-    assert not spark.is_memory(text)
+    assert not command.is_memory(text)
 
 
 def test_confs_that_nobody_would_read():
     """A conf that only launcher scripts read is named with the field to use."""
-    assert spark.ignored({"spark.pyspark.python": "x", "spark.x": "y"}) == [
+    assert command.ignored({"spark.pyspark.python": "x", "spark.x": "y"}) == [
         ("spark.pyspark.python", "only launcher scripts read it; use local.python")
     ]

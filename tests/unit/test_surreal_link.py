@@ -9,8 +9,7 @@ import pytest
 from surrealdb import SurrealError
 
 from rucat_jupyter.core.errors import Conflict, StoreTooNew, StoreUnavailable
-from rucat_jupyter.gateway.store import connection as surreal_link
-from rucat_jupyter.gateway.store import server as surreal_server
+from rucat_jupyter.gateway.store import connection, server
 from rucat_jupyter.gateway.store.connection import Address, AlreadyThere, EmbeddedLink, Link
 from rucat_jupyter.gateway.store.schema import TOO_NEW
 from rucat_jupyter.gateway.store.server import ServerLink
@@ -69,7 +68,7 @@ class LinkToIt(EmbeddedLink):
 @pytest.fixture(autouse=True)
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """No real engine is closed here."""
-    monkeypatch.setattr(surreal_link, "_CLOSE_GRACE_S", 0.0)
+    monkeypatch.setattr(connection, "_CLOSE_GRACE_S", 0.0)
 
 
 @pytest.fixture
@@ -212,7 +211,7 @@ async def test_a_write_that_lost_against_another_transaction_is_tried_again(link
 
 async def test_a_write_that_loses_for_ever_is_a_conflict(link: LinkToIt, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying again has an end."""
-    monkeypatch.setattr(surreal_link, "ATTEMPTS", 3)
+    monkeypatch.setattr(connection, "ATTEMPTS", 3)
     link.database.gate.set()
     link.database.answers = [[err("This transaction can be retried")] for _ in range(3)]
     with pytest.raises(Conflict):
@@ -287,8 +286,8 @@ async def test_a_database_that_many_make_at_once_is_chosen_in_the_end(monkeypatc
         if answers:
             raise answers.pop()
 
-    monkeypatch.setattr(surreal_server._Connection, "connect", connect)
-    monkeypatch.setattr(surreal_server._Connection, "use", use)
+    monkeypatch.setattr(server._Connection, "connect", connect)
+    monkeypatch.setattr(server._Connection, "use", use)
     link = ServerLink(Address("ws://127.0.0.1:1", "n", "d"), 5.0)
     await link.open()
     assert asked == [("n", "d")] * 4
@@ -306,8 +305,8 @@ async def test_a_refusal_that_is_no_conflict_is_told_at_once(monkeypatch: pytest
         asked.append(database)
         raise SurrealError("IAM error: Not enough permissions")
 
-    monkeypatch.setattr(surreal_server._Connection, "connect", connect)
-    monkeypatch.setattr(surreal_server._Connection, "use", use)
+    monkeypatch.setattr(server._Connection, "connect", connect)
+    monkeypatch.setattr(server._Connection, "use", use)
     with pytest.raises(StoreUnavailable, match="check user and password"):
         await ServerLink(Address("ws://127.0.0.1:1", "n", "d"), 5.0).open()
     assert asked == ["d"]

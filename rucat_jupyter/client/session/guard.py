@@ -162,7 +162,7 @@ class Lifeline:
     def interrupt(
         self, request: Any, timeout_s: float, *, tag: str | None = None, operation_id: str | None = None
     ) -> list[str]:
-        """Interrupt operations of the request's session by tag or id; see :class:`.cells.Session`."""
+        """Interrupt operations of the request's session by tag or id; see :class:`.operations.Session`."""
         from pyspark.sql.connect import proto
 
         asked = proto.InterruptRequest(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from ..api import Api, View, engine_path
-from ..cells import ipython_hooks as cell_hooks
+from ..cells import ipython_hooks
 from ..identity import Caller, caller, get_shell
 from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
@@ -147,7 +147,7 @@ def detach(attachment: Attachment) -> None:
 
 
 def _tell_interrupts() -> None:
-    cell_hooks.interrupts.sessions = tuple(attachment.lifeline for attachment in _attachments.values())
+    ipython_hooks.interrupts.sessions = tuple(attachment.lifeline for attachment in _attachments.values())
 
 
 def let_go(engine_id: str) -> None:
@@ -172,7 +172,7 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     lifeline = Lifeline(api, view, who.key, who.path, open_channel)
     spark = SparkSession(_channel_builder(lifeline, known, view))
     lifeline.bind(spark)
-    cell_hooks.install()
+    ipython_hooks.install()
     spark._client.set_retry_policies(
         [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
     )

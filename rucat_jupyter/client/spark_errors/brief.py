@@ -21,7 +21,7 @@ from typing import Any
 
 from ..identity import get_shell
 from ..words import text
-from . import user_lines as where
+from . import user_lines
 from .explain import Words, call_site, sql_mark, words
 
 MOST_LINES = 5
@@ -93,9 +93,9 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
     """The error in at most five lines: cause, where, the query, what to do, how to see everything."""
     said = _words(error)
     lines = [said.cause]
-    places = where.asked(error.__traceback__, shell) or where.running(shell)
+    places = user_lines.asked(error.__traceback__, shell) or user_lines.running(shell)
     if said.python:
-        if (failed := where.raised(said.python, shell)) is not None:
+        if (failed := user_lines.raised(said.python, shell)) is not None:
             lines.append(f"  in your function: {failed}")
         places = [p for p in places[:1] if p != failed]
     told = filter(None, [" → ".join(map(str, places)), getattr(error, "rucat_place", "")])
@@ -217,11 +217,11 @@ def _message(error: BaseException) -> str:
     return str(details() if callable(details) else error)
 
 
-def _origin(error: BaseException, places: list[where.Place], shell: Any) -> list[str]:
+def _origin(error: BaseException, places: list[user_lines.Place], shell: Any) -> list[str]:
     """Where the column was made that failed, when that is another line than the one that asked."""
     for context in _ask(error, "getQueryContext") or []:
         if context.contextType().name == "DataFrame" and (found := call_site(context.callSite())) is not None:
-            made = where.in_cell(*found, shell)
+            made = user_lines.in_cell(*found, shell)
             return [f"  made in {made}"] if made.where not in {p.where for p in places} else []
     return []
 

@@ -1,6 +1,6 @@
 """Turns what was asked and a named template into the full spec of an engine, within an administrator's limits.
 
-Pure: it takes parsed files (:class:`.templates.Layer`). What is wrong in one of them takes nothing else away; but where
+Pure: it takes parsed files (:class:`.profiles.Layer`). What is wrong in one of them takes nothing else away; but where
 an administrator's limits cannot be read, nothing new may begin, since nobody knows what was meant to be forbidden.
 """
 

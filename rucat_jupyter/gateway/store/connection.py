@@ -2,7 +2,7 @@
 
 Here the base, and the engine that runs inside this process. That engine (core 2.0) does not keep concurrent writes
 apart (two compare-and-sets on one revision both win), so its writes go one at a time. The line to a server is in
-:mod:`.surreal_server`.
+:mod:`.server`.
 
 Each call runs in a task of its own, which the caller's cancellation does not touch: a write under the lock always
 ends by itself, so the lock is always released and no later write overtakes one that is still under way.

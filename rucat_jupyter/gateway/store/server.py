@@ -1,7 +1,7 @@
 """The line to a SurrealDB server: connects when needed, again after a loss, and signs in each time.
 
 The SDK (2.0.0) does neither: a connection that broke stays where it is and fails every call. A server keeps
-concurrent writes apart by itself; the losers are told, and :class:`.surreal_link.Link` tries them again.
+concurrent writes apart by itself; the losers are told, and :class:`.connection.Link` tries them again.
 """
 
 from __future__ import annotations

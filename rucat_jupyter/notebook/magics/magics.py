@@ -9,8 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, observe
 
-from ...client.cells import ipython_hooks as cell_hooks
-from ...client.cells import progress
+from ...client.cells import ipython_hooks, progress
 from ...client.cells.lost_interrupt import comes_again
 from ...client.cells.operations import Interrupted
 from ...client.errors import WaitInterrupted, briefly
@@ -98,7 +97,7 @@ class _Extension:
         self._shell.register_magics(self.magics)
         self._shell.events.register("pre_run_cell", self.context.binding.renew_stopped)
         self._completer.install()
-        cell_hooks.install(self._shell)
+        ipython_hooks.install(self._shell)
         for event, hook in self._left:
             self._shell.events.register(event, hook)
         self._left.clear()
@@ -106,7 +105,7 @@ class _Extension:
 
     def unload(self) -> None:
         self.is_loaded = False
-        cell_hooks.remove(self._shell)
+        ipython_hooks.remove(self._shell)
         self._completer.remove()
         self._shell.events.unregister("pre_run_cell", self.context.binding.renew_stopped)
         for event, hooks in self._shell.events.callbacks.items():

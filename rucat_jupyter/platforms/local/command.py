@@ -10,8 +10,8 @@ from ...core.engine import Credential, Engine, Reason
 from ...core.errors import PlatformError
 from ...host import java, machine
 from ...host.pysparks import PySpark, PySparkNotFound
+from ...spark import command
 from ...spark import command as spark
-from ...spark import command as spark_defaults
 from .processes import RUN_ENV
 from .run_folder import RunFolder
 from .spec import LocalSpecs, directory_problems, heap_mb
@@ -145,7 +145,7 @@ def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict
         "spark.app.name": name,
         spark.HEAP_CONF: f"{heap}m",
         "spark.local.dir": str(setting.folder.tmp),
-        **spark_defaults.PACE,
+        **command.PACE,
         # One for each life: the default catalogue lives as long, and a later life could not write a table of the
         # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
         "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),

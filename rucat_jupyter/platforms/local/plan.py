@@ -12,7 +12,7 @@ from ...core.spec import MASK, EngineSpec
 from ...host import java, machine
 from ...host.budget import Budget, needed_mb
 from ...host.pysparks import PySparkNotFound
-from ...spark import command as spark
+from ...spark import command
 from .command import Setting, default_conf, own_conf
 from .run_folder import RunFolder
 from .spec import LocalSpecs, heap_mb
@@ -41,8 +41,8 @@ def outline(specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, l
     setting = Setting(RunFolder(data_dir / "runs" / RUN), 0, 0, found, chosen, spec.conf, env, locale)
     given = {key: (value, "") for key, value in spec.conf.items()}
     default = {key: (value, DEFAULT) for key, value in default_conf(setting, name, heap, data_dir).items()}
-    if spec.driver.memory and spark.HEAP_CONF not in spec.conf:
-        default[spark.HEAP_CONF] = (f"{heap}m", "driver.memory")
+    if spec.driver.memory and command.HEAP_CONF not in spec.conf:
+        default[command.HEAP_CONF] = (f"{heap}m", "driver.memory")
     fixed = {key: (value, FIXED) for key, value in own_conf(f"local[{cores}]", A_FREE_PORT, A_FREE_PORT).items()}
     fixed["spark.master"] = (f"local[{cores}]", "driver.cores")
     return Outline(

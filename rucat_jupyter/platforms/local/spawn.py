@@ -16,7 +16,7 @@ from ...core.errors import PlatformError
 from ...host import free_ports, machine
 from ...host.budget import Budget, needed_mb
 from ...host.private_files import open_private, write_private
-from ...spark import command as spark_defaults
+from ...spark import command
 from .command import Words, has_ui, words_of
 from .processes import Process, start_mark, wait_until_named
 from .run_folder import Record, RunFolder, list_runs
@@ -67,7 +67,7 @@ class Spawner:
             if refusal:
                 raise PlatformError(refusal, reason=Reason.NO_MEMORY.value)
             words = words_of(self._specs, self._data_dir, folder, engine, credential, locale=self.locale)
-            write_private(folder.conf / "log4j2.properties", spark_defaults.LOG_CONFIG.encode())
+            write_private(folder.conf / "log4j2.properties", command.LOG_CONFIG.encode())
             write_private(folder.argfile, words.argfile)
             process = _popen(folder, words, self._specs.umask)
             folder.change(pid=process.pid, mark=process.mark)

@@ -17,7 +17,7 @@ from ...core.spec import EngineSpec
 from ...host import java, machine
 from ...host.budget import DEFAULT_HEAPS_MB, Budget
 from ...host.pysparks import PySpark, PySparkNotFound, PySparks
-from ...spark import command as spark
+from ...spark import command
 
 FOREIGN_FIELDS = (
     "image",
@@ -77,8 +77,8 @@ class LocalSpecs:
     def problems(self, spec: EngineSpec, budget: Budget) -> list[Problem]:
         """Everything that would stop this spec from starting."""
         found = [Problem(field, "engines on this machine do not have it") for field in _foreign(spec)]
-        found += [Problem("java_options", text) for text in spark.check_java_options(spec.java_options)]
-        found += [Problem(dotted(["conf", key]), text) for key, text in spark.ignored(spec.conf)]
+        found += [Problem("java_options", text) for text in command.check_java_options(spec.java_options)]
+        found += [Problem(dotted(["conf", key]), text) for key, text in command.ignored(spec.conf)]
         for field, env in (("env", spec.env), ("secret_env", spec.secret_env)):
             found += [Problem(dotted([field, key]), "Rucat sets it, or refuses it") for key in env if _is_own(key)]
         return [*found, *self._own_problems(spec, budget), *self._java_problems(spec)]
@@ -89,8 +89,8 @@ class LocalSpecs:
         if wrong:
             raise InvalidRequest.of([(problem.field, problem.message) for problem in wrong])
         found = self.pyspark(spec)
-        memory = spec.driver.memory or spec.conf.get(spark.HEAP_CONF) or f"{budget.default_mb()}m"
-        cores = spec.driver.cores or int(spec.conf.get(spark.CORES_CONF) or machine.cores())
+        memory = spec.driver.memory or spec.conf.get(command.HEAP_CONF) or f"{budget.default_mb()}m"
+        cores = spec.driver.cores or int(spec.conf.get(command.CORES_CONF) or machine.cores())
         local = {"python": found.python, "directory": str(self.directory(spec))}
         pinned = spec.model_copy(
             update={
@@ -139,8 +139,8 @@ class LocalSpecs:
 
 def heap_mb(spec: EngineSpec) -> int:
     """The heap that a spec asks for, in MB; the smallest default where it names none."""
-    text = spec.driver.memory or spec.conf.get(spark.HEAP_CONF)
-    return spark.memory_mb(text) if text else DEFAULT_HEAPS_MB[-1]
+    text = spec.driver.memory or spec.conf.get(command.HEAP_CONF)
+    return command.memory_mb(text) if text else DEFAULT_HEAPS_MB[-1]
 
 
 def directory_problems(directory: Path) -> list[Problem]:
@@ -171,21 +171,23 @@ def _leaves(model: BaseModel, prefix: str) -> Iterator[tuple[str, object]]:
 
 
 def _memory_problems(spec: EngineSpec, budget: Budget) -> list[Problem]:
-    asked, by_conf = spec.driver.memory, spec.conf.get(spark.HEAP_CONF)
-    conf_field = dotted(["conf", spark.HEAP_CONF])
-    if by_conf is not None and not spark.is_memory(by_conf):
+    asked, by_conf = spec.driver.memory, spec.conf.get(command.HEAP_CONF)
+    conf_field = dotted(["conf", command.HEAP_CONF])
+    if by_conf is not None and not command.is_memory(by_conf):
         return [Problem(conf_field, f"{by_conf!r} is not a memory size such as '4g'; use driver.memory")]
-    if asked and by_conf and spark.memory_mb(asked) != spark.memory_mb(by_conf):
+    if asked and by_conf and command.memory_mb(asked) != command.memory_mb(by_conf):
         return [Problem(conf_field, f"{by_conf} contradicts driver.memory, {asked}; set only that")]
     heap = heap_mb(spec)
-    if heap < spark.MIN_HEAP_MB:
-        return [Problem("driver.memory", f"{asked or by_conf} is too small: Spark needs {spark.MIN_HEAP_MB}m or more")]
+    if heap < command.MIN_HEAP_MB:
+        return [
+            Problem("driver.memory", f"{asked or by_conf} is too small: Spark needs {command.MIN_HEAP_MB}m or more")
+        ]
     refusal = budget.refusal(heap)
     return [Problem("driver.memory", refusal, is_wrong=False, reason=Reason.NO_MEMORY)] if refusal else []
 
 
 def _core_problems(spec: EngineSpec) -> list[Problem]:
-    by_conf, field = spec.conf.get(spark.CORES_CONF), dotted(["conf", spark.CORES_CONF])
+    by_conf, field = spec.conf.get(command.CORES_CONF), dotted(["conf", command.CORES_CONF])
     if by_conf is None:
         return []
     if not by_conf.isascii() or not by_conf.isdigit() or not 1 <= int(by_conf) <= 10_000:

@@ -15,7 +15,7 @@ from typing import Any
 from ....core.engine import Credential, Engine, Reason
 from ....core.errors import PlatformError
 from ....core.spec import EngineSpec
-from ....spark import command as spark_defaults
+from ....spark import command
 from . import names
 from .command import LOG_CONFIG, TEMPLATE, arguments
 from .names import CONTAINER, labels, marks, selector
@@ -150,7 +150,7 @@ def _objects(engine: Engine, credential: Credential, context: Context) -> Object
     )
     fixed = {
         TEMPLATE: json.dumps(template, ensure_ascii=False).encode(),
-        LOG_CONFIG: spark_defaults.LOG_CONFIG.encode(),
+        LOG_CONFIG: command.LOG_CONFIG.encode(),
         TOKEN_KEY: credential.token.encode(),
         **({PASSWD_KEY: passwd(asked.run_as_user).encode()} if asked.run_as_user else {}),
         **{secret_env_key(key): value.encode() for key, value in credential.env.items()},

@@ -6,7 +6,7 @@ For gateways outside the cluster; inside it clients dial the pod itself (:func:`
 * It needs no call of the API: it opens the listeners when the engine is first asked for, and from then on only takes
   note of the pod of the present life. So it answers while the API server is away, and a restarted engine (another
   pod) is behind the same port.
-* Each connection of a client is one WebSocket to the API server (:mod:`.forward_wire`), dialled when it comes.
+* Each connection of a client is one WebSocket to the API server (:mod:`.websocket`), dialled when it comes.
 * While the API server does not answer, a new connection is held, not refused, until it does or patience ends: clients
   wait instead of failing. What breaks is cut on the client's side too; Spark Connect's clients then reattach.
 * :meth:`Forwards.trouble` says what stands between this gateway and an engine's pod now. For as long as it says

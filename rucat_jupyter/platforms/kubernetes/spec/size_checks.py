@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ....core.field_errors import dotted
 from ....core.ports.platform import Problem
 from ....core.spec import EngineSpec
-from ....spark import command as spark
+from ....spark import command
 from ..objects.sizes import TWINS, Sizes, memory_mb, milli_cpu, sizes
 
 MIN_EXECUTOR_MB = 450
@@ -34,7 +34,7 @@ def size_problems(spec: EngineSpec) -> Iterator[Problem]:
 
 
 def _of_sizes(spec: EngineSpec, wanted: Sizes) -> Iterator[Problem]:
-    rows = (("driver", wanted.driver, spark.MIN_HEAP_MB), ("executors", wanted.executor, MIN_EXECUTOR_MB))
+    rows = (("driver", wanted.driver, command.MIN_HEAP_MB), ("executors", wanted.executor, MIN_EXECUTOR_MB))
     for part, size, least in rows:
         if size.heap_mb < least:
             yield Problem(f"{part}.memory", f"{size.heap_mb}m is too small: Spark needs {least}m or more")

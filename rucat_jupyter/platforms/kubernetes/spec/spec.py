@@ -17,7 +17,7 @@ from ....core.errors import PlatformError
 from ....core.field_errors import dotted
 from ....core.ports.platform import Pinned, Problem
 from ....core.spec import EngineSpec
-from ....spark import command as spark
+from ....spark import command
 from ..objects import names
 from ..objects.command import TooLarge
 from ..objects.manifests import Context, Objects, image_of, objects
@@ -68,7 +68,7 @@ def problems(spec: EngineSpec, rules: PodRules) -> list[Problem]:
         *_labels(spec),
         *_env(spec),
         *(Problem(field, text) for field, text in wrong_shapes(spec.kubernetes)),
-        *(Problem("java_options", text) for text in spark.check_java_options(spec.java_options)),
+        *(Problem("java_options", text) for text in command.check_java_options(spec.java_options)),
         *(Problem(dotted(["conf", key]), text) for key, text in confs.refused(spec.conf)),
         *_unsafe_confs(spec, rules),
         *_versions(spec),
