@@ -30,7 +30,7 @@ from rucat_jupyter.core.ports.platform import Endpoint
 from rucat_jupyter.core.ports.store import STORE_NOW, Beat
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.monitor.schedule import Agenda, Attempts, Timekeeper
-from rucat_jupyter.gateway.monitor.sharding import Shares, winner
+from rucat_jupyter.gateway.monitor.sharding import Sharding, winner
 
 
 async def running(world: World, **fields: object) -> str:
@@ -339,15 +339,15 @@ async def test_engines_that_change_cost_a_read_of_their_own_rows() -> None:
 
 @in_virtual_time
 async def test_a_record_that_was_read_long_before_the_look_is_read_again() -> None:
-    """A platform that keeps its lane waiting makes what the listing had read old."""
+    """A platform that keeps its reconciler waiting makes what the listing had read old."""
     world = World()
     wire = Wire()
     process = await world.process(wire)
     engine_id = await running(world)
     await asyncio.sleep(5)
-    lane = process.monitor._lanes["local"]
-    lane.wake(engine_id, just_read=await process.own_store.get(engine_id))
-    lane._at_hand[engine_id] = (lane._time.now() - timedelta(seconds=2), lane._at_hand[engine_id][1])
+    reconciler = process.monitor._reconcilers["local"]
+    reconciler.wake(engine_id, just_read=await process.own_store.get(engine_id))
+    reconciler._at_hand[engine_id] = (reconciler._time.now() - timedelta(seconds=2), reconciler._at_hand[engine_id][1])
     wire.names.clear()
     await asyncio.sleep(0.5)
     assert "store.some begins" in wire.names
@@ -361,17 +361,17 @@ async def test_a_record_that_a_look_has_written_is_read_again_once_somebody_says
     process = await world.process()
     engine = await process.own_store.get(await running(world))
     await asyncio.sleep(5)
-    lane = process.monitor._lanes["local"]
-    lane.keep(engine)
-    lane.stir(engine.id)
-    assert engine.id in lane._at_hand
-    lane.wake(engine.id)
-    assert engine.id not in lane._at_hand
-    lane.keep(engine)  # what the look of before the wake has written
-    assert engine.id not in lane._at_hand
+    reconciler = process.monitor._reconcilers["local"]
+    reconciler.keep(engine)
+    reconciler.stir(engine.id)
+    assert engine.id in reconciler._at_hand
+    reconciler.wake(engine.id)
+    assert engine.id not in reconciler._at_hand
+    reconciler.keep(engine)  # what the look of before the wake has written
+    assert engine.id not in reconciler._at_hand
     await asyncio.sleep(0.5)  # the look that it woke has read
-    lane.keep(engine)
-    assert engine.id in lane._at_hand
+    reconciler.keep(engine)
+    assert engine.id in reconciler._at_hand
     await world.close()
 
 
@@ -1041,17 +1041,17 @@ async def test_a_gateway_counts_as_dead_by_the_stores_clock() -> None:
     clock = FakeClock()
     store = MemoryStore(clock.now)
     await store.open()
-    shares = Shares(store, "a", "h", 14)
-    assert shares.is_mine("x", "s")
-    assert await shares.beat(["s"])
+    sharding = Sharding(store, "a", "h", 14)
+    assert sharding.is_mine("x", "s")
+    assert await sharding.beat(["s"])
     await store.beat(Beat("b", "h", ("s",)))
-    assert await shares.beat(["s"])
-    assert not shares.is_alone
-    assert not await shares.beat(["s"])
+    assert await sharding.beat(["s"])
+    assert not sharding.is_alone
+    assert not await sharding.beat(["s"])
     await asyncio.sleep(14)
-    assert await shares.beat(["s"])
-    assert shares.is_alone
-    await shares.end()
+    assert await sharding.beat(["s"])
+    assert sharding.is_alone
+    await sharding.end()
     assert [beat.gateway_id for beat in await store.beats()] == ["b"]
 
 

@@ -21,7 +21,7 @@ from ...core.ports.store import Store
 from ...core.timeouts import within
 from .records import ACTOR, record_of
 from .schedule import Pace, Timekeeper
-from .tracking import Vitals
+from .tracking import Tracking
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class AskVerb(Protocol):
         """Record what is wanted; raises Conflict when the record has moved."""
 
 
-class Acts:
+class Actions:
     """One method for each kind of step, on one platform and the store.
 
     ``on_change`` is called after each change of the store, with the record that was written, None if it was removed.
@@ -45,7 +45,7 @@ class Acts:
         platform: Platform,
         store: Store,
         *,
-        vitals: Vitals,
+        tracking: Tracking,
         ask: AskVerb,
         time: Timekeeper,
         pace: Pace,
@@ -53,7 +53,7 @@ class Acts:
     ) -> None:
         self._platform = platform
         self._store = store
-        self._vitals = vitals
+        self._tracking = tracking
         self._ask = ask
         self._time = time
         self._pace = pace
@@ -71,7 +71,7 @@ class Acts:
 
     @do.register
     async def _(self, step: Rest, engine: Engine) -> datetime | None:
-        used_at = self._vitals.use_to_write(engine, self._pace.touch_s)
+        used_at = self._tracking.use_to_write(engine, self._pace.touch_s)
         if used_at:
             await self.from_store(self._store.touch(engine.id, used_at))
         return self._time.to_own(step.until) if step.until else None
@@ -86,7 +86,7 @@ class Acts:
         except PlatformError as exc:
             await self._refused(engine, exc)
         else:
-            self._vitals.started(engine)
+            self._tracking.started(engine)
             await self._end_if_stale(engine)
         return self._time.now()
 

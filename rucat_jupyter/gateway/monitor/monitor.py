@@ -1,4 +1,4 @@
-"""Runs the monitor: heartbeat, the list of engines, and for each platform a lane, its events and a sweep."""
+"""Runs the monitor: heartbeat, the list of engines, and for each platform a reconciler, its events and a sweep."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ...core.ports.platform import Platform
 from ...core.ports.probes import Prober
 from ...core.ports.store import Store
 from ...core.timeouts import within
-from .actions import Acts, AskVerb
+from .actions import Actions, AskVerb
 from .orphans import Sweep
 from .problems import Trouble, Troubles, oldest
-from .reconciler import Lane
+from .reconciler import Reconciler
 from .schedule import Pace, Timekeeper
-from .sharding import Shares
-from .tracking import Vitals
+from .sharding import Sharding
+from .tracking import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -64,31 +64,31 @@ class Monitor:
         self._pace = pace or Pace()
         self._on_change = on_change
         self._time = Timekeeper(clock, self._pace.gap_s)
-        self._shares = Shares(store, gateway_id, host, self._pace.lost_s)
+        self._sharding = Sharding(store, gateway_id, host, self._pace.lost_s)
         self._troubles = {name: Troubles(name, self._store_now) for name in platforms}
         self._beat_failed: Trouble | None = None
-        vitals = {
-            name: Vitals(
-                platform, store, prober, self._time, lambda engine_id, of=name: self._lanes[of].stir(engine_id)
+        tracking = {
+            name: Tracking(
+                platform, store, prober, self._time, lambda engine_id, of=name: self._reconcilers[of].stir(engine_id)
             )
             for name, platform in platforms.items()
         }
-        self._lanes: dict[str, Lane] = {
-            name: Lane(
+        self._reconcilers: dict[str, Reconciler] = {
+            name: Reconciler(
                 platform,
                 store,
-                vitals=vitals[name],
-                acts=Acts(
+                tracking=tracking[name],
+                actions=Actions(
                     platform,
                     store,
-                    vitals=vitals[name],
+                    tracking=tracking[name],
                     ask=ask,
                     time=self._time,
                     pace=self._pace,
                     on_change=partial(self._saved, name),
                 ),
                 troubles=self._troubles[name],
-                shares=self._shares,
+                sharding=self._sharding,
                 time=self._time,
                 sleep=clock.sleep,
                 timing=timing,
@@ -116,17 +116,17 @@ class Monitor:
 
     def wake(self, engine_id: str) -> None:
         """Look at an engine now; cheap, for an id that nobody knows too."""
-        for lane in self._lanes.values():
-            lane.wake(engine_id)
+        for reconciler in self._reconcilers.values():
+            reconciler.wake(engine_id)
 
     def _saved(self, platform: str, engine: Engine | None) -> None:
         if engine is not None:
-            self._lanes[platform].keep(engine)
+            self._reconcilers[platform].keep(engine)
         self._on_change()
 
     def out_of_reach_s(self, engine_id: str) -> float | None:
         """For how many seconds the platform has been out of reach for an engine; None: it is not, or nobody knows."""
-        known = (lane.vitals.out_of_reach_s(engine_id) for lane in self._lanes.values())
+        known = (reconciler.tracking.out_of_reach_s(engine_id) for reconciler in self._reconcilers.values())
         return next((seconds for seconds in known if seconds is not None), None)
 
     async def run(self) -> None:
@@ -136,8 +136,8 @@ class Monitor:
         of the monitor itself, and is raised: the gateway must end loudly rather than watch nothing.
         """
         works = [self._beats()]
-        works += [lane.run() for lane in self._lanes.values()]
-        works += [lane.follow() for lane in self._lanes.values()]
+        works += [reconciler.run() for reconciler in self._reconcilers.values()]
+        works += [reconciler.follow() for reconciler in self._reconcilers.values()]
         works += [sweep.run() for sweep in self._sweeps]
         self._tasks = [asyncio.ensure_future(work) for work in works]
         try:
@@ -148,10 +148,10 @@ class Monitor:
     async def close(self) -> None:
         """End all work, close every pulse, take the heartbeat away; engines live on. Safe to call twice."""
         await self._end_tasks()
-        for lane in self._lanes.values():
-            await lane.vitals.close()
+        for reconciler in self._reconcilers.values():
+            await reconciler.tracking.close()
         try:
-            await within(self._pace.call_s, self._shares.end())
+            await within(self._pace.call_s, self._sharding.end())
         except (RucatError, asyncio.TimeoutError) as exc:
             log.warning("cannot take the heartbeat away, it will age: %s", exc)
 
@@ -182,13 +182,13 @@ class Monitor:
         self._time.awake_since()
         self._time.measured(await self._store.now())
         sites = [site for platform in self._platforms.values() for site in platform.sites()]
-        is_shared_anew = await self._shares.beat(sites)
+        is_shared_anew = await self._sharding.beat(sites)
         if is_shared_anew:
             self._on_change()  # what nobody serves says so in its message
         now = self._time.now()
         full_s = self._pace.look_s - self._pace.beat_s  # the next beat would be too late
         is_full = is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=full_s)
-        if is_full or not self._shares.is_alone:
+        if is_full or not self._sharding.is_alone:
             await self._list(is_full)
         if is_full:
             self._listed_at = now
@@ -199,10 +199,10 @@ class Monitor:
         Settled engines are looked at too: what an interrupted start may have left is found that way.
         """
         engines = {engine.id: engine for engine in await self._store.engines()}
-        for lane in self._lanes.values():
+        for reconciler in self._reconcilers.values():
             for engine in engines.values():
-                if lane.is_mine(engine) and (is_full or lane.vitals.is_news(engine)):
-                    lane.wake(engine.id, just_read=engine)
-            for engine_id in lane.vitals.known:
-                if engine_id not in engines or not lane.is_mine(engines[engine_id]):
-                    lane.wake(engine_id)
+                if reconciler.is_mine(engine) and (is_full or reconciler.tracking.is_news(engine)):
+                    reconciler.wake(engine.id, just_read=engine)
+            for engine_id in reconciler.tracking.known:
+                if engine_id not in engines or not reconciler.is_mine(engines[engine_id]):
+                    reconciler.wake(engine_id)

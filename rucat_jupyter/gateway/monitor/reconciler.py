@@ -1,7 +1,7 @@
 """One platform's engines: choose what is due, look at it in one call, do one step for each, save.
 
 Level-triggered: how an engine came to be what it is does not matter, and a wake only shortens the wait. A slow
-step holds up its own engine alone, and a slow platform its own lane alone.
+step holds up its own engine alone, and a slow platform its own reconciler alone.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ...core.errors import Conflict, EngineNotFound, RucatError
 from ...core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, Stop, Timing, plan, status_of
 from ...core.ports.platform import Platform
 from ...core.ports.store import Store
-from .actions import Acts
+from .actions import Actions
 from .problems import Troubles
 from .schedule import Agenda, Attempts, Pace, Timekeeper
-from .sharding import Shares
-from .tracking import Vitals
+from .sharding import Sharding
+from .tracking import Tracking
 
 log = logging.getLogger(__name__)
 EVENTS = "events"
@@ -30,7 +30,7 @@ OUTSIDE = (Start, Stop, Clean, Remove, Ask)
 """Steps that, when they change nothing, are repeated ever more seldom."""
 
 
-class Lane:
+class Reconciler:
     """The monitor of one platform; ``wake`` may be called at any time, ``run`` does the work until cancelled."""
 
     def __init__(
@@ -38,21 +38,21 @@ class Lane:
         platform: Platform,
         store: Store,
         *,
-        vitals: Vitals,
-        acts: Acts,
+        tracking: Tracking,
+        actions: Actions,
         troubles: Troubles,
-        shares: Shares,
+        sharding: Sharding,
         time: Timekeeper,
         sleep: Callable[[float], Awaitable[None]],
         timing: Timing,
         pace: Pace,
     ) -> None:
         self.platform = platform
-        self.vitals = vitals
-        self._acts = acts
+        self.tracking = tracking
+        self._actions = actions
         self._troubles = troubles
         self._store = store
-        self._shares = shares
+        self._sharding = sharding
         self._time = time
         self._sleep = sleep
         self._timing = timing
@@ -137,13 +137,13 @@ class Lane:
         return (
             engine.platform == self.platform.name
             and self.platform.serves(engine.site)
-            and self._shares.is_mine(engine.id, engine.site)
+            and self._sharding.is_mine(engine.id, engine.site)
         )
 
     async def _look(self, due: Sequence[str]) -> None:
         """Observe all that is due in one call, then let each engine take its step by itself."""
         engines = await self._read(due)
-        seen = await self._acts.from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
+        seen = await self._actions.from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
         for engine, observation in [(engine, seen[engine.id]) for engine in engines]:
             task = asyncio.ensure_future(self._guarded([engine.id], self._act(engine, observation)))
             self._tasks.add(task)
@@ -156,7 +156,7 @@ class Lane:
         found = {engine.id: engine for at, engine in at_hand if self._time.now() - at < AT_HAND}
         rest = [engine_id for engine_id in due if engine_id not in found]
         if rest:
-            found |= {engine.id: engine for engine in await self._acts.from_store(self._store.some(rest))}
+            found |= {engine.id: engine for engine in await self._actions.from_store(self._store.some(rest))}
         engines = []
         for engine_id in due:
             engine = found.get(engine_id)
@@ -167,7 +167,7 @@ class Lane:
         return engines
 
     async def _forget(self, engine_id: str) -> None:
-        await self.vitals.forget(engine_id)
+        await self.tracking.forget(engine_id)
         self._failures.reset(engine_id)
         self._repeats.reset(engine_id)
         self._troubles.is_well(engine_id)
@@ -175,8 +175,8 @@ class Lane:
 
     async def _act(self, engine: Engine, seen: Observation) -> None:
         """Do the one next step."""
-        await self._acts.from_platform(self.vitals.look_after(engine, seen), self._pace.call_s)
-        memory = self.vitals.memory(engine)
+        await self._actions.from_platform(self.tracking.look_after(engine, seen), self._pace.call_s)
+        memory = self.tracking.memory(engine)
         step = plan(engine, seen, memory, self._time.to_store(self._time.now()), self._timing)
         log.debug("%s %s, %s: %s", engine.id, status_of(engine).value, seen.presence.value, step)
         if seen.presence is Presence.UNKNOWN:
@@ -185,7 +185,7 @@ class Lane:
         if again_at is None or self._time.now() >= again_at:
             if isinstance(step, OUTSIDE):
                 self._repeats.made(engine.id, (step, engine.revision), self._time.now())
-            again_at = await self._acts.do(step, engine)
+            again_at = await self._actions.do(step, engine)
             if seen.presence is not Presence.UNKNOWN:
                 self._troubles.is_well(engine.id)
         if again_at:

@@ -24,7 +24,7 @@ def _weight(engine_id: str, gateway_id: str) -> tuple[bytes, str]:
     return hashlib.sha256(f"{gateway_id}\0{engine_id}".encode()).digest(), gateway_id
 
 
-class Shares:
+class Sharding:
     """The live gateways as last read, this one always among them."""
 
     def __init__(self, store: Store, gateway_id: str, host: str, lost_s: float) -> None:

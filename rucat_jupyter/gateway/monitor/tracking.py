@@ -37,7 +37,7 @@ class _Life:
     heard_since: datetime | None = None  # the end of the last such time: silence before it says nothing
 
 
-class Vitals:
+class Tracking:
     """Memories and pulses of the engines of one platform."""
 
     def __init__(self, platform: Platform, store: Store, prober: Prober, time: Timekeeper, wake: Wake) -> None:
