@@ -11,7 +11,7 @@ from fakes.office import OWNER, Office
 from fastapi import FastAPI
 
 from rucat_jupyter.core.sessions import key_of
-from rucat_jupyter.gateway.monitor import Trouble
+from rucat_jupyter.gateway.monitor import Problem
 from rucat_jupyter.gateway.service.http.app import make_app
 from rucat_jupyter.spark.ui.pages import UiPages
 
@@ -54,8 +54,8 @@ def fill(path: str, ref: str) -> str:
 class MonitorOf:
     """What health asks of a monitor, as a test says."""
 
-    trouble: Trouble | None = None
-    platform_troubles: dict[str, Trouble] = field(default_factory=dict)
+    problem: Problem | None = None
+    platform_problems: dict[str, Problem] = field(default_factory=dict)
 
 
 def app_of(office: Office, **options: Any) -> FastAPI:

@@ -13,7 +13,7 @@ from support.cluster import RESTRICTED, TestCluster
 from support.kube_place import give_rights, kubeconfig_of
 
 from rucat_jupyter.core.errors import PlatformError
-from rucat_jupyter.core.ports.planning import Blueprint, Symptom
+from rucat_jupyter.core.ports.planning import Blueprint, Finding
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes import rights
@@ -129,7 +129,7 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
     ]
     cluster.apply_rights(namespace)
     (well,) = await platform.examine([bare, bare])
-    assert well == Symptom(well.place, "it answers, and Rucat has all rights that it needs there")
+    assert well == Finding(well.place, "it answers, and Rucat has all rights that it needs there")
 
     from kubernetes import client
 

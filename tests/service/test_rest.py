@@ -19,7 +19,7 @@ from rucat_jupyter.core.engine import Status
 from rucat_jupyter.core.ports.platform import Endpoint, Problem
 from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.sessions import key_of
-from rucat_jupyter.gateway.monitor import Trouble
+from rucat_jupyter.gateway.monitor import Problem as Trouble
 from rucat_jupyter.gateway.service.http.app import os_user
 from rucat_jupyter.host import spark_confs
 
@@ -529,11 +529,11 @@ async def test_health_shows_what_the_monitor_knows(office: Office) -> None:
     monitor = MonitorOf()
     well = {"ok": True, "message": "", "since": None}
     async with client_of(office, monitor=monitor) as client:
-        monitor.trouble = Trouble("the store did not end a call within 60 s", START)
+        monitor.problem = Trouble("the store did not end a call within 60 s", START)
         body = (await client.get("/rucat/health")).json()
         ill = {"ok": False, "message": "the store did not end a call within 60 s", "since": "2026-01-01T00:00:00Z"}
         assert (body["status"], body["monitor"], body["platforms"]["local"]) == ("degraded", ill, well)
-        monitor.trouble, monitor.platform_troubles = None, {"local": Trouble("it does not answer", START)}
+        monitor.problem, monitor.platform_problems = None, {"local": Trouble("it does not answer", START)}
         body = (await client.get("/rucat/health")).json()
         ill["message"] = "it does not answer"
         assert (body["status"], body["monitor"]) == ("degraded", well)

@@ -25,7 +25,7 @@ from rucat_jupyter.core.errors import (
     PlatformUnavailable,
 )
 from rucat_jupyter.core.lifecycle import Outcome, status_of
-from rucat_jupyter.core.ports.planning import Blueprint, Symptom
+from rucat_jupyter.core.ports.planning import Blueprint, Finding
 from rucat_jupyter.core.ports.platform import Endpoint, Problem
 from rucat_jupyter.core.ports.store import Beat, Note
 from rucat_jupyter.core.sessions import key_of
@@ -947,8 +947,8 @@ class PlanningPlatform(OfficePlatform):
 class ExaminedPlatform(OfficePlatform):
     """Finds one thing at each place."""
 
-    async def examine(self, specs: Sequence[EngineSpec]) -> list[Symptom]:
-        return [Symptom(str(spec.kubernetes.namespace), "fine") for spec in specs]
+    async def examine(self, specs: Sequence[EngineSpec]) -> list[Finding]:
+        return [Finding(str(spec.kubernetes.namespace), "fine") for spec in specs]
 
 
 class MovingPlatform(OfficePlatform):

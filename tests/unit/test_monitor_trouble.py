@@ -13,7 +13,7 @@ from fakes.world import Process, World
 
 from rucat_jupyter.core.engine import Status, Verb
 from rucat_jupyter.core.errors import PlatformUnavailable
-from rucat_jupyter.gateway.monitor import Trouble
+from rucat_jupyter.gateway.monitor import Problem
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 120.0) -> None:
@@ -24,14 +24,14 @@ async def until(is_so: Callable[[], bool], within_s: float = 120.0) -> None:
     raise AssertionError(f"not so after {within_s} s")
 
 
-def of_platform(process: Process) -> Trouble:
-    trouble = process.monitor.platform_troubles["local"]
-    assert "\n" not in trouble.message
-    return trouble
+def of_platform(process: Process) -> Problem:
+    problem = process.monitor.platform_problems["local"]
+    assert "\n" not in problem.message
+    return problem
 
 
 def is_calm(process: Process) -> bool:
-    return process.monitor.trouble is None and not process.monitor.platform_troubles
+    return process.monitor.problem is None and not process.monitor.platform_problems
 
 
 @in_virtual_time
@@ -42,13 +42,13 @@ async def test_a_platform_without_engines_is_asked_too() -> None:
     await asyncio.sleep(1)
     assert is_calm(process)
     process.platform.is_down, down_at = True, world.clock.now()
-    await until(lambda: bool(process.monitor.platform_troubles), 25)
+    await until(lambda: bool(process.monitor.platform_problems), 25)
     first = of_platform(process)
     assert first.message == "local does not answer"
     assert first.since - down_at < timedelta(seconds=25)  # in the store's time, not the process's
     await asyncio.sleep(100)
     assert of_platform(process) == first
-    assert process.monitor.trouble is None
+    assert process.monitor.problem is None
     process.platform.is_down = False
     await until(lambda: is_calm(process), 25)
     await world.close()
@@ -140,12 +140,12 @@ async def test_without_its_store_the_monitor_is_in_trouble(has_engine: bool) -> 
     if has_engine:
         await world.until(await world.create(), Status.RUNNING)
     process.own_store.is_down = True
-    await until(lambda: process.monitor.trouble is not None, 35)
-    first = process.monitor.trouble
+    await until(lambda: process.monitor.problem is not None, 35)
+    first = process.monitor.problem
     await asyncio.sleep(60)
-    assert process.monitor.trouble
-    assert process.monitor.trouble.since == (first and first.since)
-    assert not process.monitor.platform_troubles
+    assert process.monitor.problem
+    assert process.monitor.problem.since == (first and first.since)
+    assert not process.monitor.platform_problems
     process.own_store.is_down = False
     await until(lambda: is_calm(process), 35)
     await world.close()
@@ -162,11 +162,11 @@ async def test_a_defect_is_the_monitors_trouble() -> None:
     process.platform.broken = engine_id
     await world.ask(engine_id, Verb.STOP)
     await asyncio.sleep(1)
-    first = process.monitor.trouble
+    first = process.monitor.problem
     assert first
     assert first.message == "platform local: a defect (ZeroDivisionError); the log says more"
     for _ in range(300):
-        assert process.monitor.trouble == first
+        assert process.monitor.problem == first
         await asyncio.sleep(0.1)
     process.platform.broken = ""
     await until(lambda: is_calm(process), 25)

@@ -72,7 +72,7 @@ class Blueprint:
 
 
 @dataclass(frozen=True)
-class Symptom:
+class Finding:
     """One thing found by looking at a place of a platform: what, and the command that mends it; empty: all is well."""
 
     place: str
@@ -96,6 +96,6 @@ class Planner(Protocol):
 class Examiner(Protocol):
     """A platform whose places can be looked at before an engine is there: for ``doctor``."""
 
-    async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Symptom]:
+    async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Finding]:
         """Look at the places that these specs mean, each once: reachable or not, what is missing. Never raises."""
         ...

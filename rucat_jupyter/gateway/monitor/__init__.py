@@ -15,7 +15,7 @@ What the next step is, is decided in :mod:`rucat_jupyter.core.lifecycle` alone.
 """
 
 from .monitor import Monitor
-from .problems import Trouble
+from .problems import Problem
 from .schedule import Pace
 
-__all__ = ["Monitor", "Pace", "Trouble"]
+__all__ = ["Monitor", "Pace", "Problem"]

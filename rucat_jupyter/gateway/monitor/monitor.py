@@ -18,7 +18,7 @@ from ...core.ports.store import Store
 from ...core.timeouts import within
 from .actions import Actions, AskVerb
 from .orphans import Sweep
-from .problems import Trouble, Troubles, oldest
+from .problems import Problem, Problems, oldest
 from .reconciler import Reconciler
 from .schedule import Pace, Timekeeper
 from .sharding import Sharding
@@ -65,8 +65,8 @@ class Monitor:
         self._on_change = on_change
         self._time = Timekeeper(clock, self._pace.gap_s)
         self._sharding = Sharding(store, gateway_id, host, self._pace.lost_s)
-        self._troubles = {name: Troubles(name, self._store_now) for name in platforms}
-        self._beat_failed: Trouble | None = None
+        self._problems = {name: Problems(name, self._store_now) for name in platforms}
+        self._beat_failed: Problem | None = None
         tracking = {
             name: Tracking(
                 platform, store, prober, self._time, lambda engine_id, of=name: self._reconcilers[of].stir(engine_id)
@@ -87,7 +87,7 @@ class Monitor:
                     pace=self._pace,
                     on_change=partial(self._saved, name),
                 ),
-                troubles=self._troubles[name],
+                problems=self._problems[name],
                 sharding=self._sharding,
                 time=self._time,
                 sleep=clock.sleep,
@@ -97,22 +97,22 @@ class Monitor:
             for name, platform in platforms.items()
         }
         self._sweeps = [
-            Sweep(platform, store, troubles=self._troubles[name], time=self._time, sleep=clock.sleep, pace=self._pace)
+            Sweep(platform, store, problems=self._problems[name], time=self._time, sleep=clock.sleep, pace=self._pace)
             for name, platform in platforms.items()
         ]
         self._listed_at: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def trouble(self) -> Trouble | None:
+    def problem(self) -> Problem | None:
         """What has kept it from its work for the longest time: the store, or a defect; None while all works."""
-        return oldest([self._beat_failed, *(troubles.of_monitor for troubles in self._troubles.values())])
+        return oldest([self._beat_failed, *(problems.of_monitor for problems in self._problems.values())])
 
     @property
-    def platform_troubles(self) -> Mapping[str, Trouble]:
+    def platform_problems(self) -> Mapping[str, Problem]:
         """The platforms that did not answer when they were last asked, and what kept them from it."""
-        found = {name: troubles.of_platform for name, troubles in self._troubles.items()}
-        return {name: trouble for name, trouble in found.items() if trouble}
+        found = {name: problems.of_platform for name, problems in self._problems.items()}
+        return {name: problem for name, problem in found.items() if problem}
 
     def wake(self, engine_id: str) -> None:
         """Look at an engine now; cheap, for an id that nobody knows too."""
@@ -171,7 +171,7 @@ class Monitor:
             except (RucatError, asyncio.TimeoutError) as exc:
                 text = f"cannot read the list of engines, will try again: {str(exc) or 'the store is slow'}"
                 log.warning(text)
-                self._beat_failed = Trouble(text, self._beat_failed.since if self._beat_failed else self._store_now())
+                self._beat_failed = Problem(text, self._beat_failed.since if self._beat_failed else self._store_now())
             await self._clock.sleep(self._pace.beat_s)
 
     def _store_now(self) -> datetime:

@@ -11,7 +11,7 @@ from ...core.errors import EngineNotFound, RucatError
 from ...core.ports.platform import Leftover, Platform
 from ...core.ports.store import Store
 from ...core.timeouts import within
-from .problems import Troubles
+from .problems import Problems
 from .schedule import Pace, Timekeeper
 
 log = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ class Sweep:
         platform: Platform,
         store: Store,
         *,
-        troubles: Troubles,
+        problems: Problems,
         time: Timekeeper,
         sleep: Callable[[float], Awaitable[None]],
         pace: Pace,
     ) -> None:
         self._platform = platform
         self._store = store
-        self._troubles = troubles
+        self._problems = problems
         self._time = time
         self._sleep = sleep
         self._pace = pace
@@ -82,9 +82,9 @@ class Sweep:
             found = await within(self._pace.call_s, self._platform.leftovers())
         except (RucatError, asyncio.TimeoutError) as exc:
             late = f"platform {self._platform.name} did not list what it has within {self._pace.call_s:.0f} s"
-            self._troubles.is_silent(LEFTOVERS, str(exc) or late)
+            self._problems.is_silent(LEFTOVERS, str(exc) or late)
             raise
-        self._troubles.is_well(LEFTOVERS)
+        self._problems.is_well(LEFTOVERS)
         return found
 
     async def _is_orphan(self, leftover: Leftover) -> bool:

@@ -10,14 +10,14 @@ from ...core.errors import PlatformUnavailable, RucatError, StoreUnavailable
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """What is wrong, in one line, and since when in the store's time."""
 
     message: str
     since: datetime
 
 
-class Troubles:
+class Problems:
     """What goes wrong on one platform, by what was tried (an engine's id, or a work's name), and whose fault it is.
 
     The platform's: it does not answer. The monitor's: the store does not answer, or there is a defect. What a
@@ -27,16 +27,16 @@ class Troubles:
     def __init__(self, name: str, now: Callable[[], datetime]) -> None:
         self._name = name
         self._now = now
-        self._platform: dict[str, Trouble] = {}
-        self._monitor: dict[str, Trouble] = {}
+        self._platform: dict[str, Problem] = {}
+        self._monitor: dict[str, Problem] = {}
 
     @property
-    def of_platform(self) -> Trouble | None:
+    def of_platform(self) -> Problem | None:
         """What keeps the platform from answering for the longest time; None while it answers."""
         return oldest(self._platform.values())
 
     @property
-    def of_monitor(self) -> Trouble | None:
+    def of_monitor(self) -> Problem | None:
         """What has kept the monitor from its work for the longest time; None while it works."""
         return oldest(self._monitor.values())
 
@@ -59,11 +59,11 @@ class Troubles:
         self._platform.pop(what, None)
         self._monitor.pop(what, None)
 
-    def _note(self, part: dict[str, Trouble], what: str, message: str, since: datetime | None = None) -> None:
+    def _note(self, part: dict[str, Problem], what: str, message: str, since: datetime | None = None) -> None:
         since = part[what].since if what in part else since or self._now()
-        part[what] = Trouble(" ".join(message.split()), since)
+        part[what] = Problem(" ".join(message.split()), since)
 
 
-def oldest(troubles: Iterable[Trouble | None]) -> Trouble | None:
-    """The trouble that has lasted longest."""
-    return min((trouble for trouble in troubles if trouble), key=lambda trouble: trouble.since, default=None)
+def oldest(problems: Iterable[Problem | None]) -> Problem | None:
+    """The problem that has lasted longest."""
+    return min((problem for problem in problems if problem), key=lambda problem: problem.since, default=None)

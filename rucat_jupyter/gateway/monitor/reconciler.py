@@ -17,7 +17,7 @@ from ...core.lifecycle import Ask, Clean, Observation, Presence, Remove, Start, 
 from ...core.ports.platform import Platform
 from ...core.ports.store import Store
 from .actions import Actions
-from .problems import Troubles
+from .problems import Problems
 from .schedule import Agenda, Attempts, Pace, Timekeeper
 from .sharding import Sharding
 from .tracking import Tracking
@@ -40,7 +40,7 @@ class Reconciler:
         *,
         tracking: Tracking,
         actions: Actions,
-        troubles: Troubles,
+        problems: Problems,
         sharding: Sharding,
         time: Timekeeper,
         sleep: Callable[[float], Awaitable[None]],
@@ -50,7 +50,7 @@ class Reconciler:
         self.platform = platform
         self.tracking = tracking
         self._actions = actions
-        self._troubles = troubles
+        self._problems = problems
         self._store = store
         self._sharding = sharding
         self._time = time
@@ -112,9 +112,9 @@ class Reconciler:
             except (RucatError, OSError) as exc:
                 log.warning("platform %s: its events broke off, will follow again: %s", self.platform.name, exc)
                 broke_at = broke_at or self._time.to_store(self._time.now())
-                self._troubles.is_silent(EVENTS, f"its events broke off: {exc}", broke_at)
+                self._problems.is_silent(EVENTS, f"its events broke off: {exc}", broke_at)
             await self._sleep(self._pace.retry_s[-1])
-            self._troubles.is_well(EVENTS)  # a stream that is followed and quiet gives no other sign
+            self._problems.is_well(EVENTS)  # a stream that is followed and quiet gives no other sign
 
     async def _nap(self) -> None:
         """Wait until something is due."""
@@ -170,7 +170,7 @@ class Reconciler:
         await self.tracking.forget(engine_id)
         self._failures.reset(engine_id)
         self._repeats.reset(engine_id)
-        self._troubles.is_well(engine_id)
+        self._problems.is_well(engine_id)
         self._agenda.release(engine_id)
 
     async def _act(self, engine: Engine, seen: Observation) -> None:
@@ -180,14 +180,14 @@ class Reconciler:
         step = plan(engine, seen, memory, self._time.to_store(self._time.now()), self._timing)
         log.debug("%s %s, %s: %s", engine.id, status_of(engine).value, seen.presence.value, step)
         if seen.presence is Presence.UNKNOWN:
-            self._troubles.is_silent(engine.id, seen.message or f"platform {self.platform.name} does not answer")
+            self._problems.is_silent(engine.id, seen.message or f"platform {self.platform.name} does not answer")
         again_at = self._repeats.next_at(engine.id, (step, engine.revision))
         if again_at is None or self._time.now() >= again_at:
             if isinstance(step, OUTSIDE):
                 self._repeats.made(engine.id, (step, engine.revision), self._time.now())
             again_at = await self._actions.do(step, engine)
             if seen.presence is not Presence.UNKNOWN:
-                self._troubles.is_well(engine.id)
+                self._problems.is_well(engine.id)
         if again_at:
             self._agenda.put(engine.id, again_at)
         if seen.presence is Presence.UNKNOWN:
@@ -215,7 +215,7 @@ class Reconciler:
     def _put_off(self, engine_ids: Sequence[str], exc: Exception | None = None) -> None:
         for engine_id in engine_ids:
             if exc:
-                self._troubles.failed(engine_id, exc)
+                self._problems.failed(engine_id, exc)
             self._agenda.put(engine_id, self._failures.made(engine_id, "look", self._time.now()))
         self._release(engine_ids)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...core.config.merge import merge
 from ...core.config.resolve import Profiles
 from ...core.engine import Engine
-from ...core.ports.planning import Examiner, Symptom
+from ...core.ports.planning import Examiner, Finding
 from ...core.ports.platform import Platform
 from ...core.spec import EngineSpec, KubernetesSpec
 
@@ -22,7 +22,7 @@ class Found:
     """A symptom, its platform, and whether an engine of the asker's is on that platform."""
 
     platform: str
-    symptom: Symptom
+    symptom: Finding
     is_used: bool
 
 

@@ -71,8 +71,8 @@ class EngineView(Model):
     revision: int
 
 
-def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None, trouble: str = "") -> EngineView:
-    """Show an engine; ``trouble`` is said instead of what its record says."""
+def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None, problem: str = "") -> EngineView:
+    """Show an engine; ``problem`` is said instead of what its record says."""
     return EngineView(
         id=engine.id,
         name=engine.name,
@@ -84,7 +84,7 @@ def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | No
         target=engine.target,
         run=engine.run,
         status=status_of(engine),
-        message=trouble or message_of(engine),
+        message=problem or message_of(engine),
         failure=engine.failure,
         endpoint=endpoint and EndpointView(url=endpoint.url, ui_url=_ui_url(engine, endpoint)),
         site=engine.site,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.errors import InvalidRequest, PlatformUnavailable
-from ...core.ports.planning import Symptom
+from ...core.ports.planning import Finding
 from ...core.spec import EngineSpec
 from ...core.timeouts import within
 from .api import reviews
@@ -20,15 +20,15 @@ LOOK_S = 1.8
 """``doctor`` answers within three seconds: who does not answer by then is told as silent."""
 
 
-async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> list[Symptom]:
+async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> list[Finding]:
     """What is found at each place that the specs mean, every place once; never raises."""
     ways: dict[Way, str] = {}
-    found: list[Symptom] = []
+    found: list[Finding] = []
     for spec in specs:
         try:
             way = await asyncio.to_thread(places.find, spec)
         except InvalidRequest as exc:
-            found += [Symptom("kubeconfig", _wrong(exc), FIX_KUBECONFIG)]
+            found += [Finding("kubeconfig", _wrong(exc), FIX_KUBECONFIG)]
         else:
             ways.setdefault(way, spec.kubernetes.service_account or names.DEFAULT_SERVICE_ACCOUNT)
     looks = await asyncio.gather(*(_look(way, account, temp) for way, account in ways.items()))
@@ -38,31 +38,31 @@ async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> li
 FIX_KUBECONFIG = "kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
 
 
-async def _look(way: Way, account: str, temp: Path) -> list[Symptom]:
+async def _look(way: Way, account: str, temp: Path) -> list[Finding]:
     api = Api(way, temp)
     try:
         return await within(LOOK_S, _ask(api, account))
     except asyncio.TimeoutError:
-        return [Symptom(str(way), f"no answer within {LOOK_S:g} s", _reach(way))]
+        return [Finding(str(way), f"no answer within {LOOK_S:g} s", _reach(way))]
     except PlatformUnavailable as exc:
-        return [Symptom(str(way), exc.message, _reach(way))]
+        return [Finding(str(way), exc.message, _reach(way))]
     finally:
         await api.close()
 
 
-async def _ask(api: Api, account: str) -> list[Symptom]:
+async def _ask(api: Api, account: str) -> list[Finding]:
     way = api.way
     try:
         await api.get(path("", way.namespace))
     except ApiFault as exc:
         if exc.is_missing:
             kubectl = reviews.kubectl(way)
-            return [Symptom(str(way), "there is no such namespace", f"{kubectl} create namespace {way.namespace}")]
-        return [Symptom(str(way), f"it may not be read: {exc.message}", reviews.remedy(way))]
+            return [Finding(str(way), "there is no such namespace", f"{kubectl} create namespace {way.namespace}")]
+        return [Finding(str(way), f"it may not be read: {exc.message}", reviews.remedy(way))]
     lacking, said = await asyncio.gather(reviews.missing(api), _account(api, account))
-    found = [Symptom(str(way), f"missing rights: {reviews.words(lacking)}", reviews.remedy(way))] if lacking else []
-    found += [Symptom(str(way), said, reviews.remedy(way))] if said else []
-    return found or [Symptom(str(way), "it answers, and Rucat has all rights that it needs there")]
+    found = [Finding(str(way), f"missing rights: {reviews.words(lacking)}", reviews.remedy(way))] if lacking else []
+    found += [Finding(str(way), said, reviews.remedy(way))] if said else []
+    return found or [Finding(str(way), "it answers, and Rucat has all rights that it needs there")]
 
 
 async def _account(api: Api, account: str) -> str:

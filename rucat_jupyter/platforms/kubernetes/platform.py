@@ -16,7 +16,7 @@ from ...core.engine import Credential, Engine, Target
 from ...core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from ...core.lifecycle import Observation, Presence
 from ...core.ports.clock import Clock
-from ...core.ports.planning import Blueprint, Symptom
+from ...core.ports.planning import Blueprint, Finding
 from ...core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ...core.spec import EngineSpec
 from . import examining, logs, planning
@@ -129,7 +129,7 @@ class KubernetesPlatform:
         site = await self._places.site(uid)
         return await planning.blueprint(site.api, spec, self._context(site), name)
 
-    async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Symptom]:
+    async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Finding]:
         """Look whether the namespaces of these specs can be reached, and whether all rights are there."""
         return await examining.examine(specs, self._places, self._folder / "keys")
 

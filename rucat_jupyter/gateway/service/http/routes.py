@@ -350,9 +350,9 @@ async def get_health(call: PlainCall) -> Response:
         store = PartView(ok=True)
     except StoreUnavailable as exc:
         store = PartView(ok=False, message=exc.message)
-    monitor = part_view(call.service.monitor.trouble)
-    troubles = call.service.monitor.platform_troubles
-    platforms = {name: part_view(troubles.get(name)) for name in call.service.gateway.platforms}
+    monitor = part_view(call.service.monitor.problem)
+    problems = call.service.monitor.platform_problems
+    platforms = {name: part_view(problems.get(name)) for name in call.service.gateway.platforms}
     await call.service.refresh_profiles()
     wrong = call.service.gateway.profiles.errors
     profiles = PartView(ok=not wrong, message="; ".join(wrong))

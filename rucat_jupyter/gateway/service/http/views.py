@@ -15,7 +15,7 @@ from ....core.credentials import masked
 from ....core.engine import Engine, Event, Session
 from ....core.errors import RucatError, Unavailable
 from ....core.spec import Model
-from ...monitor import Trouble
+from ...monitor import Problem
 from ...use_cases.namespace_checks import Found
 from ...use_cases.operations import OperationView
 from ...use_cases.views import EngineView
@@ -184,9 +184,9 @@ def answer_error(error: RucatError, headers: Mapping[str, str] | None = None) ->
     return answer(view, error.http_status, {**retry, **(headers or {})})
 
 
-def part_view(trouble: Trouble | None) -> PartView:
+def part_view(problem: Problem | None) -> PartView:
     """Show whether a part works."""
-    return PartView(ok=False, message=trouble.message, since=trouble.since) if trouble else PartView(ok=True)
+    return PartView(ok=False, message=problem.message, since=problem.since) if problem else PartView(ok=True)
 
 
 def token_of(engines: Sequence[Engine]) -> str:

@@ -36,7 +36,7 @@ class Pace:
     flush_s: float = 30.0
 
 
-class Trouble:
+class Problem:
     """What stands between this gateway and one engine's pod, as the last attempt found it."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Trouble:
         self.words = words
 
 
-class Way:
+class Dialer:
     """Dials for all engines of one cluster."""
 
     def __init__(self, dial: Callable[[Pod, int], Awaitable[Wire]], pace: Pace) -> None:
@@ -63,7 +63,7 @@ class Way:
         self._next_at = 0.0  # while it is not free: when the next of those who wait may dial
         self._tries = 0
 
-    async def open(self, pod: Pod, port: int, trouble: Trouble) -> Wire:
+    async def open(self, pod: Pod, port: int, trouble: Problem) -> Wire:
         """Open a connection, trying for as long as nobody says no and patience lasts; else raise WireError."""
         now = asyncio.get_running_loop().time
         until, tries = now() + self._pace.patience_s, 0

@@ -28,7 +28,7 @@ from kubernetes.aio.client import ApiClient
 from ....core.errors import PlatformUnavailable
 from ....core.ports.platform import Endpoint
 from ....host.free_ports import RANGE
-from .dialer import Pace, Trouble, Way
+from .dialer import Dialer, Pace, Problem
 from .pipe import Client, Pipe
 from .websocket import Dialler, Pod, Wire, WireError
 
@@ -62,7 +62,7 @@ class _Engine:
     """What is forwarded for one engine."""
 
     pod: Pod
-    trouble: Trouble = field(default_factory=Trouble)
+    trouble: Problem = field(default_factory=Problem)
     listeners: dict[int, _Listener] = field(default_factory=dict)  # by the pod's port
 
 
@@ -81,7 +81,7 @@ class Forwards:
     ) -> None:
         self._pace = pace or Pace()
         self._dialler = Dialler(api, self._pace.dial_s)
-        self._way = Way(dial or self._dialler.dial, self._pace)
+        self._way = Dialer(dial or self._dialler.dial, self._pace)
         self._engines: dict[str, _Engine] = {}
         self._opening = asyncio.Lock()
 
