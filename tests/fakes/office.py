@@ -19,7 +19,7 @@ from rucat_jupyter.core.ports.platform import Endpoint, Pinned, Problem
 from rucat_jupyter.core.ports.store import STORE_NOW
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.use_cases.engines import Gateway
-from rucat_jupyter.gateway.use_cases.notifier import Bell
+from rucat_jupyter.gateway.use_cases.notifier import Notifier
 
 OWNER = "ada"
 SITE = "here"
@@ -104,7 +104,7 @@ class Office:
     gateway: Gateway
     local: OfficePlatform
     external: OfficePlatform
-    bell: Bell
+    notifier: Notifier
     clock: list[datetime]
     operations: FakeOperations = field(default_factory=FakeOperations)
     woken: list[str] = field(default_factory=list)
@@ -126,7 +126,7 @@ class Office:
 async def open_office(profiles: Profiles | None = None, **options: object) -> Office:
     """A gateway with nothing in it; ``options`` go to the gateway."""
     clock = [START]
-    store, bell = MemoryStore(now=lambda: clock[0]), Bell()
+    store, notifier = MemoryStore(now=lambda: clock[0]), Notifier()
     await store.open()
     local, external = OfficePlatform(), OfficePlatform("external")
     ids, sessions = itertools.count(1), itertools.count(1)
@@ -135,11 +135,11 @@ async def open_office(profiles: Profiles | None = None, **options: object) -> Of
         store,
         {"local": local, "external": external},  # type: ignore[dict-item]
         profiles or Profiles(),
-        bell,
+        notifier,
         lambda: f"{next(ids):04x}{0:012x}",
         lambda: TOKEN,
         woken.append,
         new_session_id=lambda: f"00000000-0000-4000-8000-{next(sessions):012d}",
         **options,  # type: ignore[arg-type]
     )
-    return Office(store, gateway, local, external, bell, clock, woken=woken)
+    return Office(store, gateway, local, external, notifier, clock, woken=woken)

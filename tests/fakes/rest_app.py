@@ -65,7 +65,7 @@ def app_of(office: Office, **options: Any) -> FastAPI:
         **{
             "monitor": MonitorOf(),
             "store": office.store,
-            "bell": office.bell,
+            "notifier": office.notifier,
             "operations": office.operations,
             "ui_pages": UiPages(),
             "owner": OWNER,

@@ -24,7 +24,7 @@ from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.use_cases.engines import Gateway
-from rucat_jupyter.gateway.use_cases.notifier import Bell
+from rucat_jupyter.gateway.use_cases.notifier import Notifier
 
 from .clock import FakeClock
 from .memory_store import MemoryDatabase, MemoryStore
@@ -141,12 +141,12 @@ class Process:
         self.own_store = MemoryStore(self.world.clock.now, self.world.database)
         self.store: Any = Wired(self.own_store, self.wire, "store")
         self.prober = MachineProber(self.world.machine, self.clock)
-        self.bell = Bell()
+        self.notifier = Notifier()
         self.platform.point = self.wire.pass_point
         platforms: dict[str, Any] = {self.platform.name: Wired(self.platform, self.wire, "platform")}
         ids = iter(range(10**6))
         self.gateway = Gateway(
-            self.store, platforms, Profiles(), self.bell, lambda: f"{next(ids):016x}", lambda: "token", self.wake
+            self.store, platforms, Profiles(), self.notifier, lambda: f"{next(ids):016x}", lambda: "token", self.wake
         )
         self.monitor = Monitor(
             self.store,
@@ -157,7 +157,7 @@ class Process:
             self.world.timing,
             gateway_id=self.gateway_id,
             host="host",
-            on_change=self.bell.ring,
+            on_change=self.notifier.notify,
             pace=self.pace,
         )
         self.task: asyncio.Task[None] | None = None
@@ -283,7 +283,7 @@ class World:
     async def ask(self, engine_id: str, verb: Verb, *, wakes: bool = True) -> Outcome | None:
         """Ask a verb as its owner, by no gateway in particular; None when it is refused or the engine is gone."""
         wake = self.wake if wakes else _let_sleep
-        gateway = Gateway(self.store, {}, Profiles(), Bell(), str, str, wake)
+        gateway = Gateway(self.store, {}, Profiles(), Notifier(), str, str, wake)
         try:
             outcome, _ = await gateway.ask(OWNER, engine_id, verb)
         except RucatError:

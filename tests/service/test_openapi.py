@@ -115,7 +115,7 @@ def document() -> Iterator[schemathesis.BaseSchema]:
         office = await open_office()
         for status in Status:
             await office.engine(status, f"the-{status.value}")
-        office.bell.close()
+        office.notifier.close()
         office.local.follows.set()
         office.external.follows.set()
         return office

@@ -30,8 +30,8 @@ async def client(office: Office) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def waits(office: Office, count: int = 1) -> None:
-    """Return once that many polls wait for the bell."""
-    await until(lambda: len(office.bell._next._waiters) == count)
+    """Return once that many polls wait for the notifier."""
+    await until(lambda: len(office.notifier._next._waiters) == count)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -120,11 +120,11 @@ async def test_a_token_is_of_its_filter(office: Office, client: httpx.AsyncClien
     wait = poll(client, "/rucat/engines", status="Running", since=token, wait=50, limit=1)
     await waits(office)
     await office.store.update(other, {"message": "x"}, None)
-    office.bell.ring()
+    office.notifier.notify()
     await waits(office)
     assert not wait.done()
     await office.engine(Status.RUNNING, "c")
-    office.bell.ring()
+    office.notifier.notify()
     body = (await asyncio.wait_for(wait, DEADLINE_S)).json()
     assert ([engine["name"] for engine in body["engines"]], body["next_page"]) == (["a"], 2)
 
@@ -136,7 +136,7 @@ async def test_use_moves_neither_revision_nor_token(office: Office, client: http
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait="0.3")
     await waits(office)
     await office.store.touch(engine.id, office.clock[0] + timedelta(seconds=5))
-    office.bell.ring()
+    office.notifier.notify()
     answer = (await asyncio.wait_for(wait, DEADLINE_S)).json()
     assert (answer["revision"], answer["last_used_at"]) == (engine.revision, "2026-01-01T00:00:05Z")
     assert await token_of(client) == token
@@ -170,7 +170,7 @@ async def test_many_rings_are_few_reads(
     reads = count_reads(office, monkeypatch)
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=1)
     while not wait.done():
-        office.bell.ring()
+        office.notifier.notify()
         await asyncio.sleep(0.001)
     assert (await wait).status_code == 200
     assert len(reads) < 25
@@ -198,7 +198,7 @@ async def test_a_closed_bell_lets_polls_go(office: Office, client: httpx.AsyncCl
     engine = await office.engine()
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=50)
     await waits(office)
-    office.bell.close()
+    office.notifier.close()
     assert (await asyncio.wait_for(wait, DEADLINE_S)).json()["revision"] == engine.revision
     again = await asyncio.wait_for(poll(client, "/rucat/engines/etl", since=engine.revision, wait=50), 5)
     assert again.status_code == 200
@@ -210,7 +210,7 @@ async def test_a_store_that_breaks_meanwhile_is_told(office: Office, client: htt
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=50)
     await waits(office)
     office.store.is_down = True
-    office.bell.ring()
+    office.notifier.notify()
     assert error_of(await asyncio.wait_for(wait, DEADLINE_S)) == (503, "store_unavailable")
 
 
@@ -244,7 +244,7 @@ async def test_a_client_that_goes_away_leaves_nothing(office: Office) -> None:
     gone.set()
     await asyncio.wait_for(call, DEADLINE_S)
     assert sent[0]["status"] == 499
-    assert not office.bell._next._waiters
+    assert not office.notifier._next._waiters
     assert asyncio.all_tasks() - before <= {call}
 
 
@@ -257,7 +257,7 @@ async def test_a_poll_is_cancelled_with_its_call(office: Office) -> None:
         await waits(office)
         wait.cancel()
         await asyncio.gather(wait, return_exceptions=True)
-    assert not office.bell._next._waiters
+    assert not office.notifier._next._waiters
     assert asyncio.all_tasks() == before
 
 

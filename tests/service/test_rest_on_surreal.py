@@ -58,12 +58,12 @@ async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         store,
         office.gateway.platforms,
         Profiles(),
-        office.bell,
+        office.notifier,
         lambda: f"{next(ids):016x}",
         lambda: "t" * 32,
         office.woken.append,
     )
-    yield Office(store, gateway, office.local, office.external, office.bell, office.clock)  # type: ignore[arg-type]
+    yield Office(store, gateway, office.local, office.external, office.notifier, office.clock)  # type: ignore[arg-type]
     await store.close()
 
 

@@ -28,7 +28,7 @@ from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.use_cases.engines import Gateway
-from rucat_jupyter.gateway.use_cases.notifier import Bell
+from rucat_jupyter.gateway.use_cases.notifier import Notifier
 from rucat_jupyter.platforms.kubernetes import namespace as sites
 from rucat_jupyter.platforms.kubernetes import namespaces
 from rucat_jupyter.platforms.kubernetes.api.client import Api
@@ -105,7 +105,7 @@ class KubeWorld:
 
     async def ask(self, engine_id: str, verb: Verb) -> None:
         """Ask a verb as the owner."""
-        await Gateway(self.store, {}, Profiles(), Bell(), str, str, lambda _: None).ask("ada", engine_id, verb)
+        await Gateway(self.store, {}, Profiles(), Notifier(), str, str, lambda _: None).ask("ada", engine_id, verb)
 
     async def until(self, engine_id: str, status: Status | None, within_s: float = 60.0) -> None:
         """Wait until people see this; None: it is gone."""
@@ -157,7 +157,7 @@ class Process:
         self._platform = KubernetesPlatform(directory, clock=clock, engines=self._own.engines, store=STORE, env={})
         self._prober = FakeProber(answers=True)
         platforms: dict[str, Any] = {"kubernetes": self._platform}
-        gateway = Gateway(store, platforms, Profiles(), Bell(), str, str, lambda _: None)
+        gateway = Gateway(store, platforms, Profiles(), Notifier(), str, str, lambda _: None)
         self.monitor = Monitor(
             store,
             platforms,

@@ -59,7 +59,7 @@ async def test_create_records_an_engine_that_shall_run(office: Office) -> None:
     assert engine.created_at == office.clock[0]
     assert await office.store.get(engine.id) == engine
     assert office.woken == [engine.id]
-    assert office.bell.rings == 1
+    assert office.notifier.notified == 1
     assert [(e.actor, e.kind) for e in await office.store.history(engine.id)] == [(OWNER, "create")]
 
 
@@ -432,7 +432,7 @@ async def test_the_retries_end(office: Office) -> None:
     await office.engine()
     store = StoreAlwaysLoses(database=office.store._db)
     await store.open()
-    gateway = Gateway(store, {}, Profiles(), office.bell, str, str, office.woken.append)
+    gateway = Gateway(store, {}, Profiles(), office.notifier, str, str, office.woken.append)
     with pytest.raises(Conflict, match="try again"):
         await gateway.ask(OWNER, "etl", Verb.STOP)
     assert store.tries == ATTEMPTS
@@ -666,7 +666,7 @@ async def test_session_ids_are_random_by_default() -> None:
     await store.open()
     office = await open_office()
     gateway = Gateway(
-        store, office.gateway.platforms, Profiles(), office.bell, lambda: "1" * 16, str, office.woken.append
+        store, office.gateway.platforms, Profiles(), office.notifier, lambda: "1" * 16, str, office.woken.append
     )
     engine = await gateway.create(OWNER, {})
     session = await gateway.put_session(OWNER, engine.id, KEY, "/n.ipynb")
@@ -825,7 +825,7 @@ async def test_a_plan_makes_nothing(office: Office) -> None:
         ("spark.my.token", MASK, "given", ""),
     ]
     assert await office.store.engines() == []
-    assert (office.woken, office.bell.rings) == ([], 0)
+    assert (office.woken, office.notifier.notified) == ([], 0)
     engine = await office.gateway.create(OWNER, {**request, "name": "p"})
     assert (await office.gateway.plan(OWNER, {"name": "p"})).exists == engine
     with pytest.raises(InvalidRequest):

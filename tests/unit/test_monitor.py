@@ -993,18 +993,18 @@ async def test_the_bell_rings_for_what_people_see() -> None:
     process = await world.process()
     engine_id = await running(world)
     await asyncio.sleep(10)
-    rings = process.bell.rings
+    notified = process.notifier.notified
     await asyncio.sleep(100)
-    assert process.bell.rings == rings
+    assert process.notifier.notified == notified
     world.machine.die(engine_id)
     await asyncio.sleep(1)
-    assert process.bell.rings == rings + 1
+    assert process.notifier.notified == notified + 1
     other = await world.process()
     await asyncio.sleep(5)
-    assert process.bell.rings == rings + 2
+    assert process.notifier.notified == notified + 2
     await other.close()
     await asyncio.sleep(5)
-    assert process.bell.rings == rings + 3
+    assert process.notifier.notified == notified + 3
     await world.close()
 
 

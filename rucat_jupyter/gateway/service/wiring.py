@@ -32,7 +32,7 @@ from ...spark.ui.pages import UiPages
 from ..monitor import Monitor, Pace
 from ..store.surreal import SurrealStore
 from ..use_cases.engines import Gateway
-from ..use_cases.notifier import Bell
+from ..use_cases.notifier import Notifier
 from .clock import SystemClock
 from .http.app import make_app
 from .http.draining import App
@@ -55,7 +55,7 @@ class Parts:
     """What serves; :meth:`close` lets go of it all, engines live on."""
 
     app: App
-    bell: Bell
+    notifier: Notifier
     monitor: Monitor
     gateway: Gateway
     store: Store
@@ -77,7 +77,7 @@ class Parts:
     async def stop_engines(self, reason: str) -> None:
         """Ask every engine of this gateway to stop, and return when all have."""
         while True:
-            rings = self.bell.rings
+            notified = self.notifier.notified
             left = [e for e in await self.store.engines() if self._is_mine(e) and not is_settled(e)]
             if not left:
                 return
@@ -85,7 +85,7 @@ class Parts:
                 if engine.target is Target.RUNNING:
                     with contextlib.suppress(Conflict, EngineNotFound, NotPossible):
                         await self.gateway.ask_as_monitor(engine, Verb.STOP, reason)
-            await self.bell.wait(1.0, rings)
+            await self.notifier.wait(1.0, notified)
 
     def _is_mine(self, engine: Engine) -> bool:
         platform = self.platforms.get(engine.platform)
@@ -123,13 +123,13 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(operations.close)
         ui_pages = UiPages()
         stack.push_async_callback(ui_pages.close)
-        bell = Bell()
+        notifier = Notifier()
         watch: list[Monitor] = []
         gateway = Gateway(
             store,
             platforms,
             Profiles(),
-            bell,
+            notifier,
             new_id=lambda: secrets.token_hex(8),
             new_token=lambda: secrets.token_urlsafe(32),
             out_of_reach_s=lambda engine_id: watch[0].out_of_reach_s(engine_id),  # noqa: PLW0108
@@ -146,7 +146,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             timing=_timing(settings),
             gateway_id=_gateway_id(directory),
             host=datadir.hostname(),
-            on_change=bell.ring,
+            on_change=notifier.notify,
             pace=pace,
         )
         watch.append(monitor)
@@ -157,13 +157,13 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             gateway,
             monitor,
             store,
-            bell,
+            notifier,
             operations=operations,
             ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,
             refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,
         )
-        return Parts(app, bell, monitor, gateway, store, platforms, stack.pop_all())
+        return Parts(app, notifier, monitor, gateway, store, platforms, stack.pop_all())
 
 
 def _gateway_id(directory: Path) -> str:

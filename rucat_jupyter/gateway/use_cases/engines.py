@@ -33,11 +33,11 @@ from ...core.ports.store import LOST_S, Note, Store
 from ...core.sessions import check_key, checked_session
 from ...core.spec import ID_PATTERN, KubernetesSpec
 from .creation import draft, respec, respec_as_stored
-from .lookup import Finder, not_found
+from .lookup import Lookup, not_found
 from .namespace_checks import Found, examine
-from .notifier import Bell
+from .notifier import Notifier
 from .operations import Reached
-from .preview import Plan, plan
+from .preview import Preview, plan
 from .views import Connection, EngineView, remote_of, view_of
 
 ATTEMPTS = 64
@@ -58,7 +58,7 @@ class Gateway:
     ----------
     store, platforms, profiles
         What it works on. ``profiles`` may be replaced while it serves.
-    bell
+    notifier
         Rung after each write.
     new_id, new_token, new_session_id
         Makers of engine ids (16 hex digits), of tokens (at least 128 random bits) and of session ids (UUIDs).
@@ -76,7 +76,7 @@ class Gateway:
         store: Store,
         platforms: Mapping[str, Platform],
         profiles: Profiles,
-        bell: Bell,
+        notifier: Notifier,
         new_id: Callable[[], str],
         new_token: Callable[[], str],
         wake: Wake,
@@ -88,8 +88,8 @@ class Gateway:
         self.profiles = profiles
         self.platforms = platforms
         self._store = store
-        self._finder = Finder(store)
-        self._bell = bell
+        self._lookup = Lookup(store)
+        self._notifier = notifier
         self._new_id = new_id
         self._new_token = new_token
         self._new_session_id = new_session_id
@@ -140,7 +140,7 @@ class Gateway:
                     continue
             return self._changed(await self._store.create(last, made.credential, note))
 
-    async def plan(self, owner: str, request: Mapping[str, object]) -> Plan:
+    async def plan(self, owner: str, request: Mapping[str, object]) -> Preview:
         """What :meth:`create` would make of this request, and what would start; nothing is stored or started.
 
         Raises what create raises, but NameTaken: the plan has the engine of that name.
@@ -165,7 +165,7 @@ class Gateway:
 
     async def get(self, owner: str, ref: str) -> Engine:
         """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""
-        return await self._finder.get(owner, ref)
+        return await self._lookup.get(owner, ref)
 
     async def engines(self, owner: str, status: Status | None = None, name: str | None = None) -> list[Engine]:
         """The owner's engines, oldest first, of that status and name."""
@@ -258,7 +258,7 @@ class Gateway:
 
     async def sessions(self, engine: Engine) -> Sequence[Session]:
         """The sessions of notebooks on an engine."""
-        return (await self._finder.sessions([engine]))[engine.id]
+        return (await self._lookup.sessions([engine]))[engine.id]
 
     async def logs(self, owner: str, ref: str, tail: int | None, follow: bool) -> AsyncIterator[str]:
         """Lines of the engine's log: the last ``tail`` (None: all), and with ``follow`` each new one until it ends."""
@@ -285,7 +285,7 @@ class Gateway:
 
     async def view(self, engines: Sequence[Engine]) -> list[EngineView]:
         """What is shown of these engines."""
-        sessions = await self._finder.sessions(engines)
+        sessions = await self._lookup.sessions(engines)
         unserved = await self._unserved(engines)
         return [
             view_of(
@@ -317,14 +317,14 @@ class Gateway:
                     session_id=session_id or (there.session_id if there else self._new_session_id()),
                 )
             )
-        self._bell.ring()
+        self._notifier.notify()
         return session
 
     async def drop_session(self, owner: str, ref: str, key: str) -> None:
         """Forget the session of a notebook; nothing to do where there is none."""
         check_key(key)
         await self._store.drop_session((await self.get(owner, ref)).id, key)
-        self._bell.ring()
+        self._notifier.notify()
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -399,7 +399,7 @@ class Gateway:
 
     def _changed(self, engine: Engine) -> Engine:
         self._wake(engine.id)
-        self._bell.ring()
+        self._notifier.notify()
         return engine
 
     async def _touch(self, engine: Engine) -> None:

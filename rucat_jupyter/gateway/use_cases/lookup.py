@@ -13,7 +13,7 @@ MOST_KNOWN = 10_000
 """What is remembered of so many engines; one costs about a kilobyte."""
 
 
-class Finder:
+class Lookup:
     """Reads each engine anew, and remembers only what cannot change unseen.
 
     The id of a name: a name belongs to its engine for life, and when that is gone it is looked up again. The sessions

@@ -20,7 +20,7 @@ CHOSEN = "Rucat"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Preview:
     """What would be created: never a secret's value.
 
     ``values`` are the fields of the spec, ``conf`` every Spark conf in effect (empty where the platform does not say),
@@ -42,7 +42,7 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
 
 
-async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None) -> Plan:
+async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None) -> Preview:
     """Turn a draft into what is said of it."""
     warnings = [f"{p.field}: {p.message}" if p.field else p.message for p in made.warnings]
     found: Outline | Blueprint | None = None
@@ -54,7 +54,7 @@ async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None
     blueprint = found if isinstance(found, Blueprint) else None
     warnings += blueprint.obstacles if blueprint else ()
     shown = masked(made.pinned.spec.model_dump(exclude_defaults=True))
-    return Plan(
+    return Preview(
         name=name,
         platform=made.asked.platform,
         profile=made.asked.profile,

@@ -26,7 +26,7 @@ from ....core.ports.store import Store
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor
 from ...use_cases.engines import Gateway
-from ...use_cases.notifier import Bell
+from ...use_cases.notifier import Notifier
 from ...use_cases.operations import RunningOperations
 from . import known_confs, routes, ui
 from . import operations as running
@@ -48,7 +48,7 @@ def make_app(
     gateway: Gateway,
     monitor: Monitor,
     store: Store,
-    bell: Bell,
+    notifier: Notifier,
     *,
     operations: Operations,
     ui_pages: UiPages,
@@ -69,7 +69,7 @@ def make_app(
         Whether :data:`OWNER_HEADER` is believed: only where nobody else can open the socket. The default is for the
         one socket that a gateway has today; on TCP it must be False.
     look_every_s
-        How often a long poll looks at a store that other gateways write too; None: all writes ring the bell.
+        How often a long poll looks at a store that other gateways write too; None: all writes wake the notifier.
     refresh_profiles
         Called before profiles are used: reads their files again where they have changed.
     """
@@ -86,7 +86,7 @@ def make_app(
         gateway=gateway,
         running=RunningOperations(operations, gateway.reach, gateway.sessions),
         store=store,
-        polls=Polls(bell, look_every_s),
+        polls=Polls(notifier, look_every_s),
         monitor=monitor,
         refresh_profiles=refresh_profiles or _nothing,
         ui_pages=ui_pages,

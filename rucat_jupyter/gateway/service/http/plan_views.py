@@ -10,7 +10,7 @@ from pydantic import Field
 from ....core.config.resolve import Value
 from ....core.ports.planning import Blueprint, Outline
 from ....core.spec import Model
-from ...use_cases.preview import Plan
+from ...use_cases.preview import Preview
 from ...use_cases.views import EngineView
 
 
@@ -96,7 +96,7 @@ def value_view(value: Value) -> ValueView:
     return ValueView(key=value.key, value=value.value, source=value.source, profile=value.profile, note=value.note)
 
 
-def plan_view(plan: Plan, exists: EngineView | None) -> PlanView:
+def plan_view(plan: Preview, exists: EngineView | None) -> PlanView:
     """Show a plan."""
     return PlanView(
         name=plan.name,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from ...use_cases.notifier import Bell
+from ...use_cases.notifier import Notifier
 
 T = TypeVar("T")
 
@@ -23,12 +23,12 @@ class ClientGone(Exception):
 class Polls:
     """Waits for news.
 
-    ``look_every_s`` is for a store that other gateways write too: their writes ring no bell here. None: every write
+    ``look_every_s`` is for a store that other gateways write too: their writes reach no notifier here. None: every write
     rings.
     """
 
-    def __init__(self, bell: Bell, look_every_s: float | None = None) -> None:
-        self._bell = bell
+    def __init__(self, notifier: Notifier, look_every_s: float | None = None) -> None:
+        self._notifier = notifier
         self._look_every_s = look_every_s
 
     async def wait(
@@ -43,12 +43,12 @@ class Polls:
         loop = asyncio.get_running_loop()
         end = loop.time() + wait_s
         while True:
-            rings, began = self._bell.rings, loop.time()
+            notified, began = self._notifier.notified, loop.time()
             seen = await read()
             left_s = end - loop.time()
-            if left_s <= 0 or self._bell.is_closed or is_news(seen):
+            if left_s <= 0 or self._notifier.is_closed or is_news(seen):
                 return seen
-            await self._bell.wait(min(left_s, self._look_every_s or left_s), rings)
+            await self._notifier.wait(min(left_s, self._look_every_s or left_s), notified)
             await asyncio.sleep(max(0.0, began + PAUSE_S - loop.time()))
 
 

@@ -147,7 +147,7 @@ class _Life:
             logger.info("ends: %s", end.value)
             self._holding.leave()
             _limit_end()
-            parts.bell.close()
+            parts.notifier.close()
             await door.close(CALLS_S)
             await _limited(server.shutdown, SERVER_S)
         logger.info("has ended; its engines live on" if end is not End.ENGINES else "has ended")
