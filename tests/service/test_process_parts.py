@@ -1,4 +1,4 @@
-"""The parts of the gateway process by themselves: door, log, package, settings, clock, profile files."""
+"""The parts of the gateway process by themselves: draining, log, package, settings, clock, profile files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pytest
 from rucat_jupyter.core.errors import InvalidRequest
 from rucat_jupyter.gateway.service import profile_files, settings
 from rucat_jupyter.gateway.service.clock import SystemClock
-from rucat_jupyter.gateway.service.http.draining import Door
+from rucat_jupyter.gateway.service.http.draining import Draining
 from rucat_jupyter.gateway.service.process import lease, logs
 
-# --- door ---------------------------------------------------------------------------------------------------
+# --- draining ---------------------------------------------------------------------------------------------------
 
 
 class Knock:
-    """One call through a door, and what it was answered."""
+    """One call through a draining, and what it was answered."""
 
-    def __init__(self, door: Door, method: str = "GET", *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, draining: Draining, method: str = "GET", *headers: tuple[bytes, bytes]) -> None:
         self.sent: list[dict[str, Any]] = []
         scope = {"type": "http", "method": method, "headers": list(headers)}
-        self.task = asyncio.ensure_future(door(scope, self._receive, self._send))  # type: ignore[arg-type]
+        self.task = asyncio.ensure_future(draining(scope, self._receive, self._send))  # type: ignore[arg-type]
 
     @property
     def status(self) -> int | None:
@@ -59,9 +59,9 @@ def waits_for(event: asyncio.Event, *, begins: bool = False) -> Callable[..., Aw
 
 async def test_a_closed_door_refuses_politely() -> None:
     """503 gateway_unavailable with Retry-After, in the design's form."""
-    door = Door(waits_for(asyncio.Event()))
-    await door.close(0.1)
-    knock = Knock(door, "POST")
+    draining = Draining(waits_for(asyncio.Event()))
+    await draining.close(0.1)
+    knock = Knock(draining, "POST")
     await knock.task
     start, body = knock.sent
     assert start["status"] == 503
@@ -72,10 +72,10 @@ async def test_a_closed_door_refuses_politely() -> None:
 async def test_closing_ends_a_wait_and_lets_work_finish() -> None:
     """A long poll is told to come again, a create is answered."""
     gate = asyncio.Event()
-    door = Door(waits_for(gate))
-    poll, work = Knock(door, "GET"), Knock(door, "POST")
+    draining = Draining(waits_for(gate))
+    poll, work = Knock(draining, "GET"), Knock(draining, "POST")
     await asyncio.sleep(0)
-    closing = asyncio.ensure_future(door.close(5))
+    closing = asyncio.ensure_future(draining.close(5))
     await poll.task
     assert (poll.status, work.status) == (503, None)
     gate.set()
@@ -86,20 +86,20 @@ async def test_closing_ends_a_wait_and_lets_work_finish() -> None:
 
 async def test_closing_does_not_wait_for_ever() -> None:
     """Work that hangs is cut off, and says that it may be tried again."""
-    door = Door(waits_for(asyncio.Event()))
-    work = Knock(door, "POST")
+    draining = Draining(waits_for(asyncio.Event()))
+    work = Knock(draining, "POST")
     await asyncio.sleep(0)
-    await door.close(0.05)
+    await draining.close(0.05)
     await work.task
     assert work.status == 503
 
 
 async def test_a_stream_that_is_cut_is_not_answered_twice() -> None:
     """What has begun just ends."""
-    door = Door(waits_for(asyncio.Event(), begins=True))
-    stream = Knock(door)
+    draining = Draining(waits_for(asyncio.Event(), begins=True))
+    stream = Knock(draining)
     await asyncio.sleep(0.01)
-    await door.close(0.05)
+    await draining.close(0.05)
     await stream.task
     assert [message["status"] for message in stream.sent] == [200]
 
@@ -107,31 +107,31 @@ async def test_a_stream_that_is_cut_is_not_answered_twice() -> None:
 async def test_a_follower_keeps_nothing_alive() -> None:
     """Idle counts from the last call of anybody else."""
     clock, gate = Clock(), asyncio.Event()
-    door = Door(waits_for(gate), clock)
-    Knock(door, "GET", (b"x-rucat-follower", b"1"))
+    draining = Draining(waits_for(gate), clock)
+    Knock(draining, "GET", (b"x-rucat-follower", b"1"))
     await asyncio.sleep(0)
     clock.now += 7
-    assert door.idle_s() == 7
-    other = Knock(door, "GET")
+    assert draining.idle_s() == 7
+    other = Knock(draining, "GET")
     await asyncio.sleep(0)
     clock.now += 7
-    assert door.idle_s() == 0
+    assert draining.idle_s() == 0
     gate.set()
     await other.task
     clock.now += 3
-    assert door.idle_s() == 3
+    assert draining.idle_s() == 3
 
 
 async def test_what_would_be_lost_is_known() -> None:
     """A wait loses nothing; a change or a stream does."""
     gate = asyncio.Event()
-    door, streams = Door(waits_for(gate)), Door(waits_for(gate, begins=True))
-    Knock(door, "GET"), Knock(streams, "GET")
+    draining, streams = Draining(waits_for(gate)), Draining(waits_for(gate, begins=True))
+    Knock(draining, "GET"), Knock(streams, "GET")
     await asyncio.sleep(0.01)
-    assert (door.has_work(), streams.has_work()) == (False, True)
-    Knock(door, "POST")
+    assert (draining.has_work(), streams.has_work()) == (False, True)
+    Knock(draining, "POST")
     await asyncio.sleep(0)
-    assert door.has_work()
+    assert draining.has_work()
     gate.set()
 
 
@@ -139,9 +139,9 @@ async def test_a_door_can_refuse_work_alone() -> None:
     """While engines are stopped for good nobody makes new ones, everybody may look."""
     gate = asyncio.Event()
     gate.set()
-    door = Door(waits_for(gate))
-    door.refuse_work()
-    look, work = Knock(door, "GET"), Knock(door, "POST")
+    draining = Draining(waits_for(gate))
+    draining.refuse_work()
+    look, work = Knock(draining, "GET"), Knock(draining, "POST")
     await asyncio.gather(look.task, work.task)
     assert (look.status, work.status) == (200, 503)
 
@@ -153,7 +153,7 @@ async def test_an_error_of_the_application_is_not_swallowed() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await Knock(Door(breaks)).task
+        await Knock(Draining(breaks)).task
 
 
 # --- log ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The gateway's door: who has called when, what is open, and a polite refusal while the gateway closes (ASGI)."""
+"""Connection draining: who has called when, what is open, and a polite refusal while the gateway closes (ASGI)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Call:
     has_begun: bool = False
 
 
-class Door:
+class Draining:
     """Wraps the application; knows all open calls."""
 
     def __init__(self, app: App, clock: Callable[[], float] = time.monotonic) -> None:

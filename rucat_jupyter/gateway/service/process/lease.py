@@ -30,7 +30,7 @@ class AlreadyServed(GatewayUnavailable):
     """Another gateway serves the directory already: nothing is wrong."""
 
 
-class Holding:
+class Lease:
     """One gateway's hold on its data directory; a context manager. Taking it twice is impossible."""
 
     def __init__(self, directory: Path) -> None:
@@ -41,7 +41,7 @@ class Holding:
         self._identity = (0, 0)
         self._package = Package()
 
-    def __enter__(self) -> Holding:
+    def __enter__(self) -> Lease:
         """Take the lock.
 
         Raises AlreadyServed when another gateway serves the directory, GatewayUnavailable when it cannot be had.

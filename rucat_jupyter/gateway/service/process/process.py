@@ -21,10 +21,10 @@ from ....core.errors import RucatError
 from ....core.timeouts import within
 from ....launch import datadir, launch
 from .. import wiring
-from ..http.draining import Door
+from ..http.draining import Draining
 from ..settings import Settings, load
 from . import logs
-from .lease import AlreadyServed, Holding
+from .lease import AlreadyServed, Lease
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def _serve(on_ready: Callable[[], None]) -> int:
     except OSError as exc:
         raise datadir.unwritable(directory, exc) from exc
     umask = os.umask(0o077)  # whatever the gateway writes is for its user alone, the database included
-    with Holding(directory) as holding:
+    with Lease(directory) as holding:
         end = asyncio.run(_Life(settings, holding, on_ready, umask).run())
     os.umask(umask)
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -117,10 +117,10 @@ def _serve(on_ready: Callable[[], None]) -> int:
 class _Life:
     """From the socket to the end."""
 
-    def __init__(self, settings: Settings, holding: Holding, on_ready: Callable[[], None], umask: int) -> None:
+    def __init__(self, settings: Settings, holding: Lease, on_ready: Callable[[], None], umask: int) -> None:
         self._umask = umask
         self._settings = settings
-        self._holding = holding
+        self._lease = holding
         self._on_ready = on_ready
         self._told: asyncio.Future[End] | None = None
 
@@ -131,24 +131,24 @@ class _Life:
         for number, end in _SIGNALS.items():
             loop.add_signal_handler(number, self._tell, end)
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self._holding.leave)
-            listener = self._holding.bind()
+            stack.callback(self._lease.leave)
+            listener = self._lease.bind()
             stack.callback(listener.close)
-            parts = await wiring.build(self._settings, self._holding.directory, self._umask)
+            parts = await wiring.build(self._settings, self._lease.directory, self._umask)
             stack.push_async_callback(_limited, parts.close, PARTS_S)
-            door = Door(parts.app)
-            server = await _listen(door, listener)
+            draining = Draining(parts.app)
+            server = await _listen(draining, listener)
             monitor = asyncio.create_task(parts.monitor.run())
             stack.push_async_callback(_cancelled, monitor)
-            self._holding.announce()
+            self._lease.announce()
             self._on_ready()
-            logger.info("Rucat %s serves %s as process %d", __version__, self._holding.directory, os.getpid())
-            end = await self._watch(parts, door, monitor)
+            logger.info("Rucat %s serves %s as process %d", __version__, self._lease.directory, os.getpid())
+            end = await self._watch(parts, draining, monitor)
             logger.info("ends: %s", end.value)
-            self._holding.leave()
+            self._lease.leave()
             _limit_end()
             parts.notifier.close()
-            await door.close(CALLS_S)
+            await draining.close(CALLS_S)
             await _limited(server.shutdown, SERVER_S)
         logger.info("has ended; its engines live on" if end is not End.ENGINES else "has ended")
         return end
@@ -157,7 +157,7 @@ class _Life:
         if self._told and not self._told.done():
             self._told.set_result(end)
 
-    async def _watch(self, parts: wiring.Parts, door: Door, monitor: asyncio.Task[None]) -> End:
+    async def _watch(self, parts: wiring.Parts, draining: Draining, monitor: asyncio.Task[None]) -> End:
         """Write the heartbeat until there is a reason to end."""
         assert self._told is not None  # noqa: S101  # set by run
         pause_s = min(datadir.BEAT_S, self._settings.self_end_s / 4)
@@ -168,17 +168,17 @@ class _Life:
             if told.done():
                 if told.result() is not End.ENGINES or told is not self._told:
                     return told.result()
-                door.refuse_work()
+                draining.refuse_work()
                 told = asyncio.create_task(_stop_engines(parts))
             elif monitor.done():
                 logger.error("the monitor has ended", exc_info=monitor.exception())
                 return End.BROKEN
-            elif lost := self._holding.beat():
+            elif lost := self._lease.beat():
                 logger.error("gives up: %s", lost)
                 return End.LOST
-            elif door.idle_s() >= self._settings.self_end_s and not await parts.is_needed():
+            elif draining.idle_s() >= self._settings.self_end_s and not await parts.is_needed():
                 return End.IDLE
-            elif self._holding.is_outdated() and not door.has_work():
+            elif self._lease.is_outdated() and not draining.has_work():
                 return End.OUTDATED
 
 
@@ -187,10 +187,10 @@ async def _stop_engines(parts: wiring.Parts) -> End:
     return End.ENGINES
 
 
-async def _listen(door: Door, listener: socket.socket) -> uvicorn.Server:
+async def _listen(draining: Draining, listener: socket.socket) -> uvicorn.Server:
     """Serve on the socket, without uvicorn's own loop: that wakes ten times a second for nothing needed here."""
     config = uvicorn.Config(
-        door,
+        draining,
         lifespan="off",
         log_config=None,
         access_log=False,
