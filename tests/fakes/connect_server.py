@@ -73,7 +73,7 @@ def refuse(context: grpc.ServicerContext, message: str) -> None:
 
 
 def fake_spark(session_id: str) -> Any:
-    """What the lifeline knows of pyspark's session object."""
+    """What the guard knows of pyspark's session object."""
 
     class Spark(SimpleNamespace):
         __hash__ = object.__hash__

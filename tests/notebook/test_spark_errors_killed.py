@@ -85,7 +85,7 @@ def test_what_runs_ends_with_the_engines_failure(
     thread.join()
     _assert_failure(cell)
     assert ended - killed[0] < 8
-    assert "lifeline.py" in alive.run("%rucat error --verbose").stdout
+    assert "guard.py" in alive.run("%rucat error --verbose").stdout
 
 
 @pytest.mark.all

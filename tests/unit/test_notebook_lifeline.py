@@ -22,7 +22,7 @@ from rucat_jupyter.client.errors import EngineFailed
 from rucat_jupyter.client.session import channel, watch
 from rucat_jupyter.client.session import guard as module
 from rucat_jupyter.client.session.channel import Released
-from rucat_jupyter.client.session.guard import Detached, Lifeline
+from rucat_jupyter.client.session.guard import Detached, SessionGuard
 
 ID = "0123456789abcdef"
 
@@ -34,10 +34,10 @@ class World:
         self.server = ScriptedServer()
         self.gateway = FakeGateway(make_view())
         self.point_at(self.server.port)
-        self.lifeline = Lifeline(self.gateway.api(), make_view(), "k" * 32, "/a.ipynb", self._open)
+        self.guard = SessionGuard(self.gateway.api(), make_view(), "k" * 32, "/a.ipynb", self._open)
         self.spark = fake_spark("s1")
-        self.lifeline.bind(self.spark)
-        self.stub = SparkConnectServiceStub(self.lifeline.channel)
+        self.guard.bind(self.spark)
+        self.stub = SparkConnectServiceStub(self.guard.channel)
 
     def point_at(self, port: int) -> None:
         self.gateway.connection = {"url": f"sc://127.0.0.1:{port}", "token": f"token-{port}"}
@@ -63,7 +63,7 @@ class World:
         )
 
     def end(self) -> None:
-        self.lifeline.channel.close()
+        self.guard.channel.close()
         self.server.stop()
 
     @staticmethod
@@ -107,7 +107,7 @@ def test_after_a_failure_the_next_life_is_looked_for(world: World, capsys: pytes
     world.gateway.on_poll = [lambda: world.gateway.change(status="Failed", failure=FAILURE)]
     with pytest.raises(EngineFailed, match="✕ etl failed"):
         world.config()
-    assert world.lifeline.is_cut
+    assert world.guard.is_cut
     world.gateway.change(status="Running", failure=None)
     world.restart()
     assert list(world.execute())
@@ -262,7 +262,7 @@ def test_a_reattach_never_reaches_another_life(world: World) -> None:
 
 def test_a_call_waits_while_the_engine_starts_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Pending is waited for, with a line."""
-    world.lifeline.suspend()
+    world.guard.suspend()
     world.gateway.change(status="Pending", run=2)
     world.gateway.on_poll = [lambda: world.gateway.change(status="Running")]
     assert world.config().session_id == "s1"
@@ -271,7 +271,7 @@ def test_a_call_waits_while_the_engine_starts_again(world: World, capsys: pytest
 
 def test_a_suspended_session_says_that_the_engine_is_stopped(world: World) -> None:
     """After %rucat stop, spark says how to start it again."""
-    world.lifeline.suspend()
+    world.guard.suspend()
     world.gateway.change(status="Stopped")
     with pytest.raises(EngineFailed, match="Start it again"):
         world.config()
@@ -321,7 +321,7 @@ def test_a_suspend_ends_what_is_under_way(world: World) -> None:
     """Stopping from another thread does not leave the call hanging."""
     world.freeze()
     world.gateway.change(status="Stopping")
-    threading.Timer(0.05, world.lifeline.suspend).start()
+    threading.Timer(0.05, world.guard.suspend).start()
     with pytest.raises(EngineFailed, match="etl is Stopping"):
         world.config()
 
@@ -440,7 +440,7 @@ def test_ctrl_c_is_not_held_by_a_frozen_engine(world: World) -> None:
 
 def test_a_session_that_was_let_go_calls_nobody(world: World) -> None:
     """After detach, and at exit."""
-    world.lifeline.channel.close()
+    world.guard.channel.close()
     for call in (world.config, world.execute):
         with pytest.raises(Detached, match="let go"):
             call()

@@ -10,7 +10,7 @@ import comm
 import pytest
 
 from rucat_jupyter.client.session import announce, session
-from rucat_jupyter.client.session.announce import Told, Used
+from rucat_jupyter.client.session.announce import Announcer, Used
 from rucat_jupyter.notebook.line import binding
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeComm]:
 
 def test_each_change_is_told_once_on_one_line(opened: list[FakeComm]) -> None:
     """Attach, the same again, another, detach."""
-    notebook = Told()
+    notebook = Announcer()
     notebook.bound([SPARK])
     notebook.bound([SPARK])
     notebook.bound([SPARK, OTHER])
@@ -66,7 +66,7 @@ def test_each_change_is_told_once_on_one_line(opened: list[FakeComm]) -> None:
 
 def test_a_page_that_asks_is_answered(opened: list[FakeComm]) -> None:
     """It was loaded after the last change."""
-    notebook = Told()
+    notebook = Announcer()
     notebook.bound([SPARK])
     opened[0].ask({})
     assert opened[0].sent == [{"engines": [SPARK]}] * 2
@@ -74,7 +74,7 @@ def test_a_page_that_asks_is_answered(opened: list[FakeComm]) -> None:
 
 def test_a_line_that_was_closed_is_opened_anew(opened: list[FakeComm]) -> None:
     """A page without our panel closes what it does not know."""
-    notebook = Told()
+    notebook = Announcer()
     notebook.bound([SPARK])
     opened[0].close({})
     notebook.bound([OTHER])
@@ -83,7 +83,7 @@ def test_a_line_that_was_closed_is_opened_anew(opened: list[FakeComm]) -> None:
 
 def test_sessions_of_the_users_own_come_before_the_attached_one(opened: list[FakeComm]) -> None:
     """``engine.connect()`` does not make it the notebook's engine while another is attached."""
-    notebook = Told()
+    notebook = Announcer()
     notebook.bound([SPARK])
     notebook.connected(OTHER["id"])
     notebook.connected(SPARK["id"])
@@ -92,7 +92,7 @@ def test_sessions_of_the_users_own_come_before_the_attached_one(opened: list[Fak
 
 def test_nobody_is_told_where_no_panel_is(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts, terminals, VS Code, nbconvert."""
-    notebook = Told()
+    notebook = Announcer()
     monkeypatch.setattr(announce, "shows_panels", lambda: False)
     notebook.bound([SPARK])
     assert opened == []
@@ -107,7 +107,7 @@ def test_the_current_engine_is_told_last(opened: list[FakeComm], monkeypatch: py
 
     monkeypatch.setattr(session, "attach", attach)
     monkeypatch.setattr(session, "detach", lambda attachment: None)
-    monkeypatch.setattr(binding, "told", Told())
+    monkeypatch.setattr(binding, "announcer", Announcer())
     bound = binding.Binding(SimpleNamespace(user_ns={}))
     etl, adhoc = (cast("Engine", SimpleNamespace(id=used["id"], name=used["id"])) for used in (SPARK, OTHER))
     bound.attach(etl, "spark", None)

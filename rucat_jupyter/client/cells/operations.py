@@ -28,7 +28,7 @@ HEARD_S = 1.0  # the last line of an interrupted cell waits this long for the en
 
 
 class Session(Protocol):
-    """What an operation runs in: a session's lifeline."""
+    """What an operation runs in: a session's guard."""
 
     waits: dict[int, float]
     """Threads that wait for the engine, and since when."""

@@ -21,7 +21,7 @@ class Used(TypedDict):
     variables: list[str]
 
 
-class Told:
+class Announcer:
     """What was told last, and the comm on which it is told."""
 
     def __init__(self) -> None:
@@ -68,5 +68,5 @@ class Told:
         self._comm = None
 
 
-told = Told()
+announcer = Announcer()
 """This process's."""

@@ -64,7 +64,7 @@ class Detached(RucatError):
         return [self.message]
 
 
-class Lifeline:
+class SessionGuard:
     """The guard of one session's channel (:class:`rucat_jupyter.client.session.channel.Guard`).
 
     Parameters

@@ -22,13 +22,13 @@ from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
 from ..words import text
 from ..words.phase import notice
-from .announce import told
+from .announce import announcer
 from .imports import import_whole
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from .guard import Lifeline
+    from .guard import SessionGuard
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DEFAULT_PORT = 15002
@@ -89,12 +89,12 @@ class Attachment:
     engine: SomeEngine
     caller: Caller
     spark: Any
-    lifeline: Lifeline
+    guard: SessionGuard
 
     @property
     def is_open(self) -> bool:
         """Whether the session object can be used."""
-        return not self.spark.is_stopped and not self.lifeline.is_closed
+        return not self.spark.is_stopped and not self.guard.is_closed
 
 
 _attachments: dict[tuple[str, str], Attachment] = {}
@@ -105,7 +105,7 @@ _lock = threading.RLock()
 def connect(engine: SomeEngine, session: str | None = None) -> SparkSession:
     """Wait until the engine is Running and return this notebook's session on it (the same object each time)."""
     spark = attach(engine, session).spark
-    told.connected(engine.id)
+    announcer.connected(engine.id)
     return spark  # type: ignore[no-any-return]
 
 
@@ -147,14 +147,14 @@ def detach(attachment: Attachment) -> None:
 
 
 def _tell_interrupts() -> None:
-    ipython_hooks.interrupts.sessions = tuple(attachment.lifeline for attachment in _attachments.values())
+    ipython_hooks.interrupts.sessions = tuple(attachment.guard for attachment in _attachments.values())
 
 
 def let_go(engine_id: str) -> None:
     """Cut this process's connections to an engine that is about to end; its sessions find its next life."""
     for attachment in attachments():
         if attachment.engine.id == engine_id:
-            attachment.lifeline.suspend()
+            attachment.guard.suspend()
 
 
 def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
@@ -162,23 +162,23 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
-    from .guard import Lifeline
+    from .guard import SessionGuard
 
     api, view = engine._api, engine.view
     body: dict[str, Any] = {"path": who.path}
     if is_new:  # its user stopped the session: the engine has no way back to that id
         body["session_id"] = str(uuid.uuid4())
     known = api.call("PUT", engine_path(engine.id, "sessions", who.key), json=body)
-    lifeline = Lifeline(api, view, who.key, who.path, open_channel)
-    spark = SparkSession(_channel_builder(lifeline, known, view))
-    lifeline.bind(spark)
+    guard = SessionGuard(api, view, who.key, who.path, open_channel)
+    spark = SparkSession(_channel_builder(guard, known, view))
+    guard.bind(spark)
     ipython_hooks.install()
     spark._client.set_retry_policies(
         [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
     )
     make_active(spark)
     _run_last_first()
-    made = Attachment(engine, who, spark, lifeline)
+    made = Attachment(engine, who, spark, guard)
     if (shell := get_shell()) is not None:
         spark_errors.install(shell)
     spark_version = view.get("spark_version") or spark.version
@@ -203,7 +203,7 @@ def open_channel(connection: dict[str, Any]) -> Any:
     return grpc.insecure_channel(target, options=options)
 
 
-def _channel_builder(lifeline: Lifeline, known: dict[str, str], view: View) -> Any:
+def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> Any:
     from pyspark.sql.connect.client import ChannelBuilder
 
     class Builder(ChannelBuilder):
@@ -218,7 +218,7 @@ def _channel_builder(lifeline: Lifeline, known: dict[str, str], view: View) -> A
             return None
 
         def toChannel(self) -> Any:
-            return lifeline.channel
+            return guard.channel
 
     return Builder(params={Builder.PARAM_USER_ID: known["user_id"], Builder.PARAM_SESSION_ID: known["session_id"]})
 
@@ -242,7 +242,7 @@ def own_environment() -> dict[str, str]:
 
 def _close(attachment: Attachment) -> None:
     """Close what is local: no call to the engine, no waiting for it."""
-    attachment.lifeline.channel.close()
+    attachment.guard.channel.close()
     spark = attachment.spark
     spark.release_session_on_close = False
     spark.stop()
@@ -265,7 +265,7 @@ def _cut_all() -> None:
     futures = [f for a in attachments() for f in getattr(a.spark._client, "_release_futures", ())]
     concurrent.futures.wait(futures, timeout=EXIT_S)
     for attachment in attachments():
-        attachment.lifeline.channel.close()
+        attachment.guard.channel.close()
 
 
 def _close_all() -> None:

@@ -17,7 +17,7 @@ PAUSE_S = 1.0  # between tries to reach a gateway
 
 
 class Watched(Protocol):
-    """What is watched: a session's lifeline."""
+    """What is watched: a session's guard."""
 
     waits: dict[int, float]
     """Threads that wait for the engine, and since when."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...client.session.announce import Used, told
+from ...client.session.announce import Used, announcer
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import RucatError
@@ -85,7 +85,7 @@ class Binding:
         for variable, attachment in self._bound.items():
             engine_id = attachment.engine.id
             named[engine_id] = [*named.pop(engine_id, ()), variable]  # the last one bound is last
-        told.bound([Used(id=engine_id, variables=variables) for engine_id, variables in named.items()])
+        announcer.bound([Used(id=engine_id, variables=variables) for engine_id, variables in named.items()])
 
     def _forget(self, attachment: Attachment, variable: str) -> None:
         """Close a session whose only variable is taken by another."""

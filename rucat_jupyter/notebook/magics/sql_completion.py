@@ -215,6 +215,6 @@ def _can_be_asked(session: Any) -> bool:
 
     for attachment in sessions.attachments():
         if attachment.spark is session:
-            lifeline = attachment.lifeline
-            return attachment.is_open and not lifeline.is_cut and lifeline.view["status"] == "Running"
+            guard = attachment.guard
+            return attachment.is_open and not guard.is_cut and guard.view["status"] == "Running"
     return session is not None
