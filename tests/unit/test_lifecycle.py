@@ -19,12 +19,12 @@ from rucat_jupyter.core.lifecycle import (
     Claim,
     Clean,
     Clear,
-    Condemn,
     Confirm,
     Count,
     End,
     Executors,
     Facts,
+    Fail,
     Health,
     IllegalTransition,
     Memory,
@@ -74,7 +74,7 @@ ENGINE = Engine(
 )
 SEEN = Observation(Presence.ALIVE)
 FRESH = Memory(JUST_NOW)
-WRITES = (Claim, Confirm, Count, Note, Suspect, Clear, Condemn, Settle)
+WRITES = (Claim, Confirm, Count, Note, Suspect, Clear, Fail, Settle)
 
 
 def engine(**fields: object) -> Engine:
@@ -294,7 +294,7 @@ def check_step(made: Engine, seen: Observation, step: Step) -> None:
     if isinstance(step, Stop):
         assert not (is_wanted(made) and has_life(made))
         assert seen.presence is Presence.ALIVE
-    if isinstance(step, Condemn):
+    if isinstance(step, Fail):
         assert is_wanted(made)
     if isinstance(step, Settle):
         assert step.failure == made.failure or is_wanted(made)
@@ -311,7 +311,7 @@ def check_step(made: Engine, seen: Observation, step: Step) -> None:
     if seen.presence is Presence.UNKNOWN and made.is_managed:
         assert isinstance(step, (Note, Rest)), "nothing may be concluded"
     if not made.is_managed:
-        assert not isinstance(step, (Stop, Condemn, Ask)), "it is someone else's"
+        assert not isinstance(step, (Stop, Fail, Ask)), "it is someone else's"
         assert not (isinstance(step, Settle) and step.failure and not made.failure), "never Failed"
 
 
@@ -421,9 +421,9 @@ def test_a_life_that_ended_by_itself_says_why() -> None:
 
 def test_the_verdict_outlives_the_end() -> None:
     """A condemned life keeps its reason, however it then ends."""
-    condemned = engine(state=State.RUNNING, failure=FAILURE)
-    assert step_of(condemned) == Stop()
-    assert step_of(condemned, Observation(Presence.ENDED, end=End(None, "stopped"))) == Settle(FAILURE, "exit 1")
+    failing = engine(state=State.RUNNING, failure=FAILURE)
+    assert step_of(failing) == Stop()
+    assert step_of(failing, Observation(Presence.ENDED, end=End(None, "stopped"))) == Settle(FAILURE, "exit 1")
 
 
 def test_a_start_has_a_deadline() -> None:
@@ -431,10 +431,10 @@ def test_a_start_has_a_deadline() -> None:
     waiting = engine(message="no node has room")
     old = Memory(NOW - timedelta(seconds=120), was_started=True)
     for step in (step_of(waiting, memory=old), step_of(engine(), memory=old)):
-        assert isinstance(step, Condemn)
+        assert isinstance(step, Fail)
         assert step.failure.reason is Reason.START_TIMEOUT
     verdict = step_of(waiting, memory=old)
-    assert isinstance(verdict, Condemn)
+    assert isinstance(verdict, Fail)
     assert verdict.failure.message == "the engine did not answer within 120 s; it was waiting for: no node has room"
     put_off = step_of(waiting, Observation(Presence.ABSENT), replace(old, was_started=False))
     assert isinstance(put_off, Settle)
@@ -455,13 +455,13 @@ def test_silence_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
     assert waits == Rest(JUST_NOW + timedelta(seconds=60))
     long = replace(silent, silent_since=NOW - timedelta(seconds=60))
     verdict = step_of(unresponsive, memory=Memory(LONG_AGO, health=long))
-    assert isinstance(verdict, Condemn)
+    assert isinstance(verdict, Fail)
     assert (verdict.failure.reason, verdict.failure.message) == (
         Reason.UNRESPONSIVE,
         "no answer for 60 s (no answer within 12 s)",
     )
     zombie = step_of(unresponsive, memory=Memory(LONG_AGO, health=replace(long, is_zombie=True)))
-    assert isinstance(zombie, Condemn)
+    assert isinstance(zombie, Fail)
     assert zombie.failure.reason is Reason.CONTEXT_STOPPED
     after_a_gap = step_of(unresponsive, memory=Memory(JUST_NOW, health=long))
     assert after_a_gap == Rest(JUST_NOW + timedelta(seconds=60))
@@ -484,7 +484,7 @@ def test_a_silence_of_which_the_platform_knows_why_has_its_words_and_its_name() 
     assert isinstance(step_of(told, back, Memory(JUST_NOW)), Rest)  # a gateway that has just begun has heard nothing
     long = replace(silent, silent_since=NOW - timedelta(seconds=60))
     verdict = step_of(unresponsive, lost, Memory(LONG_AGO, health=long))
-    assert isinstance(verdict, Condemn)
+    assert isinstance(verdict, Fail)
     assert (verdict.failure.reason, verdict.failure.message) == (
         Reason.NODE_LOST,
         "node n1 does not report; no answer for 60 s (no answer within 12 s)",
@@ -495,7 +495,7 @@ def test_a_stopped_context_is_a_verdict_at_once() -> None:
     """Confirmed by a second look, it needs no grace."""
     health = Health(ready=True, silent_since=JUST_NOW, is_zombie=True, context_stopped=True)
     verdict = step_of(engine(state=State.RUNNING), memory=Memory(JUST_NOW, health=health))
-    assert isinstance(verdict, Condemn)
+    assert isinstance(verdict, Fail)
     assert verdict.failure.reason is Reason.CONTEXT_STOPPED
 
 
@@ -520,7 +520,7 @@ def test_other_executors_are_written_once_and_never_before_a_verdict() -> None:
     assert isinstance(step_of(engine(state=State.RUNNING, executors=two), seen), Rest)
     assert isinstance(step_of(engine(state=State.RUNNING, executors=two)), Rest)
     assert step_of(engine(state=State.RUNNING, target=Target.STOPPED), seen) == Stop()
-    assert isinstance(step_of(engine(), replace(seen, end=End(Reason.IMAGE_PULL, "no"))), Condemn)
+    assert isinstance(step_of(engine(), replace(seen, end=End(Reason.IMAGE_PULL, "no"))), Fail)
     assert record_of(Count(two), ENGINE) == ({"executors": two}, None)
     confirmed = step_of(engine(), seen, Memory(NOW, health=Health(ready=True)))
     assert confirmed == Confirm(two)  # one write for both

@@ -15,9 +15,9 @@ from .steps import (
     Claim,
     Clean,
     Clear,
-    Condemn,
     Confirm,
     Count,
+    Fail,
     Note,
     Remove,
     Rest,
@@ -247,7 +247,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("claimed, and nothing is there", lambda f: f.seen.presence is Presence.ABSENT, lambda f: Start()),
     # It is there: judge, confirm, watch.
-    Rule("there, but cannot live", lambda f: _verdict(f) is not None, lambda f: Condemn(_given(_verdict(f)))),
+    Rule("there, but cannot live", lambda f: _verdict(f) is not None, lambda f: Fail(_given(_verdict(f)))),
     Rule(
         "started, and it answers",
         lambda f: f.engine.state is State.PENDING and f.memory.health.ready,

@@ -65,7 +65,7 @@ class Clear(Step):
 
 
 @dataclass(frozen=True)
-class Condemn(Step):
+class Fail(Step):
     """Write the verdict on a life that is still there and must end."""
 
     failure: Failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from ...core.engine import Engine, State
-from ...core.lifecycle import Changes, Claim, Clear, Condemn, Confirm, Count, Note, Settle, Step, Suspect
+from ...core.lifecycle import Changes, Claim, Clear, Confirm, Count, Fail, Note, Settle, Step, Suspect
 from ...core.ports.store import STORE_NOW
 from ...core.ports.store import Note as Line
 
@@ -63,7 +63,7 @@ def _(step: Clear, engine: Engine) -> tuple[Changes, Line | None]:
 
 
 @record_of.register
-def _(step: Condemn, engine: Engine) -> tuple[Changes, Line | None]:
+def _(step: Fail, engine: Engine) -> tuple[Changes, Line | None]:
     failure = step.failure
     return {"failure": failure}, Line(ACTOR, "condemned", f"{failure.reason.value}: {failure.message}")
 
