@@ -32,7 +32,7 @@ class Target(str, Enum):
 
 
 class Status(str, Enum):
-    """What people see: a look-up of state, target, runs and failure (:func:`rucat_jupyter.core.lifecycle.status_of`)."""
+    """What people see: a look-up of state, target, runs and failure (:func:`.core.lifecycle.status_of`)."""
 
     PENDING = "Pending"
     RUNNING = "Running"

@@ -1,7 +1,7 @@
 """Calls to the gateway of a data directory, whichever process that is, on the server's own loop.
 
 A call that a gateway did not take (connection refused, or 503 while it closes) goes to the next one, which
-:mod:`rucat_jupyter.launch.launch` finds or starts in a thread. A call that broke half-way is made again only where that cannot
+:mod:`.launch.launch` finds or starts in a thread. A call that broke half-way is made again only where that cannot
 do anything twice.
 """
 

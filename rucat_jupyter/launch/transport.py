@@ -1,7 +1,7 @@
 """HTTP on the gateway's socket that survives a change of gateway, for kernels and scripts.
 
 A gateway may end at any time: by itself, by ``--replace``, by a kill. A call that it did not take (connection refused,
-or 503 while it closes) goes to the next gateway, which :func:`rucat_jupyter.launch.launch.ensure` finds or starts. A call that
+or 503 while it closes) goes to the next gateway, which :func:`.launch.launch.ensure` finds or starts. A call that
 broke half-way is made again only where that cannot do anything twice.
 """
 

@@ -42,7 +42,7 @@ class Address:
 
 
 class ExternalPlatform:
-    """Implements :class:`rucat_jupyter.core.ports.platform.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
+    """Implements :class:`.core.ports.platform.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()

@@ -55,7 +55,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class FakeClock:
-    """Implements :class:`rucat_jupyter.core.ports.clock.Clock` on the running loop's time; ``gap`` plays a suspended machine.
+    """Implements :class:`.core.ports.clock.Clock` on the running loop's time; ``gap`` plays a suspended machine.
 
     Parameters
     ----------

@@ -204,6 +204,9 @@ def test_installs_with_its_own_dependencies(built: dict[str, Path], tmp_path: Pa
     folder = tmp_path / "env"
     venv.create(folder, with_pip=True, symlinks=True)
     run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile", str(built["wheel"])])
-    program = "import rucat_jupyter.__main__, rucat_jupyter.gateway.service.http.app, rucat_jupyter.jupyter.extension, pyspark.sql"
+    program = (
+        "import rucat_jupyter.__main__, rucat_jupyter.gateway.service.http.app, rucat_jupyter.jupyter.extension, "
+        "pyspark.sql"
+    )
     python(folder / "bin", program, tmp_path)
     run([str(folder / "bin" / "python"), "-m", "pip", "check"])

@@ -220,6 +220,9 @@ def test_the_machine_has_one_name_for_a_boot() -> None:
 
 def test_importing_launch_loads_nothing_heavy() -> None:
     """Standard library only, for the kernels that never use Rucat."""
-    code = "import sys, rucat_jupyter.launch.launch; print([m for m in ('httpx', 'psutil', 'jupyter_core') if m in sys.modules])"
+    code = (
+        "import sys, rucat_jupyter.launch.launch; print([m for m in ('httpx', 'psutil', "
+        "'jupyter_core') if m in sys.modules])"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert told == "[]"

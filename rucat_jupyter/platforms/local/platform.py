@@ -28,7 +28,7 @@ STOP_GRACE_S = 10.0
 
 
 class LocalPlatform:
-    """Engines as processes of this machine, one data directory each; implements :class:`rucat_jupyter.core.ports.platform.Platform`.
+    """Engines as processes of this machine, one data directory each; implements :class:`.core.ports.platform.Platform`.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ LOOK_S = 8.0
 
 
 class ConnectOperations:
-    """Implements :class:`rucat_jupyter.core.ports.probes.Operations` on Spark Connect; ``now`` for the times of operations."""
+    """Implements :class:`.core.ports.probes.Operations` on Spark Connect; ``now`` for the times of operations."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now

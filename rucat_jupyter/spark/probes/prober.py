@@ -68,7 +68,7 @@ class ConnectProber:
 
 
 class ConnectPulse:
-    """The probes of one life; implements :class:`rucat_jupyter.core.ports.probes.Pulse`. Its tasks are its own until closed."""
+    """The probes of one life; implements :class:`.core.ports.probes.Pulse`. Its tasks are its own until closed."""
 
     def __init__(  # noqa: PLR0917 - made in one place
         self,

@@ -23,8 +23,8 @@ class ClientGone(Exception):
 class Polls:
     """Waits for news.
 
-    ``look_every_s`` is for a store that other gateways write too: their writes reach no notifier here. None: every write
-    rings.
+    ``look_every_s`` is for a store that other gateways write too: their writes reach no notifier here. None: every
+    write rings.
     """
 
     def __init__(self, notifier: Notifier, look_every_s: float | None = None) -> None:

@@ -1,6 +1,6 @@
 """Say why a pod ended or is ending, and what a refused create means, from what the API knows.
 
-Pure. What the pod's own status does not say, the driver's exit code and last log lines do (:mod:`rucat_jupyter.spark.exit_reasons`).
+Pure. What the pod's own status does not say, the driver's exit code and last log lines do (:mod:`.spark.exit_reasons`).
 """
 
 from __future__ import annotations
