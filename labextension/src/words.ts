@@ -1,6 +1,6 @@
 /**
  * Texts about engines, with the same wording as in notebooks and terminals
- * (rucat_jupyter/client/words/text.py and widget/words.py).
+ * (rucat_jupyter/client/words/text.py and notebook/cards/words.py).
  *
  * Pure functions: the current time is a parameter. Text from outside passes `plain` and is shown in text nodes only.
  */
