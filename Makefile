@@ -39,7 +39,7 @@ help:
 	@echo "make archive   make the class-data archive of this environment's Spark: engines start in half the time"
 	@echo "make cluster   start a real Kubernetes cluster for the tests, as root (NUMBER=, CLUSTER=folder, PORT=, BRIDGE=)"
 	@echo "make cluster-down  end it and remove all of it"
-	@echo "make protos  compile adapters/connect.proto after a change"
+	@echo "make protos  compile spark/connect/connect.proto after a change"
 	@echo "make clean   remove the virtual environment, caches and built files"
 
 # One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
