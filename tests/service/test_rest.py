@@ -360,7 +360,7 @@ async def test_force(office: Office, client: httpx.AsyncClient) -> None:
     await office.engine(Status.RUNNING)
     answer = await client.delete("/rucat/engines/etl?force=true")
     assert error_of(answer) == (409, "not_possible")
-    assert "in reach" in answer.json()["message"]
+    assert "reachable" in answer.json()["message"]
     office.local.is_down = True
     assert "try again in 60 s" in (await client.delete("/rucat/engines/etl?force=1")).json()["message"]
     office.pass_time(60)

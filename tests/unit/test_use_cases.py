@@ -1,4 +1,4 @@
-"""The use cases record exactly what is wanted, whoever else writes at the same time."""
+"""The use cases record exactly what is wanted, also when others write at the same time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fields_of(error: InvalidRequest | Forbidden) -> list[str]:
 # --- create -------------------------------------------------------------------------------------------------
 
 
-async def test_create_records_an_engine_that_shall_run(office: Office) -> None:
+async def test_create_records_an_engine_that_is_to_run(office: Office) -> None:
     """A created engine is Pending, pinned, bound to its site, and the monitor is woken."""
     engine = await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.x": "1"}})
     assert (engine.name, engine.owner, engine.platform, engine.profile) == ("etl", OWNER, "local", "local")
@@ -97,7 +97,7 @@ async def test_an_external_engine_may_have_no_token(office: Office) -> None:
     assert (await office.store.credential(engine.id)).token == ""
 
 
-async def test_every_wrong_field_is_named_at_once(office: Office) -> None:
+async def test_one_error_names_all_wrong_fields(office: Office) -> None:
     """Name, platform, profile and fields of the spec are all in one error, and nothing is recorded."""
     request = {
         "name": "-x",
@@ -166,14 +166,14 @@ async def test_without_a_name_a_free_one_is_chosen(office: Office) -> None:
     assert names == ["local", "local-2", "local-3", "local-4", "local-6"]
 
 
-async def test_fifty_at_once_without_a_name_all_get_one(office: Office) -> None:
+async def test_fifty_concurrent_creates_without_a_name_all_get_one(office: Office) -> None:
     """Creates that race for the same free number end with names of their own."""
     made = await asyncio.gather(*(office.gateway.create(OWNER, {}) for _ in range(50)))
     assert len({engine.name for engine in made}) == 50
 
 
-async def test_fifty_at_once_of_one_name_make_one(office: Office) -> None:
-    """One create wins, all others are told its id."""
+async def test_fifty_concurrent_creates_with_one_name_make_one(office: Office) -> None:
+    """One create wins; the errors of all others have its id."""
     results = await asyncio.gather(
         *(office.gateway.create(OWNER, {"name": "one"}) for _ in range(50)), return_exceptions=True
     )
@@ -199,8 +199,8 @@ async def test_an_engine_is_found_by_id_and_by_name(office: Office) -> None:
 
 
 @pytest.mark.parametrize("ref", ["0001000000000000", "etl", "nobody", "-", "a\0b", "\ud800", "x" * 5000])
-async def test_nobody_learns_of_someone_elses_engine(office: Office, ref: str) -> None:
-    """An engine of another owner, one that is not there and what is no name at all are the same error."""
+async def test_engines_of_other_owners_are_hidden(office: Office, ref: str) -> None:
+    """An engine of another owner, a missing engine and an invalid name give the same error."""
     await office.engine(owner="bob")
     with pytest.raises(EngineNotFound, match="you have no engine"):
         await office.gateway.get(OWNER, ref)
@@ -314,7 +314,7 @@ async def test_no_connection_without_an_address(office: Office) -> None:
     """A running engine whose address is not known now, or not here, says so."""
     engine = await office.engine(Status.RUNNING)
     office.local.endpoints.clear()
-    with pytest.raises(NotPossible, match="no address now"):
+    with pytest.raises(NotPossible, match="no address yet"):
         await office.gateway.connection(OWNER, "etl")
     await office.store.update(engine, {"site": "elsewhere"}, None)
     with pytest.raises(NotPossible, match="does not serve its site 'elsewhere'"):
@@ -385,7 +385,7 @@ async def test_each_cell_of_the_verb_table(office: Office, verb: Verb, status: S
 
 
 async def test_external_engines_are_only_forgotten(office: Office) -> None:
-    """Stop and restart are not ours to do; delete is, force or not."""
+    """Rucat refuses stop and restart; it deletes the record, with or without force."""
     given = {"platform": "external", "external": {"url": "sc://far"}}
     engine = await office.gateway.create(OWNER, given)
     for verb in (Verb.STOP, Verb.RESTART):
@@ -396,7 +396,7 @@ async def test_external_engines_are_only_forgotten(office: Office) -> None:
 
 
 async def test_sixteen_writers_lose_nothing(office: Office) -> None:
-    """Verbs and sessions from everywhere at once: no error, and every session is there."""
+    """Concurrent verbs and sessions: no error, and every session is stored."""
     engine = await office.engine(Status.RUNNING)
     verbs = [Verb.STOP, Verb.RESTART] * 4
     paths = {key_of(path): path for path in (f"/{number}.ipynb" for number in range(8))}
@@ -409,7 +409,7 @@ async def test_sixteen_writers_lose_nothing(office: Office) -> None:
     assert revisions == sorted(set(revisions))
 
 
-async def test_sixteen_restarts_at_once_start_one_life(office: Office) -> None:
+async def test_sixteen_concurrent_restarts_start_one_run(office: Office) -> None:
     """The first restart of a stopped engine counts, the others join it."""
     engine = await office.engine(Status.STOPPED)
     results = await asyncio.gather(*(office.gateway.ask(OWNER, "etl", Verb.RESTART) for _ in range(16)))
@@ -418,17 +418,17 @@ async def test_sixteen_restarts_at_once_start_one_life(office: Office) -> None:
 
 
 class StoreAlwaysLoses(MemoryStore):
-    """Somebody else is always first."""
+    """Another writer is always first."""
 
     tries = 0
 
     async def update(self, *args: object, **options: object) -> Engine:
         self.tries += 1
-        raise Conflict("somebody was first")
+        raise Conflict("another writer was first")
 
 
 async def test_the_retries_end(office: Office) -> None:
-    """A store that never lets anybody win is told, not asked for ever."""
+    """A store that refuses every write gives an error after some attempts."""
     await office.engine()
     store = StoreAlwaysLoses(database=office.store._db)
     await store.open()
@@ -481,7 +481,7 @@ async def test_what_no_gateway_serves_says_so_in_its_message(office: Office) -> 
     async def messages() -> list[str]:
         return [view.message for view in await office.gateway.view([lost, at_rest, here])]
 
-    assert await messages() == ["no gateway serves it now; this is what was last seen of it", "", ""]
+    assert await messages() == ["no gateway manages it at present; last known state shown", "", ""]
     await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
     assert await messages() == ["", "", ""]
     office.pass_time(15)
@@ -505,22 +505,22 @@ async def test_how_long_a_silent_gateway_counts_is_a_setting() -> None:
 async def test_force_needs_a_platform_out_of_reach(office: Office) -> None:
     """An engine that can be reached is deleted the usual way; nothing is changed."""
     engine = await office.engine(Status.RUNNING)
-    with pytest.raises(NotPossible, match="in reach; delete it without force"):
+    with pytest.raises(NotPossible, match="reachable; delete it without force"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     assert await office.store.get(engine.id) == engine
 
 
 async def test_force_forgets_after_a_minute_out_of_reach(office: Office) -> None:
-    """It says how long to wait, starts anew when the platform was back, and names what may be left."""
+    """The error says how long to wait, the time starts again after an answer; the message names what may be left."""
     engine = await office.engine(Status.RUNNING)
     office.local.is_down = True
-    with pytest.raises(NotPossible, match="out of reach for 0 s only; try again in 60 s"):
+    with pytest.raises(NotPossible, match="unreachable for only 0 s; try again in 60 s"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     office.pass_time(59)
     with pytest.raises(NotPossible, match="try again in 1 s"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     office.local.is_down = False
-    with pytest.raises(NotPossible, match="in reach"):
+    with pytest.raises(NotPossible, match="its platform is reachable"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     office.local.is_down = True
     with pytest.raises(NotPossible, match="try again in 60 s"):
@@ -537,30 +537,30 @@ async def test_force_forgets_after_a_minute_out_of_reach(office: Office) -> None
 
 
 async def test_the_monitor_knows_for_how_long() -> None:
-    """Where it is asked, nobody has to try twice."""
+    """With the monitor's time the first forced delete can succeed."""
     known: dict[str, float | None] = {}
     office = await open_office(out_of_reach_s=known.get)
     engine = await office.engine(Status.DELETING)
     office.local.is_down = True
-    with pytest.raises(NotPossible, match="for 0 s only"):
+    with pytest.raises(NotPossible, match="for only 0 s"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     known[engine.id] = 60.0
     assert (await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True))[0] is Outcome.OK
 
 
-async def test_an_engine_of_a_site_that_nobody_serves_can_be_forgotten(office: Office) -> None:
-    """While another live gateway serves it, that one must delete it."""
+async def test_force_deletes_an_engine_of_a_site_without_a_gateway(office: Office) -> None:
+    """While another live gateway manages it, that one must delete it."""
     engine = await office.engine(Status.RUNNING)
     await office.store.update(engine, {"site": "lost-laptop"}, None)
     await office.store.beat(Beat("other", "lost-laptop", ("lost-laptop",)))
-    with pytest.raises(NotPossible, match="the gateway on lost-laptop serves it"):
+    with pytest.raises(NotPossible, match="the gateway on lost-laptop manages it"):
         await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True)
     office.pass_time(61)
     assert (await office.gateway.ask(OWNER, "etl", Verb.DELETE, force=True))[0] is Outcome.OK
 
 
 async def test_force_loses_no_race(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record that changes while it is being forgotten is looked at again."""
+    """A record that changes during a forced delete is checked again."""
     engine = await office.engine()
     await office.store.update(engine, {"site": "lost"}, None)
     remove = office.store.remove
@@ -578,7 +578,7 @@ async def test_force_loses_no_race(office: Office, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_notebook_keeps_its_session(office: Office) -> None:
-    """The same key gets the same session back, whoever asks in between, and a given id takes its place."""
+    """The same key gets the same session back, also after requests of others; a given id replaces it."""
     engine = await office.engine(Status.RUNNING)
     first = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
     assert (first.key, first.path, first.user_id) == (KEY, "/n.ipynb", OWNER)
@@ -595,7 +595,7 @@ async def test_a_notebook_keeps_its_session(office: Office) -> None:
     assert (await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb", new_id)) == replaced
 
 
-async def test_a_session_that_is_asked_for_twice_at_once_is_one(office: Office) -> None:
+async def test_two_concurrent_requests_for_a_session_get_one(office: Office) -> None:
     """Two tabs of one notebook attach at the same moment."""
     await office.engine(Status.RUNNING)
     both = await asyncio.gather(*(office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb") for _ in range(10)))
@@ -661,7 +661,7 @@ async def test_attaching_is_use_at_most_once_a_minute(office: Office) -> None:
 
 
 async def test_session_ids_are_random_by_default() -> None:
-    """A gateway that is told no other way makes version 4 UUIDs."""
+    """The default are version 4 UUIDs."""
     store = MemoryStore()
     await store.open()
     office = await open_office()
@@ -720,7 +720,7 @@ async def test_a_restart_says_all_that_is_wrong_and_changes_nothing(office: Offi
     assert await office.store.get(engine.id) == engine
 
 
-async def test_a_restart_is_held_to_the_limits_of_now(office: Office) -> None:
+async def test_a_restart_must_fit_the_present_limits(office: Office) -> None:
     """With stored settings as with others, and in the plan; the restart policy's own is the same engine going on."""
     engine = await office.engine(Status.RUNNING)
     limits: dict[str, object] = {"max_driver_memory": "512m", "denied_conf": ["spark.x"]}
@@ -794,7 +794,7 @@ async def test_a_field_and_its_conf_are_one_thing(office: Office) -> None:
     assert engine.spec.conf == {"spark.driver.memory": "4g"}
 
 
-async def test_twenty_restarts_with_settings_at_once_lose_none(office: Office) -> None:
+async def test_twenty_concurrent_restarts_with_settings_lose_none(office: Office) -> None:
     """One is accepted; the others meet a start with other settings, and each says so."""
     engine = await office.engine(Status.RUNNING)
     asked = [office.gateway.restart(OWNER, "etl", {"conf": {f"spark.k{i}": "1"}}) for i in range(20)]
@@ -867,8 +867,8 @@ async def test_a_plan_has_what_a_planner_says_or_why_it_cannot(office: Office) -
     assert (await office.gateway.plan(OWNER, {})).warnings == ["no Java"]
 
 
-async def test_each_place_of_an_owners_engines_and_profiles_is_looked_at_once() -> None:
-    """Symptoms say their platform, and whether an engine of the asker's is on it."""
+async def test_each_place_of_an_owners_engines_and_profiles_is_checked_once() -> None:
+    """Findings have their platform, and whether the caller has an engine on it."""
     layer = Layer("f", {"profiles": {"k": {"platform": "kubernetes", "kubernetes": {"namespace": "team-b"}}}})
     platform = ExaminedPlatform("kubernetes")
     asked = KubernetesSpec(namespace="team-a")
@@ -886,10 +886,10 @@ async def test_a_reached_engine_does_not_show_its_token(office: Office) -> None:
 
 
 async def test_a_restart_with_settings_stays_where_the_engine_is(office: Office) -> None:
-    """Elsewhere is another engine; a site that nobody serves is out of reach."""
+    """Another place needs another engine; a site without a gateway is out of reach."""
     await office.engine(Status.STOPPED)
     office.gateway.platforms = {"local": MovingPlatform()}
-    with pytest.raises(InvalidRequest, match="it would be elsewhere"):
+    with pytest.raises(InvalidRequest, match="move it to another place"):
         await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "2g"}})
     office.gateway.platforms = {}
     with pytest.raises(PlatformUnavailable, match="no platform here serves"):
@@ -952,13 +952,13 @@ class ExaminedPlatform(OfficePlatform):
 
 
 class MovingPlatform(OfficePlatform):
-    """With any settings an engine would be elsewhere."""
+    """Any settings move an engine to another place."""
 
     async def site(self, spec: EngineSpec) -> str:
         return "there"
 
 
-async def test_an_owner_has_so_many_engines_at_once_and_no_more() -> None:
+async def test_an_owner_has_a_limited_number_of_running_engines() -> None:
     """Those that run or are to run count, also in a race; a stop makes room, a start needs it, a restart has it."""
     office = await open_office(Profiles([Layer("admin", {"limits": {"max_engines": 2}}, is_admin=True)]))
     answers = await asyncio.gather(*(office.gateway.create(OWNER, {}) for _ in range(6)), return_exceptions=True)

@@ -1,1 +1,1 @@
-"""What can be asked of engines, recorded as what is wanted; ``gateway.service`` imports it."""
+"""The use cases: record what users want of their engines; ``gateway.service`` imports it."""

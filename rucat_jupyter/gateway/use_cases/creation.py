@@ -1,4 +1,4 @@
-"""Drafts what the store shall hold of an engine: for a create, for its plan, and for a restart with other settings."""
+"""Build the stored form of an engine: for a create, for its dry run, and for a restart with other settings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ...core.ports.platform import Pinned, Platform, Problem
 from ...core.spec import MASK, EngineSpec
 
 LONGEST_VALUE = 60
-"""Of a value in history: enough to know it again."""
+"""Characters of a value in the history: enough to recognize it."""
 CHOSEN = {"local": "chosen for this machine"}
-"""The source of what a platform has filled in."""
+"""Source of the values that a platform fills in."""
 _FIXED = ("name", "platform", "profile")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A new engine as it would be stored; ``warnings`` is what may keep it from starting, ``origins`` whose each is."""
+    """A new engine, not yet stored; ``warnings`` may prevent its start, ``origins`` has the source of each value."""
 
     asked: Resolved
     pinned: Pinned
@@ -36,7 +36,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Respec:
-    """What other settings change of an engine: fields of its row, its credential, and words for history."""
+    """What new settings change in an engine: fields of its row, its credential, and a text for the history."""
 
     changes: Mapping[str, object]
     credential: Credential
@@ -46,9 +46,9 @@ class Respec:
 async def draft(
     profiles: Profiles, platforms: Mapping[str, Platform], request: Mapping[str, object], new_token: Callable[[], str]
 ) -> Draft:
-    """What a request would make, nothing of it stored.
+    """Build the engine of a request; nothing is stored.
 
-    Raises InvalidRequest with every wrong field, ConfDenied, or Forbidden by an administrator's limits.
+    Raises InvalidRequest with all wrong fields, ConfDenied, or Forbidden by an administrator's limits.
     """
     asked = profiles.resolve(request, platforms)
     platform = platforms[asked.platform]
@@ -66,9 +66,9 @@ async def draft(
 async def respec(
     profiles: Profiles, platform: Platform, engine: Engine, credential: Credential, settings: Mapping[str, object]
 ) -> Respec:
-    """What an engine becomes with these fields of the spec over its stored ones; null unsets, as at create.
+    """Merge these fields of the spec into the stored ones; null unsets, as in a create.
 
-    The same checks as at create, and the same errors.
+    Checks and errors are the same as in a create.
     """
     profiles.check_readable()
     wrong: list[Wrong] = [
@@ -86,7 +86,7 @@ async def respec(
     spec, new = split(whole, lambda: credential.token)
     pinned, _ = await _pin(profiles, platform, engine.platform, spec)
     if await platform.site(pinned.spec) != engine.site:
-        raise InvalidRequest.of([("", "with these settings it would be elsewhere: delete it and create it again")])
+        raise InvalidRequest.of([("", "these settings move it to another place: delete it and create it again")])
     changes = {
         "spec": pinned.spec,
         "spark_version": pinned.spark_version,
@@ -96,10 +96,10 @@ async def respec(
 
 
 def respec_as_stored(profiles: Profiles, engine: Engine) -> Respec:
-    """What an engine becomes by a restart with its stored settings: what limits of time fill in, and else nothing.
+    """A restart with the stored settings: only time limits are filled in.
 
-    Raises ConfDenied, or Forbidden by an administrator's limits, as at create. It asks no platform: another gateway's
-    engine is restarted as well, and where Python or folder have gone the start itself says so.
+    Raises ConfDenied, or Forbidden by an administrator's limits, as in a create. Calls no platform, so it also works
+    for an engine of another gateway; if Python or a folder is gone, the start itself fails and says so.
     """
     spec = profiles.within_times(engine.spec, engine.platform)
     profiles.limits.check_confs(spec)
@@ -119,7 +119,7 @@ def _refuse_wrong(problems: list[Problem]) -> None:
 
 
 async def _pin(profiles: Profiles, platform: Platform, name: str, spec: EngineSpec) -> tuple[Pinned, Mapping[str, str]]:
-    """The spec as the platform fixes it, within limits, and where limits have chosen a field."""
+    """The spec as the platform pins it, within limits, and the source of each field that limits set."""
     pinned = await platform.pin(spec)
     capped_spec, places = profiles.limits.cap(spec, pinned.spec)
     profiles.limits.check(capped_spec, name)
@@ -127,7 +127,7 @@ async def _pin(profiles: Profiles, platform: Platform, name: str, spec: EngineSp
 
 
 def _unmasked(spec: EngineSpec, credential: Credential) -> dict[str, object]:
-    """A stored spec with its secrets, as what may be given."""
+    """A stored spec with its secrets, in the form of a request."""
     whole = spec.model_dump(exclude_defaults=True)
     for field_name, secrets in (("conf", credential.conf), ("env", credential.env), ("secret_env", credential.env)):
         shown = whole.get(field_name, {})
@@ -137,7 +137,7 @@ def _unmasked(spec: EngineSpec, credential: Credential) -> dict[str, object]:
 
 
 def _without_twins(stored: dict[str, object], settings: Mapping[str, object]) -> dict[str, object]:
-    """Drop what is stored under another name of what is given: a conf for a field, a field for a conf."""
+    """Drop stored values that a given one replaces under another name: a conf for a field, a field for a conf."""
     conf = settings.get("conf")
     given_confs = conf if isinstance(conf, Mapping) else {}
     for key, (part, name) in ALIASES.items():
@@ -149,7 +149,7 @@ def _without_twins(stored: dict[str, object], settings: Mapping[str, object]) ->
             stored = merge(stored, {part: {name: None}})
     local = settings.get("local")
     if isinstance(local, Mapping) and "python" in local and "spark_version" not in settings:
-        stored = merge(stored, {"spark_version": None})  # it was that of the other Python
+        stored = merge(stored, {"spark_version": None})  # it is the version of the previous Python
     return stored
 
 
@@ -158,7 +158,7 @@ def _set(spec: EngineSpec) -> Iterator[Path]:
 
 
 def _differences(before: EngineSpec, after: EngineSpec, old: Credential, new: Credential) -> Iterator[str]:
-    """``driver.memory 1g -> 4g`` for each value that has changed; of secrets only that."""
+    """``driver.memory 1g -> 4g`` for each changed value; of secrets only their name."""
     was, now = (dict(leaves(spec.model_dump(mode="json", exclude_defaults=True))) for spec in (before, after))
     secrets_were, secrets_are = {**old.conf, **old.env}, {**new.conf, **new.env}
     for path in sorted({*was, *now}):

@@ -1,7 +1,7 @@
-"""The use cases: they record what is wanted of engines, and say what is; the monitor does the rest.
+"""The use cases: they record the wanted state of engines and report the actual one; the monitor does the rest.
 
-Every write is a compare-and-set on what was read. A lost one is read and decided anew, so any number of writers on
-one engine lose no update and see no error.
+Every write is a compare-and-set on what was read. After a conflict the engine is read and the change decided again, so
+concurrent writers on one engine lose no update and see no error.
 """
 
 from __future__ import annotations
@@ -41,34 +41,34 @@ from .preview import Preview, plan
 from .views import Connection, EngineView, remote_of, view_of
 
 ATTEMPTS = 64
-"""Tries of one write: each lost one means that another writer won, so this many writers at once are served."""
-UNSERVED = "no gateway serves it now; this is what was last seen of it"
+"""Tries of one write: a conflict means that another writer won, so this many concurrent writers all succeed."""
+UNSERVED = "no gateway manages it at present; last known state shown"
 OUT_OF_REACH_S = 60.0
-"""How long a platform must have been out of reach before an engine on it may be forgotten."""
+"""How long a platform must be out of reach before a forced delete of an engine on it."""
 USE_EVERY_S = 60.0
-"""Signs of use closer than this are one: ``last_used_at`` is written at most once a minute."""
+"""``last_used_at`` is written at most once in this time."""
 REACHABLE = (Status.RUNNING, Status.UNRESPONSIVE)
 _UNSET = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Gateway:
-    """What can be asked of engines, by their owners and by the monitor.
+    """Operations on engines, for their owners and for the monitor.
 
     Parameters
     ----------
     store, platforms, profiles
-        What it works on. ``profiles`` may be replaced while it serves.
+        What it works on. ``profiles`` may be replaced while the gateway serves.
     notifier
-        Rung after each write.
+        Notified after each write.
     new_id, new_token, new_session_id
-        Makers of engine ids (16 hex digits), of tokens (at least 128 random bits) and of session ids (UUIDs).
+        Factories of engine ids (16 hex digits), tokens (at least 128 random bits) and session ids (UUIDs).
     wake
-        Tells the monitor that an engine deserves a look.
+        Makes the monitor check an engine now.
     out_of_reach_s
-        For how many seconds the monitor has found an engine's platform out of reach (None: not at all). Without it
-        the time counts from the first attempt to forget the engine.
+        For how many seconds an engine's platform has been out of reach, as the monitor knows (None: it is reachable).
+        Without it the time counts from the first attempt of a forced delete.
     lost_s
-        For how many seconds a gateway without a heartbeat counts as alive; the same as the monitor's.
+        For how many seconds a gateway without a heartbeat counts as alive; same value as in the monitor.
     """
 
     def __init__(  # noqa: PLR0917 - the parts are few and always given by name or in this order
@@ -103,18 +103,18 @@ class Gateway:
     # --- making and finding -------------------------------------------------------------------------------
 
     async def create(self, owner: str, request: Mapping[str, object]) -> Engine:
-        """Record a new engine that shall run.
+        """Record a new engine; the monitor starts it.
 
         ``request`` has ``name``, ``platform``, ``profile`` (each optional) and any field of the spec.
 
         Raises
         ------
         InvalidRequest
-            With every wrong field at once.
+            With all wrong fields.
         ConfDenied, Forbidden
-            It sets a conf that is denied, or wants more than an administrator allows.
+            It sets a denied conf, or asks for more than an administrator allows.
         NameTaken
-            The owner has an engine of that name; a name that was not asked for is chosen free.
+            The owner has an engine of that name. Without a name in the request, a free one is chosen.
         """
         made = await draft(self.profiles, self.platforms, request, self._new_token)
         engine = Engine(
@@ -141,9 +141,9 @@ class Gateway:
             return self._changed(await self._store.create(last, made.credential, note))
 
     async def plan(self, owner: str, request: Mapping[str, object]) -> Preview:
-        """What :meth:`create` would make of this request, and what would start; nothing is stored or started.
+        """Dry run of :meth:`create`: nothing is stored or started.
 
-        Raises what create raises, but NameTaken: the plan has the engine of that name.
+        Raises what create raises, except NameTaken: the plan then contains the existing engine.
         """
         made = await draft(self.profiles, self.platforms, request, self._new_token)
         name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
@@ -153,22 +153,22 @@ class Gateway:
             return found
         try:
             await self._check_room(owner, exists.id if exists else "")
-            if exists and not _shall_run(exists):
+            if exists and not _is_to_run(exists):
                 respec_as_stored(self.profiles, exists)
         except Forbidden as exc:
             found.warnings.insert(0, f"a create would be refused: {exc.message}")
         return found
 
     async def examine(self, owner: str, asked: KubernetesSpec) -> list[Found]:
-        """What is found at the places that the owner's engines are or would be in; ``asked`` is the owner's own."""
+        """Check the places where the owner's engines run or would run; ``asked`` is the place in the request."""
         return await examine(self.platforms, self.profiles, await self._store.engines(owner), asked)
 
     async def get(self, owner: str, ref: str) -> Engine:
-        """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""
+        """The owner's engine with that id or name; EngineNotFound also for engines of other owners."""
         return await self._lookup.get(owner, ref)
 
     async def engines(self, owner: str, status: Status | None = None, name: str | None = None) -> list[Engine]:
-        """The owner's engines, oldest first, of that status and name."""
+        """The owner's engines, oldest first, filtered by status and name."""
         return [
             engine
             for engine in await self._store.engines(owner)
@@ -180,17 +180,17 @@ class Gateway:
     async def ask(
         self, owner: str, ref: str, verb: Verb, *, force: bool = False, actor: str | None = None, reason: str = ""
     ) -> tuple[Outcome, Engine]:
-        """Ask a verb of the owner's engine; idempotent.
+        """Stop, restart or delete the owner's engine; idempotent.
 
-        ``force`` with delete forgets an engine whose platform has been out of reach for :data:`OUT_OF_REACH_S`; the
-        engine that is returned names in ``message`` what may be left.
+        ``force`` with delete removes the record of an engine whose platform has been out of reach for
+        :data:`OUT_OF_REACH_S`; ``message`` of the returned engine names what may be left there.
 
         Raises
         ------
         EngineNotFound, NotPossible, NotManaged
-            By the verb table, or because there is no ground for force.
+            By the verb table, or because force is not allowed: the platform is reachable.
         ConfDenied, Forbidden
-            A restart is held to the limits of now, with stored settings as with others.
+            A restart must fit the present limits, with stored settings as with new ones.
         """
         engine = await self.get(owner, ref)
         engine_id = engine.id
@@ -205,10 +205,10 @@ class Gateway:
         raise _too_busy(engine)
 
     async def restart(self, owner: str, ref: str, settings: Mapping[str, object]) -> tuple[Outcome, Engine]:
-        """Ask for a restart with these fields of the spec over the stored ones, from the next run on.
+        """Restart with these fields of the spec merged into the stored ones.
 
-        Raises what :meth:`create` raises for the fields, what :meth:`ask` raises for the verb, and NotPossible where
-        it would join a start that has other settings.
+        Raises what :meth:`create` raises for the fields, what :meth:`ask` raises for the verb, and NotPossible while
+        a start with other settings is in progress.
         """
         engine = await self.get(owner, ref)
         engine_id = engine.id
@@ -233,18 +233,18 @@ class Gateway:
         raise _too_busy(engine)
 
     async def ask_as_monitor(self, engine: Engine, verb: Verb, reason: str) -> tuple[Outcome, Engine]:
-        """Ask a verb on the ground of what the monitor saw: Conflict when the engine has changed since."""
+        """Record a verb for the monitor; Conflict if the engine has changed since the monitor read it."""
         return await self._record(engine, verb, Note("monitor", verb.value, reason), by_policy=verb is Verb.RESTART)
 
     # --- looking ------------------------------------------------------------------------------------------
 
     async def connection(self, owner: str, ref: str) -> Connection:
-        """How the owner reaches the engine; NotPossible unless it is Running or Unresponsive."""
+        """How to connect to the engine; NotPossible unless it is Running or Unresponsive."""
         at = await self.reach(owner, ref, "connect to")
         return Connection(at.endpoint.url, at.token, remote_of(at.endpoint, at.token), at.endpoint.ui_url)
 
     async def reach(self, owner: str, ref: str, doing: str) -> Reached:
-        """Where a live engine of the owner is: for what this gateway itself asks of it, ``doing`` in the message."""
+        """Endpoint and token of a live engine, for requests of this gateway; ``doing`` is for the error message."""
         engine = await self.get(owner, ref)
         status = status_of(engine).value
         if status_of(engine) not in REACHABLE:
@@ -252,16 +252,16 @@ class Gateway:
         platform = self._platform_of(engine)
         endpoint = await platform.endpoint(engine) if platform else None
         if endpoint is None:
-            where = "it has no address now" if platform else f"this gateway does not serve its site {engine.site!r}"
+            where = "it has no address yet" if platform else f"this gateway does not serve its site {engine.site!r}"
             raise NotPossible(f"cannot {doing} {engine.name!r}: {where}; try again", status=status)
         return Reached(engine, endpoint, (await self._store.credential(engine.id)).token)
 
     async def sessions(self, engine: Engine) -> Sequence[Session]:
-        """The sessions of notebooks on an engine."""
+        """Sessions of notebooks on an engine."""
         return (await self._lookup.sessions([engine]))[engine.id]
 
     async def logs(self, owner: str, ref: str, tail: int | None, follow: bool) -> AsyncIterator[str]:
-        """Lines of the engine's log: the last ``tail`` (None: all), and with ``follow`` each new one until it ends."""
+        """Lines of the engine's log: the last ``tail`` (None: all), then with ``follow`` new ones until it ends."""
         engine = await self.get(owner, ref)
         platform = self._platform_of(engine)
         if platform is None:
@@ -271,7 +271,7 @@ class Gateway:
         return platform.logs(engine, tail, follow)
 
     async def history(self, owner: str, ref: str) -> list[Event]:
-        """Events of an engine, oldest first; by its id also of a deleted one."""
+        """Events of an engine, oldest first; with its id also of a deleted one."""
         try:
             engine_id = (await self.get(owner, ref)).id
         except EngineNotFound:
@@ -284,7 +284,7 @@ class Gateway:
         return events
 
     async def view(self, engines: Sequence[Engine]) -> list[EngineView]:
-        """What is shown of these engines."""
+        """These engines as REST shows them."""
         sessions = await self._lookup.sessions(engines)
         unserved = await self._unserved(engines)
         return [
@@ -297,9 +297,9 @@ class Gateway:
     # --- sessions -----------------------------------------------------------------------------------------
 
     async def put_session(self, owner: str, ref: str, key: str, path: object, session_id: object = None) -> Session:
-        """The session of a notebook on an engine: the one that is there, a new one, or ``session_id`` in its place.
+        """Get the session of a notebook on an engine, or create it; ``session_id`` replaces the present one.
 
-        It counts as use of the engine. InvalidRequest where key, path or session id is none.
+        It counts as use of the engine. Raises InvalidRequest for an invalid key, path or session id.
         """
         path, session_id = checked_session(key, path, session_id)
         engine = await self.get(owner, ref)
@@ -321,7 +321,7 @@ class Gateway:
         return session
 
     async def drop_session(self, owner: str, ref: str, key: str) -> None:
-        """Forget the session of a notebook; nothing to do where there is none."""
+        """Remove the session of a notebook, if there is one."""
         check_key(key)
         await self._store.drop_session((await self.get(owner, ref)).id, key)
         self._notifier.notify()
@@ -331,7 +331,7 @@ class Gateway:
     async def _record(
         self, engine: Engine, verb: Verb, note: Note, *, by_policy: bool = False
     ) -> tuple[Outcome, Engine]:
-        """Write what a verb changes, once: Conflict when the engine is no longer the one that was read."""
+        """Write what a verb changes; one try, Conflict if the engine has changed since it was read."""
         outcome, changes = lifecycle.ask(engine, verb, by_policy=by_policy)
         if verb is Verb.RESTART and outcome is Outcome.ACCEPTED and not by_policy:
             stored = respec_as_stored(self.profiles, engine)
@@ -343,28 +343,28 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def _room_for(self, engine: Engine | None) -> AsyncIterator[None]:
-        """Hold the place of one more engine of an owner that runs; Forbidden where limits leave none."""
+        """Reserve a slot for one more running engine of an owner; Forbidden if the limit is reached."""
         if engine is None or self.profiles.limits.max_engines is None or not engine.is_managed:
             yield
             return
-        async with self._owner_locks.setdefault(engine.owner, asyncio.Lock()):  # this gateway's: others may add theirs
+        async with self._owner_locks.setdefault(
+            engine.owner, asyncio.Lock()
+        ):  # in this gateway only: another one may add more
             await self._check_room(engine.owner, engine.id)
             yield
 
     async def _check_room(self, owner: str, engine_id: str) -> None:
-        """Raise Forbidden where limits leave an owner no place for this engine, unless it has one already."""
-        running = {engine.id for engine in await self._store.engines(owner) if _shall_run(engine)}
+        """Raise Forbidden if the limit of running engines is reached, unless this engine is one of them."""
+        running = {engine.id for engine in await self._store.engines(owner) if _is_to_run(engine)}
         if engine_id not in running:
             self.profiles.limits.check_engines(len(running))
 
     async def _forget(self, engine: Engine, actor: str) -> tuple[Outcome, Engine]:
-        """Remove the record of an engine that nobody can reach, and nothing else."""
+        """Remove only the record of an engine that is out of reach."""
         why_not = await self._why_not_forget(engine)
         if why_not:
-            raise NotPossible(f"cannot forget {engine.name!r}: {why_not}", status=status_of(engine).value)
-        left = (
-            f"forgotten; on {engine.site!r} may be left whatever is named rucat-{engine.id}-* (its {engine.run} runs)"
-        )
+            raise NotPossible(f"cannot force the delete of {engine.name!r}: {why_not}", status=status_of(engine).value)
+        left = f"record deleted; objects named rucat-{engine.id}-* ({engine.run} runs) may be left on {engine.site!r}"
         await self._store.remove(engine, Note(actor, "forget", left))
         self._changed(engine)
         return Outcome.OK, engine.model_copy(update={"target": Target.DELETED, "message": left})
@@ -373,25 +373,25 @@ class Gateway:
         platform = self._platform_of(engine)
         if platform is None:
             served = [beat for beat in await self._store.beats() if _serves(beat.sites, engine, beat.age_s)]
-            return f"the gateway on {served[0].host} serves it; delete it without force" if served else ""
+            return f"the gateway on {served[0].host} manages it; delete it without force" if served else ""
         seen = (await platform.observe([engine]))[engine.id]
         if seen.presence is not Presence.UNKNOWN:
             self._first_missed.pop(engine.id, None)
-            return "its platform is in reach; delete it without force"
+            return "its platform is reachable; delete it without force"
         for_s = await self._missed_s(engine.id)
         if for_s < OUT_OF_REACH_S:
-            return f"its platform is out of reach for {for_s:.0f} s only; try again in {OUT_OF_REACH_S - for_s:.0f} s"
+            return f"its platform is unreachable for only {for_s:.0f} s; try again in {OUT_OF_REACH_S - for_s:.0f} s"
         return ""
 
     async def _missed_s(self, engine_id: str) -> float:
-        """For how many seconds an engine's platform is out of reach, as far as anybody here knows."""
+        """For how many seconds an engine's platform has been out of reach, as far as this gateway knows."""
         if self._out_of_reach_s is not None:
             return self._out_of_reach_s(engine_id) or 0.0
         now = await self._store.now()
         return (now - self._first_missed.setdefault(engine_id, now)).total_seconds()
 
     async def _free_names(self, owner: str, asked: Resolved, engine_id: str) -> list[str]:
-        """Names to try in turn: the profile's, the next free number, and two that nobody else will think of."""
+        """Names to try in turn: the profile's with the next free number, then two with the engine's id."""
         base = (asked.profile or asked.platform)[:40].rstrip()
         taken = {engine.name for engine in await self._store.engines(owner)}
         first = next(name for name in _numbered(base) if name not in taken)
@@ -408,12 +408,12 @@ class Gateway:
             await self._store.touch(engine.id, now)
 
     def _platform_of(self, engine: Engine) -> Platform | None:
-        """The platform of an engine, where this gateway serves the engine's site."""
+        """The platform of an engine, if this gateway serves the engine's site."""
         platform = self.platforms.get(engine.platform)
         return platform if platform and platform.serves(engine.site) else None
 
     async def _unserved(self, engines: Sequence[Engine]) -> set[str]:
-        """The engines that neither this nor another gateway looks after."""
+        """The engines that no live gateway manages."""
         elsewhere = [e for e in engines if e.is_managed and not lifecycle.is_settled(e) and not self._platform_of(e)]
         if not elsewhere:
             return set()
@@ -425,7 +425,7 @@ class Gateway:
         try:
             return await platform.endpoint(engine) if platform else None
         except (PlatformError, PlatformUnavailable):
-            return None  # no address now; one platform's trouble must not hide the other engines
+            return None  # no address; a problem of one platform must not hide the other engines
 
 
 def _serves(sites: Sequence[str], engine: Engine, age_s: float) -> bool:
@@ -440,18 +440,18 @@ def _numbered(base: str) -> Iterator[str]:
         number += 1
 
 
-def _shall_run(engine: Engine) -> bool:
+def _is_to_run(engine: Engine) -> bool:
     return engine.is_managed and engine.target is Target.RUNNING and not lifecycle.is_settled(engine)
 
 
 def _joins_another_start(engine: Engine) -> NotPossible:
     status = status_of(engine).value
     return NotPossible(
-        f"cannot restart {engine.name!r} with other settings: it is {status}, starting with those that are stored; "
-        "wait until it runs, or stop it, then ask again",
+        f"cannot restart {engine.name!r} with other settings: it is {status} and starts with the stored ones; "
+        "wait until it runs, or stop it, then try again",
         status=status,
     )
 
 
 def _too_busy(engine: Engine) -> Conflict:
-    return Conflict(f"{engine.name!r} was written {ATTEMPTS} times by others meanwhile; try again")
+    return Conflict(f"others changed {engine.name!r} {ATTEMPTS} times at the same time; try again")

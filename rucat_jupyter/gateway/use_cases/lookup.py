@@ -1,4 +1,4 @@
-"""Finds an owner's engine by id or name, and sessions, with as few reads of the store as are right."""
+"""Find an owner's engine by id or name, and its sessions, with few reads of the store."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ...core.ports.store import Store
 from ...core.spec import ID_PATTERN, check_name
 
 MOST_KNOWN = 10_000
-"""What is remembered of so many engines; one costs about a kilobyte."""
+"""Size of each cache, in engines; one takes about a kilobyte."""
 
 
 class Lookup:
-    """Reads each engine anew, and remembers only what cannot change unseen.
+    """Reads each engine from the store, and caches only what cannot become wrong unnoticed.
 
-    The id of a name: a name belongs to its engine for life, and when that is gone it is looked up again. The sessions
-    of an engine: when one comes or goes, the engine's revision moves.
+    The id of a name: an engine keeps its name, and after its deletion the name is looked up again. The sessions of an
+    engine: each change of them increments the engine's revision.
     """
 
     def __init__(self, store: Store) -> None:
@@ -26,7 +26,7 @@ class Lookup:
         self._sessions: dict[str, tuple[int, list[Session]]] = {}
 
     async def get(self, owner: str, ref: str) -> Engine:
-        """The owner's engine of that id or name; EngineNotFound for everybody else's, too."""
+        """The owner's engine with that id or name; EngineNotFound also for engines of other owners."""
         try:
             engine = await (self._store.get(ref) if ID_PATTERN.fullmatch(ref) else self._find(owner, check_name(ref)))
         except (EngineNotFound, ValueError):
@@ -36,7 +36,7 @@ class Lookup:
         return engine
 
     async def sessions(self, engines: Sequence[Engine]) -> Mapping[str, list[Session]]:
-        """Sessions by engine id, an empty list where there are none."""
+        """Sessions by engine id; an empty list if there are none."""
         found = {e.id: known[1] for e in engines if (known := self._sessions.get(e.id)) and known[0] == e.revision}
         unknown = {engine.id: engine.revision for engine in engines if engine.id not in found}
         if unknown:
@@ -48,7 +48,7 @@ class Lookup:
         return found
 
     async def _find(self, owner: str, name: str) -> Engine:
-        """By primary key where the id is known: twice as fast as by the index."""
+        """By primary key if the id is known: twice as fast as the index."""
         known = self._ids.get((owner, name))
         if known is not None:
             try:
@@ -62,7 +62,7 @@ class Lookup:
 
 
 def not_found(ref: str) -> EngineNotFound:
-    """The same words for an engine that is not there and one that is someone else's."""
+    """Same message for an engine that does not exist and for one of another owner."""
     return EngineNotFound(f"you have no engine {ref[:80]!r}")
 
 

@@ -1,4 +1,4 @@
-"""What ``doctor`` asks of the platforms whose places can be looked at: each place that engines are or would be in."""
+"""Checks of ``doctor`` on platforms that support them: each place where engines run or would run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...core.ports.platform import Platform
 from ...core.spec import EngineSpec, KubernetesSpec
 
 MOST = 5
-"""Places that are looked at: more would take too long, and say the same."""
+"""Limit of checked places: more would take too long, with the same findings."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A symptom, its platform, and whether an engine of the asker's is on that platform."""
+    """A finding, its platform, and whether the caller has an engine on that platform."""
 
     platform: str
     symptom: Finding
@@ -29,7 +29,7 @@ class Found:
 async def examine(
     platforms: Mapping[str, Platform], profiles: Profiles, engines: Sequence[Engine], asked: KubernetesSpec
 ) -> list[Found]:
-    """Look at the places of these engines, of profiles, and at what ``asked`` means where neither says otherwise."""
+    """Check the places of these engines and of profiles; ``asked`` has the defaults."""
     looks = [
         _look(name, platform, profiles, [engine for engine in engines if engine.platform == name], asked)
         for name, platform in platforms.items()

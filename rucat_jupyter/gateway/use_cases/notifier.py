@@ -1,4 +1,4 @@
-"""Wakes whoever waits for a change of what people see."""
+"""Wake long polls when the visible state may have changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ...core.timeouts import within
 
 
 class Notifier:
-    """Notifies when something that people see may have changed; any number may wait, and none misses one.
+    """Notifies when the visible state may have changed; any number of tasks may wait, and none misses a change.
 
-    Note ``notified`` before you look; what changes between the look and the wait then ends the wait at once.
+    Read ``notified`` before the state; a change between the read and the wait then ends the wait immediately.
     """
 
     def __init__(self) -> None:
@@ -20,27 +20,27 @@ class Notifier:
 
     @property
     def notified(self) -> int:
-        """How often it has notified."""
+        """Count of notifications."""
         return self._notified
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody shall wait any more."""
+        """Whether the gateway is about to end, so that no task waits any more."""
         return self._is_closed
 
     def notify(self) -> None:
-        """Wake everybody who waits."""
+        """Wake all waiting tasks."""
         self._notified += 1
         self._next.set()
         self._next = asyncio.Event()
 
     def close(self) -> None:
-        """Wake everybody, and let nobody wait any more: the gateway is about to end."""
+        """Wake all waiting tasks, and end each later wait immediately: the gateway is about to end."""
         self._is_closed = True
         self.notify()
 
     async def wait(self, timeout_s: float, since: int | None = None) -> bool:
-        """Wait for the next one after ``since`` (None: from now on); False when ``timeout_s`` passed without one."""
+        """Wait for the next notification after ``since`` (None: after now); False after ``timeout_s`` without one."""
         if self._is_closed or (since is not None and since != self._notified):
             return True
         try:

@@ -1,4 +1,4 @@
-"""What runs on an owner's engine, of which notebook and cell, and ending it: use cases beside the engine's verbs."""
+"""List and cancel the operations on an owner's engine, with their notebook and cell."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from ...core.ports.probes import Operation, Operations
 from ...core.spec import Model
 
 OPERATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""A UUID as Spark Connect writes it."""
+"""A UUID in the form that Spark Connect uses."""
 CELL_TAG = re.compile(r"rucat:cell=([0-9]{1,9}):[0-9a-f]{8}")
-"""The tag that a notebook gives to all operations of one run of a cell: its number, and what tells runs apart."""
+"""Tag of a notebook on all operations of one run of a cell: the cell's number, and a random id of the run."""
 
 
 class OperationView(Model):
-    """One operation that runs; null is what the engine does not tell."""
+    """A running operation; null: the engine does not report it."""
 
     id: str
-    session_key: str | None = Field(description="Key of the notebook's session; null: a session that is not Rucat's.")
-    notebook: str = Field(description="Path of the notebook; empty where there is none.")
+    session_key: str | None = Field(
+        description="Key of the notebook's session; null: a session that Rucat does not manage."
+    )
+    notebook: str = Field(description="Path of the notebook; empty if there is none.")
     cell: int | None = Field(description="Execution count of the cell.")
     user_id: str
     session_id: str
-    text: str = Field(description="What runs: the SQL, else the kind of operation; at most 1,000 characters.")
+    text: str = Field(description="The SQL text, or else the kind of operation; at most 1,000 characters.")
     status: Literal["running", "cancelling"]
     started_at: datetime | None
     stages: int | None
@@ -59,12 +61,12 @@ class RunningOperations:
     Parameters
     ----------
     operations
-        Asks the engine.
+        Client of the engine.
     reach
         Finds an owner's engine by id or name: EngineNotFound, or NotPossible while it is not live. Its third argument
-        says for the message what for.
+        is the action, for the error message.
     sessions
-        The sessions of notebooks on an engine.
+        Sessions of notebooks on an engine.
     """
 
     def __init__(
@@ -78,17 +80,17 @@ class RunningOperations:
         self._sessions = sessions
 
     async def running(self, owner: str, ref: str) -> list[OperationView]:
-        """What runs now on an engine, of all its sessions, oldest first. It is no use of the engine."""
+        """Running operations of all sessions, oldest first. Does not count as activity for the idle timeout."""
         at = await self._reach(owner, ref, "list the operations of")
         sessions = _by_id(await self._sessions(at.engine))
         found = await self._operations.running(at.endpoint, at.token, list(sessions))
         return [_view(operation, sessions) for operation in found]
 
     async def cancel(self, owner: str, ref: str, operation_id: str, session_id: str | None = None) -> OperationView:
-        """Ask the engine to cancel an operation; its session stays. OperationNotFound when it does not run any more.
+        """Ask the engine to cancel an operation; its session stays. OperationNotFound if it does not run any more.
 
-        With the session's id its client, a notebook, has asked the engine already: then the engine is not asked again,
-        but jobs that begin nevertheless are ended. OperationNotFound when no notebook has that session.
+        A session id means that the notebook has already asked the engine to cancel: we do not ask again, but end jobs
+        that the operation starts after that. OperationNotFound if no notebook has that session.
         """
         at = await self._reach(owner, ref, "cancel an operation of")
         sessions = _by_id(await self._sessions(at.engine))
@@ -102,12 +104,12 @@ class RunningOperations:
         else:
             found = await self._operations.cancel(at.endpoint, at.token, list(sessions), operation_id)
         if found is None:
-            raise OperationNotFound(f"on {at.engine.name!r} runs no operation {operation_id[:80]!r}: it may have ended")
+            raise OperationNotFound(f"no operation {operation_id[:80]!r} runs on {at.engine.name!r}: it may have ended")
         return _view(found, sessions).model_copy(update={"status": "cancelling"})
 
 
 def cell_of(tags: Sequence[str]) -> int | None:
-    """The number of the cell that an operation's tags name."""
+    """The cell number in an operation's tags."""
     found = next((match for tag in tags if (match := CELL_TAG.fullmatch(tag))), None)
     return int(found[1]) if found else None
 
@@ -117,7 +119,7 @@ def _by_id(sessions: Sequence[Session]) -> Mapping[tuple[str, str], Session]:
 
 
 def _of_session(operation_id: str, session_id: str, sessions: Mapping[tuple[str, str], Session]) -> Operation | None:
-    """The operation in a session that is known."""
+    """The operation, if a notebook has that session."""
     user_id = next((session.user_id for session in sessions.values() if session.session_id == session_id), None)
     return None if user_id is None else Operation(operation_id, user_id, session_id, is_ending=True)
 

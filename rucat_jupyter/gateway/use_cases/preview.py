@@ -1,4 +1,4 @@
-"""Says what a create would make and start, with the place of every value: for people who look before they act."""
+"""Dry run: what a create would make and start, with the source of every value."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ...core.ports.platform import Platform
 from .creation import Draft
 
 CHOSEN = "Rucat"
-"""The source of what nobody asked for."""
+"""Source of the values that no request, profile or limit sets."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What would be created: never a secret's value.
+    """What would be created, without values of secrets.
 
-    ``values`` are the fields of the spec, ``conf`` every Spark conf in effect (empty where the platform does not say),
-    ``exists`` the engine that has the name.
+    ``values`` are the fields of the spec, ``conf`` every Spark conf in effect (empty if the platform does not list
+    them), ``exists`` the engine that already has the name.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Preview:
 
 
 async def plan(made: Draft, platform: Platform, name: str, exists: Engine | None) -> Preview:
-    """Turn a draft into what is said of it."""
+    """Build the preview of a draft."""
     warnings = [f"{p.field}: {p.message}" if p.field else p.message for p in made.warnings]
     found: Outline | Blueprint | None = None
     if isinstance(platform, Planner):

@@ -1,4 +1,4 @@
-"""What people and programs see of an engine: the shape that REST answers."""
+"""An engine as REST shows it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ...core.spec import EngineSpec, Model
 
 
 class EndpointView(Model):
-    """Where an engine answers; never with its token."""
+    """Addresses of an engine, without its token."""
 
     url: str = Field(description="Spark Connect address, 'sc://host:port'.")
-    ui_url: str | None = Field(description="Spark UI, relative to Rucat's base URL; null where there is none.")
+    ui_url: str | None = Field(description="Spark UI, relative to the base URL of Jupyter; null if there is none.")
 
 
 class ExecutorsView(Model):
-    """How many executors there are, and why some are not."""
+    """Counts of executors, and reasons why some are missing."""
 
     wanted: int = 0
     running: int = 0
@@ -43,13 +43,13 @@ class SessionView(Model):
 
 
 class EngineView(Model):
-    """An engine as it is shown: times are RFC 3339 UTC, secrets are masked."""
+    """An engine: times are RFC 3339 UTC, secrets are masked."""
 
     id: str
     name: str
     owner: str
     platform: str
-    profile: str | None = Field(description="Null: made without one.")
+    profile: str | None = Field(description="Null: created without a profile.")
     spec: EngineSpec
     state: State
     target: Target
@@ -57,11 +57,11 @@ class EngineView(Model):
     status: Status
     message: str
     failure: Failure | None
-    endpoint: EndpointView | None = Field(description="Null while there is none.")
+    endpoint: EndpointView | None = Field(description="Null while the engine has no address.")
     site: str
     spark_version: str | None
     python_version: str | None
-    verbs: list[Verb] = Field(description="What would be accepted now.")
+    verbs: list[Verb] = Field(description="Verbs that are possible now.")
     executors: ExecutorsView
     sessions: list[SessionView]
     created_at: datetime
@@ -72,7 +72,7 @@ class EngineView(Model):
 
 
 def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | None, problem: str = "") -> EngineView:
-    """Show an engine; ``problem`` is said instead of what its record says."""
+    """Build the view of an engine; ``problem`` replaces its message."""
     return EngineView(
         id=engine.id,
         name=engine.name,
@@ -102,7 +102,7 @@ def view_of(engine: Engine, sessions: Sequence[Session], endpoint: Endpoint | No
 
 
 def session_view(session: Session) -> SessionView:
-    """Show a session."""
+    """Build the view of a session."""
     return SessionView(
         key=session.key,
         path=session.path,
@@ -123,25 +123,25 @@ def _executors(executors: Executors) -> ExecutorsView:
 
 
 def _ui_url(engine: Engine, endpoint: Endpoint) -> str | None:
-    """The proxied Spark UI of a managed engine: never that of someone else's."""
+    """The proxied Spark UI of a managed engine; none for an external engine."""
     return f"rucat/engines/{engine.id}/ui/" if endpoint.ui_url and engine.is_managed else None
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach an engine: ``url`` without its token, and ``remote`` ready for ``SparkSession.builder.remote``."""
+    """How to connect to an engine: ``url`` without its token, ``remote`` for ``SparkSession.builder.remote``."""
 
     url: str
     token: str
     remote: str
-    ui_url: str | None = None  # of the driver's own Spark UI, as this gateway's clients reach it
+    ui_url: str | None = None  # the driver's own Spark UI, as clients of this gateway reach it
 
     def __repr__(self) -> str:
         return f"Connection(url={self.url!r}, token=…, remote=…)"
 
 
 def remote_of(endpoint: Endpoint, token: str) -> str:
-    """The address with its token, ready for ``SparkSession.builder.remote``.
+    """The address with its token, for ``SparkSession.builder.remote``.
 
     ``;token=`` makes Spark's client use TLS, and without TLS it hangs on every host but ``localhost``; unknown
     parameters become gRPC metadata, so ``authorization`` works everywhere else.

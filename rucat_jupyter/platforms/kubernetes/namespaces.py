@@ -100,7 +100,7 @@ class Places:
         async with self._locks.setdefault(uid, asyncio.Lock()):
             if uid in self._sites:
                 return self._sites[uid]
-            problem = PlatformUnavailable(f"this gateway knows no way to namespace {uid}")
+            problem = PlatformUnavailable(f"this gateway has no credentials for namespace {uid}")
             for way in self._candidates(uid):
                 site = Site(uid, way, self._temp, self._installation, *self._for_sites)
                 try:
