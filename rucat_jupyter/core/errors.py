@@ -3,12 +3,12 @@
 ::
 
     RucatError
-    ├── InvalidRequest      400 invalid_request     (details.errors lists every wrong field)
+    ├── InvalidRequest      400 invalid_request     (details.errors lists every invalid field)
     ├── NotAuthenticated    401 not_authenticated
     ├── Forbidden           403 forbidden
     │   └── ConfDenied      403 conf_denied
     ├── EngineNotFound      404 not_found
-    ├── OperationNotFound   404 operation_not_found (finished, or never there)
+    ├── OperationNotFound   404 operation_not_found (finished, or never existed)
     ├── NoSuchRoute         404 no_such_route       (the path, not the engine)
     ├── WrongMethod         405 wrong_method        (details.allowed)
     ├── NotPossible         409 not_possible
@@ -16,18 +16,18 @@
     │   └── NameTaken       409 name_taken          (details.id is the existing engine)
     ├── BodyTooLarge        413 body_too_large
     ├── WrongContentType    415 wrong_content_type
-    ├── Conflict            409 conflict            (a lost compare-and-set: expected, quiet, retried)
-    ├── PlatformError       502 platform_error      (the platform refused or broke)
-    ├── Unavailable         503                     (worth trying again; `retry_after_s`)
+    ├── Conflict            409 conflict            (a failed compare-and-set: expected, not logged, retried)
+    ├── PlatformError       502 platform_error      (the platform rejected the call or failed)
+    ├── Unavailable         503                     (retry after `retry_after_s`)
     │   ├── GatewayUnavailable   503 gateway_unavailable
     │   ├── StoreUnavailable     503 store_unavailable
     │   ├── PlatformUnavailable  503 platform_unavailable
     │   └── EngineUnavailable    503 engine_unavailable
-    └── StoreTooNew         409 store_too_new       (a newer schema: this gateway only reads)
+    └── StoreTooNew         409 store_too_new       (a newer schema: this gateway can only read)
 
-Adapters translate at the edge (``raise … from exc``), one place translates to HTTP, and the client
-turns an answer back into the same class by its code (:func:`from_code`). Whether to try again is a
-property of the type, ``is_retryable``. A message says what was asked, what was found, what to do.
+Platforms and stores translate foreign errors (``raise … from exc``), one place translates to HTTP, and the client
+turns a response back into the same class by its code (:func:`from_code`). ``is_retryable`` of the class says whether
+to retry. A message says what was asked, what was found, what to do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from typing import ClassVar
 
 
 class RucatError(Exception):
-    """Base of all: a message for people, ``code`` and ``http_status`` for programs, ``details`` as JSON values."""
+    """Base class: a message for people, ``code`` and ``http_status`` for programs, ``details`` as JSON values."""
 
     code: ClassVar[str] = "internal"
     http_status: ClassVar[int] = 500
@@ -49,12 +49,12 @@ class RucatError(Exception):
         self.details: dict[str, object] = details
 
     def as_json(self) -> dict[str, object]:
-        """The body of the REST answer: ``{"message", "code", "details"}``."""
+        """Return the body of the REST response: ``{"message", "code", "details"}``."""
         return {"message": self.message, "code": self.code, "details": self.details}
 
 
 class InvalidRequest(RucatError):
-    """What was asked is wrong; ``details["errors"]`` is a list of ``{"field", "message"}``, all of them at once."""
+    """The request is invalid; ``details["errors"]`` lists every error as ``{"field", "message"}``."""
 
     code = "invalid_request"
     http_status = 400
@@ -67,88 +67,88 @@ class InvalidRequest(RucatError):
 
 
 class NotAuthenticated(RucatError):
-    """Nobody, or an unknown token, asked."""
+    """The request has no token, or an unknown one."""
 
     code = "not_authenticated"
     http_status = 401
 
 
 class Forbidden(RucatError):
-    """Known, but not allowed."""
+    """The user is known, but has no permission."""
 
     code = "forbidden"
     http_status = 403
 
 
 class ConfDenied(Forbidden):
-    """A Spark conf that Rucat sets itself, or that an administrator has denied; ``details["keys"]`` names them."""
+    """The spec sets Spark confs that Rucat sets itself or an administrator denies; ``details["keys"]`` lists them."""
 
     code = "conf_denied"
 
 
 class EngineNotFound(RucatError):
-    """No engine of this owner has that id or name; someone else's engine is reported the same way."""
+    """The owner has no engine with that id or name; engines of other owners are reported the same way."""
 
     code = "not_found"
     http_status = 404
 
 
 class OperationNotFound(RucatError):
-    """No operation of that id runs on the engine: it has finished, or never was."""
+    """No operation with that id runs on the engine: it has finished, or never existed."""
 
     code = "operation_not_found"
     http_status = 404
 
 
 class NoSuchRoute(RucatError):
-    """Rucat has no such path."""
+    """Rucat has no such route."""
 
     code = "no_such_route"
     http_status = 404
 
 
 class WrongMethod(RucatError):
-    """The path exists, the method does not; ``details["allowed"]`` lists those that do."""
+    """The path does not support this method; ``details["allowed"]`` lists those that it supports."""
 
     code = "wrong_method"
     http_status = 405
 
 
 class NotPossible(RucatError):
-    """The verb is not legal in the engine's present status; ``details["status"]`` says which that is."""
+    """The verb is not possible in the engine's current status, which is ``details["status"]``."""
 
     code = "not_possible"
     http_status = 409
 
 
 class NotManaged(NotPossible):
-    """An external engine was asked to stop or restart: Rucat only watches it."""
+    """Stop or restart of an external engine: Rucat only monitors it."""
 
     code = "not_managed"
 
 
 class NameTaken(NotPossible):
-    """The owner has an engine of that name; ``details["id"]`` is its id."""
+    """The owner already has an engine with that name; ``details["id"]`` is its id."""
 
     code = "name_taken"
 
 
 class BodyTooLarge(RucatError):
-    """A request body over the limit."""
+    """The request body is larger than the limit."""
 
     code = "body_too_large"
     http_status = 413
 
 
 class WrongContentType(RucatError):
-    """A request body that is not ``application/json``."""
+    """The request body is not ``application/json``."""
 
     code = "wrong_content_type"
     http_status = 415
 
 
 class Conflict(RucatError):
-    """A compare-and-set lost: somebody wrote the same engine first. Read again and decide anew."""
+    """A compare-and-set failed: the engine was changed in the meantime. Read it again, then decide again."""
 
     code = "conflict"
     http_status = 409
@@ -156,14 +156,14 @@ class Conflict(RucatError):
 
 
 class PlatformError(RucatError):
-    """The platform refused or broke; ``details["reason"]`` is a :class:`rucat_jupyter.core.engine.Reason` value."""
+    """The platform rejected the call or failed; ``details["reason"]`` is a :class:`.core.engine.Reason`."""
 
     code = "platform_error"
     http_status = 502
 
 
 class Unavailable(RucatError):
-    """Something that Rucat needs does not answer now; trying again after ``retry_after_s`` seconds makes sense."""
+    """A service that Rucat needs does not respond at present; retry after ``retry_after_s`` seconds."""
 
     code = "unavailable"
     http_status = 503
@@ -178,25 +178,25 @@ class GatewayUnavailable(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not respond."""
 
     code = "store_unavailable"
 
 
 class PlatformUnavailable(Unavailable):
-    """The platform's API does not answer: nothing is known, so nothing may be concluded."""
+    """The platform's API does not respond: the state of its engines is unknown."""
 
     code = "platform_unavailable"
 
 
 class EngineUnavailable(Unavailable):
-    """The engine itself does not answer what it was asked, although it is thought to live."""
+    """The engine is believed to run, but does not respond to the request."""
 
     code = "engine_unavailable"
 
 
 class StoreTooNew(RucatError):
-    """The store has a schema of a newer Rucat: this one only reads."""
+    """The store has the schema of a newer Rucat: this version can only read it."""
 
     code = "store_too_new"
     http_status = 409
@@ -207,6 +207,6 @@ def _leaves(cls: type[RucatError]) -> list[type[RucatError]]:
 
 
 def from_code(code: str, message: str, details: Mapping[str, object] | None = None) -> RucatError:
-    """Turn an answer's ``code`` back into its class; an unknown code becomes a plain :class:`RucatError`."""
-    known = {cls.code: cls for cls in _leaves(RucatError) if "code" in vars(cls)}  # not those that inherit it
+    """Turn the ``code`` of a response back into its class; an unknown code becomes a plain :class:`RucatError`."""
+    known = {cls.code: cls for cls in _leaves(RucatError) if "code" in vars(cls)}  # not classes that inherit it
     return known.get(code, RucatError)(message, **dict(details or {}))

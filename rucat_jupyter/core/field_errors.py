@@ -1,4 +1,4 @@
-"""Says what is wrong with each field, by its dotted path and in words for people."""
+"""Error messages for invalid fields, by dotted path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Wrong = tuple[str, str]
 """A dotted field and what is wrong with it."""
 
 MOST_ERRORS = 100
-"""More than these help nobody, and a body of 10,000 wrong keys must not be answered by a larger one."""
+"""A longer list does not help, and the response to a body of 10,000 wrong keys must not be larger than the body."""
 
 EXTRA = "extra_forbidden"
 _SIZE = "must be a size such as '512m' or '4g'"
@@ -38,7 +38,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
 
 
 def wrong_fields(exc: ValidationError, model: type[BaseModel]) -> list[Wrong]:
-    """Every wrong field of a failed validation of ``model``; values are never named, for they may be secrets."""
+    """Every invalid field of a failed validation of ``model``; without values, which may be secrets."""
     found = []
     for error in exc.errors(include_url=False, include_input=False):
         loc, kind = error["loc"], error["type"]
@@ -48,7 +48,7 @@ def wrong_fields(exc: ValidationError, model: type[BaseModel]) -> list[Wrong]:
 
 
 def say(kind: str, loc: Sequence[str | int], ctx: Mapping[str, object], message: str, known: Sequence[str] = ()) -> str:
-    """What is wrong with a field, by pydantic's kind, place, context and message; ``known`` are the fields there."""
+    """Return the message for a pydantic error (kind, location, context, message); ``known`` are the fields there."""
     if kind == EXTRA:
         return f"there is no such field{suggestion(str(loc[-1]), known)}"
     if kind == "string_pattern_mismatch":
@@ -57,7 +57,7 @@ def say(kind: str, loc: Sequence[str | int], ctx: Mapping[str, object], message:
 
 
 def strange_nulls(values: Mapping[str, object], model: type[BaseModel], path: tuple[str, ...] = ()) -> list[Wrong]:
-    """Fields set to null that the model does not have: merging would drop them unseen."""
+    """Unknown fields that are set to null: a merge would drop them silently."""
     found: list[Wrong] = []
     for key, value in values.items():
         known = model.model_fields.get(key)
@@ -70,25 +70,25 @@ def strange_nulls(values: Mapping[str, object], model: type[BaseModel], path: tu
 
 
 def capped(wrong: list[Wrong]) -> list[Wrong]:
-    """At most :data:`MOST_ERRORS` of them, with a last line for the rest."""
+    """Return at most :data:`MOST_ERRORS` of them, and one more entry that counts the rest."""
     rest = len(wrong) - MOST_ERRORS
-    return wrong if rest <= 0 else [*wrong[:MOST_ERRORS], ("", f"{rest} more fields are wrong")]
+    return wrong if rest <= 0 else [*wrong[:MOST_ERRORS], ("", f"{rest} more fields are invalid")]
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """A path as ``driver.memory``; what cannot be sent as text (a lone surrogate) is escaped."""
+    """A path as ``driver.memory``; lone surrogates, which cannot be encoded, are escaped."""
     text = ".".join(str(part) for part in path if part not in ("", "[key]"))
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """`` (did you mean 'x'?)`` where a known word is close, else nothing."""
+    """`` (did you mean 'x'?)`` if a known word is close, else an empty text."""
     close = get_close_matches(word, known, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _names(path: Sequence[str | int], model: type[BaseModel]) -> list[str]:
-    """Fields of the model at ``path``, which consists of models alone: only they forbid extra fields."""
+    """Fields of the model at ``path``, which only consists of models: only they forbid extra fields."""
     for part in path:
         inner = model.model_fields[str(part)].annotation
         assert isinstance(inner, type)  # noqa: S101 - every nested model of a spec is a plain field

@@ -1,4 +1,4 @@
-"""What a request for a notebook's session must look like, and the key that a notebook's path has."""
+"""Checks a request for a notebook's session, and makes the session key from the notebook's path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SESSION_KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 LONGEST_PATH = 4096
 _CONTROLS = re.compile(r"[\u0000-\u001f\u007f-\u009f\ud800-\udfff]")
 _PATH_RULE = f"must be the notebook's path: 1 to {LONGEST_PATH} characters without control characters"
-_KEY_RULE = "must be 32 hexadecimal digits: the first of the SHA-256 of the notebook's path"
+_KEY_RULE = "must be the first 32 hexadecimal digits of the SHA-256 of the notebook's path"
 
 
 def key_of(path: str) -> str:
@@ -22,19 +22,19 @@ def key_of(path: str) -> str:
 
 
 def check_key(key: str) -> None:
-    """Raise InvalidRequest unless it can be a session's key."""
+    """Raise InvalidRequest unless the text is a valid session key."""
     if not SESSION_KEY.fullmatch(key):
         raise InvalidRequest.of([("key", _KEY_RULE)])
 
 
 def checked_session(key: str, path: object, session_id: object) -> tuple[str, str | None]:
-    """Path and session id of a request, or InvalidRequest with every wrong one."""
+    """Return path and session id of a request; InvalidRequest lists every invalid field."""
     wrong: list[tuple[str, str]] = []
     is_path = isinstance(path, str) and 1 <= len(path) <= LONGEST_PATH and not _CONTROLS.search(path)
     if not SESSION_KEY.fullmatch(key):
         wrong.append(("key", _KEY_RULE))
     elif is_path and key != (own := key_of(str(path))):
-        wrong.append(("key", f"{_KEY_RULE}, and of this path they are {own}"))
+        wrong.append(("key", f"{_KEY_RULE}; for this path: {own}"))
     if not is_path:
         wrong.append(("path", _PATH_RULE))
     if session_id is not None and not _is_uuid(session_id):
@@ -45,7 +45,7 @@ def checked_session(key: str, path: object, session_id: object) -> tuple[str, st
 
 
 def _is_uuid(text: object) -> bool:
-    """Whether Spark Connect takes it for a session id: a UUID in its usual form."""
+    """Whether Spark Connect accepts it as a session id: a UUID in the usual form."""
     try:
         return isinstance(text, str) and str(uuid.UUID(text)) == text
     except ValueError:

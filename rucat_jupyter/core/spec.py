@@ -1,4 +1,4 @@
-"""What an engine is made of: the models of a spec, which REST, profiles and the store share."""
+"""The models of an engine's spec, shared by REST, profiles and the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MASK = "***"
-"""What REST shows in place of a secret value; posting it back is refused."""
+"""REST shows this instead of a secret value; a request that contains it is rejected."""
 
 NAME_RULE = (
     "a name has 1-63 letters or digits of any script, '.', '_', '-' and inner blanks, begins with a letter or "
@@ -22,7 +22,7 @@ SECRET_KEY = re.compile(r"(?i)secret|password|token|access[.]?key")
 
 
 def is_secret(key: str) -> bool:
-    """Whether a conf or env key names a secret by Spark's default redaction rule."""
+    """Whether Spark's default redaction rule treats a conf or env key as secret."""
     return SECRET_KEY.search(key) is not None
 
 
@@ -45,7 +45,7 @@ def _is_letter_or_digit(char: str) -> bool:
 
 
 def _check_text(text: str) -> str:
-    """Refuse what no process can be given: NUL and lone surrogates."""
+    """Reject what cannot be passed to a process: NUL and lone surrogates."""
     if "\0" in text:
         raise ValueError("a value cannot contain the NUL character")
     try:
@@ -72,7 +72,7 @@ Seconds = Annotated[int, Field(ge=0, le=31_536_000, strict=True)]
 
 
 class Model(BaseModel):
-    """Base of every model: immutable, and an unknown field is an error, never ignored."""
+    """Base class of every model: immutable; an unknown field is an error, not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,87 +80,87 @@ class Model(BaseModel):
 class DriverSpec(Model):
     """Resources of the driver."""
 
-    cores: PositiveCount | None = Field(None, description="Cores; on this machine the N of local[N].")
+    cores: PositiveCount | None = Field(None, description="Cores; on this machine N in local[N].")
     request_cores: Quantity | None = Field(None, description="CPU request on Kubernetes, e.g. '250m'.")
     limit_cores: Quantity | None = Field(None, description="CPU limit on Kubernetes, e.g. '2'.")
     memory: Memory | None = Field(None, description="Java heap, e.g. '4g'.")
-    memory_overhead: Memory | None = Field(None, description="Memory beside the heap on Kubernetes, e.g. '512m'.")
+    memory_overhead: Memory | None = Field(None, description="Memory outside the heap on Kubernetes, e.g. '512m'.")
 
 
 class ExecutorsSpec(Model):
     """Number and resources of the executors."""
 
-    instances: Count | None = Field(None, description="How many executors.")
+    instances: Count | None = Field(None, description="Number of executors.")
     cores: PositiveCount | None = Field(None, description="Cores of each executor.")
     request_cores: Quantity | None = Field(None, description="CPU request of each on Kubernetes, e.g. '250m'.")
     limit_cores: Quantity | None = Field(None, description="CPU limit of each on Kubernetes, e.g. '2'.")
     memory: Memory | None = Field(None, description="Java heap of each, e.g. '4g'.")
-    memory_overhead: Memory | None = Field(None, description="Memory beside the heap of each, e.g. '512m'.")
-    min: Count | None = Field(None, description="Fewest executors with dynamic allocation.")
-    max: Count | None = Field(None, description="Most executors with dynamic allocation.")
+    memory_overhead: Memory | None = Field(None, description="Memory outside the heap of each, e.g. '512m'.")
+    min: Count | None = Field(None, description="Minimum number of executors with dynamic allocation.")
+    max: Count | None = Field(None, description="Maximum number of executors with dynamic allocation.")
 
 
 class LocalSpec(Model):
-    """What only engines on this machine have."""
+    """Fields for engines on this machine."""
 
-    python: Text | None = Field(None, description="Python for UDFs and for the pyspark whose jars are used.")
-    directory: Text | None = Field(None, description="Working directory: relative paths in queries start here.")
+    python: Text | None = Field(None, description="Python for UDFs; its pyspark provides Spark's jars.")
+    directory: Text | None = Field(None, description="Working directory; relative paths in queries start here.")
 
 
 class ExternalSpec(Model):
-    """An engine that someone else runs."""
+    """An engine that Rucat does not run."""
 
-    url: Text | None = Field(None, description="Its address, 'sc://host:port'.")
-    token: Text | None = Field(None, description="Its bearer token, kept as a secret.")
+    url: Text | None = Field(None, description="Address of the engine, 'sc://host:port'.")
+    token: Text | None = Field(None, description="Bearer token of the engine, stored as a secret.")
 
 
 class KubernetesSpec(Model):
-    """What only engines on Kubernetes have; what says nothing else is for driver and executors alike."""
+    """Fields for engines on Kubernetes; they apply to driver and executors if the description does not differ."""
 
     kubeconfig: Text | None = Field(None, description="Path of the kubeconfig file.")
-    context: Text | None = Field(None, description="Context of the kubeconfig.")
-    namespace: Text | None = Field(None, description="Namespace of every object.")
+    context: Text | None = Field(None, description="Context in the kubeconfig.")
+    namespace: Text | None = Field(None, description="Namespace of all objects.")
     service_account: Text | None = Field(None, description="Service account of the driver; default 'rucat-driver'.")
     executor_service_account: Text | None = Field(
         None,
-        description="Service account of the executors, whose token they do not get; default that of the namespace.",
+        description="Service account of the executors, which do not get its token; default that of the namespace.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        None, description="When nodes pull the image; default: Kubernetes' own rule."
+        None, description="When nodes pull the image; default: the rule of Kubernetes."
     )
-    image_pull_secrets: list[Text] = Field(default_factory=list, description="Secrets that the image is pulled with.")
+    image_pull_secrets: list[Text] = Field(default_factory=list, description="Secrets to pull the image with.")
     run_as_user: Annotated[int, Field(ge=1, le=2_147_483_647, strict=True)] | None = Field(
-        None, description="User id in the image that runs Spark; default 185, that of Spark's own images."
+        None, description="User id that runs Spark in the image; default 185, as in Spark's own images."
     )
-    spark_home: Text | None = Field(None, description="Where Spark is in the image; default '/opt/spark'.")
+    spark_home: Text | None = Field(None, description="Folder of Spark in the image; default '/opt/spark'.")
     python: Text | None = Field(None, description="Python for UDFs in the image; default 'python3'.")
-    labels: dict[str, Text] = Field(default_factory=dict, description="Further labels.")
-    annotations: dict[str, Text] = Field(default_factory=dict, description="Further annotations.")
-    node_selector: dict[str, Text] = Field(default_factory=dict, description="Labels that a node must have.")
-    tolerations: list[dict[str, object]] = Field(default_factory=list, description="Taints that are tolerated.")
-    affinity: dict[str, object] = Field(default_factory=dict, description="Affinity to nodes and pods.")
+    labels: dict[str, Text] = Field(default_factory=dict, description="More labels.")
+    annotations: dict[str, Text] = Field(default_factory=dict, description="More annotations.")
+    node_selector: dict[str, Text] = Field(default_factory=dict, description="Labels that nodes must have.")
+    tolerations: list[dict[str, object]] = Field(default_factory=list, description="Tolerations of the pods.")
+    affinity: dict[str, object] = Field(default_factory=dict, description="Affinity of the pods to nodes and pods.")
     priority_class: Text | None = Field(None, description="Priority class of the pods.")
     env_from: list[dict[str, object]] = Field(
         default_factory=list, description="Config maps and secrets whose keys become environment variables."
     )
-    volumes: list[dict[str, object]] = Field(default_factory=list, description="Further volumes.")
+    volumes: list[dict[str, object]] = Field(default_factory=list, description="More volumes.")
     volume_mounts: list[dict[str, object]] = Field(
-        default_factory=list, description="Where the container of Spark mounts volumes."
+        default_factory=list, description="Volume mounts of Spark's container."
     )
     pod_patch: dict[str, object] = Field(
         default_factory=dict,
-        description="Strategic merge patch of the pods, for all else; Spark's container is called 'spark'.",
+        description="Strategic merge patch of the pods, for everything else; the name of Spark's container is 'spark'.",
     )
     driver_pod_patch: dict[str, object] = Field(
-        default_factory=dict, description="Strategic merge patch of the driver's pod, after pod_patch."
+        default_factory=dict, description="Strategic merge patch of the driver's pod, applied after pod_patch."
     )
     executor_pod_patch: dict[str, object] = Field(
-        default_factory=dict, description="Strategic merge patch of the executors' pods, after pod_patch."
+        default_factory=dict, description="Strategic merge patch of the executors' pods, applied after pod_patch."
     )
 
 
 class EngineSpec(Model):
-    """Everything that can be asked of an engine; a field that its platform cannot honour is refused."""
+    """Everything that a request can set; a field that the platform does not support is rejected."""
 
     spark_version: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.-]*$")] | None = Field(
         None, description="Spark release, e.g. '4.3.0'; on this machine that of the installed pyspark."
@@ -171,19 +171,23 @@ class EngineSpec(Model):
     conf: dict[Key, Text] = Field(default_factory=dict, description="Spark conf.")
     env: dict[Key, Text] = Field(default_factory=dict, description="Environment variables of the engine.")
     secret_env: dict[Key, Text] = Field(
-        default_factory=dict, description="Environment variables whose values are never shown."
+        default_factory=dict, description="Environment variables with secret values, which are never shown."
     )
-    java_options: list[Text] = Field(default_factory=list, description="Java options from the allow-list, e.g. -Xss8m.")
+    java_options: list[Text] = Field(
+        default_factory=list, description="Java options from a list of allowed ones, e.g. -Xss8m."
+    )
     start_timeout_s: Annotated[int, Field(ge=1, le=86_400, strict=True)] | None = Field(
-        None, description="Seconds until a start that does not answer is given up; default 120 local, 600 elsewhere."
+        None, description="Seconds until a start without a response fails; default 120 on this machine, 600 elsewhere."
     )
     idle_timeout_s: Seconds | None = Field(
-        None, description="Seconds without use until it stops; 0 never; default 3600."
+        None, description="Seconds without activity until the engine stops; 0 never; default 3600."
     )
     max_lifetime_s: Seconds | None = Field(
-        None, description="Seconds until it stops whatever happens; 0 or unset never."
+        None, description="Seconds until the engine stops in any case; 0 or unset never."
     )
-    restart_policy: Literal["never", "on_failure"] | None = Field(None, description="Whether a failed engine restarts.")
+    restart_policy: Literal["never", "on_failure"] | None = Field(
+        None, description="Whether a failed engine restarts automatically."
+    )
     local: LocalSpec = Field(default_factory=LocalSpec, description="For platform local.")
     external: ExternalSpec = Field(default_factory=ExternalSpec, description="For platform external.")
     kubernetes: KubernetesSpec = Field(default_factory=KubernetesSpec, description="For platform kubernetes.")

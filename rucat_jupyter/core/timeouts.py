@@ -1,7 +1,7 @@
 """A time limit that never swallows a cancellation.
 
-Before Python 3.12 ``asyncio.wait_for`` does, when it is cancelled at the moment at which what it waits for is done
-(CPython issue 86296): the loop that a ``close()`` has cancelled then goes on, and the ``close()`` waits for ever.
+Before Python 3.12 ``asyncio.wait_for`` does, if it is cancelled at the moment at which its awaitable is done (CPython
+issue 86296): then a loop that ``close()`` has cancelled continues, and ``close()`` never returns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def within(seconds: float | None, work: Awaitable[T]) -> T:
-    """Await ``work``, or cancel it and raise asyncio.TimeoutError; it has ended, either way, when this returns.
+    """Await ``work``, or cancel it and raise asyncio.TimeoutError; in both cases it has ended when this returns.
 
     ``seconds`` None is no limit.
     """
@@ -27,7 +27,7 @@ async def within(seconds: float | None, work: Awaitable[T]) -> T:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         elif not task.cancelled():
-            task.exception()  # who is cancelled at this moment does not ask for it, and asyncio would complain of that
+            task.exception()  # our caller is cancelled, and asyncio would log an exception that nothing retrieves
     if is_late:
         raise asyncio.TimeoutError
     return task.result()

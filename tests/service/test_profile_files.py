@@ -44,7 +44,7 @@ async def test_a_users_values_and_an_administrators_limits(admin: Path, user: Pa
     user.write_text('[limits]\nmax_driver_memory = "64g"\n[profiles.local]\ndriver.memory = "5g"\n')
     await files.refresh()
     with pytest.raises(
-        Forbidden, match=r"5g was asked for, and the limit is 4g \(limits.max_driver_memory in .*rucat.toml\)"
+        Forbidden, match=r"5g was requested; the limit is 4g \(limits.max_driver_memory in .*rucat.toml\)"
     ):
         await office.gateway.create(OWNER, {})
     same = office.gateway.profiles

@@ -80,7 +80,7 @@ def test_a_platform_alone_takes_its_default_profile_or_none() -> None:
 def test_platform_and_profile_must_agree() -> None:
     """A contradiction is named, not decided."""
     assert wrong({"platform": "local", "profile": "k8s-small"}) == {
-        "platform": "profile 'k8s-small' is for platform 'kubernetes': leave one of them out"
+        "platform": "profile 'k8s-small' is for platform 'kubernetes': remove one of them"
     }
 
 
@@ -161,7 +161,7 @@ def test_ten_thousand_wrong_keys_are_counted() -> None:
     """The answer to a large mistake is small."""
     found = wrong({"conf": {f"spark.{i}": i for i in range(10_000)}})
     assert len(found) == MOST_ERRORS + 1
-    assert found[""] == f"{10_000 - MOST_ERRORS} more fields are wrong"
+    assert found[""] == f"{10_000 - MOST_ERRORS} more fields are invalid"
 
 
 def test_the_mask_is_no_secret() -> None:
@@ -466,16 +466,16 @@ def test_unset_takes_away_what_is_below() -> None:
 
 
 WRONG_BASES = [
-    ({"a": {"extends": "b"}, "b": {"extends": "c"}, "c": {"extends": "a"}}, "in a circle: a -> b -> c -> a"),
+    ({"a": {"extends": "b"}, "b": {"extends": "c"}, "c": {"extends": "a"}}, "in a cycle: a -> b -> c -> a"),
     ({"a": {"extends": "a"}}, "f: profiles.a.extends: a profile cannot extend itself"),
     ({"a": {"extends": "k8s-smal"}}, "there is no profile 'k8s-smal' (did you mean 'k8s-small'?); there are"),
     ({"a": {"extends": 1}}, "f: profiles.a.extends: must be a string"),
-    ({"a": {"extends": "b"}, "b": {"platform": "local", "x": 1}}, "'b' has an error itself: f: profiles.b.x"),
+    ({"a": {"extends": "b"}, "b": {"platform": "local", "x": 1}}, "'b' has an error: f: profiles.b.x"),
     ({"a": {"extends": "local", "unset": "driver"}}, "f: profiles.a.unset: must be a list of fields such as"),
     ({"a": {"extends": "local", "unset": ["drivr.memory"]}}, "no field 'drivr' (did you mean 'driver'?)"),
     ({"a": {"extends": "local", "unset": ["driver.mem"]}}, "no field 'mem' (did you mean 'memory'?)"),
     ({"a": {"extends": "local", "unset": ["image.x"]}}, "f: profiles.a.unset: 'image' has no fields"),
-    ({"a": {"extends": "local", "conf": {"spark.a.token": MASK}}}, "f: profiles.a.conf.spark.a.token: '***' stands"),
+    ({"a": {"extends": "local", "conf": {"spark.a.token": MASK}}}, "f: profiles.a.conf.spark.a.token: '***' is the mask"),
 ]
 
 
@@ -534,14 +534,14 @@ def test_ten_thousand_confs_are_explained_in_no_time() -> None:
 
 K8S = {"driver": {"cores": 1, "memory": "1g"}, "executors": {"instances": 4, "cores": 2, "memory": "2g"}}
 REFUSED = [
-    ({"max_total_memory": "8g"}, K8S, "driver.memory, executors.memory", "9g was asked for, and the limit is 8g"),
-    ({"max_total_cores": 8}, K8S, "driver.cores, executors.cores", "9 was asked for, and the limit is 8"),
-    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 61}, "idle_timeout_s", "61 was asked for, and the limit is 60"),
-    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 0}, "idle_timeout_s", "0 (never) was asked for"),
-    ({"max_lifetime_s": 60}, {"max_lifetime_s": 0}, "max_lifetime_s", "0 (never) was asked for"),
-    ({"allowed_platforms": ["local"]}, {}, "platform", "'kubernetes' was asked for, and allowed are local"),
-    ({"allowed_images": ["apache/*"]}, {"image": "evil/spark"}, "image", "allowed are apache/* (limits.allowed_images"),
-    ({"allowed_images": ["apache/*"]}, {}, "image", "none was named, and allowed are apache/*"),
+    ({"max_total_memory": "8g"}, K8S, "driver.memory, executors.memory", "9g was requested; the limit is 8g"),
+    ({"max_total_cores": 8}, K8S, "driver.cores, executors.cores", "9 was requested; the limit is 8"),
+    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 61}, "idle_timeout_s", "61 was requested; the limit is 60"),
+    ({"max_idle_timeout_s": 60}, {"idle_timeout_s": 0}, "idle_timeout_s", "0 (never) was requested"),
+    ({"max_lifetime_s": 60}, {"max_lifetime_s": 0}, "max_lifetime_s", "0 (never) was requested"),
+    ({"allowed_platforms": ["local"]}, {}, "platform", "'kubernetes' was requested; allowed: local"),
+    ({"allowed_images": ["apache/*"]}, {"image": "evil/spark"}, "image", "allowed: apache/* (limits.allowed_images"),
+    ({"allowed_images": ["apache/*"]}, {}, "image", "none is set; allowed: apache/*"),
     (
         {"allowed_namespaces": ["team-a"]},
         {"kubernetes": {"namespace": "team-b"}},
@@ -552,14 +552,14 @@ REFUSED = [
         {"allowed_service_accounts": []},
         {"kubernetes": {"service_account": "x"}},
         "kubernetes.service_account",
-        "allowed are none",
+        "allowed: none",
     ),
-    ({"allowed_contexts": ["a"]}, {"kubernetes": {"context": "b"}}, "kubernetes.context", "allowed are a"),
-    ({"allowed_spark_versions": ["4.3.*"]}, {"spark_version": "4.1.4"}, "spark_version", "allowed are 4.3.*"),
+    ({"allowed_contexts": ["a"]}, {"kubernetes": {"context": "b"}}, "kubernetes.context", "allowed: a"),
+    ({"allowed_spark_versions": ["4.3.*"]}, {"spark_version": "4.1.4"}, "spark_version", "allowed: 4.3.*"),
     ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "2048"}}, "conf.spark.executor.memory", "2048"),
     ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "2gb"}}, "conf.spark.executor.memory", "2gb"),
     ({"max_executor_memory": "1g"}, {"conf": {"spark.executor.memory": "lots"}}, "conf.spark.executor.memory", "lots"),
-    ({"max_executors": 2}, {"conf": {"spark.executor.instances": "3"}}, "conf.spark.executor.instances", "3 was asked"),
+    ({"max_executors": 2}, {"conf": {"spark.executor.instances": "3"}}, "conf.spark.executor.instances", "3 was requested"),
 ]
 
 

@@ -291,7 +291,7 @@ def test_images_of_patches_are_within_limits():
     spec = specs.pin(EngineSpec(spark_version="4.3.0"), "4.3.0", "team-a").spec
     limits.check(spec, "kubernetes")
     patched_spec = spec.model_copy(update={"kubernetes": spec.kubernetes.model_copy(update={"pod_patch": patch})})
-    with pytest.raises(Forbidden, match=r"kubernetes\.pod_patch: 'evil' was asked for"):
+    with pytest.raises(Forbidden, match=r"kubernetes\.pod_patch: 'evil' was requested"):
         limits.check(patched_spec, "kubernetes")
     account = spec.kubernetes.model_copy(update={"executor_service_account": "admin"})
     with pytest.raises(Forbidden, match="executor_service_account: 'admin'"):

@@ -198,7 +198,7 @@ def test_stop_calls_off_the_restart_policy() -> None:
 def test_an_external_engine_is_not_managed(verb: Verb) -> None:
     """It is only ever forgotten."""
     made = engine(platform="external", state=State.RUNNING)
-    with pytest.raises(NotManaged, match="only watches"):
+    with pytest.raises(NotManaged, match="only monitors"):
         ask(made, verb)
     assert verbs_of(made) == [Verb.DELETE]
     assert ask(made, Verb.DELETE) == (Outcome.ACCEPTED, {"target": Target.DELETED})
@@ -435,7 +435,7 @@ def test_a_start_has_a_deadline() -> None:
         assert step.failure.reason is Reason.START_TIMEOUT
     verdict = step_of(waiting, memory=old)
     assert isinstance(verdict, Fail)
-    assert verdict.failure.message == "the engine did not answer within 120 s; it was waiting for: no node has room"
+    assert verdict.failure.message == "the engine did not respond within 120 s; it was waiting for: no node has room"
     put_off = step_of(waiting, Observation(Presence.ABSENT), replace(old, was_started=False))
     assert isinstance(put_off, Settle)
     assert put_off.failure == verdict.failure
@@ -458,7 +458,7 @@ def test_silence_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
     assert isinstance(verdict, Fail)
     assert (verdict.failure.reason, verdict.failure.message) == (
         Reason.UNRESPONSIVE,
-        "no answer for 60 s (no answer within 12 s)",
+        "no response for 60 s (no answer within 12 s)",
     )
     zombie = step_of(unresponsive, memory=Memory(LONG_AGO, health=replace(long, is_zombie=True)))
     assert isinstance(zombie, Fail)
@@ -487,7 +487,7 @@ def test_a_silence_of_which_the_platform_knows_why_has_its_words_and_its_name() 
     assert isinstance(verdict, Fail)
     assert (verdict.failure.reason, verdict.failure.message) == (
         Reason.NODE_LOST,
-        "node n1 does not report; no answer for 60 s (no answer within 12 s)",
+        "node n1 does not report; no response for 60 s (no answer within 12 s)",
     )
 
 
@@ -543,7 +543,7 @@ def test_idle_stop_counts_from_the_last_sign_of_use() -> None:
     """Never while a query runs, never while it is silent, never before a full span since the monitor looks."""
     running = engine(state=State.RUNNING, started_at=LONG_AGO, last_used_at=LONG_AGO)
     idle = Memory(LONG_AGO)
-    assert step_of(running, memory=idle) == Ask(Verb.STOP, "no use for 3600 s")
+    assert step_of(running, memory=idle) == Ask(Verb.STOP, "no activity for 3600 s")
     assert step_of(running, memory=replace(idle, is_busy=True)) == Rest()
     assert step_of(running, memory=replace(idle, used_at=JUST_NOW)) == Rest(JUST_NOW + timedelta(hours=1))
     assert step_of(running, memory=Memory(JUST_NOW)) == Rest(JUST_NOW + timedelta(hours=1))

@@ -68,8 +68,8 @@ async def test_the_history_of_a_life() -> None:
     await world.until(engine_id, Status.FAILED)
     await world.ask(engine_id, Verb.DELETE)
     await world.until(engine_id, None)
-    told = [(event.actor, event.kind, event.reason, event.status) for event in await world.store.history(engine_id)]
-    assert told == [
+    events = [(event.actor, event.kind, event.reason, event.status) for event in await world.store.history(engine_id)]
+    assert events == [
         ("ada", "create", "", "Pending"),
         ("monitor", "starting", "run 1", "Pending"),
         ("monitor", "running", "", "Running"),
@@ -107,12 +107,12 @@ async def test_times_of_a_life_are_the_stores() -> None:
 
 
 @in_virtual_time
-async def test_a_life_that_fails_at_once() -> None:
+async def test_a_run_that_fails_immediately() -> None:
     """A start that is refused, crashes or vanishes is Failed with the reason, nothing is left, nothing is retried."""
     expected = {
         PlatformRefusesStart: (Reason.NO_MEMORY, "8g asked, 4g free"),
         PlatformEndsEngineAfterStart: (Reason.CRASH_ON_START, "exit 1: bad conf"),
-        PlatformLosesEngineAfterStart: (Reason.LOST, "the engine is gone, and nobody saw it end"),
+        PlatformLosesEngineAfterStart: (Reason.LOST, "the engine is gone, and the gateway did not see it end"),
     }
     for platform, (reason, message) in expected.items():
         world = World(platform)
@@ -146,7 +146,7 @@ async def test_a_refusal_without_a_known_reason_is_a_crash_on_start() -> None:
 
 @in_virtual_time
 async def test_executors_follow_the_platform_and_leave_no_line_in_history() -> None:
-    """Each change moves the revision, so that whoever waits for it sees it; a stop forgets them."""
+    """Each change increments the revision, so that long polls see it; a stop clears them."""
     world = World()
     process = await world.process()
     engine_id = await running(world)
@@ -224,7 +224,7 @@ async def test_an_engine_that_never_answers_is_given_up() -> None:
 
 
 @in_virtual_time
-async def test_an_exit_is_seen_at_once_and_without_its_event_by_the_periodic_look() -> None:
+async def test_an_exit_is_seen_by_its_event_or_by_the_periodic_check() -> None:
     """An event shortens the wait; when it is lost the next look finds what it would have said."""
     for loses, within_s in ((False, 0.3), (True, 30.5)):
         world = World()
@@ -239,7 +239,7 @@ async def test_an_exit_is_seen_at_once_and_without_its_event_by_the_periodic_loo
 
 @in_virtual_time
 async def test_events_that_break_off_are_followed_again() -> None:
-    """A stream that ends, or fails as its platform or its socket does, is opened anew."""
+    """A stream that ends, or fails with its platform or its socket, is opened again."""
     world = World()
     process = await world.process()
     engine_id = await running(world)
@@ -252,7 +252,7 @@ async def test_events_that_break_off_are_followed_again() -> None:
 
 
 @in_virtual_time
-async def test_a_slow_stop_holds_up_nobody_else() -> None:
+async def test_a_slow_stop_delays_no_other_engine() -> None:
     """While one engine takes 10 s to stop, others come up and are looked after."""
     world = World()
     process = await world.process()
@@ -355,7 +355,7 @@ async def test_a_record_that_was_read_long_before_the_look_is_read_again() -> No
 
 
 @in_virtual_time
-async def test_a_record_that_a_look_has_written_is_read_again_once_somebody_says_that_it_changed() -> None:
+async def test_a_record_that_a_check_has_written_is_read_again_after_a_wake() -> None:
     """It is at hand for the next look of its life; what a person changed during the look is never missed."""
     world = World()
     process = await world.process()
@@ -376,7 +376,7 @@ async def test_a_record_that_a_look_has_written_is_read_again_once_somebody_says
 
 
 @in_virtual_time
-async def test_an_engine_is_never_looked_at_twice_at_once() -> None:
+async def test_two_checks_of_an_engine_never_overlap() -> None:
     """Wakes during a look lead to one more look after it, not to one beside it."""
     world = World()
     process = await world.process()
@@ -396,7 +396,7 @@ async def test_an_engine_is_never_looked_at_twice_at_once() -> None:
 
 @in_virtual_time
 async def test_a_defect_at_one_engine_leaves_the_others_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged with its trace, tried again ever more seldom, and harms nobody else."""
+    """It is logged with its trace, tried again with growing pauses, and affects no other engine."""
     world = World(PlatformBreaksAtOneEngine)
     process = await world.process()
     assert isinstance(process.platform, PlatformBreaksAtOneEngine)
@@ -416,7 +416,7 @@ async def test_a_defect_at_one_engine_leaves_the_others_alone(caplog: pytest.Log
 
 @in_virtual_time
 async def test_a_platform_that_forgets_an_engine_in_its_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """An answer without every id breaks the contract: nothing is concluded from it, for nobody."""
+    """An answer without every id breaks the contract: we conclude nothing from it, for no engine."""
     world = World()
     process = await world.process()
     engine_id = await running(world)
@@ -520,7 +520,7 @@ async def test_a_call_that_never_returns_is_given_up() -> None:
     engine_id = await running(world)
     await world.ask(engine_id, Verb.STOP)
     await asyncio.sleep(30)
-    expected = "platform local did not end a call within 20 s; will try again"
+    expected = "platform local did not answer within 20 s; Rucat tries again"
     assert (await engine_of(world, engine_id)).message == expected
     await world.close()
 
@@ -542,13 +542,13 @@ async def test_a_store_that_never_returns_is_given_up(caplog: pytest.LogCaptureF
     world.machine.die(engine_id)
     await world.until(engine_id, Status.FAILED, within_s=25)
     assert hung.is_set()
-    assert "the store did not end a call within 20 s" in caplog.text
+    assert "the store did not answer within 20 s" in caplog.text
     await world.close()
 
 
 @in_virtual_time
 async def test_a_defect_of_the_monitor_itself_is_loud() -> None:
-    """What no guard round an engine or a port expects ends run() with the error: nobody thinks it watches."""
+    """An unexpected error outside of the engines' steps ends run(): the gateway does not go on without a monitor."""
     world = World()
     process = await world.process()
 
@@ -580,7 +580,7 @@ async def test_an_external_engine_that_cannot_be_reached_is_never_failed() -> No
 
 
 @in_virtual_time
-async def test_frozen_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
+async def test_a_frozen_engine_is_unresponsive_immediately_and_failed_after_the_grace() -> None:
     """A minute of silence ends it; an answer before that makes it Running again, as if nothing had been."""
     world = World()
     await world.process()
@@ -601,7 +601,7 @@ async def test_frozen_is_unresponsive_at_once_and_failed_after_the_grace() -> No
 
 @in_virtual_time
 async def test_silence_while_the_platform_was_out_of_reach_says_nothing() -> None:
-    """An outage longer than the grace, through which probes went too, fails nobody; real silence after it does."""
+    """An outage longer than the grace that also stops the probes fails no engine; real silence after it does."""
     world = World()
     process = await world.process()
     heals, stays = await running(world), await running(world)
@@ -662,7 +662,7 @@ async def test_a_start_is_given_the_time_of_an_outage_back() -> None:
 
 @in_virtual_time
 async def test_no_verdict_from_a_gap() -> None:
-    """After the machine slept, or this process stood still, every grace begins anew."""
+    """After the machine or this process was suspended, every grace starts again."""
     world = World()
     process = await world.process()
     engine_id = await running(world)
@@ -769,13 +769,13 @@ async def test_use_is_written_at_most_once_a_minute_and_keeps_it_alive() -> None
     assert await world.status(engine_id) is Status.RUNNING
     await world.until(engine_id, Status.STOPPED, within_s=110)
     *_, stop, _ = await world.store.history(engine_id)
-    assert (stop.actor, stop.kind, stop.reason) == ("monitor", "stop", "no use for 100 s")
+    assert (stop.actor, stop.kind, stop.reason) == ("monitor", "stop", "no activity for 100 s")
     await world.close()
 
 
 @in_virtual_time
 async def test_a_long_query_is_never_idle() -> None:
-    """As long as an operation runs nothing stops the engine, and as long as nobody knows whether one does."""
+    """While an operation runs, or may run, nothing stops the engine."""
     world = World(timing=Timing(idle_timeout_s=100))
     process = await world.process()
     engine_id = await running(world)
@@ -1009,8 +1009,8 @@ async def test_the_bell_rings_for_what_people_see() -> None:
 
 
 @in_virtual_time
-async def test_what_is_not_ours_is_left_alone() -> None:
-    """Engines of other sites and of platforms that are not here are not touched, whoever wakes us."""
+async def test_engines_of_other_gateways_are_left_alone() -> None:
+    """The monitor does not touch engines of other sites or of unknown platforms, also after a wake."""
     world = World()
     process = await world.process()
     far = await world.create("far", site="there")
@@ -1060,7 +1060,7 @@ async def test_a_gateway_counts_as_dead_by_the_stores_clock() -> None:
 
 @in_virtual_time
 async def test_an_orderly_end_leaves_engines_alone() -> None:
-    """Engines live on, also one that is just being started; the next monitor adopts them."""
+    """Engines keep running, also one that is starting; the next monitor adopts them."""
     world = World()
     first = await world.process()
     engine_id = await running(world)
@@ -1117,7 +1117,7 @@ async def test_log_lines_begin_with_the_engine_and_have_no_secret(caplog: pytest
         f"{engine_id} Pending -> Pending: run 1",
         f"{engine_id} Pending -> Running",
         f"{engine_id} Deleting -> Deleting: stopped",
-        f"{engine_id} Deleting -> gone",
+        f"{engine_id} Deleting -> deleted",
     ]
     assert "token" not in caplog.text
     await world.close()
@@ -1149,7 +1149,7 @@ def test_an_agenda_hands_each_engine_to_one_look_at_a_time() -> None:
 
 
 def test_attempts_part_ways_and_end_at_the_last_pause() -> None:
-    """Pauses grow by the table, up to a quarter longer, differently for each engine; another thing begins anew."""
+    """Pauses grow by the table, up to a quarter longer, differently for each engine; another action starts again."""
     attempts = Attempts((1, 2, 10))
     waits = [(attempts.made("a", "stop", EPOCH) - EPOCH).total_seconds() for _ in range(5)]
     assert all(low <= wait <= low * 1.25 for low, wait in zip((1, 2, 10, 10, 10), waits, strict=True))
@@ -1186,7 +1186,7 @@ async def test_a_stale_start_is_given_up_before_it_begins() -> None:
 
 @pytest.mark.parametrize("verb", [Verb.RESTART, Verb.DELETE])
 @in_virtual_time
-async def test_a_start_that_was_overtaken_is_ended_at_once(verb: Verb) -> None:
+async def test_an_outdated_start_is_stopped_immediately(verb: Verb) -> None:
     """A process that stood still before its start brings up a life that was given up meanwhile: it sees so itself."""
     world = World(pace=Pace(lost_s=8))
     first = await world.process()
@@ -1214,7 +1214,7 @@ async def test_a_start_that_was_overtaken_is_ended_at_once(verb: Verb) -> None:
 
 @in_virtual_time
 async def test_target_deleted_takes_the_kept_log_along() -> None:
-    """A stopped engine's log stays until the engine is deleted, and goes with it at once."""
+    """A stopped engine's log stays until the engine is deleted, and is deleted with it."""
     world = World()
     await world.process()
     engine_id = await running(world)

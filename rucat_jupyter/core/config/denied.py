@@ -1,4 +1,4 @@
-"""Which Spark confs and environment variables nobody may set, because Rucat sets them or they break its walls."""
+"""Spark confs and environment variables that no spec may set: Rucat sets them, or they would break its isolation."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ DENIED_CONFS: Mapping[str, str] = {
     "spark.kubernetes.namespace": "use kubernetes.namespace",
     "spark.kubernetes.*serviceAccountName": "use kubernetes.service_account",
 }
-"""Glob of a conf key: why it is denied. Spark's keys are case sensitive, so another spelling would have no effect;
-it is refused the same way, since whoever wrote it meant the conf."""
+"""Glob of a conf key -> why it is denied. Spark's keys are case sensitive, so a key in another case has no effect in
+Spark; it is denied too, because its author meant the conf."""
 
 DENIED_ENV: Mapping[str, str] = {
     "SPARK_CONNECT_AUTHENTICATE_TOKEN": "Rucat makes one token for each engine",
@@ -50,7 +50,7 @@ EXECUTOR_ENV = "spark.executorEnv."
 
 
 class Globs:
-    """A set of globs (``*`` is any text), matched without regard to case in one pass."""
+    """A set of globs (``*`` is any text), matched in one pass; case does not matter."""
 
     def __init__(self, globs: Iterable[str]) -> None:
         self._rules = [(glob, re.compile(translate(glob.lower()))) for glob in globs]
@@ -70,9 +70,9 @@ _denied = Globs(DENIED_CONFS)
 def check_denied(
     spec: EngineSpec, denied: Mapping[str, Globs], allowed: Globs, denied_env: Mapping[str, Globs]
 ) -> None:
-    """Raise ConfDenied, naming every key that is denied always, or by an administrator and not allowed again.
+    """Raise ConfDenied with every key that is always denied, or denied by an administrator and not excepted.
 
-    ``denied`` and ``denied_env`` have the globs of an administrator by the reason that is given for them.
+    ``denied`` and ``denied_env`` map a reason to an administrator's globs.
     """
     found: dict[str, str] = {}
     for why, globs in denied.items():
@@ -85,11 +85,11 @@ def check_denied(
     found |= {key: DENIED_ENV[name] for key, name in variables.items() if name in DENIED_ENV}
     if found:
         listed = "; ".join(f"{dotted([key])}: {why}" for key, why in found.items())
-        raise ConfDenied(f"these may not be set: {listed}", keys=[dotted([key]) for key in found])
+        raise ConfDenied(f"these settings are not allowed: {listed}", keys=[dotted([key]) for key in found])
 
 
 def wrong_confs(keys: Sequence[str]) -> list[Wrong]:
-    """Keys that Spark would ignore: it reads its conf from system properties that begin with ``spark.`` alone."""
+    """Return the keys that Spark would ignore: it only reads system properties that begin with ``spark.``."""
     return [
         (dotted(["conf", key]), "Spark reads only keys that begin with 'spark.' (Hadoop's as 'spark.hadoop.…')")
         for key in keys

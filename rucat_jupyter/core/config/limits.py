@@ -1,4 +1,4 @@
-"""What an administrator allows: the ``[limits]`` of ``rucat.toml``, each with the file that it comes from."""
+"""The limits that an administrator sets: ``[limits]`` of ``rucat.toml``, each with the file that it comes from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CODE_CONFS = (
     "spark.*.extraLibraryPath",
     "spark.*.userClassPathFirst",
 )
-"""Confs that bring code into an engine: one's own affair in one's own engine, denied on a team's gateway."""
+"""Confs that load code into an engine: allowed on a user's own gateway, denied on a team's gateway."""
 
 ALIASES: Mapping[str, tuple[str, str]] = {
     "spark.driver.memory": ("driver", "memory"),
@@ -37,7 +37,7 @@ ALIASES: Mapping[str, tuple[str, str]] = {
     "spark.executor.instances": ("executors", "instances"),
     "spark.dynamicAllocation.maxExecutors": ("executors", "max"),
 }
-"""Confs that say the same as a field of the spec."""
+"""Confs with the same meaning as a field of the spec."""
 
 Positive = Annotated[int, Field(ge=1, le=31_536_000, strict=True)]
 _UNITS = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
@@ -45,48 +45,51 @@ _SIZE = re.compile(r"(\d{1,18})\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 
 class Limits(Model):
-    """What nobody may exceed. A limit that is not set allows everything."""
+    """Limits for every engine. A limit that is not set allows everything."""
 
-    denied_conf: list[str] = Field(default_factory=list, description="Globs of Spark confs that nobody may set.")
+    denied_conf: list[str] = Field(default_factory=list, description="Globs of Spark confs that are denied.")
     allowed_conf: list[str] = Field(
-        default_factory=list, description="Globs of confs excepted from denied_conf and from own_code = false."
+        default_factory=list,
+        description="Globs of confs that are allowed in spite of denied_conf and own_code = false.",
     )
-    denied_env: list[str] = Field(
-        default_factory=list, description="Globs of environment variables that nobody may set."
-    )
+    denied_env: list[str] = Field(default_factory=list, description="Globs of environment variables that are denied.")
     own_code: bool | None = Field(
         None,
         strict=True,
-        description="Whether jars, packages, plugins and extensions may be set; default: yes, on a team's gateway no.",
+        description="Whether specs may set jars, packages, plugins, extensions; default: yes, on a team's gateway no.",
     )
     max_driver_memory: Memory | None = Field(None, description="Largest driver.memory.")
     max_driver_cores: PositiveCount | None = Field(None, description="Largest driver.cores.")
     max_executor_memory: Memory | None = Field(None, description="Largest executors.memory.")
     max_executor_cores: PositiveCount | None = Field(None, description="Largest executors.cores.")
     max_executors: PositiveCount | None = Field(None, description="Largest executors.instances and executors.max.")
-    max_total_memory: Memory | None = Field(None, description="Largest memory of an engine, driver and executors.")
-    max_total_cores: PositiveCount | None = Field(None, description="Most cores of an engine, driver and executors.")
+    max_total_memory: Memory | None = Field(
+        None, description="Largest total memory of an engine, driver and executors."
+    )
+    max_total_cores: PositiveCount | None = Field(
+        None, description="Most cores of an engine in total, driver and executors."
+    )
     max_idle_timeout_s: Positive | None = Field(
-        None, description="Largest idle_timeout_s (0, never, is refused); taken where none is given."
+        None, description="Largest idle_timeout_s (0, never, is rejected); also the default."
     )
     max_lifetime_s: Positive | None = Field(
-        None, description="Largest max_lifetime_s (0, never, is refused); taken where none is given."
+        None, description="Largest max_lifetime_s (0, never, is rejected); also the default."
     )
     max_engines: PositiveCount | None = Field(
-        None, description="Most engines of one owner that run, or are to run, at once."
+        None, description="Most engines of one owner that run or are starting at the same time."
     )
-    allowed_platforms: list[str] | None = Field(None, description="Globs of platforms.")
-    allowed_spark_versions: list[str] | None = Field(None, description="Globs of Spark releases.")
-    allowed_images: list[str] | None = Field(None, description="Globs of container images.")
-    allowed_contexts: list[str] | None = Field(None, description="Globs of contexts of the kubeconfig.")
-    allowed_namespaces: list[str] | None = Field(None, description="Globs of namespaces.")
-    allowed_service_accounts: list[str] | None = Field(None, description="Globs of service accounts.")
+    allowed_platforms: list[str] | None = Field(None, description="Globs of the allowed platforms.")
+    allowed_spark_versions: list[str] | None = Field(None, description="Globs of the allowed Spark releases.")
+    allowed_images: list[str] | None = Field(None, description="Globs of the allowed container images.")
+    allowed_contexts: list[str] | None = Field(None, description="Globs of the allowed contexts of the kubeconfig.")
+    allowed_namespaces: list[str] | None = Field(None, description="Globs of the allowed namespaces.")
+    allowed_service_accounts: list[str] | None = Field(None, description="Globs of the allowed service accounts.")
     allowed_pod_fields: list[str] | None = Field(
         None, description="Globs of the fields of a pod that pod patches may set, such as 'spec.dnsConfig'."
     )
     allowed_unsafe_pod_fields: list[str] = Field(
         default_factory=list,
-        description="Globs of fields of a pod that would be refused, such as 'spec.volumes.hostPath'.",
+        description="Globs of pod fields that are allowed although they are unsafe, such as 'spec.volumes.hostPath'.",
     )
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -94,24 +97,24 @@ class Limits(Model):
 
     @classmethod
     def of(cls, values: Mapping[str, object], sources: Mapping[str, str], *, is_team: bool = False) -> Limits:
-        """Limits whose values come from these files; ``is_team``: of a gateway that serves many people."""
+        """Make limits from values and their files; ``is_team``: the gateway serves many users."""
         limits = cls.model_validate(values)
         limits._sources.update(sources)
         limits._is_team = is_team
         return limits
 
     def place(self, name: str) -> str:
-        """A limit by its name and the file that sets it."""
+        """Return a limit's name and the file that sets it."""
         return f"limits.{name} in {self._sources[name]}" if name in self._sources else f"limits.{name}"
 
     def shown(self) -> list[tuple[str, object, str]]:
-        """Every limit that is set: name, value, file."""
+        """Return every limit that is set: name, value, file."""
         return [(name, getattr(self, name), self._sources.get(name, "")) for name in sorted(self.model_fields_set)]
 
-    # --- what is filled in ----------------------------------------------------------------------------------
+    # --- defaults -------------------------------------------------------------------------------------------
 
     def fill(self, spec: EngineSpec, idle_timeout_s: float) -> tuple[EngineSpec, dict[str, str]]:
-        """Take the limits of time where a spec names none; the fields that were filled in, with the limit's place.
+        """Fill in time limits that the spec does not set; also return these fields, with the limit's place.
 
         ``idle_timeout_s`` is the gateway's default, 0 for never.
         """
@@ -125,7 +128,7 @@ class Limits(Model):
         return spec.model_copy(update=update) if update else spec, {key: self.place(names[key]) for key in update}
 
     def cap(self, asked: EngineSpec, pinned: EngineSpec) -> tuple[EngineSpec, dict[str, str]]:
-        """Bring what the platform has chosen by itself within the limits; what was asked for stays as it is."""
+        """Reduce the values that the platform chose to the limits; values of the request stay as they are."""
         update: dict[str, object] = {}
         rows = (("memory", self.max_driver_memory, "spark.driver.memory"), ("cores", self.max_driver_cores, ""))
         for name, limit, conf in rows:
@@ -138,31 +141,31 @@ class Limits(Model):
         spec = pinned.model_copy(update={"driver": pinned.driver.model_copy(update=update)})
         return spec, {f"driver.{name}": self.place(f"max_driver_{name}") for name in update}
 
-    # --- what is refused ------------------------------------------------------------------------------------
+    # --- checks ---------------------------------------------------------------------------------------------
 
     def check_confs(self, spec: EngineSpec) -> None:
-        """Raise ConfDenied where the spec sets what is denied, always or by these limits."""
+        """Raise ConfDenied if the spec sets a denied conf or variable."""
         check_denied(spec, self._denied, self._allowed, self._denied_env)
 
     def check(self, spec: EngineSpec, platform: str) -> None:
-        """Raise Forbidden, naming all of the pinned spec (defaults filled in) that is not within these limits."""
+        """Raise Forbidden with every value of the pinned spec (defaults filled in) that exceeds these limits."""
         over = [*self._sizes(spec), *self._times(spec, platform), *self._words(spec, platform)]
         if over:
             raise _refused(over)
 
     def check_engines(self, running: int) -> None:
-        """Raise Forbidden where an owner of so many engines that run may have no further one."""
+        """Raise Forbidden if an owner with this many running engines may not start another one."""
         if self.max_engines is not None and running >= self.max_engines:
-            text = f"{running} of your engines run or are to run, and the limit is {self.max_engines}"
+            text = f"{running} of your engines run or are starting; the limit is {self.max_engines}"
             raise _refused([("", f"{text} ({self.place('max_engines')}): stop one first")])
 
     @cached_property
     def _denied(self) -> Mapping[str, Globs]:
         denied = {f"{self.place('denied_conf')} denies it": Globs(self.denied_conf)}
         if self.own_code is False:
-            denied[f"it brings in code, and {self.place('own_code')} is false"] = Globs(CODE_CONFS)
+            denied[f"it loads code, and {self.place('own_code')} is false"] = Globs(CODE_CONFS)
         elif self._is_team and self.own_code is None:
-            denied["it brings in code; a team's gateway needs limits.own_code or limits.allowed_conf for it"] = Globs(
+            denied["it loads code; a team's gateway allows that with limits.own_code or limits.allowed_conf"] = Globs(
                 CODE_CONFS
             )
         return denied
@@ -235,18 +238,18 @@ class Limits(Model):
             if allowed is None or (value is None and not must_be_known):
                 continue
             if value is None or Globs(allowed).match(value) is None:
-                asked = "none was named" if value is None else f"{value!r} was asked for"
+                asked = "none is set" if value is None else f"{value!r} was requested"
                 close = get_close_matches(value or "", allowed, 1)
                 meant = f" (did you mean {close[0]!r}?)" if close else ""
                 listed = ", ".join(allowed) or "none"
-                yield field, f"{asked}, and allowed are {listed} ({self.place(limit_name)}){meant}"
+                yield field, f"{asked}; allowed: {listed} ({self.place(limit_name)}){meant}"
 
     def _said(self, asked: object, limit_name: str) -> str:
-        return f"{asked} was asked for, and the limit is {getattr(self, limit_name)} ({self.place(limit_name)})"
+        return f"{asked} was requested; the limit is {getattr(self, limit_name)} ({self.place(limit_name)})"
 
 
 def _images(part: object) -> Iterator[str]:
-    """Every image that a part of a pod names: of further containers, and of volumes (``image.reference``)."""
+    """Every image that a part of a pod names: images of more containers, and of volumes (``image.reference``)."""
     if isinstance(part, Mapping):
         for key, value in part.items():
             if key in ("image", "reference") and isinstance(value, str):
@@ -264,7 +267,7 @@ def _refused(over: list[tuple[str, str]]) -> Forbidden:
 
 
 def _total(spec: EngineSpec, name: str) -> int:
-    """Memory in kilobytes, or cores, of driver and executors together, as far as the spec names them."""
+    """Memory in kilobytes, or cores, of driver and executors in total, as far as the spec sets them."""
     driver, executors = spec.driver, spec.executors
     number = max(executors.instances or 0, executors.max or 0)
     each, own = getattr(executors, name), getattr(driver, name)
@@ -272,14 +275,14 @@ def _total(spec: EngineSpec, name: str) -> int:
 
 
 def _meant(value: int | str, name: str) -> int | str:
-    """A conf's number: of megabytes where it is a memory without a unit (Spark's rule), else a count."""
+    """Read a conf's value: a memory size without a unit is in megabytes (Spark's rule)."""
     if isinstance(value, int) or not (value.isascii() and value.strip().isdigit()):
         return value
     return f"{value.strip()[:18]}m" if name == "memory" else int(value[:18])
 
 
 def _size(value: int | str) -> int:
-    """A count, or a memory size in kilobytes; a conf's text that is neither is larger than any limit."""
+    """Return a count, or a memory size in kilobytes; an invalid text counts as larger than any limit."""
     found = None if isinstance(value, int) else _SIZE.fullmatch(value.strip())
     if isinstance(value, int) or found is None:
         return value if isinstance(value, int) else 1 << 62

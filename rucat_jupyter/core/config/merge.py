@@ -1,4 +1,4 @@
-"""Works with fragments of a spec: merging, paths of values, where each comes from."""
+"""Fragments of a spec: merge, paths of values, origin of each value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: a file (or :data:`BUILT_IN_SOURCE`, or words), and the profile in it ("" for none)."""
+    """Where a value comes from: a file (or :data:`BUILT_IN_SOURCE`, or a phrase), and the profile in it ("": none)."""
 
     source: str
     profile: str = ""
@@ -38,7 +38,7 @@ def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, o
 
 
 def leaves(fragment: Mapping[str, object], path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """Every value of a fragment that is no object, with its path."""
+    """Every value of a fragment that is not an object, with its path."""
     for key, value in fragment.items():
         if isinstance(value, Mapping):
             yield from leaves(value, (*path, key))
@@ -47,20 +47,20 @@ def leaves(fragment: Mapping[str, object], path: Path = ()) -> Iterator[tuple[Pa
 
 
 def over(origins: Mapping[Path, Origin], fragment: Mapping[str, object], origin: Origin) -> dict[Path, Origin]:
-    """Where values come from after a fragment has been merged over them."""
+    """Return the origins after a fragment has been merged over these values."""
     found = dict(origins)
     for path, value in leaves(fragment):
         for end in range(1, len(path) + 1):
             found.pop(path[:end], None)
         if value is not None:
             found[path] = origin
-        if len(path) == 1 or path[0] == "kubernetes":  # else it has nothing inside: a conf may have 10,000 keys
+        if len(path) == 1 or path[0] == "kubernetes":  # the others are flat; a conf may have 10,000 keys
             found = {at: there for at, there in found.items() if at == path or at[: len(path)] != path}
     return found
 
 
 def validated(model: type[ModelT], value: object, wrong: list[Wrong]) -> ModelT | None:
-    """The value as a model; what is wrong with it goes into ``wrong``, and None comes back."""
+    """Return the value as a model, or None with its errors added to ``wrong``."""
     try:
         return model.model_validate(value)
     except ValidationError as exc:
@@ -69,7 +69,7 @@ def validated(model: type[ModelT], value: object, wrong: list[Wrong]) -> ModelT 
 
 
 def field_path(text: str, model: type[BaseModel] = EngineSpec) -> Path:
-    """The path that a dotted word means: ``conf.spark.x`` is ("conf", "spark.x"). ValueError says what is wrong."""
+    """Parse a dotted path: ``conf.spark.x`` is ("conf", "spark.x"). ValueError says what is wrong."""
     head, dot, rest = text.partition(".")
     known = model.model_fields.get(head)
     if known is None:
@@ -85,7 +85,7 @@ def field_path(text: str, model: type[BaseModel] = EngineSpec) -> Path:
 
 
 def null_at(path: Path) -> dict[str, object]:
-    """The fragment that unsets what is at a path."""
+    """Return the fragment that unsets the value at a path."""
     value: object = None
     for key in reversed(path):
         value = {key: value}

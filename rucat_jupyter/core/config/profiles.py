@@ -1,6 +1,6 @@
-"""Reads layers of ``rucat.toml`` into named templates that extend one another, and keeps where each value comes from.
+"""Reads layers of ``rucat.toml`` into named templates that extend one another, and keeps the origin of each value.
 
-Pure: files come parsed. What is wrong in a file or in a profile is noted there, and takes nothing else away.
+Pure: files come parsed. An error in a file or profile is noted, and does not affect the other ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BUILT_IN: Mapping[str, Mapping[str, object]] = {
 }
 TOP_KEYS = ("default_profile", "profiles", "limits")
 ABOUT = ("platform", "description", "extends")
-"""Keys of a profile that are words about it; ``unset`` is a list, every other key is a field of the spec."""
+"""Keys that describe a profile; ``unset`` is a list, every other key is a field of the spec."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Part:
-    """What one file says of one profile: ``unset`` is taken away from what is below, then ``fragment`` goes over it."""
+    """One profile in one file: ``unset`` is removed from the layers below, then ``fragment`` is merged over them."""
 
     source: str
     profile: str
@@ -51,7 +51,7 @@ class Part:
 
     @property
     def origin(self) -> Origin:
-        """Where its values come from."""
+        """Origin of its values."""
         return Origin(self.source, self.profile)
 
 
@@ -59,7 +59,7 @@ class Part:
 class Profile:
     """A named template: ``spec`` is the merged fragment of its ``parts``, lowest first.
 
-    ``chain`` names the profiles that it is made of, the farthest base first, itself last; ``origins`` has the place of
+    ``chain`` names the profiles that it consists of, the first base first, itself last; ``origins`` has the origin of
     each value of ``spec``.
     """
 
@@ -73,14 +73,14 @@ class Profile:
 
 
 class Templates:
-    """Every profile of these layers (lowest priority first), and what is wrong in them.
+    """Every profile of these layers (lowest priority first), and their errors.
 
     Attributes
     ----------
     default
         The last ``default_profile`` of a file, or None.
     errors
-        One line (file, key, what is wrong) for each trouble that is no profile's.
+        One line (file, key, what is wrong) for each error outside of profiles.
     broken
         Name of a profile -> its lines.
     """
@@ -100,11 +100,11 @@ class Templates:
 
     @property
     def names(self) -> list[str]:
-        """Names of the profiles that are without error."""
+        """Names of the profiles without errors."""
         return sorted(self._profiles)
 
     def get(self, name: str) -> Profile | None:
-        """The profile of that name, where it is there and without error."""
+        """Return the profile with that name, or None if it does not exist or has an error."""
         return self._profiles.get(name)
 
     # --- reading ------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Templates:
     # --- extending ----------------------------------------------------------------------------------------
 
     def _build(self, name: str, above: tuple[str, ...]) -> Profile | None:
-        """Build a profile after its base; ``above`` are those that are being built on it."""
+        """Build a profile after its base; ``above`` are the profiles being built on it."""
         if name in self._profiles or name in self.broken:
             return self._profiles.get(name)
         own = self._parts[name]
@@ -156,11 +156,11 @@ class Templates:
         parts = [*(base.parts if base else ()), *own]
         spec = _merged(parts)
         spec.pop("extends", None)
-        spec.pop("description", None)  # of a base it would speak of something else
+        spec.pop("description", None)  # the base's text describes the base
         platform, description = spec.pop("platform", ""), str(_merged(own).get("description", ""))
         if not platform:
             known = "name one, or extend a profile that has one"
-            self.broken[name] = [f"{own[0].source}: {dotted(['profiles', name])}: platform is missing: {known}"]
+            self.broken[name] = [f"{own[0].source}: {dotted(['profiles', name])}: platform is missing; {known}"]
             return None
         origins = {path: origin for path, origin in _origins(parts).items() if path != ("extends",)}
         chain = [*(base.chain if base else ()), name]
@@ -169,19 +169,19 @@ class Templates:
         return found
 
     def _base(self, part: Part, above: tuple[str, ...]) -> Profile | None:
-        """The profile that a part extends, or None and the reason in :attr:`broken`."""
+        """Return the profile that a part extends, or None with the reason in :attr:`broken`."""
         base, chain = str(part.fragment["extends"]), (*above, part.profile)
         found = None
         if base == part.profile:
-            error = "a profile cannot extend itself; what files of lower priority say of it is below it already"
+            error = "a profile cannot extend itself; it already includes the same profile of files with lower priority"
         elif base in chain:
-            error = f"the profiles extend one another in a circle: {' -> '.join([*chain[chain.index(base) :], base])}"
+            error = f"these profiles extend one another in a cycle: {' -> '.join([*chain[chain.index(base) :], base])}"
         elif base not in self._parts and base not in self.broken:
             known = sorted(self._parts.keys() - {part.profile})
             error = f"there is no profile {base!r}{suggestion(base, known)}; there are {', '.join(known)}"
         else:
             found = self._build(base, chain)
-            error = "" if found else f"{base!r} has an error itself: {'; '.join(self.broken[base])}"
+            error = "" if found else f"{base!r} has an error: {'; '.join(self.broken[base])}"
         if error:
             line = f"{part.source}: {dotted(['profiles', part.profile, 'extends'])}: {error}"
             self.broken.setdefault(part.profile, []).append(line)
@@ -209,7 +209,7 @@ def _part(source: str, name: str, given: Mapping[str, object], wrong: list[Wrong
 
 
 def _unset(given: object, wrong: list[Wrong]) -> list[Path]:
-    """What a part takes away from what is below it: TOML has no null."""
+    """Paths that a part removes from the layers below: TOML has no null."""
     if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
         wrong.append(("unset", "must be a list of fields such as 'driver.memory' or 'conf.spark.sql.ansi.enabled'"))
         return []
@@ -223,7 +223,7 @@ def _unset(given: object, wrong: list[Wrong]) -> list[Path]:
 
 
 def _flat(conf: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Confs as Spark takes them: ``spark.sql.x = 8`` without quotes is a table in a table in TOML, and a number."""
+    """Confs as Spark reads them: in TOML ``spark.sql.x = 8`` without quotes is nested tables and a number."""
     for key, value in conf.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
@@ -232,7 +232,7 @@ def _flat(conf: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
 
 
 def _written(value: object) -> object:
-    """A number or a truth value as Spark writes it."""
+    """A number or boolean as Spark writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value

@@ -1,7 +1,7 @@
-"""Turns what was asked and a named template into the full spec of an engine, within an administrator's limits.
+"""Merges a request and a named template into the full spec of an engine, within an administrator's limits.
 
-Pure: it takes parsed files (:class:`.profiles.Layer`). What is wrong in one of them takes nothing else away; but where
-an administrator's limits cannot be read, nothing new may begin, since nobody knows what was meant to be forbidden.
+Pure: it takes parsed files (:class:`.profiles.Layer`). An error in one of them does not affect the others; but if an
+administrator's limits cannot be read, no engine may start, because we do not know what they forbid.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["BUILT_IN", "Layer", "Profile", "Profiles", "Resolved", "Value", "mer
 
 DEFAULT_PROFILE = "local"
 GIVEN = Origin("given")
-"""The origin of what a request itself says."""
+"""The origin of values in the request itself."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One value of a profile: its dotted key, what is shown of it, where it comes from, and what limits say of it."""
+    """One value of a profile: dotted key, value as shown, origin, and a note of the limits."""
 
     key: str
     value: object
@@ -39,9 +39,9 @@ class Value:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a request means: the name asked for, its profile ("" for none), its platform, the spec with its secrets.
+    """A resolved request: the requested name, its profile ("" for none), its platform, the spec with its secrets.
 
-    ``origins`` has the place of each value.
+    ``origins`` has the origin of each value.
     """
 
     name: str | None
@@ -52,19 +52,19 @@ class Resolved:
 
 
 class Profiles:
-    """All profiles and limits that this gateway knows.
+    """All profiles and limits of this gateway.
 
     Parameters
     ----------
     layers
-        Parsed files, lowest priority first: values of later ones win. Of ``[limits]`` it is the other way round:
-        those of administrators win over those of users, and of two administrators' files the lower one wins.
+        Parsed files, lowest priority first: values of later files win. ``[limits]`` work the other way round:
+        administrators' limits win over users', and of two administrators' files the lower one wins.
     default
-        The setting ``default_profile``; None: what the files say, else ``local``.
+        The setting ``default_profile``; None: the default of the files, else ``local``.
     idle_timeout_s
-        The gateway's default idle time, 0 for never.
+        The gateway's default idle timeout in seconds, 0 for never.
     is_team
-        Whether it serves many people: then only what limits allow may bring code into an engine.
+        Whether the gateway serves many users: then specs may load code only where the limits allow it.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Profiles:
         return list(dict.fromkeys([*self._refusals, *self._templates.errors, *self._troubles, *broken]))
 
     def all(self) -> list[Profile]:
-        """Every profile that is without error, by name."""
+        """Every profile without errors, sorted by name."""
         return [found for name in self._templates.names if (found := self._templates.get(name))]
 
     def get(self, name: str) -> Profile:
-        """The profile of that name; InvalidRequest has the file's error, or the names that there are."""
+        """Return the profile with that name; InvalidRequest has its error, or the names of all profiles."""
         wrong: list[Wrong] = []
         profile = self._find(name, wrong)
         if profile is None:
@@ -108,7 +108,7 @@ class Profiles:
         return profile
 
     def explain(self, profile: Profile) -> list[Value]:
-        """Every value of a profile, secrets masked, with its place; then what limits would fill in."""
+        """Return every value of a profile, secrets masked, with its origin; then the values that limits fill in."""
         shown: dict[str, object] = {"platform": profile.platform, "description": profile.description}
         found = []
         for path, value in leaves({**{key: word for key, word in shown.items() if word}, **masked(profile.spec)}):
@@ -126,10 +126,10 @@ class Profiles:
         return found + [Value(key, getattr(filled, key), place, note="limit applied") for key, place in places.items()]
 
     def resolve(self, asked: Mapping[str, object], platforms: Collection[str]) -> Resolved:
-        """What a request for an engine means; InvalidRequest lists every wrong field at once.
+        """Resolve a request for an engine; InvalidRequest lists every invalid field.
 
-        Null means "not given" for ``name``, ``platform`` and ``profile``; inside the spec it unsets what the profile
-        has. Raises ConfDenied where it sets a conf that is denied, Forbidden where limits are not known.
+        Null means "not given" for ``name``, ``platform`` and ``profile``; inside the spec it unsets the profile's
+        value. Raises ConfDenied if it sets a denied conf, Forbidden if the limits cannot be read.
         """
         self.check_readable()
         wrong: list[Wrong] = []
@@ -149,19 +149,19 @@ class Profiles:
         return Resolved(name, profile.name, profile.platform, spec, origins)
 
     def check_readable(self) -> None:
-        """Raise Forbidden where an administrator's limits are not known."""
+        """Raise Forbidden if an administrator's limits cannot be read."""
         if self._refusals:
             text = "; ".join(self._refusals)
-            raise Forbidden(f"nothing new can be started while an administrator's limits cannot be read: {text}")
+            raise Forbidden(f"no engine can start, because an administrator's limits cannot be read: {text}")
 
     def within_times(self, spec: EngineSpec, platform: str) -> EngineSpec:
-        """The spec with the limits of time where it names none."""
+        """Return the spec with time limits filled in where it sets none."""
         return spec if platform == "external" else self.limits.fill(spec, self._idle_timeout_s)[0]
 
     def checked(
         self, whole: Mapping[str, object], fragment: Mapping[str, object], wrong: list[Wrong]
     ) -> EngineSpec | None:
-        """The whole as a spec; what is wrong with it, or with the fragment that was asked for, goes into ``wrong``."""
+        """Return the merged values as a spec; errors of it, and of the requested fragment, are added to ``wrong``."""
         wrong += strange_nulls(fragment, EngineSpec)
         spec = validated(EngineSpec, whole, wrong)
         if spec is None:
@@ -175,7 +175,7 @@ class Profiles:
     def _choose(
         self, name: str | None, platform: str | None, platforms: Collection[str], wrong: list[Wrong]
     ) -> Profile | None:
-        """The profile asked for, the default one, or an empty one where only another platform was asked for."""
+        """Return the requested profile, the default one, or an empty one if only another platform is requested."""
         if platform is not None and platform not in platforms:
             wrong.append(("platform", _unknown("platform", platform, platforms)))
             return None
@@ -185,7 +185,7 @@ class Profiles:
         if platform is not None:
             if name is None:
                 return Profile("", platform)
-            wrong.append(("platform", f"profile {name!r} is for platform {profile.platform!r}: leave one of them out"))
+            wrong.append(("platform", f"profile {name!r} is for platform {profile.platform!r}: remove one of them"))
         elif profile.platform not in platforms:
             has = ", ".join(sorted(platforms))
             needs = f"profile {profile.name!r} needs platform {profile.platform!r}"
@@ -205,7 +205,7 @@ class Profiles:
     # --- limits -------------------------------------------------------------------------------------------
 
     def _limits_of(self, layer: Layer) -> dict[str, object]:
-        """A file's limits. A wrong one of an administrator refuses all that is new; one of a user is left out."""
+        """Limits of a file. With an invalid one of an administrator no engine may start; one of a user is skipped."""
         wrong: list[Wrong] = []
         given = layer.data.get("limits", {})
         limits = validated(Limits, given, wrong)
@@ -224,7 +224,7 @@ class Profiles:
         return limits.model_dump(exclude_unset=True) if limits else {}
 
     def _refused_by(self, spec: EngineSpec, platform: str) -> dict[str, str]:
-        """Dotted fields of a profile that limits refuse, and why."""
+        """Dotted fields of a profile that the limits reject, and why."""
         found: dict[str, str] = {}
         try:
             self.limits.check(spec, platform)

@@ -1,28 +1,28 @@
-"""The life of an engine as tables and pure functions; the monitor, the use cases and platforms import it.
+"""The lifecycle of an engine as tables and pure functions; the monitor, the use cases and platforms import it.
 
-What is stored, and never mixed:
+The stored values, which are never mixed:
 
-* ``state`` says what **is**, of one life (``state_run``). Only the monitor writes it.
-* ``target`` says what is **wanted**, of the newest life (``run``). Only the use cases write it.
-* ``failure`` says why a life ended that should not have. Only the monitor sets it; a restart clears it.
+* ``state``: the **actual** state of one life (``state_run``). Only the monitor writes it.
+* ``target``: the **desired** state of the newest life (``run``). Only the use cases write it.
+* ``failure``: why a life failed. Only the monitor sets it; a restart clears it.
 
-What people see (:func:`status_of`) is a look-up of these, and what happens next (:func:`plan`) is
-the first rule of :data:`RULES` that applies. Nothing here has a clock, does IO, or remembers: the
-monitor may crash between any two steps, look again, and converge. That holds because
+The status (:func:`status_of`) is a function of these, and the next step (:func:`plan`) is that of the
+first rule of :data:`RULES` that applies. Nothing here has a clock, IO, or state: the monitor may crash
+between any two steps, look again, and converge. That holds because
 
-1. a life is *claimed* (``state_run = run``, by compare-and-set) before anything outside is touched,
-   so whatever is found outside has a record that speaks of it, or is an orphan;
-2. everything outside is named after engine and run, so looking finds what an earlier step left;
-3. each step is idempotent, and every life ends in the same order: verdict, stop, settle, clean.
-   The verdict (``failure``) is written before the stop, so a crash between cannot forget the reason.
-   A settled life that left something behind is found by looking, and cleaned.
+1. a life is *claimed* (``state_run = run``, by compare-and-set) before anything outside is changed,
+   so everything outside belongs to a record, or is an orphan;
+2. everything outside is named after engine and run, so a look finds the results of earlier steps;
+3. each step is idempotent, and every life ends in the same order: fail, stop, settle, clean.
+   The ``failure`` is written before the stop, so a crash in between cannot lose the reason.
+   A look finds what a settled life left behind, and the next step cleans it.
 
 ::
 
-    status   what is, what is wanted, what people see      verbs   what can be asked
-    facts    what is known when a step is chosen           steps   what can be done        rules   which of them
+    status   actual and desired state, status shown     verbs   actions that users can request
+    facts    the input of a decision                    steps   possible steps        rules   which step is next
 
-When you change a rule, change the table; ``docs/architecture.md`` is drawn from it.
+When you change a rule, change the table; ``docs/architecture.md`` is generated from it.
 """
 
 from ..engine import Executors

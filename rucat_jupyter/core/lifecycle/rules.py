@@ -1,4 +1,4 @@
-"""The one next step: the table of the monitor's rules."""
+"""The table of the monitor's rules, which gives the next step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a rule may look at."""
+    """The input of a rule."""
 
     engine: Engine
     seen: Observation
@@ -44,7 +44,7 @@ class Facts:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the driver is there."""
+        """Whether the driver exists."""
         return self.seen.presence is Presence.ALIVE
 
     def failed(self, reason: Reason, message: str) -> Failure:
@@ -53,35 +53,35 @@ class Facts:
 
 
 def _verdict(f: Facts) -> Failure | None:
-    """The failure of a wanted life that is still there, if it must end; never of one that is not ours to end."""
+    """The failure of a wanted life that still exists but must end; None for engines that Rucat does not manage."""
     m = f.memory
     if not f.engine.is_managed:
         return None
     if f.seen.end is not None and f.seen.end.reason is not None:
         return f.failed(f.seen.end.reason, f.seen.end.message)
     if m.health.context_stopped:
-        return f.failed(Reason.CONTEXT_STOPPED, "the SparkContext inside the engine is stopped: no query can run")
+        return f.failed(Reason.CONTEXT_STOPPED, "the engine's SparkContext is stopped: queries cannot run")
     if _is_past(_start_end(f), f.now):
         return _start_timeout(f)
     return _silence(f) if _is_past(_silence_end(f), f.now) else None
 
 
 def _silence(f: Facts) -> Failure:
-    """What a silence that has lasted too long is called: as the platform knows it, if it does."""
-    said = f"no answer for {f.timing.silence_grace_s:.0f} s ({f.memory.health.message})"
+    """The failure of an engine that is silent for too long, with the platform's reason if it has one."""
+    said = f"no response for {f.timing.silence_grace_s:.0f} s ({f.memory.health.message})"
     if f.seen.waits_for is not None:
         return f.failed(f.seen.waits_for, f"{f.seen.message}; {said}")
     return f.failed(Reason.CONTEXT_STOPPED if f.memory.health.is_zombie else Reason.UNRESPONSIVE, said)
 
 
 def _start_end(f: Facts) -> datetime | None:
-    """When a start is given up."""
+    """When a start times out."""
     is_starting = f.engine.state is State.PENDING and has_life(f.engine) and f.engine.is_managed
     return f.memory.since + timedelta(seconds=_start_timeout_s(f)) if is_starting else None
 
 
 def _start_timeout(f: Facts) -> Failure:
-    waited = f"the engine did not answer within {_start_timeout_s(f):.0f} s"
+    waited = f"the engine did not respond within {_start_timeout_s(f):.0f} s"
     reason = f.seen.waits_for or Reason.START_TIMEOUT
     return f.failed(reason, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited)
 
@@ -116,7 +116,7 @@ def _idle_end(f: Facts) -> datetime | None:
 
 
 def _restart_at(f: Facts) -> datetime | None:
-    """When the restart policy brings a failed engine back; None for never."""
+    """When the restart policy restarts a failed engine; None: never."""
     backoff = f.timing.restart_backoff_s
     if not comes_back(f.engine, len(backoff)):
         return None
@@ -124,19 +124,19 @@ def _restart_at(f: Facts) -> datetime | None:
 
 
 def _settle_ended(f: Facts) -> Settle:
-    """Settle a life that is gone: a failure where it should have lived, else a stop."""
+    """Settle a life that is gone: a failure if it was wanted, else a stop."""
     e, end = f.engine, f.seen.end
     if not is_wanted(e):
         return Settle(e.failure, e.failure.message if e.failure else "stopped")
     if end is None:
-        return Settle(f.failed(Reason.LOST, "the engine is gone, and nobody saw it end"), "lost")
+        return Settle(f.failed(Reason.LOST, "the engine is gone, and the gateway did not see it end"), "lost")
     if end.reason is None:
         return Settle(None, end.message)
     return Settle(f.failed(end.reason, end.message), end.message)
 
 
 def _silence_end(f: Facts) -> datetime | None:
-    """When a silence has lasted too long; never while it may be the way to the engine that is broken."""
+    """When a silence has lasted too long; None while the connection to the engine may be broken."""
     silent = f.memory.health.silent_since
     if silent is None or f.engine.state is not State.RUNNING or not f.engine.is_managed or f.seen.blocked:
         return None
@@ -144,7 +144,7 @@ def _silence_end(f: Facts) -> datetime | None:
 
 
 def _wait(f: Facts) -> Rest:
-    """Rest until the next moment at which time alone may change something."""
+    """Rest until the next timeout."""
     ends = (_start_end(f), _silence_end(f), _lifetime_end(f), _idle_end(f), _restart_at(f))
     return Rest(min((end for end in ends if end and end > f.now), default=None))
 
@@ -156,8 +156,8 @@ def _is_past(at: datetime | None, now: datetime) -> bool:
 def _has_lost_life(f: Facts) -> bool:
     """Whether the claimed life has ended.
 
-    A claimed life of which this monitor has seen nothing, and of whose end nobody tells, may still begin: another
-    monitor may have crashed between claim and start, or in the midst of the start (what that left is cleaned first).
+    A claimed life that this monitor has not seen, and whose end the platform does not report, may still begin: another
+    monitor may have crashed between claim and start, or during the start (then the remains are cleaned first).
     """
     if not has_life(f.engine) or not f.engine.is_managed or f.seen.presence not in _GONE:
         return False
@@ -172,27 +172,27 @@ def _is_silent(f: Facts) -> bool:
 
 
 def _is_unsaid(f: Facts) -> bool:
-    """Whether the platform is out of reach for an engine that needs it, and its message says something else."""
+    """Whether an engine needs its platform, which is unreachable, and the engine's message does not say so yet."""
     needs_it = not is_settled(f.engine) and f.engine.unresponsive_since is None
     return f.seen.presence is Presence.UNKNOWN and needs_it and f.seen.message != f.engine.message
 
 
 def _words(f: Facts) -> str:
-    """What it waits for: the platform's words, why it cannot be reached, what an external or silent one answers."""
+    """What it waits for: the platform's message, why it is unreachable, what an external or silent engine responds."""
     is_silent = _is_silent(f) or f.engine.unresponsive_since is not None
     is_awaited = is_silent or (f.engine.state is State.PENDING and not f.engine.is_managed)
     return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "")
 
 
 def _given(value: T | None) -> T:
-    """A value that the rule's own predicate has found to be there."""
+    """A value that the rule's predicate has checked."""
     assert value is not None  # noqa: S101
     return value
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the monitor's table: in words, when it applies, what to do."""
+    """One row of the monitor's table: description, predicate, step."""
 
     when: str
     applies: Callable[[Facts], bool]
@@ -204,27 +204,27 @@ _GONE = (Presence.ABSENT, Presence.ENDED)
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        "external, and to be deleted",
+        "external, target is Deleted",
         lambda f: not f.engine.is_managed and f.engine.target is Target.DELETED,
         lambda f: Remove(),
     ),
-    # The platform is out of reach: nothing may be concluded, only said.
-    Rule("platform out of reach, not yet said", _is_unsaid, lambda f: Note(f.seen.message)),
-    Rule("platform out of reach", lambda f: f.seen.presence is Presence.UNKNOWN, lambda f: Rest()),
-    # A life that is not wanted, condemned, or settled already: stop, settle, clean.
+    # The platform is unreachable: nothing is known of the engine, so only its message changes.
+    Rule("platform unreachable, message does not say so", _is_unsaid, lambda f: Note(f.seen.message)),
+    Rule("platform unreachable", lambda f: f.seen.presence is Presence.UNKNOWN, lambda f: Rest()),
+    # A life that is not wanted, failed, or settled already: stop, settle, clean.
     Rule(
-        "there, but not wanted",
+        "exists, but not wanted",
         lambda f: f.is_alive and f.engine.is_managed and not (has_life(f.engine) and is_wanted(f.engine)),
         lambda f: Stop(),
     ),
-    Rule("its life is gone", _has_lost_life, _settle_ended),
+    Rule("the life is gone", _has_lost_life, _settle_ended),
     Rule(
         "never claimed, and not wanted",
         lambda f: f.engine.state is State.PENDING and f.engine.state_run == 0 and f.engine.target is not Target.RUNNING,
         lambda f: Settle(None, "stopped before it started"),
     ),
-    Rule("something is left of it", lambda f: f.seen.presence is Presence.ENDED, lambda f: Clean()),
-    Rule("to be deleted, and all is gone", lambda f: f.engine.target is Target.DELETED, lambda f: Remove()),
+    Rule("ended, but something is left", lambda f: f.seen.presence is Presence.ENDED, lambda f: Clean()),
+    Rule("target is Deleted, and nothing is left", lambda f: f.engine.target is Target.DELETED, lambda f: Remove()),
     # A life that is wanted: claim, start.
     Rule(
         "a new life is wanted",
@@ -232,62 +232,60 @@ RULES: tuple[Rule, ...] = (
         lambda f: Claim(),
     ),
     Rule(
-        "failed, and its restart policy is due",
+        "failed, and the restart policy is due",
         lambda f: _is_past(_restart_at(f), f.now),
         lambda f: Ask(Verb.RESTART, f"restart policy, attempt {recent_restarts(f.engine) + 1}"),
     ),
-    Rule(
-        "settled, and its message is old", lambda f: is_settled(f.engine) and bool(f.engine.message), lambda f: Note("")
-    ),
+    Rule("settled, but has a message", lambda f: is_settled(f.engine) and bool(f.engine.message), lambda f: Note("")),
     Rule("settled", lambda f: is_settled(f.engine), _wait),
     Rule(
-        "claimed, and could not be started in time",
+        "claimed, but not started in time",
         lambda f: f.seen.presence is Presence.ABSENT and _is_past(_start_end(f), f.now),
         lambda f: Settle(_start_timeout(f), "not started in time"),
     ),
-    Rule("claimed, and nothing is there", lambda f: f.seen.presence is Presence.ABSENT, lambda f: Start()),
-    # It is there: judge, confirm, watch.
-    Rule("there, but cannot live", lambda f: _verdict(f) is not None, lambda f: Fail(_given(_verdict(f)))),
+    Rule("claimed, but does not exist", lambda f: f.seen.presence is Presence.ABSENT, lambda f: Start()),
+    # It exists: check, confirm, monitor.
+    Rule("exists, but has failed", lambda f: _verdict(f) is not None, lambda f: Fail(_given(_verdict(f)))),
     Rule(
-        "started, and it answers",
+        "started, and responds",
         lambda f: f.engine.state is State.PENDING and f.memory.health.ready,
         lambda f: Confirm(f.seen.executors),
     ),
     Rule(
-        "running, and silent",
+        "running, but silent",
         lambda f: _is_silent(f) and f.engine.unresponsive_since is None,
         lambda f: Suspect(_given(f.memory.health.silent_since), _words(f)),
     ),
     Rule(
-        "running, and it answers again",
+        "running, and responds again",
         lambda f: f.engine.unresponsive_since is not None and f.memory.health.ready and not _is_silent(f),
         lambda f: Clear(),
     ),
     Rule(
-        "it waits for something new",
+        "waits for something else",
         lambda f: _words(f) != f.engine.message and (f.engine.unresponsive_since is None or bool(_words(f))),
         lambda f: Note(_words(f)),
     ),
     Rule(
-        "running, its executors are others than it says",
+        "running, and its executors have changed",
         lambda f: (
             f.engine.state is State.RUNNING and f.seen.executors is not None and f.seen.executors != f.engine.executors
         ),
         lambda f: Count(_given(f.seen.executors)),
     ),
     Rule(
-        "running, its lifetime is over",
+        "running, and maximum lifetime reached",
         lambda f: _is_past(_lifetime_end(f), f.now),
         lambda f: Ask(Verb.STOP, f"maximum lifetime of {_lifetime_s(f):.0f} s reached"),
     ),
     Rule(
-        "running, and idle for too long",
+        "running, and idle timeout reached",
         lambda f: _is_past(_idle_end(f), f.now),
-        lambda f: Ask(Verb.STOP, f"no use for {_idle_timeout_s(f):.0f} s"),
+        lambda f: Ask(Verb.STOP, f"no activity for {_idle_timeout_s(f):.0f} s"),
     ),
-    Rule("all is as wanted", lambda f: True, _wait),
+    Rule("state is as desired", lambda f: True, _wait),
 )
-"""The monitor's table, first match. Every look at an engine ends in exactly one step."""
+"""The monitor's table, first match. Every look at an engine gives exactly one step."""
 
 
 def rule_of(facts: Facts) -> Rule:
@@ -296,6 +294,6 @@ def rule_of(facts: Facts) -> Rule:
 
 
 def plan(engine: Engine, observation: Observation, memory: Memory, now: datetime, timing: Timing) -> Step:
-    """The one next step for an engine: pure, and total over every combination of its arguments."""
+    """The next step for an engine: pure, and total over every combination of its arguments."""
     facts = Facts(engine, observation, memory, now, timing)
     return rule_of(facts).step(facts)

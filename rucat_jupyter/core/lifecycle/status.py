@@ -1,4 +1,4 @@
-"""What is, what is wanted, and what people see of the two: the first two tables of an engine's life."""
+"""Actual state, desired state and the status that is shown: the first two tables of the lifecycle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class IllegalTransition(RucatError):
 
 
 def is_settled(engine: Engine) -> bool:
-    """Whether nothing but a verb or the restart policy will change the engine."""
+    """Whether only a verb or the restart policy will change the engine."""
     return (
         engine.target is not Target.DELETED
         and engine.state is State.STOPPED
@@ -42,34 +42,34 @@ STATUSES: tuple[tuple[str, Callable[[Engine], bool], Callable[[Engine], Status]]
     ("target is Stopped", lambda e: e.target is Target.STOPPED, lambda e: Status.STOPPING),
     ("an older life is ending", lambda e: e.state_run < e.run, lambda e: Status.PENDING),
     (
-        "Running without an answer",
+        "Running, but does not respond",
         lambda e: e.state is State.RUNNING and e.unresponsive_since is not None,
         lambda e: Status.UNRESPONSIVE,
     ),
     ("otherwise its state", lambda e: True, lambda e: Status(e.state.value)),
 )
-"""What people see, first match: (when, predicate, status)."""
+"""The status, first match: (when, predicate, status)."""
 
 
 def status_of(engine: Engine) -> Status:
-    """The status that people see: the first row of :data:`STATUSES` that matches."""
+    """The status shown to users: the first row of :data:`STATUSES` that matches."""
     return next(status(engine) for _, applies, status in STATUSES if applies(engine))
 
 
 def message_of(engine: Engine) -> str:
-    """What the engine waits for, in one line; empty when it waits for nothing."""
+    """What the engine waits for, in one line; empty if it waits for nothing."""
     if status_of(engine) is Status.PENDING and has_life(engine) and engine.state_run < engine.run:
         return f"stopping run {engine.state_run}"
     return engine.message
 
 
 def has_life(engine: Engine) -> bool:
-    """Whether ``state`` speaks of a claimed life that has not been seen to end."""
+    """Whether ``state`` describes a claimed life whose end was not seen."""
     return engine.state is not State.STOPPED and engine.state_run > 0
 
 
 def is_wanted(engine: Engine) -> bool:
-    """Whether the life that ``state`` speaks of is the one that is wanted, and no verdict has been given on it."""
+    """Whether the life of ``state`` is the wanted one, and has not failed."""
     return engine.target is Target.RUNNING and engine.state_run == engine.run and engine.failure is None
 
 

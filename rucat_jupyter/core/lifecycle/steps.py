@@ -1,4 +1,4 @@
-"""The steps that the monitor can take; each look at an engine ends in exactly one."""
+"""The steps of the monitor; each look at an engine gives exactly one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ..engine import Executors, Failure, Verb
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do next."""
+    """The next step."""
 
 
 @dataclass(frozen=True)
 class Rest(Step):
-    """Nothing, until something changes, or ``until`` where time alone can change it."""
+    """Do nothing until something changes, or until the time ``until``."""
 
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Claim(Step):
-    """Write that ``state`` now speaks of the wanted life: Pending, ``state_run = run``."""
+    """Write that ``state`` now describes the wanted life: Pending, ``state_run = run``."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Start(Step):
 
 @dataclass(frozen=True)
 class Confirm(Step):
-    """Write Running: the Spark Connect service has answered; and the executors that are seen by then."""
+    """Write Running, because the Spark Connect service has responded, and the executors seen so far."""
 
     executors: Executors | None = None
 
@@ -46,14 +46,14 @@ class Note(Step):
 
 @dataclass(frozen=True)
 class Count(Step):
-    """Write how many executors there are, and why some are not."""
+    """Write the number of executors, and why some are missing."""
 
     executors: Executors
 
 
 @dataclass(frozen=True)
 class Suspect(Step):
-    """Write that it does not answer since ``since``."""
+    """Write that it has not responded since ``since``."""
 
     since: datetime
     message: str
@@ -61,24 +61,24 @@ class Suspect(Step):
 
 @dataclass(frozen=True)
 class Clear(Step):
-    """Write that it answers again."""
+    """Write that it responds again."""
 
 
 @dataclass(frozen=True)
 class Fail(Step):
-    """Write the verdict on a life that is still there and must end."""
+    """Write the failure of a life that still exists and must end."""
 
     failure: Failure
 
 
 @dataclass(frozen=True)
 class Stop(Step):
-    """Ask the platform to end the life, gracefully, then by force."""
+    """Ask the platform to stop the life, gracefully, then by force."""
 
 
 @dataclass(frozen=True)
 class Settle(Step):
-    """Write Stopped, with the failure if there is one."""
+    """Write Stopped, with the failure if any."""
 
     failure: Failure | None
     reason: str
@@ -86,7 +86,7 @@ class Settle(Step):
 
 @dataclass(frozen=True)
 class Clean(Step):
-    """Ask the platform to remove what the ended life left; its log's end stays readable."""
+    """Ask the platform to remove what the ended life left behind; the end of its log stays readable."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Remove(Step):
 
 @dataclass(frozen=True)
 class Ask(Step):
-    """Ask a verb of the use cases, as the monitor."""
+    """Request a verb from the use cases, as the monitor."""
 
     verb: Verb
     reason: str

@@ -1,4 +1,4 @@
-"""What can be asked of an engine: the verb table, and which fields a verb changes."""
+"""The verbs for an engine: when each is possible, and which fields it changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .status import is_settled, status_of
 
 
 class Outcome(str, Enum):
-    """What asking for a verb answers: 202, 200 or 409."""
+    """The response to a verb: 202, 200 or 409."""
 
     ACCEPTED = "accepted"
     OK = "ok"
@@ -33,17 +33,17 @@ VERBS: Mapping[Verb, Mapping[Status, Outcome]] = {
     Verb.RESTART: dict(zip(_STATUSES, (_OK, _ACCEPTED, _ACCEPTED, _ACCEPTED, _ACCEPTED, _ACCEPTED, _NO), strict=True)),
     Verb.DELETE: dict(zip(_STATUSES, (_ACCEPTED,) * 6 + (_OK,), strict=True)),
 }
-"""The verb table: what each verb answers in each status."""
+"""The verb table: the response to each verb in each status."""
 
 STABLE_S = 600.0
-"""After so long a life the next failure is a new one (the time after which Kubernetes' CrashLoopBackOff resets)."""
+"""After a life of this length the count of restarts begins again (as Kubernetes resets its CrashLoopBackOff)."""
 
 Changes = Mapping[str, object]
-"""Fields of :class:`~rucat_jupyter.core.engine.Engine` and their new values, to be written by compare-and-set."""
+"""Fields of :class:`~rucat_jupyter.core.engine.Engine` and their new values, for a compare-and-set."""
 
 
 def verbs_of(engine: Engine) -> list[Verb]:
-    """The verbs that would be accepted now."""
+    """The verbs that are possible now."""
     status = status_of(engine)
     return [
         verb
@@ -53,17 +53,18 @@ def verbs_of(engine: Engine) -> list[Verb]:
 
 
 def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome, Changes]:
-    """What a verb answers now and which fields it changes.
+    """Return the outcome of a verb and the fields that it changes.
 
-    None unless accepted; but a stop of a failed engine, which has nothing to end, calls off the restart policy.
+    Only an accepted verb changes fields; but a stop of a failed engine, which has nothing to stop, turns off the
+    restart policy.
 
-    Raises NotManaged for stop and restart of an external engine, NotPossible where the verb table says so.
-    ``by_policy`` marks the restart policy's own restart, which counts.
+    Raises NotManaged for stop and restart of an external engine, NotPossible if the verb table says so.
+    ``by_policy`` marks a restart by the restart policy, which is counted.
     """
     if not engine.is_managed and verb is not Verb.DELETE:
         raise NotManaged(
-            f"cannot {verb.value} {engine.name!r}: Rucat does not manage external engines, it only watches them; "
-            "delete forgets it",
+            f"cannot {verb.value} {engine.name!r}: Rucat does not manage external engines, it only monitors them; "
+            "delete removes it from the list",
             status=status_of(engine).value,
         )
     status = status_of(engine)
@@ -87,12 +88,12 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
 
 
 def comes_back(engine: Engine, limit: int) -> bool:
-    """Whether the restart policy, which restarts ``limit`` times in a row, will bring a failed engine back."""
+    """Whether the restart policy (at most ``limit`` restarts in a row) will restart a failed engine."""
     is_failed = is_settled(engine) and engine.target is Target.RUNNING and engine.failure is not None
     return is_failed and engine.spec.restart_policy == "on_failure" and recent_restarts(engine) < limit
 
 
 def recent_restarts(engine: Engine) -> int:
-    """Restarts by policy in a row; a life of :data:`STABLE_S` or more begins the count anew."""
+    """Successive restarts by policy; a life of :data:`STABLE_S` or more resets the count."""
     lived_s = (engine.failure.at - engine.started_at).total_seconds() if engine.failure and engine.started_at else 0.0
     return 0 if lived_s >= STABLE_S else engine.restarts

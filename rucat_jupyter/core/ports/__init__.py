@@ -1,5 +1,5 @@
-"""What the core needs of the outside, as protocols; ``gateway``, ``platforms`` and ``spark`` import it.
+"""Protocols of what the core needs from outside; ``gateway``, ``platforms`` and ``spark`` import it.
 
-Every method is async, limits its own time, and is idempotent; a cancelled call leaves nothing half done that a
-later call would not find. Errors are those of :mod:`rucat_jupyter.core.errors`, translated at the edge.
+Every method is async, has its own time limit, and is idempotent; a later call finds what a cancelled call left half
+done. Implementations translate errors to those of :mod:`rucat_jupyter.core.errors`.
 """

@@ -1,4 +1,4 @@
-"""The ports of a preview: what an engine would be, what is left for it, and what is wrong with its platform."""
+"""The ports of a dry run: what a platform would start, which quotas are left, and checks of the platform."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..spec import EngineSpec
 
 @dataclass(frozen=True)
 class Outline:
-    """What a platform would start for a pinned spec; nothing of it is secret.
+    """What a platform would start for a pinned spec, without secrets.
 
-    ``conf`` has (key, value, whose): whose is "" for what the spec says, else words for why Rucat sets it.
+    ``conf`` has (key, value, source): source is "" for values of the spec, else says why Rucat sets it.
     """
 
     conf: Sequence[tuple[str, str, str]]
@@ -33,7 +33,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class PlannedObject:
-    """One thing that a platform would create; ``size`` in words, empty where it takes nothing."""
+    """One object that a platform would create; ``size`` in words, empty if it needs no resources."""
 
     kind: str
     name: str
@@ -43,9 +43,9 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class Headroom:
-    """One limit of a place, in its own units: what would be asked, what others use, what there is in all."""
+    """One quota, in its own units: what the engine would request, what is used, and the total."""
 
-    limit: str  # whose limit, as the place calls it
+    limit: str  # the name of the quota
     resource: str
     asked: str
     used: str
@@ -55,10 +55,10 @@ class Headroom:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a platform that creates objects somewhere would create for a pinned spec; nothing of it is secret.
+    """The objects that a platform would create for a pinned spec, without secrets.
 
-    ``conf`` as in :class:`Outline`. ``checked`` says in words what the place was asked, ``obstacles`` what it would
-    refuse, each with what mends it.
+    ``conf`` as in :class:`Outline`. ``checked`` says in words which checks were done, ``obstacles`` what would be
+    rejected, each with its fix.
     """
 
     conf: Sequence[tuple[str, str, str]]
@@ -73,7 +73,7 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found by looking at a place of a platform: what, and the command that mends it; empty: all is well."""
+    """The result of one check of a platform: what was found, and the command that fixes it (empty: no problem)."""
 
     place: str
     found: str
@@ -82,20 +82,20 @@ class Finding:
 
 @runtime_checkable
 class Planner(Protocol):
-    """A platform that can say what it would start; those that cannot are planned without it."""
+    """A platform that can say what it would start; dry runs also work without it."""
 
     async def outline(self, spec: EngineSpec, name: str) -> Outline | Blueprint:
-        """What it would start for this pinned spec, whose secrets are masked.
+        """What the platform would start for this pinned spec, whose secrets are masked.
 
-        Raises PlatformError with the reason where something that it needs is not there.
+        Raises PlatformError with the reason if something that it needs is missing.
         """
         ...
 
 
 @runtime_checkable
 class Examiner(Protocol):
-    """A platform whose places can be looked at before an engine is there: for ``doctor``."""
+    """A platform that ``doctor`` can check before an engine exists."""
 
     async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Finding]:
-        """Look at the places that these specs mean, each once: reachable or not, what is missing. Never raises."""
+        """Check the places of these specs, each once: is it reachable, what is missing. Never raises."""
         ...

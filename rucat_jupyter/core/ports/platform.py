@@ -1,4 +1,4 @@
-"""The port of platforms: start, observe, stop, clean up, and where an engine answers."""
+"""The port of platforms: start, observe, stop, clean up, and the address of an engine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..spec import EngineSpec
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that would stop a spec from starting.
+    """Something that would keep a spec from starting.
 
-    ``is_wrong`` True: the spec itself is wrong, a 400 at ``field``; False: it may pass (memory, port, quota), so
-    the engine is created and becomes Failed with ``reason``.
+    ``is_wrong`` True: the spec itself is invalid, a 400 at ``field``; False: it may be temporary (memory, port, quota),
+    so the engine is created and becomes Failed with ``reason``.
     """
 
     field: str
@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Pinned:
-    """A spec with everything fixed that a restart must find again, and the versions it will run (None: unknown)."""
+    """A spec with all values fixed that a restart must keep, and the versions that it will run (None: unknown)."""
 
     spec: EngineSpec
     spark_version: str | None
@@ -36,13 +36,13 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where this gateway's clients reach an engine now."""
+    """The current address of an engine for this gateway's clients."""
 
     host: str
     port: int
     ui_url: str | None = None  # base address of the Spark UI as this gateway reaches it, http://host:port
     use_tls: bool = False
-    is_its_own: bool = False  # nobody but this engine can answer there, as long as the platform gives this address
+    is_its_own: bool = False  # only this engine can respond there, as long as the platform returns this address
     is_forwarded: bool = False  # its port is open whether or not anything listens behind it
 
     @property
@@ -53,7 +53,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something of this installation that a platform has for an engine and run; ``where`` is the platform's own."""
+    """What a platform has of an engine and run of this installation; ``where`` is for the platform only."""
 
     engine_id: str
     run: int
@@ -61,7 +61,7 @@ class Leftover:
 
 
 class Platform(Protocol):
-    """Where engines run. Everything speaks of the life ``engine.state_run``, named ``engine.run_name``."""
+    """Where engines run. Every method is about the life ``engine.state_run``, named ``engine.run_name``."""
 
     @property
     def name(self) -> str:
@@ -69,26 +69,26 @@ class Platform(Protocol):
         ...
 
     async def open(self, installation: str) -> None:
-        """Begin: the store's installation id goes into every label. Called once, before all else."""
+        """Open the platform: the store's installation id goes into every label. Called once, before other methods."""
         ...
 
     async def close(self) -> None:
-        """Let go of watches and connections; engines live on."""
+        """Release watches and connections; engines keep running."""
         ...
 
     async def check(self, spec: EngineSpec) -> list[Problem]:
-        """What would stop this spec from starting, all of it; a field the platform cannot honour is a problem."""
+        """Everything that would keep this spec from starting, fields that the platform does not support included."""
         ...
 
     async def pin(self, spec: EngineSpec) -> Pinned:
-        """Fill in what must not change between runs (versions, Python, folder, default resources): once, at create.
+        """Fix what must not change between runs (versions, Python, folder, default resources): once, at create.
 
-        Raises InvalidRequest where the spec names something that is not there.
+        Raises InvalidRequest if the spec names something that does not exist.
         """
         ...
 
     async def site(self, spec: EngineSpec) -> str:
-        """The site that an engine of this spec is bound to."""
+        """The site of an engine with this spec."""
         ...
 
     def serves(self, site: str) -> bool:
@@ -96,51 +96,52 @@ class Platform(Protocol):
         ...
 
     def sites(self) -> Sequence[str]:
-        """The sites that this gateway serves on this platform, for its heartbeat."""
+        """The sites of this platform that the gateway serves, for its heartbeat."""
         ...
 
     async def start(self, engine: Engine, credential: Credential) -> None:
-        """Start the life, or adopt what is there of the same run; returns once it exists, not once it answers.
+        """Start the life, or adopt what exists of the same run; returns when it exists, before it responds.
 
-        Raises PlatformError with ``reason`` when it cannot start, having cleaned up after itself.
+        Raises PlatformError with ``reason`` if it cannot start, after cleaning up.
         """
         ...
 
     async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
-        """Look at the lives of many engines in one call; the answer has every id. Never raises for one engine."""
+        """Observe the lives of many engines in one call; the result has every id. Never raises for one engine."""
         ...
 
     async def stop(self, engine: Engine) -> None:
-        """End the life, gracefully and then by force; returns when its driver is gone or the platform has the order.
+        """Stop the life, gracefully and then by force; returns when its driver is gone or the platform will remove it.
 
-        What is not there is ended. Raises PlatformUnavailable when it cannot know.
+        A life that does not exist is stopped. Raises PlatformUnavailable if its state is unknown.
         """
         ...
 
     async def clean(self, engine: Engine) -> None:
-        """Remove what an ended life left (temp, work, secrets).
+        """Remove what an ended life left behind (temp, work, secrets).
 
-        The log's end stays readable while the record lives; with target Deleted everything of every run goes.
+        The end of the log stays readable while the record exists; with target Deleted everything of every run is
+        removed.
         """
         ...
 
     async def leftovers(self) -> Sequence[Leftover]:
-        """Everything of this installation that is there, by engine and run, kept logs included."""
+        """Everything of this installation that exists, by engine and run, kept logs included."""
         ...
 
     async def remove(self, leftover: Leftover) -> None:
-        """End and remove what no record speaks of."""
+        """Stop and remove something that belongs to no record."""
         ...
 
     def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
-        """Lines of the driver's log, of the last life when settled: the last ``tail`` (None: all).
+        """Lines of the driver's log, of the last life if settled: the last ``tail`` (None: all).
 
-        With ``follow`` each new line comes after them, until the life ends. Lines have no line end.
+        With ``follow`` new lines follow as they are written, until the life ends. Lines have no line end.
         """
         ...
 
     async def endpoint(self, engine: Engine) -> Endpoint | None:
-        """The address for *this* gateway's clients, computed, never stored; None while there is none."""
+        """The address for clients of *this* gateway, computed, never stored; None while there is none."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

@@ -1,4 +1,4 @@
-"""The ports of a running engine: health, activity, and the operations that run on it."""
+"""The ports of a running engine: health, activity, and running operations."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from .platform import Endpoint
 
 @dataclass(frozen=True)
 class Activity:
-    """Signs of use of a whole engine: operations running now, and when one last began or ended (None: none seen)."""
+    """Activity of an engine: number of running operations, and when one last began or ended (None: none seen)."""
 
     running: int
     used_at: datetime | None
 
 
 class Pulse(Protocol):
-    """The regular health check of one life: both tiers, each at its own pace, never blocked by another engine's."""
+    """The regular health check of one life: both tiers, each at its own pace, never blocked by another engine."""
 
     @property
     def health(self) -> Health:
-        """What has been found so far."""
+        """The latest health."""
         ...
 
     @property
     def activity(self) -> Activity | None:
-        """The latest signs of use, or None while nothing is known."""
+        """The latest activity, or None while it is unknown."""
         ...
 
     async def close(self) -> None:
-        """Stop probing and wait until that is done."""
+        """Stop probing and wait for the end."""
         ...
 
 
@@ -51,10 +51,10 @@ class Prober(Protocol):
 
 
 class Wake(Protocol):
-    """Called with an engine's id when it deserves a look now; cheap, from the event loop's thread only."""
+    """Called with an engine's id when the monitor should look at it now; cheap, from the event loop's thread only."""
 
     def __call__(self, engine_id: str, /) -> None:
-        """Note that a look is due."""
+        """Mark a look as due."""
         ...
 
 
@@ -63,7 +63,7 @@ class Wake(Protocol):
 
 @dataclass(frozen=True)
 class Operation:
-    """One Spark Connect operation that runs now; a number or time is None where the engine does not tell."""
+    """One running Spark Connect operation; a number or time is None if the engine does not report it."""
 
     id: str
     user_id: str
@@ -79,34 +79,34 @@ class Operation:
 
 
 SessionId = tuple[str, str]
-"""User id and session id: what Spark Connect knows a session by."""
+"""User id and session id: together they identify a session in Spark Connect."""
 
 
 class Operations(Protocol):
-    """Looks at, and cancels, what runs on an engine, of all its sessions; looking is no use of the engine.
+    """Lists and cancels the operations of all sessions of an engine; listing does not count as activity.
 
-    ``sessions`` are those that are known: an engine that does not list its sessions is asked for these alone. No call
-    ever makes a session. Each raises EngineUnavailable when the engine does not answer, and NotPossible when it cannot
-    tell (Spark before 4.2 without a UI).
+    ``sessions`` are the known ones: we ask an engine that does not list its sessions only for these. No call creates a
+    session. Each raises EngineUnavailable if the engine does not respond, and NotPossible if it cannot list operations
+    (Spark before 4.2 without a UI).
     """
 
     async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
-        """Operations that run now, oldest first; the probes' own are left out."""
+        """Running operations, oldest first, without those of the probes."""
         ...
 
     async def cancel(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
     ) -> Operation | None:
-        """Ask the engine to cancel an operation; returns it as it was, or None where none of that id runs.
+        """Ask the engine to cancel an operation; return it as it was, or None if none with that id runs.
 
-        It runs also when it was cancelled before and its jobs go on; jobs that it begins afterwards are ended.
+        A cancelled operation whose jobs continue counts as running; jobs that it begins afterwards are killed.
         """
         ...
 
     def end_jobs(self, endpoint: Endpoint, operation: Operation) -> None:
-        """End jobs that an operation has, or begins soon, although its own client has cancelled it; returns at once."""
+        """Kill jobs that an operation has or soon begins although its client cancelled it; returns immediately."""
         ...
 
     async def close(self) -> None:
-        """End what goes on in the background."""
+        """Stop the background tasks."""
         ...

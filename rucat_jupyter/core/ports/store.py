@@ -11,12 +11,12 @@ from ..engine import Credential, Engine, Event, Session
 from ..lifecycle import Changes, status_of
 
 LOST_S = 14.0
-"""A gateway whose heartbeat is older has gone."""
+"""A gateway with an older heartbeat is gone."""
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One gateway's heartbeat row; ``age_s`` is by the store's own clock."""
+    """One gateway's heartbeat row; ``age_s`` by the store's own clock."""
 
     gateway_id: str
     host: str
@@ -26,16 +26,16 @@ class Beat:
 
 @dataclass(frozen=True)
 class Note:
-    """What a transition's history line says beside the facts: who, what kind, why."""
+    """What a history entry says besides the facts: who, what kind, why."""
 
     actor: str
     kind: str
     reason: str = ""
 
     def line(self, engine: Engine, run: int | None = None) -> Event:
-        """The history line of this note on an engine as it is after the change, of the life ``run``.
+        """The history entry of this note on an engine after the change, for the life ``run``.
 
-        ``run`` None: the life that ``state`` speaks of, or the wanted one before any was claimed.
+        ``run`` None: the life of ``state``, or the wanted one before any was claimed.
         """
         return Event(
             engine_id=engine.id,
@@ -51,22 +51,22 @@ class Note:
 
 
 class Store(Protocol):
-    """The registry: the only truth about engines.
+    """The registry: the only source of truth about engines.
 
-    Any call raises StoreUnavailable when the database does not answer in time, and any write raises
-    StoreTooNew when its schema is newer than this code.
+    Any call raises StoreUnavailable if the database does not respond in time, and any write raises StoreTooNew if its
+    schema is newer than this code.
     """
 
     async def open(self) -> None:
-        """Connect, migrate the schema to this version, make the installation id if there is none."""
+        """Connect, migrate the schema to this version, create the installation id if there is none."""
         ...
 
     async def close(self) -> None:
-        """Let go of the database; safe to call twice."""
+        """Release the database; safe to call twice."""
         ...
 
     async def check(self) -> None:
-        """Return if the database answers now, else raise StoreUnavailable."""
+        """Return if the database responds now, else raise StoreUnavailable."""
         ...
 
     @property
@@ -75,13 +75,13 @@ class Store(Protocol):
         ...
 
     async def now(self) -> datetime:
-        """The store's time: the only time that several gateways compare."""
+        """The store's time: the only time that gateways compare."""
         ...
 
     async def create(self, engine: Engine, credential: Credential, note: Note) -> Engine:
-        """Insert engine, credential and first history line in one transaction; ``created_at`` becomes the store's time.
+        """Insert engine, credential and first history entry in one transaction; ``created_at`` is the store's time.
 
-        Raises NameTaken (``details["id"]``: the existing engine) when owner and name are taken, also in a race.
+        Raises NameTaken (``details["id"]``: the existing engine) if owner and name are taken, also in a race.
         """
         ...
 
@@ -98,24 +98,24 @@ class Store(Protocol):
         ...
 
     async def some(self, engine_ids: Sequence[str]) -> list[Engine]:
-        """Those of these engines that there are, in any order."""
+        """Those of these engines that exist, in any order."""
         ...
 
     async def update(
         self, engine: Engine, changes: Changes, note: Note | None, credential: Credential | None = None
     ) -> Engine:
-        """Compare-and-set on ``engine.revision``: write the fields, revision + 1, and the history line, as one.
+        """Compare-and-set on ``engine.revision``: write the fields, revision + 1, and the history entry, atomically.
 
-        A ``credential`` takes the place of the engine's, in the same transaction.
+        A ``credential`` replaces the engine's in the same transaction.
 
-        ``started_at`` and ``stopped_at`` may be given as :data:`STORE_NOW`. Values are those of the model's fields.
-        Returns the new engine. Raises Conflict when the revision has moved or the engine is gone; IllegalTransition
-        when ``state`` would make an illegal step. ``note`` None writes no history (messages only).
+        ``started_at`` and ``stopped_at`` may be :data:`STORE_NOW`. Values are those of the model's fields.
+        Returns the new engine. Raises Conflict if the revision has changed or the engine is gone; IllegalTransition
+        if the change of ``state`` is illegal. ``note`` None writes no history (messages only).
         """
         ...
 
     async def remove(self, engine: Engine, note: Note) -> None:
-        """Compare-and-set delete of row, credential and sessions; the history stays, with a last line.
+        """Compare-and-set delete of row, credential and sessions; the history stays, with a last entry.
 
         Raises Conflict like :meth:`update`.
         """
@@ -126,7 +126,7 @@ class Store(Protocol):
         ...
 
     async def touch(self, engine_id: str, used_at: datetime) -> None:
-        """Move ``last_used_at`` forward without moving the revision; quiet when the engine is gone."""
+        """Move ``last_used_at`` forward and keep the revision; no error if the engine is gone."""
         ...
 
     async def history(self, engine_id: str) -> list[Event]:
@@ -134,19 +134,19 @@ class Store(Protocol):
         ...
 
     async def record(self, engine: Engine, note: Note) -> None:
-        """Append a history line (a platform event) that changes nothing else."""
+        """Append a history entry (a platform event) and change nothing else."""
         ...
 
     async def prune_history(self, keep_days: float) -> None:
-        """Drop the history of removed engines older than that."""
+        """Drop older history of removed engines."""
         ...
 
     async def put_session(self, session: Session) -> Session:
-        """Insert or replace the session of (engine, key); moves the engine's revision. EngineNotFound if it is gone."""
+        """Insert or replace the session of (engine, key), and increment the revision. EngineNotFound if it is gone."""
         ...
 
     async def drop_session(self, engine_id: str, key: str) -> None:
-        """Remove a session if it is there; moves the engine's revision if it was."""
+        """Remove a session if it exists, and then increment the engine's revision."""
         ...
 
     async def sessions(self, engine_ids: Sequence[str] | None = None) -> list[Session]:
@@ -158,11 +158,11 @@ class Store(Protocol):
         ...
 
     async def unbeat(self, gateway_id: str) -> None:
-        """Remove a gateway's heartbeat (a clean end)."""
+        """Remove a gateway's heartbeat (at a clean exit)."""
         ...
 
     async def beats(self) -> list[Beat]:
-        """All heartbeats with their age by the store's clock."""
+        """All heartbeats, with their age by the store's clock."""
         ...
 
 
@@ -174,4 +174,4 @@ class _StoreNow:
 
 
 STORE_NOW = _StoreNow()
-"""In changes, in place of a time: the store's own time at the write."""
+"""A value in changes that stands for the store's own time at the write."""

@@ -57,7 +57,7 @@ describe('errors of the server are shown', () => {
 
   it('at conf and environment for denied keys, each with its own reason', () => {
     const message =
-      'these may not be set: spark.master: the platform decides; JAVA_TOOL_OPTIONS: use java_options';
+      'these settings are not allowed: spark.master: the platform decides; JAVA_TOOL_OPTIONS: use java_options';
     const keys = ['spark.master', 'JAVA_TOOL_OPTIONS'];
     expect(refusal('conf_denied', 403, message, { keys }).at).toEqual({
       conf: 'spark.master: the platform decides',
