@@ -529,9 +529,9 @@ async def test_health_shows_what_the_monitor_knows(office: Office) -> None:
     monitor = MonitorOf()
     well = {"ok": True, "message": "", "since": None}
     async with client_of(office, monitor=monitor) as client:
-        monitor.problem = Trouble("the store did not end a call within 60 s", START)
+        monitor.problem = Trouble("the store did not answer within 60 s", START)
         body = (await client.get("/rucat/health")).json()
-        ill = {"ok": False, "message": "the store did not end a call within 60 s", "since": "2026-01-01T00:00:00Z"}
+        ill = {"ok": False, "message": "the store did not answer within 60 s", "since": "2026-01-01T00:00:00Z"}
         assert (body["status"], body["monitor"], body["platforms"]["local"]) == ("degraded", ill, well)
         monitor.problem, monitor.platform_problems = None, {"local": Trouble("it does not answer", START)}
         body = (await client.get("/rucat/health")).json()

@@ -1095,12 +1095,12 @@ async def test_a_gateway_that_restarts_adopts_within_seconds() -> None:
 
 @in_virtual_time
 async def test_an_end_without_the_store_is_still_an_end(caplog: pytest.LogCaptureFixture) -> None:
-    """A heartbeat that cannot be taken away ages by itself."""
+    """A heartbeat that cannot be removed expires by itself."""
     world = World()
     process = await world.process()
     process.own_store.is_down = True
     await process.close()
-    assert "it will age" in caplog.text
+    assert "it will expire" in caplog.text
 
 
 @in_virtual_time
@@ -1112,8 +1112,8 @@ async def test_log_lines_begin_with_the_engine_and_have_no_secret(caplog: pytest
     engine_id = await running(world)
     await world.ask(engine_id, Verb.DELETE)
     await world.until(engine_id, None)
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
-    assert told == [
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    assert lines == [
         f"{engine_id} Pending -> Pending: run 1",
         f"{engine_id} Pending -> Running",
         f"{engine_id} Deleting -> Deleting: stopped",

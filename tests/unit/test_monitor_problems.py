@@ -1,4 +1,4 @@
-"""What the monitor says of itself and of its platforms is true: it appears, keeps its date, and goes."""
+"""Problems of the monitor and of its platforms appear, keep their date, and go."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def is_calm(process: Process) -> bool:
 
 
 @in_virtual_time
-async def test_a_platform_without_engines_is_asked_too() -> None:
-    """The sweep finds that it does not answer, keeps the date of the first miss, and finds that it answers again."""
+async def test_a_platform_without_engines_is_checked_too() -> None:
+    """The sweep notes that it does not answer, keeps the date of the first miss, and notes when it answers again."""
     world = World()
     process = await world.process(clock_off_s=3600)
     await asyncio.sleep(1)
@@ -55,8 +55,8 @@ async def test_a_platform_without_engines_is_asked_too() -> None:
 
 
 @in_virtual_time
-async def test_a_look_that_finds_nothing_out_is_trouble() -> None:
-    """An engine for which the platform is out of reach says so before any sweep, until it is in reach again."""
+async def test_a_check_out_of_reach_is_a_problem() -> None:
+    """An engine whose platform is out of reach shows that before any sweep, until the platform is reachable again."""
     world = World()
     process = await world.process()
     engine_id = await world.create()
@@ -81,21 +81,21 @@ class PlatformHangsInALook(FakePlatform):
 
 
 @in_virtual_time
-async def test_a_look_that_never_ends_is_trouble() -> None:
-    """It is cut off, and named; an engine that is gone takes its trouble with it."""
+async def test_a_check_that_never_ends_is_a_problem() -> None:
+    """It is cut off, and reported; the problem of a deleted engine goes."""
     world = World(PlatformHangsInALook)
     process = await world.process()
     await world.create()
     await asyncio.sleep(70)
-    assert of_platform(process).message == "platform local did not end a call within 60 s; will try again"
+    assert of_platform(process).message == "platform local did not answer within 60 s; Rucat tries again"
     world.database.engines.clear()
     await until(lambda: is_calm(process), 200)
     await world.close()
 
 
 @in_virtual_time
-async def test_a_platform_that_does_nothing_is_trouble() -> None:
-    """A start that is answered with 503 is, all the while; a start that is refused with a reason is the engine's."""
+async def test_a_platform_that_does_nothing_is_a_problem() -> None:
+    """A start answered with 503 is the platform's problem; a start refused with a reason is the engine's."""
     world = World(PlatformNeverStarts)
     process = await world.process()
     await world.create()
@@ -115,8 +115,8 @@ async def test_a_platform_that_does_nothing_is_trouble() -> None:
 
 
 @in_virtual_time
-async def test_events_that_break_off_are_trouble_until_they_are_followed_again() -> None:
-    """The platform's, and with the time at which they broke off."""
+async def test_a_broken_event_stream_is_a_problem_until_it_is_open_again() -> None:
+    """A problem of the platform, with the time of the break."""
     world = World()
     process = await world.process()
     await asyncio.sleep(1)
@@ -126,14 +126,14 @@ async def test_events_that_break_off_are_trouble_until_they_are_followed_again()
     await asyncio.sleep(10)
     process.platform.break_events(PlatformUnavailable("410 gone"))
     await asyncio.sleep(0.1)
-    assert of_platform(process).message == "its events broke off: 410 gone"
+    assert of_platform(process).message == "its event stream ended with an error: 410 gone"
     await until(lambda: is_calm(process), 10)
     await world.close()
 
 
 @in_virtual_time
 @pytest.mark.parametrize("has_engine", [True, False])
-async def test_without_its_store_the_monitor_is_in_trouble(has_engine: bool) -> None:
+async def test_without_its_store_the_monitor_has_a_problem(has_engine: bool) -> None:
     """With engines and without any; the platform is not blamed."""
     world = World()
     process = await world.process()
@@ -152,8 +152,8 @@ async def test_without_its_store_the_monitor_is_in_trouble(has_engine: bool) -> 
 
 
 @in_virtual_time
-async def test_a_defect_is_the_monitors_trouble() -> None:
-    """It names the kind of the defect, all the while, and no more of it."""
+async def test_an_internal_error_is_the_monitors_problem() -> None:
+    """The message has the type of the exception, and nothing else of it."""
     world = World(PlatformBreaksAtOneEngine)
     process = await world.process()
     engine_id = await world.create()
@@ -164,7 +164,7 @@ async def test_a_defect_is_the_monitors_trouble() -> None:
     await asyncio.sleep(1)
     first = process.monitor.problem
     assert first
-    assert first.message == "platform local: a defect (ZeroDivisionError); the log says more"
+    assert first.message == "platform local: internal error (ZeroDivisionError); see gateway.log"
     for _ in range(300):
         assert process.monitor.problem == first
         await asyncio.sleep(0.1)

@@ -1,17 +1,17 @@
-"""The loop that makes what is equal to what is wanted, and checks health; ``gateway.service`` imports it.
+"""The loop that brings engines to their wanted state and checks their health; ``gateway.service`` imports it.
 
 ::
 
-    monitor.Monitor       runs it all: heartbeat, list of engines, one reconciler and one sweep for each platform
-    reconciler.Reconciler one platform's engines: choose what is due, look, let each take one step
+    monitor.Monitor       runs everything: heartbeat, list of engines, one reconciler and one sweep for each platform
+    reconciler.Reconciler one platform's engines: choose those that are due, observe them, do one step for each
     actions.Actions       one method for each kind of step       records    what each step writes
-    tracking.Tracking     what is remembered of each life, and its pulse
-    orphans.Sweep         removes what no record speaks of
-    problems              what goes wrong now, and since when
-    sharding.Sharding     which gateway looks after which engine
+    tracking.Tracking     memory and probe results of each run
+    orphans.Sweep         removes objects without a record
+    problems              present problems, and since when
+    sharding.Sharding     which gateway manages which engine
     schedule              agenda, attempts, time
 
-What the next step is, is decided in :mod:`rucat_jupyter.core.lifecycle` alone.
+Only :mod:`rucat_jupyter.core.lifecycle` decides the next step.
 """
 
 from .monitor import Monitor

@@ -1,6 +1,6 @@
-"""What each step does: outside on the platform, in the record by compare-and-set, or nothing but wait.
+"""What each step does: call the platform, change the record by compare-and-set, or only wait.
 
-Every call of a port is limited here once more, generously: the ports limit themselves.
+Every call of a port has a second, generous time limit here: the ports have limits of their own.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ T = TypeVar("T")
 
 
 class AskVerb(Protocol):
-    """The use cases, asked by the monitor (idle stop, lifetime, restart policy)."""
+    """The use case that the monitor calls for idle stop, lifetime and restart policy."""
 
     async def __call__(self, engine: Engine, verb: Verb, reason: str, /) -> object:
-        """Record what is wanted; raises Conflict when the record has moved."""
+        """Record the verb; raises Conflict if the record has changed."""
 
 
 class Actions:
     """One method for each kind of step, on one platform and the store.
 
-    ``on_change`` is called after each change of the store, with the record that was written, None if it was removed.
+    ``on_change`` is called after each change of the store, with the written record, or None if it was removed.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Actions:
 
     @singledispatchmethod
     async def do(self, step: Step, engine: Engine) -> datetime | None:
-        """Do a step; returns when to look again at the latest, in this process's time (None: only when woken).
+        """Do a step; returns the latest time of the next check, on this process's clock (None: only when woken).
 
-        By default a step only writes, what :func:`.records.record_of` says. Raises what the ports raise, after what
-        keeps the platform from acting has been written into the message.
+        By default a step only writes the changes of :func:`.records.record_of`. Raises what the ports raise; a problem
+        of the platform is first written into the engine's message.
         """
         await self._save(engine, step)
         return self._time.now()
@@ -79,7 +79,7 @@ class Actions:
     @do.register
     async def _(self, step: Start, engine: Engine) -> datetime | None:
         if await self.from_store(self._store.get(engine.id)) != engine:
-            raise Conflict("it has changed while it was looked at")  # what was seen may be old: start nothing on it
+            raise Conflict("the record has changed since it was read")  # the observation may be old: start nothing
         credential = await self.from_store(self._store.credential(engine.id))
         try:
             await self._outside(engine, self._platform.start(engine, credential))
@@ -104,9 +104,9 @@ class Actions:
     async def _(self, step: Remove, engine: Engine) -> datetime | None:
         await self._outside(engine, self._platform.clean(engine))  # kept logs go too
         await self.from_store(self._store.remove(engine, Line(ACTOR, "deleted")))
-        log.info("%s %s -> gone", engine.id, status_of(engine).value)
+        log.info("%s %s -> deleted", engine.id, status_of(engine).value)
         self._on_change(None)
-        return self._time.now()  # to be forgotten
+        return self._time.now()  # so that tracking drops it
 
     @do.register
     async def _(self, step: Ask, engine: Engine) -> datetime | None:
@@ -118,7 +118,7 @@ class Actions:
         try:
             return await within(limit_s, call)
         except asyncio.TimeoutError:
-            text = f"platform {self._platform.name} did not end a call within {limit_s:.0f} s; will try again"
+            text = f"platform {self._platform.name} did not answer within {limit_s:.0f} s; Rucat tries again"
             raise PlatformUnavailable(text) from None
 
     async def from_store(self, call: Awaitable[T]) -> T:
@@ -126,13 +126,13 @@ class Actions:
         try:
             return await within(self._pace.call_s, call)
         except asyncio.TimeoutError:
-            text = f"the store did not end a call within {self._pace.call_s:.0f} s; will try again"
+            text = f"the store did not answer within {self._pace.call_s:.0f} s; Rucat tries again"
             raise StoreUnavailable(text) from None
 
     # --- parts of steps -------------------------------------------------------------------------------------
 
     async def _refused(self, engine: Engine, exc: PlatformError) -> None:
-        """A start was refused: that is a failure; but an external engine is never Failed, it says so and waits."""
+        """A refused start is a failure; an external engine never fails: it shows the message and waits."""
         if not engine.is_managed:
             await self._say(engine, exc.message)
             raise exc
@@ -140,9 +140,9 @@ class Actions:
         await self._save(engine, Settle(self._failure(exc), exc.message))
 
     async def _end_if_stale(self, engine: Engine) -> None:
-        """End a life that another monitor has given up while this one was starting it.
+        """Stop a run that another monitor has given up while this one was starting it.
 
-        It happens to a process that was stopped between its last look at the record and the platform's start.
+        This happens to a process that was suspended between its last read of the record and the platform's start.
         """
         try:
             is_stale = (await self.from_store(self._store.get(engine.id))).state_run != engine.state_run
@@ -153,7 +153,7 @@ class Actions:
             await self.from_platform(self._platform.clean(engine), self._pace.act_s)
 
     async def _outside(self, engine: Engine, call: Awaitable[None]) -> None:
-        """Let the platform act, and say what keeps it from acting."""
+        """Call the platform; write an unreachable platform into the engine's message."""
         try:
             await self.from_platform(call, self._pace.act_s)
         except PlatformUnavailable as exc:
@@ -173,7 +173,7 @@ class Actions:
         self._on_change(new)
 
     def _failure(self, exc: PlatformError) -> Failure:
-        told = exc.details.get("reason")
-        reason = Reason(told) if told in set(Reason) else Reason.CRASH_ON_START
+        given = exc.details.get("reason")
+        reason = Reason(given) if given in set(Reason) else Reason.CRASH_ON_START
         at = self._time.to_store(self._time.now())
         return Failure(reason=reason, message=exc.message, hint=HINTS[reason], at=at)

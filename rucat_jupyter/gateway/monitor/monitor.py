@@ -1,4 +1,4 @@
-"""Runs the monitor: heartbeat, the list of engines, and for each platform a reconciler, its events and a sweep."""
+"""Run the monitor: heartbeat, list of engines, and for each platform a reconciler, its events and a sweep."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ log = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Makes what is equal to what is wanted, for the engines of the sites that this gateway serves.
+    """Brings the engines of the sites that this gateway serves to their wanted state.
 
     Parameters
     ----------
     store, platforms, prober, clock
-        The ports; opened and closed by the caller. The prober's pulses are closed by :meth:`close`.
+        The ports; the caller opens and closes them. :meth:`close` closes the prober's pulses.
     ask
-        The use cases, for idle stop, lifetime and restart policy.
+        The use case for idle stop, lifetime and restart policy.
     timing, pace
-        The numbers of the rules, and of the monitor itself.
+        Timings of the rules, and of the monitor itself.
     gateway_id, host
-        Who writes the heartbeat.
+        The gateway in the heartbeat.
     on_change
-        Called after every write that people may see, and when gateways come or go.
+        Called after every visible write, and when gateways come or go.
     """
 
     def __init__(  # noqa: PLR0917 - the ports, in the order of the interface
@@ -105,17 +105,17 @@ class Monitor:
 
     @property
     def problem(self) -> Problem | None:
-        """What has kept it from its work for the longest time: the store, or a defect; None while all works."""
+        """The oldest problem of the store or of the monitor itself; None while all works."""
         return oldest([self._beat_failed, *(problems.of_monitor for problems in self._problems.values())])
 
     @property
     def platform_problems(self) -> Mapping[str, Problem]:
-        """The platforms that did not answer when they were last asked, and what kept them from it."""
+        """The platforms that did not answer the last call, with the problem."""
         found = {name: problems.of_platform for name, problems in self._problems.items()}
         return {name: problem for name, problem in found.items() if problem}
 
     def wake(self, engine_id: str) -> None:
-        """Look at an engine now; cheap, for an id that nobody knows too."""
+        """Check an engine now; cheap, also for an unknown id."""
         for reconciler in self._reconcilers.values():
             reconciler.wake(engine_id)
 
@@ -125,15 +125,15 @@ class Monitor:
         self._on_change()
 
     def out_of_reach_s(self, engine_id: str) -> float | None:
-        """For how many seconds the platform has been out of reach for an engine; None: it is not, or nobody knows."""
+        """For how many seconds an engine's platform has been out of reach; None: reachable, or not known."""
         known = (reconciler.tracking.out_of_reach_s(engine_id) for reconciler in self._reconcilers.values())
         return next((seconds for seconds in known if seconds is not None), None)
 
     async def run(self) -> None:
-        """Watch until cancelled.
+        """Run until cancelled.
 
-        What goes wrong with store, platforms or one engine is logged and tried again. Anything else is a defect
-        of the monitor itself, and is raised: the gateway must end loudly rather than watch nothing.
+        Errors of store, platforms or single engines are logged and tried again. Any other error is a bug of the
+        monitor and is raised: the gateway must end visibly rather than run without a monitor.
         """
         works = [self._beats()]
         works += [reconciler.run() for reconciler in self._reconcilers.values()]
@@ -141,19 +141,19 @@ class Monitor:
         works += [sweep.run() for sweep in self._sweeps]
         self._tasks = [asyncio.ensure_future(work) for work in works]
         try:
-            await asyncio.gather(*self._tasks)  # none ends but by an error
+            await asyncio.gather(*self._tasks)  # each ends only with an error
         finally:
             await self._end_tasks()
 
     async def close(self) -> None:
-        """End all work, close every pulse, take the heartbeat away; engines live on. Safe to call twice."""
+        """End all tasks, close every pulse, remove the heartbeat; engines keep running. Safe to call twice."""
         await self._end_tasks()
         for reconciler in self._reconcilers.values():
             await reconciler.tracking.close()
         try:
             await within(self._pace.call_s, self._sharding.end())
         except (RucatError, asyncio.TimeoutError) as exc:
-            log.warning("cannot take the heartbeat away, it will age: %s", exc)
+            log.warning("cannot remove the heartbeat, it will expire: %s", exc)
 
     async def _end_tasks(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -169,7 +169,7 @@ class Monitor:
                 await within(self._pace.call_s, self._beat())
                 self._beat_failed = None
             except (RucatError, asyncio.TimeoutError) as exc:
-                text = f"cannot read the list of engines, will try again: {str(exc) or 'the store is slow'}"
+                text = f"cannot read the list of engines, Rucat tries again: {str(exc) or 'the store is slow'}"
                 log.warning(text)
                 self._beat_failed = Problem(text, self._beat_failed.since if self._beat_failed else self._store_now())
             await self._clock.sleep(self._pace.beat_s)
@@ -178,25 +178,25 @@ class Monitor:
         return self._time.to_store(self._time.now())
 
     async def _beat(self) -> None:
-        """Heartbeat, the store's time, and the engines: all of them now and then, else those that changed."""
+        """Heartbeat, the store's time, and the engines: regularly all of them, else the changed ones."""
         self._time.awake_since()
         self._time.measured(await self._store.now())
         sites = [site for platform in self._platforms.values() for site in platform.sites()]
-        is_shared_anew = await self._sharding.beat(sites)
-        if is_shared_anew:
-            self._on_change()  # what nobody serves says so in its message
+        is_resharded = await self._sharding.beat(sites)
+        if is_resharded:
+            self._on_change()  # an engine without a gateway shows that in its message
         now = self._time.now()
         full_s = self._pace.look_s - self._pace.beat_s  # the next beat would be too late
-        is_full = is_shared_anew or self._listed_at is None or now - self._listed_at >= timedelta(seconds=full_s)
+        is_full = is_resharded or self._listed_at is None or now - self._listed_at >= timedelta(seconds=full_s)
         if is_full or not self._sharding.is_alone:
             await self._list(is_full)
         if is_full:
             self._listed_at = now
 
     async def _list(self, is_full: bool) -> None:
-        """Wake what is ours, and let go of what is ours no longer.
+        """Wake the engines of this gateway, and release those of other gateways.
 
-        Settled engines are looked at too: what an interrupted start may have left is found that way.
+        Also checks settled engines: this finds what an interrupted start has left.
         """
         engines = {engine.id: engine for engine in await self._store.engines()}
         for reconciler in self._reconcilers.values():

@@ -1,4 +1,4 @@
-"""Removes what a platform has of this installation and no record speaks of."""
+"""Remove objects of this installation on a platform that have no record."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LEFTOVERS = "leftovers"
 class Sweep:
     """The sweep of one platform.
 
-    An orphan is what is there for an (engine, run) that is not the record's (id, ``state_run``): the record is
-    gone, or a later life was claimed. Since a life is claimed before it is started, reading the platform first and
-    the store second cannot take a beginning life for an orphan. It is removed when it is still one after a grace
-    time, by a direct read of the store.
+    An orphan belongs to an (engine, run) that is not the record's (id, ``state_run``): the record is gone, or a later
+    run was claimed. A run is claimed before it starts, so reading the platform first and the store second never takes a
+    starting run for an orphan. It is removed if it is still an orphan after a grace time, after a direct read of the
+    store.
     """
 
     def __init__(
@@ -46,18 +46,16 @@ class Sweep:
         self._seen: dict[Leftover, datetime] = {}
 
     async def run(self) -> None:
-        """Sweep every ``sweep_s`` seconds, for ever."""
+        """Sweep every ``sweep_s`` seconds, until cancelled."""
         while True:
             try:
                 await self.sweep()
             except (RucatError, OSError, asyncio.TimeoutError) as exc:
-                log.warning(
-                    "platform %s: cannot look for leftovers, will try again: %s", self._platform.name, _why(exc)
-                )
+                log.warning("platform %s: cannot list leftovers, Rucat tries again: %s", self._platform.name, _why(exc))
             await self._sleep(self._pace.sweep_s)
 
     async def sweep(self) -> None:
-        """Look once; remove what has been an orphan for the grace time."""
+        """Sweep once; remove objects that have been orphans for the grace time."""
         leftovers = await self._leftovers()
         engines = await within(self._pace.call_s, self._store.engines())
         lives = {(engine.id, engine.state_run) for engine in engines}
@@ -68,20 +66,22 @@ class Sweep:
         await asyncio.gather(*[self._remove(orphan) for orphan in due if await self._is_orphan(orphan)])
 
     async def _remove(self, orphan: Leftover) -> None:
-        """Remove one; what does not work now is tried again by the next sweep, and keeps no other."""
-        name = f"run {orphan.run}, which has no record any more"
-        log.info("%s removing what is left of %s", orphan.engine_id, name)
+        """Remove one; after an error the next sweep tries again, and the other orphans are still removed."""
+        name = f"run {orphan.run}, which has no record"
+        log.info("%s removes the leftovers of %s", orphan.engine_id, name)
         try:
             await within(self._pace.call_s, self._platform.remove(orphan))
         except (RucatError, OSError, asyncio.TimeoutError) as exc:
-            log.warning("%s cannot remove what is left of %s, will try again: %s", orphan.engine_id, name, _why(exc))
+            log.warning(
+                "%s cannot remove the leftovers of %s, Rucat tries again: %s", orphan.engine_id, name, _why(exc)
+            )
 
     async def _leftovers(self) -> Sequence[Leftover]:
-        """What the platform has; whether it tells is remembered."""
+        """List the platform's objects, and note whether it answers."""
         try:
             found = await within(self._pace.call_s, self._platform.leftovers())
         except (RucatError, asyncio.TimeoutError) as exc:
-            late = f"platform {self._platform.name} did not list what it has within {self._pace.call_s:.0f} s"
+            late = f"platform {self._platform.name} did not list its objects within {self._pace.call_s:.0f} s"
             self._problems.is_silent(LEFTOVERS, str(exc) or late)
             raise
         self._problems.is_well(LEFTOVERS)

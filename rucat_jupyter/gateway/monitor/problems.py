@@ -1,4 +1,4 @@
-"""Remembers what goes wrong with a platform's engines now, and since when, until the same thing works again."""
+"""Remember the present problems with a platform's engines, and since when, until the same call works again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ...core.errors import PlatformUnavailable, RucatError, StoreUnavailable
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, in one line, and since when in the store's time."""
+    """A problem in one line, and since when, in the store's time."""
 
     message: str
     since: datetime
 
 
 class Problems:
-    """What goes wrong on one platform, by what was tried (an engine's id, or a work's name), and whose fault it is.
+    """Problems on one platform, by engine id or task name, and by cause.
 
-    The platform's: it does not answer. The monitor's: the store does not answer, or there is a defect. What a
-    platform refuses to one engine is neither: that engine says so itself.
+    The platform: it does not answer. The monitor: the store does not respond, or there is an internal error. A request
+    that a platform refuses is neither: the engine itself shows it.
     """
 
     def __init__(self, name: str, now: Callable[[], datetime]) -> None:
@@ -32,30 +32,30 @@ class Problems:
 
     @property
     def of_platform(self) -> Problem | None:
-        """What keeps the platform from answering for the longest time; None while it answers."""
+        """The platform's oldest problem; None while it answers."""
         return oldest(self._platform.values())
 
     @property
     def of_monitor(self) -> Problem | None:
-        """What has kept the monitor from its work for the longest time; None while it works."""
+        """The monitor's oldest problem; None while it works."""
         return oldest(self._monitor.values())
 
     def failed(self, what: str, exc: Exception) -> None:
-        """Something failed, or still does: the time of its first failure stays."""
+        """Note a failure; the time of the first one stays."""
         if isinstance(exc, PlatformUnavailable):
             self.is_silent(what, exc.message)
         elif isinstance(exc, StoreUnavailable):
             self._note(self._monitor, what, exc.message)
         elif not isinstance(exc, RucatError):
-            text = f"platform {self._name}: a defect ({type(exc).__name__}); the log says more"
+            text = f"platform {self._name}: internal error ({type(exc).__name__}); see gateway.log"
             self._note(self._monitor, what, text)
 
     def is_silent(self, what: str, message: str, since: datetime | None = None) -> None:
-        """The platform does not answer."""
+        """Note that the platform does not answer."""
         self._note(self._platform, what, message, since)
 
     def is_well(self, what: str) -> None:
-        """It worked, or nobody tries it any more."""
+        """Drop the problem: the call works again, or is not made any more."""
         self._platform.pop(what, None)
         self._monitor.pop(what, None)
 

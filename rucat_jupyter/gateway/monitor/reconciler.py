@@ -1,7 +1,7 @@
-"""One platform's engines: choose what is due, look at it in one call, do one step for each, save.
+"""One platform's engines: choose those that are due, observe them in one call, do one step for each, save.
 
-Level-triggered: how an engine came to be what it is does not matter, and a wake only shortens the wait. A slow
-step holds up its own engine alone, and a slow platform its own reconciler alone.
+Level-triggered: only the present state of an engine matters, and a wake only shortens the wait. A slow step delays
+only its own engine, and a slow platform only its own reconciler.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .tracking import Tracking
 log = logging.getLogger(__name__)
 EVENTS = "events"
 AT_HAND = timedelta(seconds=1)
-"""So long a record that was read or written need not be read for a look; what is done on it is compare-and-set."""
+"""Age up to which a record is not read again for a check; every change of it is a compare-and-set."""
 OUTSIDE = (Start, Stop, Clean, Remove, Ask)
-"""Steps that, when they change nothing, are repeated ever more seldom."""
+"""Steps that are repeated with growing pauses while they change nothing."""
 
 
 class Reconciler:
@@ -68,7 +68,7 @@ class Reconciler:
     # --- loop ---------------------------------------------------------------------------------------------
 
     def wake(self, engine_id: str, just_read: Engine | None = None) -> None:
-        """Look at an engine whose record may have changed, or has just been read, now, or again after this look."""
+        """Check an engine whose record may have changed, or was just read; now, or again after the present check."""
         if just_read is not None:
             self._at_hand[engine_id] = self._time.now(), just_read
         else:
@@ -77,17 +77,17 @@ class Reconciler:
         self.stir(engine_id)
 
     def stir(self, engine_id: str) -> None:
-        """Look at an engine whose life may have changed, now, or again after this look."""
+        """Check an engine whose process or pod may have changed; now, or again after the present check."""
         self._agenda.put(engine_id, self._time.now())
         self._woken.set()
 
     def keep(self, engine: Engine) -> None:
-        """Have a record at hand that this look has written, unless it may have changed meanwhile."""
+        """Keep a record that this check has written for the next one, unless it may have changed meanwhile."""
         if engine.id not in self._changed:
             self._at_hand[engine.id] = self._time.now(), engine
 
     async def run(self) -> None:
-        """Look at whatever is due, for ever; ends only by being cancelled."""
+        """Check the engines that are due, until cancelled."""
         try:
             while True:
                 self._woken.clear()
@@ -102,7 +102,7 @@ class Reconciler:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def follow(self) -> None:
-        """Wake engines that the platform says may have changed, for ever."""
+        """Wake the engines of the platform's events, until cancelled."""
         broke_at = None
         while True:
             try:
@@ -110,11 +110,13 @@ class Reconciler:
                     broke_at = None
                     self.stir(engine_id)
             except (RucatError, OSError) as exc:
-                log.warning("platform %s: its events broke off, will follow again: %s", self.platform.name, exc)
+                log.warning(
+                    "platform %s: its event stream ended with an error, Rucat reconnects: %s", self.platform.name, exc
+                )
                 broke_at = broke_at or self._time.to_store(self._time.now())
-                self._problems.is_silent(EVENTS, f"its events broke off: {exc}", broke_at)
+                self._problems.is_silent(EVENTS, f"its event stream ended with an error: {exc}", broke_at)
             await self._sleep(self._pace.retry_s[-1])
-            self._problems.is_well(EVENTS)  # a stream that is followed and quiet gives no other sign
+            self._problems.is_well(EVENTS)  # a quiet stream gives no other sign that it works
 
     async def _nap(self) -> None:
         """Wait until something is due."""
@@ -133,7 +135,7 @@ class Reconciler:
     # --- choose and look ----------------------------------------------------------------------------------
 
     def is_mine(self, engine: Engine) -> bool:
-        """Whether this gateway looks after that engine."""
+        """Whether this gateway manages the engine."""
         return (
             engine.platform == self.platform.name
             and self.platform.serves(engine.site)
@@ -141,7 +143,7 @@ class Reconciler:
         )
 
     async def _look(self, due: Sequence[str]) -> None:
-        """Observe all that is due in one call, then let each engine take its step by itself."""
+        """Observe all due engines in one call, then do the step of each in a task of its own."""
         engines = await self._read(due)
         seen = await self._actions.from_platform(self.platform.observe(engines), self._pace.call_s) if engines else {}
         for engine, observation in [(engine, seen[engine.id]) for engine in engines]:
@@ -150,7 +152,7 @@ class Reconciler:
             task.add_done_callback(self._tasks.discard)
 
     async def _read(self, due: Sequence[str]) -> list[Engine]:
-        """The records of the engines that are ours to look after; the others are forgotten."""
+        """The records of the engines that this gateway manages; drops the others."""
         self._changed.difference_update(due)
         at_hand = [self._at_hand.pop(engine_id) for engine_id in due if engine_id in self._at_hand]
         found = {engine.id: engine for at, engine in at_hand if self._time.now() - at < AT_HAND}
@@ -174,7 +176,7 @@ class Reconciler:
         self._agenda.release(engine_id)
 
     async def _act(self, engine: Engine, seen: Observation) -> None:
-        """Do the one next step."""
+        """Do the next step."""
         await self._actions.from_platform(self.tracking.look_after(engine, seen), self._pace.call_s)
         memory = self.tracking.memory(engine)
         step = plan(engine, seen, memory, self._time.to_store(self._time.now()), self._timing)
@@ -197,19 +199,19 @@ class Reconciler:
             self._release([engine.id])
 
     async def _guarded(self, engine_ids: Sequence[str], work: Awaitable[None]) -> None:
-        """Whatever goes wrong with these engines ends here: they are put off, the others go on."""
+        """Any error of these engines ends here: their next check is later, the others go on."""
         try:
             await work
         except (Conflict, EngineNotFound) as exc:
-            log.debug("%s somebody else was first: %s", _few(engine_ids), exc)
+            log.debug("%s another writer was first: %s", _few(engine_ids), exc)
             for engine_id in engine_ids:
                 self._agenda.put(engine_id, self._time.now())
             self._release(engine_ids)
         except RucatError as exc:
-            log.warning("%s will try again: %s", _few(engine_ids), exc)
+            log.warning("%s Rucat tries again: %s", _few(engine_ids), exc)
             self._put_off(engine_ids, exc)
         except Exception as exc:
-            log.exception("%s went wrong in an unforeseen way, will try again", _few(engine_ids))
+            log.exception("%s internal error, Rucat tries again", _few(engine_ids))
             self._put_off(engine_ids, exc)
 
     def _put_off(self, engine_ids: Sequence[str], exc: Exception | None = None) -> None:
@@ -226,7 +228,7 @@ class Reconciler:
 
 
 def _few(engine_ids: Sequence[str]) -> str:
-    """The engines that a log line is about."""
+    """Engine ids for a log line."""
     return (
         " ".join(engine_ids) if len(engine_ids) <= 3 else f"{' '.join(engine_ids[:2])} and {len(engine_ids) - 2} more"
     )

@@ -1,4 +1,4 @@
-"""What each writing step changes in the record, and the line that history gets for it."""
+"""What each writing step changes in the record, and its line in the history."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACTOR = "monitor"
 
 @singledispatch
 def record_of(step: Step, engine: Engine) -> tuple[Changes, Line | None]:
-    """The fields that a step writes by compare-and-set, and its history line (None: a message only)."""
+    """The fields that a step writes by compare-and-set, and its history line (None: no line)."""
     raise TypeError(f"{step} writes nothing")
 
 

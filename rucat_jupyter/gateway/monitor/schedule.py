@@ -14,10 +14,11 @@ from ...core.ports.store import LOST_S
 
 @dataclass(frozen=True)
 class Pace:
-    """The monitor's own numbers; settings of the gateway.
+    """Timings of the monitor, from the gateway's settings.
 
-    ``look_s`` is the periodic look that finds what events missed; ``sweep_s`` and ``orphan_grace_s`` together stay
-    under the 60 s in which nothing may be left; ``lost_s + beat_s`` under the 20 s in which another gateway takes over.
+    ``look_s`` is the period of the full check, which finds what events missed. ``sweep_s`` and ``orphan_grace_s``
+    together stay below the 60 s after which no leftover may exist; ``lost_s + beat_s`` below the 20 s in which another
+    gateway takes over.
     """
 
     look_s: float = 30.0
@@ -28,17 +29,17 @@ class Pace:
     gap_s: float = 30.0
     touch_s: float = 60.0
     call_s: float = 60.0
-    """Outer limit of one call of a port; the ports limit themselves below it."""
+    """Outer limit of one call of a port; the ports have smaller limits of their own."""
     act_s: float = 300.0
     """Outer limit of a platform's start, stop or clean."""
     retry_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
-    """Pauses after the first, second, … look that failed: within 10 s after a healed outage all is normal."""
+    """Pauses after the first, second, … failed check: within 10 s after the end of an outage all works again."""
     repeat_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
-    """Pauses between acts that change nothing: in the end at most one in 10 s for an engine."""
+    """Pauses between steps that change nothing: in the end at most one in 10 s for an engine."""
 
 
 class Agenda:
-    """Which engines are due when; an engine being looked at is not handed out again before it is released."""
+    """When each engine is due; an engine in a check is not handed out again until it is released."""
 
     def __init__(self) -> None:
         self._at: dict[str, datetime] = {}
@@ -46,14 +47,14 @@ class Agenda:
         self._busy: set[str] = set()
 
     def put(self, engine_id: str, at: datetime) -> None:
-        """Note that a look is due at that time; an earlier note stays."""
+        """Note that a check is due at that time; an earlier time stays."""
         noted = self._at.get(engine_id)
         if noted is None or at < noted:
             self._at[engine_id] = at
             heapq.heappush(self._heap, (at, engine_id))
 
     def take(self, now: datetime) -> list[str]:
-        """Hand out every engine that is due and not being looked at."""
+        """Hand out every engine that is due and not in a check."""
         taken = []
         while self._heap and self._heap[0][0] <= now:
             at, engine_id = heapq.heappop(self._heap)
@@ -64,30 +65,30 @@ class Agenda:
         return taken
 
     def release(self, engine_id: str) -> None:
-        """End a look; what was noted meanwhile counts from now on."""
+        """End a check; times noted meanwhile count from now on."""
         self._busy.discard(engine_id)
         if engine_id in self._at:
             heapq.heappush(self._heap, (self._at[engine_id], engine_id))
 
     def next_at(self) -> datetime | None:
-        """When the next look may be due, or None."""
+        """When the next check may be due, or None."""
         return self._heap[0][0] if self._heap else None
 
 
 class Attempts:
-    """How often the same thing has been tried in a row for one engine, and when it may be tried again."""
+    """How often the same action was tried in a row for one engine, and when to try it again."""
 
     def __init__(self, pauses_s: Sequence[float]) -> None:
         self._pauses_s = pauses_s
         self._made: dict[str, tuple[Hashable, int, datetime]] = {}
 
     def next_at(self, engine_id: str, what: Hashable) -> datetime | None:
-        """When ``what`` may be tried again; None when something else, or nothing, was tried last."""
+        """When ``what`` may be tried again; None if it was not the last attempt."""
         last, _, at = self._made.get(engine_id, (None, 0, None))
         return at if last == what else None
 
     def made(self, engine_id: str, what: Hashable, now: datetime) -> datetime:
-        """Count one attempt; return when the next may be made, spread by a quarter so that engines part ways."""
+        """Count an attempt; return the time of the next, with a jitter of a quarter so that engines spread out."""
         last, count, _ = self._made.get(engine_id, (what, 0, now))
         count = count + 1 if last == what else 1
         spread = 1 + zlib.crc32(f"{engine_id}{count}".encode()) % 1000 / 4000
@@ -96,12 +97,12 @@ class Attempts:
         return at
 
     def reset(self, engine_id: str) -> None:
-        """Forget an engine's attempts."""
+        """Drop an engine's attempts."""
         self._made.pop(engine_id, None)
 
 
 class Timekeeper:
-    """The time of this process, the store's time as measured, and gaps in which the process did not run."""
+    """The time of this process, the measured time of the store, and gaps in which the process did not run."""
 
     def __init__(self, clock: Clock, gap_s: float) -> None:
         self._clock = clock
@@ -115,22 +116,22 @@ class Timekeeper:
         return self._clock.now()
 
     def measured(self, store_now: datetime) -> None:
-        """Take over what the store's clock says now."""
+        """Note the present time of the store's clock."""
         self._ahead = store_now - self.now()
 
     def to_store(self, at: datetime) -> datetime:
-        """A time of this process as the store's clock shows it."""
+        """Convert a time of this process to the store's clock."""
         return at + self._ahead
 
     def to_own(self, at: datetime) -> datetime:
-        """A time of the store's clock as this process shows it."""
+        """Convert a time of the store's clock to this process."""
         return at - self._ahead
 
     def awake_since(self) -> datetime:
-        """Since when this process has run without a gap: nothing may be concluded from what was due in one.
+        """Since when this process has run without a gap; deadlines that passed within a gap do not count.
 
-        A suspended machine shows as wall time that ran ahead, a stopped process as a late call: something must
-        call this every few seconds.
+        We see a suspended machine by wall time that ran ahead, and a stopped process by a late call: so this must be
+        called every few seconds.
         """
         now = self.now()
         late_s = (now - self._ticked_at).total_seconds()

@@ -1,7 +1,7 @@
-"""Which gateway looks after which engine: heartbeat rows and rendezvous hashing.
+"""Which gateway manages which engine: heartbeat rows and rendezvous hashing.
 
-Nothing depends on it for safety (compare-and-set and names see to that): it only spares several gateways on one
-store from doing the same work.
+Safety does not depend on it (compare-and-set and object names ensure that): it only prevents that several gateways on
+one store do the same work.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...core.ports.store import Beat, Store
 
 
 def winner(engine_id: str, gateway_ids: Iterable[str]) -> str | None:
-    """The gateway of these that looks after an engine, or None when there is none.
+    """The gateway among these that manages an engine, or None if there is none.
 
     Highest random weight: when a gateway comes or goes, only its own engines move.
     """
@@ -25,7 +25,7 @@ def _weight(engine_id: str, gateway_id: str) -> tuple[bytes, str]:
 
 
 class Sharding:
-    """The live gateways as last read, this one always among them."""
+    """The live gateways as last read, always including this one."""
 
     def __init__(self, store: Store, gateway_id: str, host: str, lost_s: float) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class Sharding:
         return len(self._live) <= 1
 
     async def beat(self, sites: Sequence[str]) -> bool:
-        """Write this gateway's heartbeat, read the others'; True when the engines are to be shared out anew."""
+        """Write this gateway's heartbeat, read the others'; True if the distribution of engines changes."""
         await self._store.beat(Beat(self._gateway_id, self._host, tuple(sites)))
         beats = await self._store.beats()
         live = {beat.gateway_id: frozenset(beat.sites) for beat in beats if beat.age_s < self._lost_s}
@@ -49,10 +49,10 @@ class Sharding:
         return is_new
 
     async def end(self) -> None:
-        """Take this gateway's heartbeat away, so that others take over at once."""
+        """Remove this gateway's heartbeat, so that others take over immediately."""
         await self._store.unbeat(self._gateway_id)
 
     def is_mine(self, engine_id: str, site: str) -> bool:
-        """Whether this gateway, which serves the site, looks after that engine."""
+        """Whether this gateway, which serves the site, manages the engine."""
         serving = {gateway_id for gateway_id, sites in self._live.items() if site in sites}
         return winner(engine_id, serving | {self._gateway_id}) == self._gateway_id

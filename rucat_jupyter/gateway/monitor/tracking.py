@@ -1,4 +1,4 @@
-"""What the monitor remembers of each life, and the pulse that feeds it; all of it may be lost in a crash."""
+"""What the monitor remembers of each run, and its pulse (the probe); all of it may be lost in a crash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .schedule import Timekeeper
 
 @dataclass
 class _Life:
-    """One life as this monitor knows it; times are this process's own."""
+    """One run as this monitor knows it; times are on this process's clock."""
 
     run: int
     state: State
@@ -25,20 +25,20 @@ class _Life:
     was_started: bool = False
     pulse: Pulse | None = None
     endpoint: Endpoint | None = None
-    found_silent: datetime | None = None  # silent_since as the pulse gave it, to see when it changes
+    found_silent: datetime | None = None  # silent_since from the pulse, to see when it changes
     silent_since: datetime | None = None
-    found_used: datetime | None = None  # used_at as the pulse gave it
+    found_used: datetime | None = None  # used_at from the pulse
     used_at: datetime | None = None
-    is_busy: bool = True  # as long as nothing is known, a query may be running
+    is_busy: bool = True  # until the first answer, a query may be running
     touched_at: datetime | None = None
-    revision: int = 0  # of the record at the last look
+    revision: int = 0  # of the record at the last check
     unknown_since: datetime | None = None  # platform out of reach
-    deaf_since: datetime | None = None  # platform out of reach, or the way from here to the engine blocked
-    heard_since: datetime | None = None  # the end of the last such time: silence before it says nothing
+    deaf_since: datetime | None = None  # platform out of reach, or the connection to the engine blocked
+    heard_since: datetime | None = None  # the end of the last such time: silence before it does not count
 
 
 class Tracking:
-    """Memories and pulses of the engines of one platform."""
+    """Memory and pulses of the engines of one platform."""
 
     def __init__(self, platform: Platform, store: Store, prober: Prober, time: Timekeeper, wake: Wake) -> None:
         self._platform = platform
@@ -50,16 +50,16 @@ class Tracking:
 
     @property
     def known(self) -> list[str]:
-        """Ids of the engines that are remembered."""
+        """Ids of the tracked engines."""
         return list(self._lives)
 
     def is_news(self, engine: Engine) -> bool:
-        """Whether the record has changed since the last look."""
+        """Whether the record has changed since the last check."""
         life = self._lives.get(engine.id)
         return life is None or life.revision != engine.revision
 
     async def look_after(self, engine: Engine, seen: Observation) -> None:
-        """Bring memory and pulse of an engine to what has just been seen of it."""
+        """Update memory and pulse of an engine with a new observation."""
         life = await self._life(engine)
         self._listen(life, seen)
         if seen.presence is Presence.UNKNOWN:
@@ -71,10 +71,10 @@ class Tracking:
         self._feel(life)
 
     def memory(self, engine: Engine) -> Memory:
-        """What is remembered of the life, in the store's time.
+        """The memory of the run, in the store's time.
 
-        After a gap in which nobody looked every grace, deadline and idle time counts from now. After a time in which
-        the engine could not be heard its silence counts from now, and a deadline is put off for as long.
+        After a gap without checks every grace, deadline and idle time counts from now. After a time in which the engine
+        was out of reach its silence counts from now, and its deadline moves by that time.
         """
         awake_since = self._time.awake_since()
         life, to_store = self._lives[engine.id], self._time.to_store
@@ -89,17 +89,17 @@ class Tracking:
         )
 
     def out_of_reach_s(self, engine_id: str) -> float | None:
-        """For how many seconds the platform has been out of reach for an engine; None when it is not."""
+        """For how many seconds an engine's platform has been out of reach; None: it is reachable."""
         life = self._lives.get(engine_id)
         since = life and life.unknown_since
         return (self._time.now() - since).total_seconds() if since else None
 
     def started(self, engine: Engine) -> None:
-        """Note that the platform has started the life."""
+        """Note that the platform has started the run."""
         self._lives[engine.id].was_started = True
 
     def use_to_write(self, engine: Engine, every_s: float) -> datetime | None:
-        """The last use in the store's time, if the store does not have it and was not told within ``every_s``."""
+        """The last use in the store's time, if it is new and the last write is ``every_s`` ago; else None."""
         life, now = self._lives[engine.id], self._time.now()
         if life.used_at is None or (life.touched_at and (now - life.touched_at).total_seconds() < every_s):
             return None
@@ -110,7 +110,7 @@ class Tracking:
         return used_at
 
     async def forget(self, engine_id: str) -> None:
-        """Let go of an engine that is gone, or that another gateway looks after."""
+        """Drop an engine that is gone, or that another gateway manages."""
         life = self._lives.pop(engine_id, None)
         if life:
             await _close_pulse(life)
@@ -121,7 +121,7 @@ class Tracking:
         await asyncio.gather(*(_close_pulse(life) for life in lives.values()))
 
     async def _life(self, engine: Engine) -> _Life:
-        """The memory of the life that the record speaks of; a new life or state begins a new one."""
+        """The memory of the record's run; a new run or state starts a new one."""
         life = self._lives.get(engine.id)
         if life is None or life.run != engine.state_run:
             if life:
@@ -133,7 +133,7 @@ class Tracking:
         return life
 
     def _listen(self, life: _Life, seen: Observation) -> None:
-        """Keep account of when the engine can be heard at all."""
+        """Note whether the engine is reachable at all."""
         now = self._time.now()
         if seen.presence is Presence.UNKNOWN or seen.blocked:
             life.deaf_since = life.deaf_since or now
@@ -145,7 +145,7 @@ class Tracking:
         try:
             endpoint = await self._platform.endpoint(engine)
         except PlatformUnavailable:
-            return  # nothing is known of a move: go on with what there is
+            return  # the address is not known now: keep the present pulse
         if life.pulse and endpoint == life.endpoint:
             return
         await _close_pulse(life)
@@ -154,7 +154,7 @@ class Tracking:
             life.pulse, life.endpoint = self._prober.watch(engine, endpoint, token, self._wake), endpoint
 
     def _feel(self, life: _Life) -> None:
-        """Date what the pulse has found by this process's own clock: whatever clock the prober has, ages are right."""
+        """Date the findings of the pulse by this process's clock: so ages are right with any clock of the prober."""
         now = self._time.now()
         found = life.pulse.health.silent_since if life.pulse else None
         if found != life.found_silent:
