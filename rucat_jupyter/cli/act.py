@@ -37,7 +37,7 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="Default as in a notebook here: local-<folder>-<4 hex>, or the profile's name.",
+            help="Default, as in a notebook in this folder: local-<folder>-<4 hex>, or the profile's name.",
             show_default=False,
             autocompletion=complete.engines,
         ),
@@ -55,9 +55,9 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an engine, or find mine of that name, and start it.
+    """Create an engine, or find yours of that name, and start it.
 
-    It lives on when the command has ended; Ctrl-C ends the waiting, not the engine.
+    The engine keeps running after the command ends. Ctrl-C stops the waiting, not the engine.
     """
     spec = asked_for.from_flags(
         executor_memory=executor_memory,
@@ -68,7 +68,7 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
     )
     asked = asked_for.request(profile, settings(conf), executors, driver_memory, spec)
     phase = output.phase(is_json=as_json)
-    made = creating.find_or_create(name, asked, phase=phase, timeout_s=timeout, lives_on=True)
+    made = creating.find_or_create(name, asked, phase=phase, timeout_s=timeout, keeps_running=True)
     engine = made.engine
     if wait:
         begun = engine.view
@@ -85,10 +85,10 @@ def create(  # noqa: PLR0917  # typer's parameters are flags
 
 
 def _how(made: creating.Created, begun: dict[str, Any]) -> str:
-    """How the engine came to run, and what was not applied."""
+    """How the engine was started, and which settings were not applied."""
     since = text.when(begun.get("started_at"))
     if made.how == "found" and begun["status"] in ("Running", "Unresponsive") and since:
-        note = f"it runs since {text.duration((text.utc_now() - since).total_seconds())}"
+        note = f"running for {text.duration((text.utc_now() - since).total_seconds())}"
     else:
         took = text.duration((text.utc_now() - made.since).total_seconds())
         note = f"{'restarted' if made.how == 'restarted' else 'started'} in {took}"
@@ -101,7 +101,10 @@ def _looks(engine: Engine) -> str:
 
 
 def stop(name: Name = None, wait: Wait = True, timeout: Timeout = None, as_json: AsJson = False) -> None:
-    """End it; its record, settings and last log lines stay."""
+    """Stop an engine.
+
+    Rucat keeps its record, settings and last log lines.
+    """
     engine = engines.find(name).stop(wait=False)
     if wait:
         phase = output.phase(is_json=True)
@@ -125,9 +128,9 @@ def restart(  # noqa: PLR0917  # typer's parameters are flags
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop it where it runs, and start it with its stored settings.
+    """Stop an engine if it runs, then start it.
 
-    Settings that are given are stored, and hold from now on.
+    It starts with its stored settings. Settings on the command line are saved, and apply to later starts, too.
     """
     spec = asked_for.from_flags(executor_memory=executor_memory, executor_cores=executor_cores, image=image)
     given = asked_for.changes(settings(conf), executors, driver_memory, spec)
@@ -144,14 +147,15 @@ def restart(  # noqa: PLR0917  # typer's parameters are flags
 
 def delete(
     name: Name = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without a confirmation.")] = False,
     wait: Wait = True,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop it where it runs and forget it.
+    """Stop an engine if it runs, and delete it.
 
-    Record, settings and logs go; its history stays for a time. Asks on a terminal, and needs --yes elsewhere.
+    Its record, settings and last log lines are deleted; its history stays for 30 days. Asks for
+    a confirmation on a terminal; elsewhere --yes is required.
     """
     engine = engines.find(name)
     if not yes and not _is_sure(engine):
@@ -171,9 +175,10 @@ def delete(
 def _is_sure(engine: Engine) -> bool:
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
         raise BadUsage(
-            f"delete asks, and nobody can answer here. To delete: rucat delete {text.quoted(engine.name)} --yes"
+            "delete needs a confirmation, which is not possible here. "
+            f"To delete: rucat delete {text.quoted(engine.name)} --yes"
         )
-    sys.stderr.write(f"Delete {text.plain(engine.name)}? Its record, settings and last logs go. [y/N] ")
+    sys.stderr.write(f"Delete {text.plain(engine.name)}? This deletes its record, settings and last log lines. [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -193,4 +198,4 @@ VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
     ("restart", restart, ("rucat restart etl", "rucat restart etl --driver-memory 8g")),
     ("delete", delete, ("rucat delete etl", "rucat delete 'my engine' --yes")),
 ]
-"""(verb, what does it, examples)."""
+"""(verb, function, examples)."""

@@ -1,4 +1,4 @@
-"""Which engine is meant, and how waiting for its end is told."""
+"""Finds the engine of a command, and waits until it is stopped or deleted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .errors import BadUsage
 
 
 def find(name: str | None) -> Engine:
-    """The engine that is meant: named, this folder's, or the only one.
+    """Find the engine by name or id; without one, this folder's engine or the only one.
 
-    Raises EngineNotFound with the names that there are, and BadUsage where several could be meant.
+    Raises EngineNotFound with the existing names, and BadUsage if several engines match.
     """
     if name is not None:
         try:
             return client.get(name)
         except EngineNotFound:
-            known = ", ".join(text.quoted(e.name) for e in client.engines()) or "none: rucat create makes one"
+            known = ", ".join(text.quoted(e.name) for e in client.engines()) or "none. Create one: rucat create"
             raise EngineNotFound(f"there is no engine {text.plain(name, 80)!r}. Yours: {known}") from None
     found = client.engines()
     if not found:
@@ -36,17 +36,17 @@ def find(name: str | None) -> Engine:
         if engine.name == of_folder or len(found) == 1:
             return engine
     names = ", ".join(text.quoted(engine.name) for engine in found)
-    raise BadUsage(f"which engine? None is this folder's, and there are {len(found)}: {names}")
+    raise BadUsage(f"which engine? None belongs to this folder, and there are {len(found)}: {names}")
 
 
 def wait_for_end(engine: Engine, statuses: tuple[str, ...], timeout_s: float | None, phase: Phase) -> Engine:
-    """Wait until a stop or a delete has come to its end: one of the statuses, or no record any more.
+    """Wait until the engine has one of the statuses, or is deleted.
 
-    Raises StillWaiting and WaitInterrupted as :meth:`Engine.wait` does, in the words of an end.
+    Raises StillWaiting and WaitInterrupted, as :meth:`Engine.wait` does.
     """
     begun, view, api = time.monotonic(), engine.view, client.default_api()
     name, doing = text.plain(view["name"]), "deleted" if not statuses else "stopped"
-    look = f"It goes on by itself. Look: rucat status {text.quoted(name)}"
+    look = f"It continues in the background. Look: rucat status {text.quoted(name)}"
     try:
         while view["status"] not in statuses:
             elapsed_s = time.monotonic() - begun

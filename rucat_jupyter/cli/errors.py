@@ -1,4 +1,4 @@
-"""Exit codes, and errors as the command line says them."""
+"""Exit codes, and how the command line reports errors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from . import output
 OK, FAILED, USAGE, NOT_FOUND, TIME_OVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
 CODES = (
     (OK, "done"),
-    (FAILED, "refused or failed; doctor: something is bad"),
-    (USAGE, "wrong usage, or a wrong setting"),
+    (FAILED, "rejected or failed; doctor: a finding is bad"),
+    (USAGE, "wrong usage, or an invalid setting"),
     (NOT_FOUND, "there is no such engine"),
-    (TIME_OVER, "--timeout is over; the engine goes on"),
-    (INTERRUPTED, "Ctrl-C; the engine goes on"),
+    (TIME_OVER, "--timeout has expired; the engine keeps running"),
+    (INTERRUPTED, "Ctrl-C; the engine keeps running"),
 )
-"""Exit codes and what they mean; 130 is the shell's own for SIGINT."""
+"""Exit codes and their meaning; 130 is what a shell returns for SIGINT."""
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
-"""Click's UsageError, wherever this typer has it: a package of its own or a part of typer."""
+"""Click's UsageError: some releases of typer depend on click, others contain a copy."""
 
 
 class BadUsage(RucatError):
@@ -32,8 +32,8 @@ class BadUsage(RucatError):
 
 
 def fail(error: RucatError, *, is_json: bool) -> int:
-    """Say what went wrong, to people on stderr and to programs on stdout; returns the exit code."""
-    output.tell(f"rucat: {error.message}" if error.message else "rucat: it failed without a word")
+    """Report an error on stderr, and with ``is_json`` on stdout, too; returns the exit code."""
+    output.tell(f"rucat: {error.message}" if error.message else "rucat: failed without a message")
     if is_json:
         found = getattr(error, "engine", None)
         details = {**error.details, **({"engine": found} if isinstance(found, dict) else {})}

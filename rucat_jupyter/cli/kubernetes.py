@@ -1,4 +1,4 @@
-"""The verbs of ``rucat kubernetes``: what an administrator applies before people can use a cluster."""
+"""The verbs of ``rucat kubernetes``, with which an administrator prepares a cluster."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def manifests(
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="The namespace of the engines.")],
     user: Annotated[
         Optional[list[str]],  # noqa: UP045  # read at run time, by typer
-        typer.Option("--user", help="A user who gets Rucat's Role too, for work from outside the cluster."),
+        typer.Option("--user", help="Bind the Role to this user, too, for use from outside the cluster; repeatable."),
     ] = None,
     group: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--group", help="A group that gets it."),
+        typer.Option("--group", help="Bind the Role to this group, too; repeatable."),
     ] = None,
 ) -> None:
     """Print what Rucat needs in a namespace: two service accounts, two Roles, their bindings; nothing cluster-wide."""
@@ -29,7 +29,7 @@ def manifests(
 
 
 def build() -> typer.Typer:
-    """Make the part of the command line."""
+    """Build the command group."""
     app = typer.Typer(
         cls=Verbs, help="Prepare a cluster.", epilog=EXAMPLES, no_args_is_help=True, rich_markup_mode=None
     )

@@ -1,4 +1,4 @@
-"""The verbs that only look: ``list``, ``status``, ``history``, ``logs``."""
+"""The read-only verbs: ``list``, ``status``, ``history``, ``logs``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def list_engines(
         str | None,
         typer.Argument(
             metavar="[PATTERN]",
-            help="Only names like it: * and ? stand for anything.",
+            help="Only names that match; * and ? are wildcards.",
             show_default=False,
             autocompletion=complete.engines,
         ),
@@ -37,14 +37,14 @@ def list_engines(
         typer.Option(
             "--status",
             metavar="STATUS",
-            help="Only engines of this status; repeatable.",
+            help="Only engines with this status; repeatable.",
             show_default=False,
             autocompletion=complete.statuses,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """My engines, oldest first."""
+    """List your engines, oldest first."""
     wanted = [_status(word) for word in status or []]
     answer = client.default_api().call("GET", "engines")
     found = [
@@ -57,14 +57,14 @@ def list_engines(
     elif found:
         _say_engines(found)
     else:
-        output.tell("No such engine." if answer["engines"] else "No engines yet. Create one: rucat create")
+        output.tell("No engine matches." if answer["engines"] else "No engines yet. Create one: rucat create")
 
 
 def _status(word: str) -> str:
     known = {status.lower(): status for status in text.SYMBOLS}
     if word.lower() not in known:
         statuses = list(text.SYMBOLS)
-        raise BadUsage(f"there is no status {word!r}{meant(word.title(), statuses)}. There are: {', '.join(statuses)}")
+        raise BadUsage(f"there is no status {word!r}{meant(word.title(), statuses)}. Statuses: {', '.join(statuses)}")
     return known[word.lower()]
 
 
@@ -76,7 +76,7 @@ def _say_engines(views: list[dict[str, Any]]) -> None:
 
 
 def status(name: Name = None, as_json: AsJson = False) -> None:
-    """Everything about one engine."""
+    """Show everything about one engine."""
     engine = engines.find(name)
     if as_json:
         output.show_json(engine.view)
@@ -89,9 +89,9 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
 
 
 def history(name: Name = None, as_json: AsJson = False) -> None:
-    """What happened to one engine, oldest first.
+    """Show the events of one engine, oldest first.
 
-    Also to a deleted one, by its id.
+    Use the id for a deleted engine.
     """
     try:
         ref = engines.find(name).id
@@ -122,13 +122,15 @@ def logs(
             show_default=False,
         ),
     ] = None,
-    all_lines: Annotated[bool, typer.Option("--all", help="All lines that are kept.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; Ctrl-C ends it.")] = False,
+    all_lines: Annotated[bool, typer.Option("--all", help="All stored lines.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new lines as they arrive, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The driver's log."""
+    """Show the log of the driver."""
     if as_json and follow:
-        raise BadUsage("logs: --json is one document, --follow has no end: take one of them")
+        raise BadUsage("logs: --json prints one complete document, so it cannot be used with --follow")
     if all_lines and tail is not None:
         raise BadUsage("logs: --all and --tail exclude each other")
     engine = engines.find(name)
@@ -153,4 +155,4 @@ VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
     ("history", history, ("rucat history etl", "rucat history etl --json")),
     ("logs", logs, ("rucat logs etl", "rucat logs etl --tail 1000 | grep WARN", "rucat logs etl --follow")),
 ]
-"""(verb, what does it, examples)."""
+"""(verb, function, examples)."""

@@ -1,4 +1,4 @@
-"""The verbs around engines: ``profiles``, ``plan``, ``doctor``."""
+"""Other verbs: ``profiles``, ``plan``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..checkup.report import doctor as examine
+from ..checkup.report import lines
 from ..client.engines import engine
+from ..client.engines.plan import planned
+from ..client.engines.profiles import profiles as all_profiles
+from ..client.engines.settings import from_flags, request
 from . import complete, output
 from .errors import FAILED
 from .options import (
@@ -29,15 +34,18 @@ def profiles(
     name: Annotated[
         Optional[str],  # noqa: UP045  # read at run time, by typer
         typer.Argument(
-            metavar="[NAME]", help="Only this one, explained.", show_default=False, autocompletion=complete.profiles
+            metavar="[NAME]",
+            help="Show only this profile, with every value and its file.",
+            show_default=False,
+            autocompletion=complete.profiles,
         ),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Every value with the file that it comes from.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show every value with the file that it comes from.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Templates for engines, and where each value comes from."""
-    from ..client.engines.profiles import profiles as all_profiles
-
+    """Show the profiles (templates for engines)."""
     if as_json:
         answer = engine.default_api().call("GET", "profiles")
         if name is not None:
@@ -67,13 +75,10 @@ def plan(  # noqa: PLR0917  # typer's parameters are flags
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
-    """What create would start, with which settings and from where.
+    """Show what create would start.
 
-    Nothing is made or started.
+    Lists all settings and where each value comes from. Creates and starts nothing.
     """
-    from ..client.engines.plan import planned
-    from ..client.engines.settings import from_flags, request
-
     spec = from_flags(
         executor_memory=executor_memory,
         executor_cores=executor_cores,
@@ -92,13 +97,10 @@ def doctor(
     start: Annotated[bool, typer.Option("--start", help="Start the gateway first, if none runs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is wrong here, and the command that mends it.
+    """Find problems on this machine and their fixes.
 
-    Looks at Java, Python, Spark, store, gateway, Jupyter, machine and network; changes nothing.
+    Checks Java, Python, Spark, store, gateway, Jupyter, machine and network. Changes nothing.
     """
-    from ..checkup.report import doctor as examine
-    from ..checkup.report import lines
-
     report = examine(start=start).report
     if as_json:
         output.show_json(report.as_json())
@@ -122,4 +124,4 @@ VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
     ),
     ("doctor", doctor, ("rucat doctor", "rucat doctor --start", "rucat doctor --json")),
 ]
-"""(verb, what does it, examples)."""
+"""(verb, function, examples)."""

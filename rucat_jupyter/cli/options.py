@@ -1,4 +1,4 @@
-"""The words and flags that several verbs share."""
+"""Arguments and flags that several verbs share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def seconds(text: str) -> float:
 
 
 def settings(conf: Iterable[str] | None) -> dict[str, str]:
-    """``K=V`` words as a mapping."""
+    """Values of ``--conf`` as a mapping."""
     found = {}
     for word in conf or ():
         key, equals, value = word.partition("=")
@@ -43,19 +43,25 @@ Name = Annotated[
         autocompletion=complete.engines,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, as REST shows it.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done, or return at once.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout, in the format of the REST API.")
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done, or return immediately.")]
 Timeout = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--timeout", metavar="S", parser=seconds, help="Wait no longer than S seconds.", show_default=False),
 ]
 Session = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--session", metavar="KEY", help="A name for the session: the same one again next time."),
+    typer.Option(
+        "--session", metavar="KEY", help="Name of the session; the same name attaches the same session again."
+    ),
 ]
 Profile = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--profile", metavar="P", help="A named template.", autocompletion=complete.profiles),
+    typer.Option(
+        "--profile", metavar="P", help="Name of a profile (a template for engines).", autocompletion=complete.profiles
+    ),
 ]
 Conf = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -63,15 +69,15 @@ Conf = Annotated[
 ]
 Executors = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--executors", metavar="N", min=0, help="How many executors.", show_default=False),
+    typer.Option("--executors", metavar="N", min=0, help="Number of executors.", show_default=False),
 ]
 ExecutorMemory = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--executor-memory", metavar="SIZE", help="The heap of each, e.g. 4g.", show_default=False),
+    typer.Option("--executor-memory", metavar="SIZE", help="Heap of each executor, e.g. 4g.", show_default=False),
 ]
 ExecutorCores = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--executor-cores", metavar="N", min=1, help="Cores of each.", show_default=False),
+    typer.Option("--executor-cores", metavar="N", min=1, help="Cores of each executor.", show_default=False),
 ]
 Image = Annotated[
     Optional[str],  # noqa: UP045
@@ -99,5 +105,5 @@ Context = Annotated[
 ]
 DriverMemory = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--driver-memory", metavar="SIZE", help="The driver's heap, e.g. 4g.", show_default=False),
+    typer.Option("--driver-memory", metavar="SIZE", help="Heap of the driver, e.g. 4g.", show_default=False),
 ]

@@ -1,4 +1,4 @@
-"""What the command line writes: results to stdout, everything else to stderr; live lines and colour on a terminal."""
+"""Output of the command line: results to stdout, everything else to stderr; live lines and colour on a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..client.words import tables
 from ..client.words.phase import Phase
 
 ACCENTS = {"Failed": "31", "bad": "31", "Unresponsive": "33", "warn": "33", "Stopped": "2"}
-"""Words -> SGR codes of ECMA-48: colour for what needs a person, faint for what rests; each has its shape too."""
+"""Words -> SGR codes of ECMA-48: colour if a user has to act, faint if stopped; symbols show the same."""
 
 
 def say(text: str) -> None:
@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write a message about what is done: never part of the result."""
+    """Write a message to stderr; it is not part of the result."""
     _write(sys.stderr, f"{text}\n")
 
 
@@ -34,50 +34,50 @@ def show_json(value: object) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person reads there."""
+    """Whether the stream is an open terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def width() -> int | None:
-    """Columns of the terminal that results go to; None where they go to a file or a program."""
+    """Columns of the terminal on stdout; None if stdout is a file or a pipe."""
     return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
 def accented(word: str, text: str) -> str:
-    """The text in the colour of the word, where colour is wanted: a terminal, and no ``NO_COLOR`` (no-color.org)."""
+    """The text in the colour of the word, on a terminal without ``NO_COLOR`` (no-color.org)."""
     code = ACCENTS.get(word)
     is_wanted = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return f"\x1b[{code}m{text}\x1b[0m" if code and is_wanted else text
 
 
 def phase(*, is_json: bool) -> Phase:
-    """The phase line of a wait, on stderr: one that is replaced on a terminal, else one line a phase."""
+    """The progress of a wait, on stderr: one line that is overwritten on a terminal, else one line per phase."""
     if is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
         return LivePhase(ends_here=is_json)
     return LinePhase(ends_here=is_json)
 
 
 class _Words:
-    """What both phase lines have: the last word is a result, unless the result is JSON."""
+    """Common part of both: the last line is the result, unless the result is JSON."""
 
     def __init__(self, *, ends_here: bool) -> None:
         self._ends_here = ends_here
         self._key = ""
 
     def meet(self, view: View) -> None:
-        """Need no more of the engine than its lines."""
+        """Do nothing: the lines show the engine."""
 
     def note(self, said: str) -> None:
-        """Have it in the last word already."""
+        """Do nothing: the last line contains the note."""
 
 
 class LinePhase(_Words):
-    """One line a phase."""
+    """One line per phase."""
 
     tick_s = 50.0
 
     def show(self, line: str, key: str) -> None:
-        """Write the line when the phase is a new one."""
+        """Write the line if the phase is new."""
         if key != self._key:
             self._key = key
             tell(key)
@@ -89,7 +89,7 @@ class LinePhase(_Words):
 
 
 class LivePhase(_Words):
-    """One line of a terminal, overwritten; one that is too wide would not be overwritten whole, so it is cut."""
+    """One line that is overwritten; it is cut to the terminal's width, because a wrapped line cannot be overwritten."""
 
     tick_s = 1.0
 

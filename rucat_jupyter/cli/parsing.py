@@ -1,4 +1,4 @@
-"""Verbs and words as typer parses them: what was meant by a wrong one, and help with exit codes."""
+"""How typer parses verbs and flags: suggestions for wrong ones, and help with exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, mean
 
 
 class Verb(TyperCommand):
-    """One verb: what is wrong with its flags is said in one line; Ctrl-C ends it, and nothing else."""
+    """One verb: a usage error is one line, and Ctrl-C becomes an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, or raise BadUsage."""
@@ -30,7 +30,7 @@ class Verb(TyperCommand):
             raise BadUsage(_usage(self, ctx, error)) from None
 
     def invoke(self, ctx: Any) -> Any:
-        """Run; turns Ctrl-C, which click would take for its own, into an exit code."""
+        """Run; turns Ctrl-C into our exit code before click handles it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -43,7 +43,7 @@ class Verbs(TyperGroup):
     """All verbs."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb, or raise BadUsage with the one that was meant."""
+        """Find the verb, or raise BadUsage with a suggestion."""
         if args and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             verbs = self.list_commands(ctx)
             raise BadUsage(f"there is no verb {args[0]!r}{meant(args[0], verbs)}. Verbs: {', '.join(verbs)}")
@@ -60,7 +60,7 @@ class Verbs(TyperGroup):
 
 
 def meant(word: str, known: Sequence[str]) -> str:
-    """What was probably meant, as an addition to a sentence; empty where nothing is close."""
+    """A suggestion to append to a message; empty if no known word is similar."""
     parts = set(word.strip("-").split("-"))
     close = difflib.get_close_matches(word, known, 1, 0.6) or [
         flag for flag in known if word.strip("-") and parts & set(flag.strip("-").split("-"))
@@ -69,7 +69,7 @@ def meant(word: str, known: Sequence[str]) -> str:
 
 
 def _usage(command: Any, ctx: Any, error: Any) -> str:
-    """Click's complaint in our words."""
+    """Our message for an error of click."""
     rucat = ctx.command_path
     verb = rucat.removeprefix("rucat ")
     flag = getattr(error, "option_name", None)
@@ -80,5 +80,5 @@ def _usage(command: Any, ctx: Any, error: Any) -> str:
     extra = re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", words, re.DOTALL)
     if extra:
         word = text.plain(extra[1], 80)
-        return f"{verb} takes no further word {word!r}: quote a name that has blanks. See: {rucat} --help"
+        return f"{verb}: unexpected argument {word!r}; quote a name that contains spaces. See: {rucat} --help"
     return f"{verb}: {text.plain(words)}. See: {rucat} --help"

@@ -1,4 +1,4 @@
-"""Notices when whoever reads the output has gone, also while there is nothing to write, like ``tail --follow``."""
+"""Notices when the reader of stdout has gone, even while there is nothing to write, like ``tail --follow``."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ NO_READER = 141
 
 @contextlib.contextmanager
 def needed() -> Iterator[None]:
-    """End the process while the block runs as soon as nobody reads stdout (``rucat logs --follow | head``).
+    """While the block runs, end the process when the reader of stdout closes it (``rucat logs --follow | head``).
 
-    At once and without a word, as SIGPIPE would: an exception in the middle of a library is taken for its own error.
+    It ends without a message, as with SIGPIPE: libraries would report an exception as an error of their own.
     """
-    ours, theirs = os.pipe()
-    watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), ours), daemon=True)
+    end, closer = os.pipe()
+    watcher = threading.Thread(target=_watch, args=(sys.stdout.fileno(), end), daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        os.close(theirs)
+        os.close(closer)
         watcher.join()
-        os.close(ours)
+        os.close(end)
 
 
 def _watch(output: int, end: int) -> None:
     poll = select.poll()
-    poll.register(output, 0)  # nothing but POLLERR and its like
+    poll.register(output, 0)  # POLLERR and POLLHUP are always reported
     poll.register(end, select.POLLIN)
     gone = {descriptor for descriptor, _ in poll.poll()}
     if end not in gone:

@@ -1,4 +1,4 @@
-"""Runs the user's Python on an engine, and shows its errors without a line of ours between."""
+"""Runs the user's script on an engine, and shows its errors without frames of Rucat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import output
 from .errors import FAILED
 
 STDIN = "-"
-OURS = (str(Path(__file__).parents[1]), "<frozen runpy>", runpy.__file__)
+HIDDEN = (str(Path(__file__).parents[1]), "<frozen runpy>", runpy.__file__)
 
 
 def run(words: list[str], namespace: dict[str, Any]) -> None:
@@ -36,18 +36,18 @@ def run(words: list[str], namespace: dict[str, Any]) -> None:
 
 
 def briefly(error: BaseException | None) -> list[str]:
-    """The few lines of an error of ours or of Spark's; none for others, or where everything is wanted."""
+    """The short form of an error of Rucat or Spark; empty for other errors, and if full errors are switched on."""
     if isinstance(error, RucatError):
         return error.message.splitlines()
     if error is None or spark_errors.mode() == spark_errors.FULL or not spark_errors.is_of_spark(error):
         return []
-    full = f"{spark_errors.MODE_VARIABLE}={spark_errors.FULL}"  # where there is no IPython
+    full = f"{spark_errors.MODE_VARIABLE}={spark_errors.FULL}"  # %tb needs IPython
     return [line.replace("%tb", full) for line in spark_errors.short(error)]
 
 
 def _trace(error: BaseException) -> list[str]:
-    """Python's traceback from the user's first line on."""
+    """Python's traceback, from the first line of the user's code."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS):
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(HIDDEN):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).splitlines()

@@ -1,4 +1,4 @@
-"""The verb ``serve``: the gateway itself, its end and its successor."""
+"""The verb ``serve``: run, stop or replace the gateway."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from .options import AsJson
 
 
 def verb(serve: Callable[[], None]) -> tuple[str, Callable[..., None], tuple[str, ...]]:
-    """(verb, what does it, examples); ``serve`` is the gateway itself."""
+    """(verb, function, examples); ``serve`` runs the gateway."""
 
     def serve_command(
-        stop: Annotated[bool, typer.Option("--stop", help="End the gateway; its engines live on.")] = False,
+        stop: Annotated[bool, typer.Option("--stop", help="Stop the gateway; its engines keep running.")] = False,
         engines: Annotated[bool, typer.Option("--engines", help="With --stop: stop its engines first.")] = False,
         replace: Annotated[
-            bool, typer.Option("--replace", help="End the gateway and start a new one; engines live on.")
+            bool, typer.Option("--replace", help="Stop the gateway and start a new one; engines keep running.")
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Be the gateway, until it is told to end.
+        """Run the gateway of the data directory (RUCAT_DATA_DIR).
 
-        One serves a data directory (RUCAT_DATA_DIR). Nobody needs to:
-        notebooks, commands and Jupyter servers start it when they need it.
+        You rarely need this command: notebooks, commands and Jupyter servers start the gateway when they need it.
         """
         if engines and not stop:
-            raise BadUsage("serve: --engines goes with --stop only")
+            raise BadUsage("serve: --engines needs --stop")
         if stop and replace:
             raise BadUsage("serve: --stop and --replace exclude each other")
         if as_json and not (stop or replace):
-            raise BadUsage("serve: --json goes with --stop or --replace")
+            raise BadUsage("serve: --json needs --stop or --replace")
         if stop:
             _stop(engines=engines, as_json=as_json)
         elif replace:
@@ -52,7 +51,7 @@ def _stop(*, engines: bool, as_json: bool) -> None:
     if as_json:
         output.show_json({"data_dir": str(directory), "was_running": was_there})
     elif was_there:
-        output.say(f"The gateway of {directory} has ended" + (", and its engines with it." if engines else "."))
+        output.say(f"The gateway of {directory} has stopped" + (", and so have its engines." if engines else "."))
     else:
         output.say(f"No gateway runs in {directory}.")
 

@@ -1,4 +1,4 @@
-"""``rucat attach``: a Python with ``spark`` on an engine, interactive or for a script."""
+"""``rucat attach``: a Python shell or script with ``spark`` attached to an engine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..client.engines import create
 from ..client.engines import engine as client
 from ..client.engines.engine import Engine
 from ..client.spark_errors import brief as spark_errors
+from ..client.versions import mismatches
 from ..client.words import text
 from ..core.errors import NotPossible, RucatError
 from . import complete, engines, output, scripts
@@ -45,13 +46,13 @@ def attach(
     ] = None,
     session: Session = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Python's own prompt, also where IPython is installed.")
+        bool, typer.Option("--plain", help="Use Python's own prompt even if IPython is installed.")
     ] = False,
 ) -> None:
-    """Open a Python shell with spark on an engine.
+    """Open a Python shell with spark attached to an engine.
 
-    Leaving it stops neither engine nor session. Without --session each shell has a session of its own; with it the
-    same one comes back, temp views and conf included.
+    The engine and the session keep running after exit. Without --session each shell has its own session; with it you
+    get the same session again, with its temp views and conf.
     """
     engine = _engine(name)
     phase = output.phase(is_json=True)
@@ -66,17 +67,18 @@ def _engine(name: str | None) -> Engine:
     engine = engines.find(name)
     if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
         how = f"Start it: rucat create {text.quoted(engine.name)}"
-        raise NotPossible(f"cannot attach {text.plain(engine.name)}: it is {engine.status}. {how}")
+        raise NotPossible(f"cannot attach to {text.plain(engine.name)}: it is {engine.status}. {how}")
     return engine
 
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
-    from ..client.session import session as sessions
-    from ..client.versions import mismatches
+    from ..client.session import session as sessions  # heavy: only attach needs it
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
-        raise BadUsage(f"attach: there is no file {text.plain(words[0], 200)!r}: after NAME comes a Python script")
-    sys.argv = words or [""]  # as python has it, and what the session is known by
+        raise BadUsage(
+            f"attach: there is no file {text.plain(words[0], 200)!r}; the argument after NAME is a Python script"
+        )
+    sys.argv = words or [""]  # as in python; the session is named after it
     spark_errors.quieten()
     attachment = sessions.attach(engine, session)
     for line in mismatches(engine.view, attachment.spark.version):
@@ -95,19 +97,19 @@ def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bo
 
 
 def _forget(engine: Engine, key: str) -> None:
-    """Take a session that nobody can come back to off the engine's list; whatever happens then, the exit goes on."""
+    """Remove a session that cannot be attached again from the engine's list; errors must not prevent the exit."""
     with contextlib.suppress(RucatError):
         client.default_api().call("DELETE", engine_path(engine.id, "sessions", key), timeout_s=EXIT_S)
 
 
 def _banner(engine: Engine) -> str:
     name = text.quoted(engine.name)
-    return f"spark is attached to {text.plain(engine.name)}. Leaving does not stop it; to stop it: rucat stop {name}"
+    return f"spark is attached to {text.plain(engine.name)}. It keeps running after exit; to stop it: rucat stop {name}"
 
 
 def _run_ipython(engine: Engine, session: str | None) -> None:
-    """The user's own IPython, with ``%rucat`` in it."""
-    from IPython.terminal.ipapp import TerminalIPythonApp
+    """Run the user's IPython with ``%rucat``."""
+    from IPython.terminal.ipapp import TerminalIPythonApp  # heavy, and may be missing
 
     app: Any = TerminalIPythonApp.instance(display_banner=False)
     app.initialize([])
@@ -115,12 +117,12 @@ def _run_ipython(engine: Engine, session: str | None) -> None:
     magics = app.shell.magics_manager.registry["RucatMagics"]
     magics.context.binding.attach(engine, "spark", session)
     app.shell.user_ns["engine"] = engine
-    output.tell(f"{_banner(engine)}  Here: %rucat")
+    output.tell(f"{_banner(engine)}  In this shell: %rucat")
     app.start()
 
 
 def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
-    import readline
+    import readline  # changes the terminal when it is loaded
     import rlcompleter
 
     readline.set_completer(rlcompleter.Completer(namespace).complete)
@@ -129,10 +131,10 @@ def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
 
 
 class _Console(code.InteractiveConsole):
-    """Python's prompt; errors of engines and of Spark show their words alone."""
+    """Python's prompt; errors of engines and of Spark are shown without a traceback."""
 
     def showtraceback(self) -> None:
-        """Show the error, briefly where it is one that speaks for itself."""
+        """Show the error, in its short form if it has one."""
         if lines := scripts.briefly(sys.exc_info()[1]):
             self.write("\n".join([*lines, ""]))
         else:
@@ -151,4 +153,4 @@ VERBS: list[tuple[str, Callable[..., None], tuple[str, ...]]] = [
         ),
     )
 ]
-"""(verb, what does it, examples)."""
+"""(verb, function, examples)."""

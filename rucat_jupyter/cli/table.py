@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: the last column is cut, then columns go, the least telling first."""
+"""Tables that fit the terminal: the last column is cut, then columns are dropped, the least important first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHORTEST_NAME = 8
 def fitted(
     header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, droppable: Sequence[str]
 ) -> list[str]:
-    """Lines of the table: header, then one a row, in ``width`` columns (None: as wide as it is).
+    """Lines of the table: header, then one per row, in ``width`` columns (None: unlimited).
 
-    ``droppable`` names columns in the order in which they go where there is no room.
+    ``droppable`` names columns in the order in which they are dropped.
     """
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
     for name in ("", *droppable):
@@ -36,7 +36,7 @@ Columns = dict[str, tuple[str, ...]]
 
 
 def _shortened(columns: Columns, width: int, least: int) -> Columns:
-    """The columns with the last one cut to what is left for it."""
+    """The columns, the last one cut to the remaining width."""
     last = list(columns)[-1]
     excess = _width(columns) - width
     return columns if excess <= 0 else _cut(columns, last, max(least, _widest(columns, last) - excess))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .. import __version__
 from . import act, kubernetes, look, more, output, serve, shell
 from .parsing import EPILOG, Verb, Verbs
 
@@ -28,7 +29,7 @@ ORDER = (
 
 
 def build(gateway: Callable[[], None]) -> typer.Typer:
-    """Make the command line."""
+    """Build the command line."""
     found = [*look.VERBS, *act.VERBS, *shell.VERBS, *more.VERBS, serve.verb(gateway)]
     app = typer.Typer(
         name="rucat",
@@ -51,15 +52,13 @@ def build(gateway: Callable[[], None]) -> typer.Typer:
 
 def _version(is_asked: bool) -> None:
     if is_asked:
-        from .. import __version__
-
         output.say(f"rucat {__version__}")
         raise typer.Exit
 
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Create, connect and manage data engines. The same verbs as %rucat in a notebook."""

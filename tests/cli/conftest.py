@@ -1,4 +1,4 @@
-"""One gateway for the tests of the command line, with engines that cost nothing: external ones where nobody listens."""
+"""One gateway for the tests of the command line, with external engines whose addresses have no server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ask(place: Place) -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def made(ask: Callable[..., Any]) -> dict[str, Any]:
-    """Two engines at addresses where nobody listens; views by name."""
+    """Two engines at addresses without a server; views by name."""
     views = {}
     for port, name in enumerate(("etl", "mein Büro"), start=1):
         body = {"name": name, "platform": "external", "external": {"url": f"sc://127.0.0.1:{port}"}}

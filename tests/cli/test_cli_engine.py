@@ -31,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def test_the_guides_commands_work_as_written(place: Place) -> None:
-    """Every line after a prompt in docs/cli.md, in their order: exit code 0, JSON where --json says so."""
+    """Every command in docs/cli.md, in order: exit code 0, and JSON with --json."""
     blocks = re.findall(r"```console\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     commands = [line[2:] for block in blocks for line in block.splitlines()]
     assert len(commands) > 15
@@ -55,7 +55,7 @@ def test_the_guides_commands_work_as_written(place: Place) -> None:
 
 
 def test_a_shell_on_an_engine_leaves_it_running(place: Place) -> None:
-    """Python's prompt and IPython: spark is bound, an error of Spark's is short, leaving stops nothing."""
+    """Python's prompt and IPython: spark is bound, an error of Spark is short, and exit stops nothing."""
     assert place.rucat("create", "etl", timeout_s=180).returncode == 0
     with ExitStack() as stack:
 
@@ -75,7 +75,7 @@ def test_a_shell_on_an_engine_leaves_it_running(place: Place) -> None:
         plain.type("exit(3)\n")
         assert plain.end() == 3
         ipython = shell("--session", "k")
-        ipython.wait_for("Here: %rucat", 90)
+        ipython.wait_for("In this shell: %rucat", 90)
         ipython.type("print('se' + 'ven', spark.range(7).count())\n")
         ipython.wait_for("seven 7")
         ipython.type("exit\n")
@@ -100,7 +100,7 @@ def test_a_script_has_its_arguments_errors_and_exit_code(place: Place) -> None:
 
 
 def test_the_log_is_followed_until_ctrl_c(place: Place) -> None:
-    """Quietly, with the shell's own exit code."""
+    """Ctrl-C ends it without a message, with the exit code of SIGINT."""
     assert place.rucat("create", "etl", timeout_s=180).returncode == 0
     shown = Terminal([*RUCAT, "logs", "etl", "--follow"], place.env, place.root)
     try:
@@ -121,8 +121,8 @@ def test_the_log_is_followed_until_ctrl_c(place: Place) -> None:
     assert (head.stderr, len(head.stdout.splitlines())) == ("", 1)
 
 
-def test_a_failed_engine_is_told_with_the_command_that_helps(place: Place) -> None:
-    """Attach to a killed engine: what, and how to start it; create starts it again."""
+def test_a_failed_engine_names_the_command_that_starts_it(place: Place) -> None:
+    """Attach to a killed engine shows its status and how to start it; create starts it again."""
     made = place.rucat("create", "etl", "--json", timeout_s=180)
     engine_id = json.loads(made.stdout)["id"]
     place.engine_process(engine_id).kill()

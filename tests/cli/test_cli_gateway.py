@@ -49,10 +49,10 @@ def test_json_is_one_document_in_the_shape_of_rest(
 @pytest.mark.parametrize(
     ("words", "code", "kind"),
     [
-        (("status", "nobody"), 3, "not_found"),
+        (("status", "missing"), 3, "not_found"),
         (("stop", "etl"), 1, "not_managed"),
         (("restart", "etl"), 1, "not_managed"),
-        (("attach", "nobody"), 3, "not_found"),
+        (("attach", "missing"), 3, "not_found"),
         (("create", "etl", "--timeout", "0.3"), 4, "still_waiting"),
         (("create", "x", "--profile", "nope"), 2, "invalid_request"),
         (("create", "x", "--conf", "spark.master=yarn"), 1, "conf_denied"),
@@ -60,10 +60,8 @@ def test_json_is_one_document_in_the_shape_of_rest(
         (("status",), 2, "bad_usage"),
     ],
 )
-def test_each_refusal_has_its_exit_code(
-    rucat: Callable[..., Any], words: tuple[str, ...], code: int, kind: str
-) -> None:
-    """One line on stderr, and with --json the error of REST on stdout; the code says what kind it was."""
+def test_each_error_has_its_exit_code(rucat: Callable[..., Any], words: tuple[str, ...], code: int, kind: str) -> None:
+    """One line on stderr, and with --json the error of REST on stdout."""
     plain = rucat(*words)
     assert (plain.returncode, plain.stdout) == (code, "") or kind == "still_waiting", plain
     said = [line for line in plain.stderr.splitlines() if line.startswith("rucat: ")]
@@ -76,7 +74,7 @@ def test_each_refusal_has_its_exit_code(
 
 
 def test_the_list_can_be_filtered(rucat: Callable[..., Any]) -> None:
-    """By pattern and by status, with names of blanks and of any script."""
+    """By pattern and by status; names may contain spaces and any script."""
 
     def names(*words: str) -> list[str]:
         return [e["name"] for e in json.loads(rucat("list", "--json", *words).stdout)["engines"]]
@@ -90,7 +88,7 @@ def test_the_list_can_be_filtered(rucat: Callable[..., Any]) -> None:
 
 
 def test_a_file_gets_the_whole_table_without_colour(rucat: Callable[..., Any]) -> None:
-    """What is not a terminal is neither cut nor coloured."""
+    """Output to a file is neither cut nor coloured."""
     lines = rucat("list").stdout.splitlines()
     assert lines[0].split() == ["NAME", "STATUS", "WHERE", "SPARK", "RESOURCES", "AGE", "IDLE", "NOTE"]
     assert "\x1b" not in "".join(lines)
@@ -110,12 +108,12 @@ def test_a_terminal_gets_a_table_that_fits(terminal: Callable[..., Terminal], co
 def test_a_delete_asks_on_a_terminal(
     terminal: Callable[..., Terminal], ask: Callable[..., Any], rucat: Callable[..., Any]
 ) -> None:
-    """The question names what goes; anything but yes keeps it, Ctrl-C too."""
+    """The question names what is deleted; any answer but yes keeps the engine, and so does Ctrl-C."""
     body = {"name": "doomed", "platform": "external", "external": {"url": "sc://127.0.0.1:9"}}
     ask("POST", "engines", body)
     for key, code in (("n\n", 1), ("\x03", 130)):
         shown = terminal("delete", "doomed")
-        shown.wait_for("Delete doomed? Its record, settings and last logs go. [y/N]")
+        shown.wait_for("Delete doomed? This deletes its record, settings and last log lines. [y/N]")
         shown.type(key)
         assert shown.end() == code
         assert rucat("status", "doomed").returncode == 0
@@ -130,7 +128,7 @@ def test_a_delete_asks_on_a_terminal(
 def test_ctrl_c_ends_the_waiting_and_not_the_engine(
     terminal: Callable[..., Terminal], rucat: Callable[..., Any]
 ) -> None:
-    """Within a second, with the words to go on and to stop it, and no trace."""
+    """Within a second, with commands to wait again and to stop it, and no traceback."""
     shown = terminal("create", "etl")
     shown.wait_for("Pending on 127.0.0.1:1")
     begun = time.monotonic()
@@ -143,7 +141,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_engine(
 
 
 def test_the_phase_is_one_line_that_is_replaced(terminal: Callable[..., Terminal]) -> None:
-    """On a terminal the line is overwritten and gone at the end; the seconds run."""
+    """On a terminal the line shows the elapsed seconds, is overwritten, and is removed at the end."""
     shown = terminal("create", "etl", "--timeout", "2.5", columns=50)
     assert shown.end() == 4
     phases = [part for part in shown.seen.split("\r\x1b[K") if "Pending on" in part]
@@ -152,7 +150,7 @@ def test_the_phase_is_one_line_that_is_replaced(terminal: Callable[..., Terminal
 
 
 def test_colour_is_for_terminals_that_want_it(terminal: Callable[..., Terminal], ask: Callable[..., Any]) -> None:
-    """Doctor's warnings are coloured on a terminal, not with NO_COLOR; word and shape are there either way."""
+    """Doctor's warnings are coloured on a terminal, not with NO_COLOR; word and symbol are always there."""
     coloured = terminal("doctor", http_proxy="http://proxy:1", no_proxy="")
     plain = terminal("doctor", http_proxy="http://proxy:1", no_proxy="", NO_COLOR="1")
     assert coloured.end() == plain.end() == 0
@@ -161,7 +159,7 @@ def test_colour_is_for_terminals_that_want_it(terminal: Callable[..., Terminal],
     assert "\x1b[" not in plain.seen
 
 
-def test_a_reader_that_goes_away_is_no_error(place: Place) -> None:
+def test_a_closed_pipe_is_no_error(place: Place) -> None:
     """`rucat … | head -1` ends quietly."""
     words = " ".join(RUCAT)
     done = subprocess.run(
@@ -177,7 +175,7 @@ def test_a_reader_that_goes_away_is_no_error(place: Place) -> None:
 
 @pytest.mark.slow
 def test_an_interrupt_at_any_moment_is_quiet(place: Place) -> None:
-    """SIGINT from the start of the program on: no trace, exit code 130 (or the result, when it was too late)."""
+    """SIGINT at any time after the start: no traceback, exit code 130 (or the result, if it came too late)."""
     for delay_s in (0.1, 0.2, 0.35, 0.5):
         process = subprocess.Popen(
             [*RUCAT, "create", "etl"], env=place.env, cwd=place.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -200,7 +198,7 @@ class Thing: pass
 def run(serve):
     thing = Thing()
     watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
-    del thing  # as a signal that comes in the middle of a callback: what is raised there goes nowhere
+    del thing  # as a signal during a callback: Python ignores the exception
     time.sleep(20)
 
 cli.run = run
@@ -209,7 +207,7 @@ __main__.main()
 
 
 def test_an_interrupt_that_a_callback_swallows_is_not_lost() -> None:
-    """Whole libraries are loaded on the way to a verb, and call back: the signal comes again, when that is over."""
+    """A verb loads libraries with callbacks: an interrupt that one swallows is raised again afterwards."""
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (130, b"")
@@ -217,7 +215,7 @@ def test_an_interrupt_that_a_callback_swallows_is_not_lost() -> None:
 
 
 def test_no_gateway_is_started_for_help_doctor_or_tab(tmp_path_factory: pytest.TempPathFactory, place: Place) -> None:
-    """Only verbs that need one start one."""
+    """Only verbs that need a gateway start one."""
     folder = tmp_path_factory.mktemp("none")
     env = {**place.env, "RUCAT_DATA_DIR": str(folder / "data")}
     tab = {"_RUCAT_COMPLETE": "complete_bash", "COMP_WORDS": "rucat status ", "COMP_CWORD": "2"}
@@ -242,7 +240,7 @@ try rucat create --profile ""
 
 
 def test_bash_completes_verbs_flags_names_and_profiles(place: Place) -> None:
-    """The script of --show-completion works in a real bash; blanks in names come escaped."""
+    """The script of --show-completion works in a real bash; spaces in names are escaped."""
     folder = Path(sys.executable).parent
     env = {**place.env, "PATH": f"{folder}:{place.env['PATH']}"}
     done = subprocess.run(
@@ -260,7 +258,7 @@ def test_bash_completes_verbs_flags_names_and_profiles(place: Place) -> None:
 
 @pytest.mark.parametrize(("shell", "shown"), [("zsh", '"mein Büro":"Pending"'), ("fish", "mein Büro\tPending")])
 def test_other_shells_get_names_with_their_status(place: Place, shell: str, shown: str) -> None:
-    """Zsh and fish show the status beside the name."""
+    """Zsh and fish show the status next to the name."""
     env = {
         **place.env,
         "_RUCAT_COMPLETE": f"complete_{shell}",
@@ -271,8 +269,8 @@ def test_other_shells_get_names_with_their_status(place: Place, shell: str, show
     assert shown in done.stdout
 
 
-def test_history_tells_of_deleted_engines(rucat: Callable[..., Any], ask: Callable[..., Any]) -> None:
-    """By id, after the name is free again."""
+def test_history_includes_deleted_engines(rucat: Callable[..., Any], ask: Callable[..., Any]) -> None:
+    """By id; the name is free again."""
     body = {"name": "past", "platform": "external", "external": {"url": "sc://127.0.0.1:7"}}
     engine_id = ask("POST", "engines", body)["id"]
     gone = rucat("delete", "past", "--yes", "--json")
@@ -281,8 +279,8 @@ def test_history_tells_of_deleted_engines(rucat: Callable[..., Any], ask: Callab
     assert "delete" in rucat("history", engine_id).stdout
 
 
-def test_the_gateway_can_be_swapped_and_ended_by_scripts(place: Place, rucat: Callable[..., Any]) -> None:
-    """Serve --replace and --stop say in JSON what they did."""
+def test_scripts_can_replace_and_stop_the_gateway(place: Place, rucat: Callable[..., Any]) -> None:
+    """``serve --replace`` and ``serve --stop`` report in JSON what they did."""
     swapped = json.loads(rucat("serve", "--replace", "--json").stdout)
     assert swapped["pid"] == place.gateway_pid
     assert json.loads(rucat("serve", "--stop", "--json").stdout)["was_running"] is True

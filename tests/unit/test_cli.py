@@ -1,4 +1,4 @@
-"""The command line without a gateway: its words, its help, its tables, and what it loads."""
+"""The command line without a gateway: its messages, its help, its tables, and which modules it loads."""
 
 from __future__ import annotations
 
@@ -32,19 +32,22 @@ def run(*words: str) -> int:
         (("lits",), "there is no verb 'lits' (did you mean list?). Verbs: create, list, status, attach, "),
         (("create", "--memroy", "4g"), "create has no flag --memroy (did you mean --driver-memory?)"),
         (("create", "--bogus"), "create has no flag --bogus. See: rucat create --help"),
-        (("create", "a", "b c"), "create takes no further word 'b c': quote a name that has blanks"),
+        (("create", "a", "b c"), "create: unexpected argument 'b c'; quote a name that contains spaces"),
         (("create", "--timeout", "nan"), "'nan' is not a number of seconds, 0 or more"),
         (("create", "--timeout"), "requires an argument"),
         (("logs", "--tail", "-1"), "--tail"),
-        (("logs", "--json", "--follow"), "logs: --json is one document, --follow has no end"),
+        (
+            ("logs", "--json", "--follow"),
+            "logs: --json prints one complete document, so it cannot be used with --follow",
+        ),
         (("list", "--status", "Runing"), "there is no status 'Runing' (did you mean Running?)"),
-        (("serve", "--engines"), "serve: --engines goes with --stop only"),
+        (("serve", "--engines"), "serve: --engines needs --stop"),
         (("serve", "--stop", "--replace"), "serve: --stop and --replace exclude each other"),
         (("--nope",), "rucat has no flag --nope"),
     ],
 )
 def test_wrong_use_is_one_line(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was wrong and what was probably meant, on stderr; exit code 2, and with --json an error of REST."""
+    """The mistake and a suggestion on stderr; exit code 2, and with --json an error of REST."""
     assert run(*words) == errors.USAGE
     out, err = capsys.readouterr()
     assert said in err
@@ -54,10 +57,10 @@ def test_wrong_use_is_one_line(words: tuple[str, ...], said: str, capsys: pytest
 
 
 def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    """Rucat alone shows the verbs and the exit codes; VERB --help shows lines to type."""
+    """``rucat`` alone shows the verbs and the exit codes; ``rucat VERB --help`` shows examples."""
     assert run() == 0
     overview = capsys.readouterr().out
-    assert "130  Ctrl-C; the engine goes on" in overview
+    assert "130  Ctrl-C; the engine keeps running" in overview
     verbs = overview.partition("Commands:")[2].partition("Exit codes")[0].split("\n")
     names = [line.split()[0] for line in verbs if line.strip()]
     assert len(names) == 14
@@ -66,8 +69,8 @@ def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -
         assert f"Examples:\n    rucat {name}" in capsys.readouterr().out
 
 
-def test_a_table_gives_way_column_by_column() -> None:
-    """Where there is little room the note is cut, then columns go; wide characters count twice."""
+def test_a_table_drops_column_by_column() -> None:
+    """In a narrow terminal the note is cut, then columns are dropped; wide characters count twice."""
     rows = [("● 日本語", "Running", "here", "why " * 20)]
     for width in (None, 80, 40, 30, 20):
         lines = table.fitted(("NAME", "STATUS", "WHERE", "NOTE"), rows, width, ("WHERE", "NOTE"))
@@ -77,7 +80,7 @@ def test_a_table_gives_way_column_by_column() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    """The start of every command is quick: neither Spark nor the server side is loaded."""
+    """Every command starts quickly: it loads neither Spark nor the server side."""
     code = f"""
 import sys
 sys.argv = ["rucat", "create", "--help"]
@@ -92,7 +95,7 @@ except SystemExit:
 
 
 def test_doctor_works_without_any_package() -> None:
-    """With nothing but the standard library doctor says what is missing; other verbs say to ask it."""
+    """With only the standard library, doctor lists what is missing; other verbs name doctor."""
     root = app.__file__.rpartition("/rucat_jupyter/")[0]
     command = [sys.executable, "-S", "-m", "rucat_jupyter"]
     env = {"PYTHONPATH": root, "HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
@@ -112,8 +115,8 @@ def test_doctor_works_without_any_package() -> None:
 FOLLOWS = "from rucat_jupyter.cli import reader\nimport time\nprint('one', flush=True)\n"
 
 
-def test_a_follower_ends_when_nobody_reads_though_no_line_comes() -> None:
-    """``rucat logs --follow | head -1`` gives the shell back at once and without a word, like ``tail --follow``."""
+def test_a_follower_ends_when_its_reader_has_gone_even_without_new_lines() -> None:
+    """``rucat logs --follow | head -1`` ends immediately and without a message, like ``tail --follow``."""
     words = FOLLOWS + "with reader.needed():\n  time.sleep(30)\n"
     follower = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert follower.stdout is not None
@@ -125,8 +128,8 @@ def test_a_follower_ends_when_nobody_reads_though_no_line_comes() -> None:
     follower.stderr.close()
 
 
-def test_a_follower_that_is_read_is_left_alone() -> None:
-    """The block ends by itself, and the program goes on."""
+def test_a_follower_with_a_reader_continues() -> None:
+    """The block ends, and the program continues."""
     words = FOLLOWS + "with reader.needed():\n  time.sleep(0.2)\nprint('two')\n"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("one\ntwo\n", "", 0)
