@@ -147,7 +147,7 @@ async def test_what_is_no_file_is_named(user: Path) -> None:
     office = await open_office()
     os.mkfifo(user)
     await ProfileFiles(office.gateway, None).refresh()
-    assert office.gateway.profiles.errors == [f"{user}: is no file"]
+    assert office.gateway.profiles.errors == [f"{user}: is not a file"]
 
 
 async def test_the_setting_wins(user: Path) -> None:

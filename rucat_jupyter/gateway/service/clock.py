@@ -15,11 +15,11 @@ class SystemClock:
         self._ahead_s = 0.0
 
     def now(self) -> datetime:
-        """Aware UTC time that never steps back or jumps."""
+        """Time-zone-aware UTC time that never goes back or jumps."""
         return datetime.fromtimestamp(self._wall_s, timezone.utc) + timedelta(seconds=self._run_s())
 
     def gap_s(self) -> float:
-        """Seconds by which the wall clock has run ahead since the last call: the monotonic one stops in suspend."""
+        """Seconds that the wall clock gained on the monotonic one since the last call: the latter stops in suspend."""
         ahead_s = time.time() - self._wall_s - self._run_s()
         before_s, self._ahead_s = self._ahead_s, ahead_s
         return max(0.0, ahead_s - before_s)

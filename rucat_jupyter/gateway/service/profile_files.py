@@ -1,4 +1,4 @@
-"""Reads ``rucat.toml`` wherever Jupyter keeps configuration: the layers that profiles and limits are made of."""
+"""Read ``rucat.toml`` in Jupyter's configuration folders: the layers of profiles and limits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 FILE = "rucat.toml"
 LARGEST_BYTES = 1024 * 1024
-"""Read on the gateway's loop: 1 MB of TOML takes tenths of a second."""
+"""The gateway's event loop reads the files: 1 MB of TOML takes tenths of a second."""
 
 
 class ProfileFiles:
-    """Keeps a gateway's profiles equal to the files.
+    """Keeps a gateway's profiles up to date with the files.
 
-    While an administrator's file cannot be read, the limits that it had are kept; without any, nothing new may begin.
+    While an administrator's file cannot be read, its last limits hold; if there are none, no engine can be created.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class ProfileFiles:
         self._limits: dict[str, object] = {}
 
     async def refresh(self) -> None:
-        """Read the files again where one has changed; a handful of small files, so no thread."""
+        """Read the files again if one has changed; a few small files, so without a thread."""
         stamps = [_stamp(file) for file in self._files]
         if stamps == self._stamps:
             return
@@ -59,7 +59,7 @@ class ProfileFiles:
             logger.warning("profiles: %s", error)
 
     def _kept(self, layer: Layer) -> Layer:
-        """The layer; with the limits that it had before where it cannot be read now."""
+        """The layer; with its last limits if it cannot be read now."""
         if not layer.is_admin:
             return layer
         if not layer.error:
@@ -70,12 +70,12 @@ class ProfileFiles:
 
 
 def read_layers() -> list[Layer]:
-    """Every ``rucat.toml`` there is, lowest priority first; one that cannot be read is a layer with its error."""
+    """All existing ``rucat.toml`` files, lowest priority first; one that cannot be read is a layer with its error."""
     return [layer for folder, is_admin in _folders() for layer in _read(folder / FILE, is_admin=is_admin)]
 
 
 def _folders() -> Iterator[tuple[Path, bool]]:
-    """Jupyter's configuration folders; those of the machine and of the environment are the administrator's."""
+    """Jupyter's configuration folders; those of the machine and of the environment belong to the administrator."""
     admin = [*reversed(paths.SYSTEM_CONFIG_PATH), *reversed(paths.ENV_CONFIG_PATH)]
     users = [path for path in reversed(paths.jupyter_config_path()) if path not in admin]
     for path in dict.fromkeys([*admin, *users]):
@@ -83,7 +83,7 @@ def _folders() -> Iterator[tuple[Path, bool]]:
 
 
 def _stamp(file: Path) -> tuple[str, ...]:
-    """What changes when the file does: also when another of the same size and time takes its place."""
+    """Changes with the file, also when another file of the same size and time replaces it."""
     try:
         found = file.stat()
     except OSError as exc:
@@ -95,7 +95,7 @@ def _read(file: Path, *, is_admin: bool) -> Iterator[Layer]:
     try:
         about = file.stat()
         if not stat.S_ISREG(about.st_mode):
-            yield Layer(str(file), is_admin=is_admin, error="is no file")
+            yield Layer(str(file), is_admin=is_admin, error="is not a file")
         elif about.st_size > LARGEST_BYTES:
             yield Layer(str(file), is_admin=is_admin, error=f"is larger than {LARGEST_BYTES // 1024} KB")
         else:

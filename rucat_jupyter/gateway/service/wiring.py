@@ -1,4 +1,4 @@
-"""Puts the gateway's parts together: store, platforms, probes, use cases, monitor, REST."""
+"""Connect the gateway's parts: store, platforms, probes, use cases, monitor, REST."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ from .settings import Settings
 logger = logging.getLogger(__name__)
 
 PLATFORMS = "rucat.platforms"
-"""Entry points of third parties: each a callable that takes the data directory and returns a Platform."""
+"""Entry points of third parties: callables that take the data directory and return a Platform."""
 GATEWAY_ID = re.compile(r"[0-9a-f]{16}")
 
 
 SHARED_LOOK_S = 1.0
-"""How often a long poll looks at a store that other gateways write too."""
+"""How often a long poll reads a store that other gateways write too."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What serves; :meth:`close` lets go of it all, engines live on."""
+    """The running parts; :meth:`close` closes all of them, engines keep running."""
 
     app: App
     notifier: Notifier
@@ -63,19 +63,19 @@ class Parts:
     stack: contextlib.AsyncExitStack
 
     async def close(self) -> None:
-        """Close everything in the opposite order."""
+        """Close everything in reverse order."""
         await self.stack.aclose()
 
     async def is_needed(self) -> bool:
-        """Whether an engine of this gateway is, or will by itself be, other than settled; True when nobody knows."""
+        """Whether an engine of this gateway is not settled, or will restart by itself; True if this is not known."""
         try:
             return any(self._is_mine(e) and not _is_at_rest(e) for e in await self.store.engines())
         except RucatError as exc:
-            logger.warning("cannot tell whether it is needed: %s", exc)
+            logger.warning("cannot find out whether an engine needs the gateway: %s", exc)
             return True
 
     async def stop_engines(self, reason: str) -> None:
-        """Ask every engine of this gateway to stop, and return when all have."""
+        """Stop every engine of this gateway, and return when all have stopped."""
         while True:
             notified = self.notifier.notified
             left = [e for e in await self.store.engines() if self._is_mine(e) and not is_settled(e)]
@@ -93,9 +93,9 @@ class Parts:
 
 
 async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
-    """Open store and platforms, and make all that works on them; what was opened is closed when something fails.
+    """Open store and platforms, and build all parts on them; after an error everything is closed again.
 
-    ``umask`` is the user's, for engines.
+    ``umask`` is the user's; engines run with it.
     """
     async with contextlib.AsyncExitStack() as stack:
         password = settings.store_password.get_secret_value() if settings.store_password else None
@@ -167,10 +167,10 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
 
 
 def _gateway_id(directory: Path) -> str:
-    """The id of a data directory's gateways, made by the first.
+    """The id that all gateways of a data directory share; the first one creates it.
 
-    One of them lives at a time, so the next is its predecessor to all others, and takes over its engines at once
-    instead of waiting until the heartbeat has aged.
+    Only one of them runs at a time, so the next one looks like its predecessor to other gateways, and takes over its
+    engines immediately instead of waiting until the heartbeat expires.
     """
     path = directory / "gateway.id"
     path.touch(0o600)
@@ -182,7 +182,7 @@ def _gateway_id(directory: Path) -> str:
 
 
 def _store_mark(url: str) -> str:
-    """What tells a store from a copy of it elsewhere: written to objects that outlive a gateway."""
+    """Distinguishes a store from a copy of it elsewhere: written to objects that outlive a gateway."""
     where = "" if url.startswith("ws") else machine.machine_id()
     return hashlib.sha256(f"{url}\0{where}".encode()).hexdigest()[:16]
 
@@ -213,15 +213,15 @@ def _prober(settings: Settings) -> ConnectProber:
 
 
 def _is_at_rest(engine: Engine) -> bool:
-    """Settled, and no restart policy will bring it back."""
+    """Settled, and no restart policy will start it again."""
     return is_settled(engine) and not comes_back(engine, len(Timing().restart_backoff_s))
 
 
 async def _prune(store: Store, keep_days: float) -> None:
-    """Forget the history of long deleted engines, now and once a day."""
+    """Delete the history of engines that were deleted long ago, now and once a day."""
     while True:
         try:
             await store.prune_history(keep_days)
         except RucatError as exc:
-            logger.warning("cannot prune the history, will try tomorrow: %s", exc)
+            logger.warning("cannot prune the history, Rucat tries again tomorrow: %s", exc)
         await asyncio.sleep(86_400)

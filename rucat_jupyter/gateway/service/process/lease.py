@@ -1,4 +1,4 @@
-"""Holds a data directory for a gateway's life: its lock, its socket, and ``gateway.json`` with the heartbeat."""
+"""The lease of a data directory while a gateway runs: its lock, its socket, and ``gateway.json`` with the heartbeat."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from jupyter_core import paths
+
 import rucat_jupyter
 
 from .... import __version__
@@ -22,16 +24,16 @@ from ....launch import datadir, launch
 logger = logging.getLogger(__name__)
 
 LOCK_WAIT_S = datadir.BEAT_S + 3.0
-"""A predecessor needs up to 3 s to close; one whose record somebody removed writes it again with its next heartbeat."""
+"""A predecessor needs up to 3 s to close; if its record was removed, it writes it again with its next heartbeat."""
 FOLDER_PREFIX = "rucat-"
 
 
 class AlreadyServed(GatewayUnavailable):
-    """Another gateway serves the directory already: nothing is wrong."""
+    """Another gateway already serves the directory; this is no error."""
 
 
 class Lease:
-    """One gateway's hold on its data directory; a context manager. Taking it twice is impossible."""
+    """One gateway's lease of its data directory, as a context manager; only one gateway at a time can have it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -44,7 +46,7 @@ class Lease:
     def __enter__(self) -> Lease:
         """Take the lock.
 
-        Raises AlreadyServed when another gateway serves the directory, GatewayUnavailable when it cannot be had.
+        Raises AlreadyServed if another gateway serves the directory, GatewayUnavailable if the lock stays taken.
         """
         former = datadir.read(self.directory)
         if former and not former.is_here and datadir.is_held_elsewhere(self.directory, former):
@@ -52,33 +54,31 @@ class Lease:
         deadline = time.monotonic() + LOCK_WAIT_S
         while not self._take_lock(0.2):
             if address := launch.find(self.directory):
-                raise AlreadyServed(f"a gateway (process {address.pid}) serves {self.directory} already")
+                raise AlreadyServed(f"a gateway (process {address.pid}) already serves {self.directory}")
             if time.monotonic() > deadline:
                 raise GatewayUnavailable(
-                    f"another process holds {self.directory / 'gateway.lock'} and does not serve: "
+                    f"another process holds {self.directory / 'gateway.lock'} but does not serve: "
                     "`rucat serve --replace` ends it"
                 )
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove record and socket if they are still its own, then let go of the lock."""
+        """Remove record and socket if they are still its own, then release the lock."""
         self.leave()
         self._stack.close()
 
     def bind(self) -> socket.socket:
-        """Bind the socket: in Jupyter's runtime directory, or where that cannot be, in a fresh temporary folder."""
-        from jupyter_core.paths import jupyter_runtime_dir
-
+        """Bind the socket: in Jupyter's runtime directory, or if that fails, in a new temporary folder."""
         if former := datadir.read(self.directory):
             _remove_stale(Path(former.socket))
-        path = Path(jupyter_runtime_dir()) / datadir.socket_name(self.directory)
+        path = Path(paths.jupyter_runtime_dir()) / datadir.socket_name(self.directory)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if path.parent.stat().st_dev == self.directory.stat().st_dev:  # whoever bound it would hold our lock
+            if path.parent.stat().st_dev == self.directory.stat().st_dev:  # its process would hold our lock
                 _remove_stale(path)
             return self._bind(path)
         except OSError as exc:
-            logger.info("no socket at %s (%s): it goes into a temporary folder", path, exc.strerror or exc)
+            logger.info("cannot bind a socket at %s (%s): using a temporary folder", path, exc.strerror or exc)
         for place in dict.fromkeys([tempfile.gettempdir(), "/tmp"]):  # noqa: S108  # TMPDIR may be too long a path
             folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=place))
             try:
@@ -86,10 +86,12 @@ class Lease:
             except OSError as exc:
                 folder.rmdir()
                 failure = exc
-        raise GatewayUnavailable(f"cannot make a socket in {tempfile.gettempdir()}: {failure}; set TMPDIR to another")
+        raise GatewayUnavailable(
+            f"cannot create a socket in {tempfile.gettempdir()}: {failure}; set TMPDIR to another folder"
+        )
 
     def announce(self) -> None:
-        """Write ``gateway.json``: from now on the gateway can be found."""
+        """Write ``gateway.json``, so that clients find the gateway."""
         pid = os.getpid()
         self._record = datadir.write(
             self.directory,
@@ -106,26 +108,26 @@ class Lease:
         )
 
     def beat(self) -> str:
-        """Write the heartbeat; returns why the hold is lost, or an empty string."""
+        """Write the heartbeat; returns why the lease is lost, or an empty string."""
         found = datadir.read(self.directory)
         if self._record is None or (found and not self._is_mine(found)):
-            return f"{found.host if found else 'somebody'} has taken {self.directory} over"
+            return f"{found.host if found else 'another process'} has taken over {self.directory}"
         if not self._has_socket():
-            return f"somebody took {self._path} away"
+            return f"another process removed {self._path}"
         try:
             self._record = datadir.write(self.directory, self._record)
         except FileNotFoundError:
             return f"{self.directory} is gone"
-        except OSError as exc:  # a full disk passes
-            logger.warning("cannot write the heartbeat, will try again: %s", exc)
+        except OSError as exc:  # a full disk may have space again later
+            logger.warning("cannot write the heartbeat, Rucat tries again: %s", exc)
         return ""
 
     def is_outdated(self) -> bool:
-        """Whether another version of the package lies on the disk now, unchanged for two looks."""
+        """Whether another version of the package is installed now, unchanged in two checks."""
         return self._package.has_changed()
 
     def leave(self) -> None:
-        """Remove ``gateway.json`` and the socket, so that nobody finds this gateway; safe to call twice."""
+        """Remove ``gateway.json`` and the socket, so that no client finds this gateway; safe to call twice."""
         found = datadir.read(self.directory)
         if found and self._is_mine(found):
             (self.directory / "gateway.json").unlink(missing_ok=True)
@@ -154,7 +156,7 @@ class Lease:
         if len(os.fsencode(path)) > datadir.MAX_SOCKET_PATH_BYTES:
             raise OSError(f"the path has more than {datadir.MAX_SOCKET_PATH_BYTES} bytes")
         listener = socket.socket(socket.AF_UNIX)
-        before = os.umask(0o177)  # from its first moment on nobody else can connect
+        before = os.umask(0o177)  # other users can never connect, not even for a moment
         try:
             listener.bind(str(path))
         except OSError:
@@ -167,7 +169,7 @@ class Lease:
 
 
 class Package:
-    """Notices when this package is installed anew under the running process."""
+    """Notices a new installation of this package while the process runs."""
 
     def __init__(self, file: Path = Path(rucat_jupyter.__file__)) -> None:
         self._file = file
@@ -175,7 +177,7 @@ class Package:
         self._running = self._seen = self._digest()
 
     def has_changed(self) -> bool:
-        """Whether the package differs from what runs, and did so at the last look too: no install is under way."""
+        """Whether the package differs from the running one, and did so in the last check: no install is in progress."""
         stamp = self._look()
         if stamp == self._stamp and self._seen == self._running:
             return False
@@ -191,7 +193,7 @@ class Package:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _digest(self) -> str:
-        """Fingerprint of version and of the installed files' hashes; empty while the package is not there."""
+        """Hash of the version and of the installed files' hashes; empty while the package is missing."""
         try:
             listing = metadata.distribution("rucat_jupyter").read_text("RECORD") or ""
             return hashlib.sha256(self._file.read_bytes() + listing.encode()).hexdigest()
@@ -205,7 +207,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a predecessor's socket on which nobody listens."""
+    """Remove a predecessor's socket if no process listens on it."""
     with contextlib.suppress(OSError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return
@@ -218,7 +220,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a socket, and the temporary folder that was made for it alone."""
+    """Remove a socket, and the temporary folder that contains only it."""
     path.unlink()
     if path.name == "gateway.sock" and path.parent.name.startswith(FOLDER_PREFIX):
         path.parent.rmdir()

@@ -1,4 +1,4 @@
-"""The gateway's log: JSON lines in ``logs/gateway.log``, the engine's id first, and nothing secret."""
+"""The gateway's log: JSON lines in ``logs/gateway.log``, the engine's id first, without secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 MAX_BYTES = 5_000_000
 KEPT_FILES = 3
-MAX_MESSAGE = 4_000  # characters: a line stays readable, and a run-away message does not fill the disk
+MAX_MESSAGE = 4_000  # characters: lines stay readable, and a huge message does not fill the disk
 
 _ENGINE = re.compile(r"(?:engine )?([0-9a-f]{16})\b[: ]*")
 _SECRET = re.compile(
@@ -23,7 +23,7 @@ _SECRET = re.compile(
 
 
 def begin(folder: Path, level: str) -> None:
-    """Send all of this process's logs to ``gateway.log`` in the folder, rotated."""
+    """Send all logs of this process to ``gateway.log`` in the folder, with rotation."""
     handler = _PrivateFile(folder / "gateway.log", maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
@@ -34,7 +34,7 @@ def begin(folder: Path, level: str) -> None:
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A rotated file that only its owner reads."""
+    """A rotated file that only its owner can read."""
 
     def _open(self) -> Any:  # typeshed asks for a private type
         return open(  # the handler closes it; an opener, for the mode
@@ -43,15 +43,15 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
 
 def redact(text: str) -> str:
-    """Blank what looks like a secret: a second line of defence, for nobody logs one on purpose."""
+    """Mask what looks like a secret: a second line of defence, since no code logs one on purpose."""
     return _SECRET.sub(r"\1***", text)
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON a record: ``engine`` (where the message begins with its id), time, level, logger, message."""
+    """One JSON line per record: ``engine`` (if the message begins with its id), time, level, logger, message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make the line."""
+        """Format the line."""
         message = redact(record.getMessage())[:MAX_MESSAGE]
         found = _ENGINE.match(message)
         line = {

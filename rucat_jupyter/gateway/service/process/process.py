@@ -1,4 +1,4 @@
-"""The life of the gateway process: take the data directory, serve, notice when to end, let go of everything."""
+"""The life of the gateway process: lease the data directory, serve, notice when to end, close everything."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ END_S = 3.0  # a hard limit
 class End(str, Enum):
     """Why the gateway ends."""
 
-    SIGNAL = "told to end"
-    ENGINES = "told to stop its engines and end"
-    IDLE = "nobody needs it"
-    OUTDATED = "Rucat was installed anew"
+    SIGNAL = "received a signal"
+    ENGINES = "received the signal to stop its engines and end"
+    IDLE = "idle, and no engine needs it"
+    OUTDATED = "another version of Rucat is installed"
     LOST = "lost its data directory"
     BROKEN = "the monitor has ended"
 
@@ -50,12 +50,12 @@ _SIGNALS = {
     signal.SIGTERM: End.SIGNAL,
     signal.SIGINT: End.SIGNAL,
     signal.SIGHUP: End.SIGNAL,
-    signal.SIGUSR1: End.ENGINES,  # no route: nobody ends everything through a Jupyter server
+    signal.SIGUSR1: End.ENGINES,  # a signal, no route: a Jupyter server cannot stop everything
 }
 
 
 def serve_here() -> int:
-    """Be the gateway in the foreground; returns the exit status."""
+    """Run the gateway in the foreground; returns the exit status."""
     try:
         return _serve(lambda: None)
     except (RucatError, OSError) as exc:
@@ -64,10 +64,10 @@ def serve_here() -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process at once.
+    """End the process immediately.
 
-    Threads that still wait for something would hold up the usual end, and the embedded database aborts in it now and
-    then (SIGABRT right after its close, surrealdb 2.0).
+    In a normal exit, threads that still wait would delay the end, and the embedded database sometimes aborts
+    (SIGABRT right after its close, surrealdb 2.0).
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -76,7 +76,7 @@ def leave(status: int) -> NoReturn:
 
 
 def serve_detached(descriptor: int) -> int:
-    """Be the gateway that a starter waits for: tell it by the descriptor ``ok``, or why not."""
+    """Run the gateway for a starter that waits: write ``ok``, or the error, to its file descriptor."""
     os.set_inheritable(descriptor, False)
     with open(descriptor, "w", encoding="utf-8") as starter:  # a descriptor
 
@@ -96,17 +96,17 @@ def serve_detached(descriptor: int) -> int:
 
 
 def _serve(on_ready: Callable[[], None]) -> int:
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a starter's thread may have blocked some
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the starter's thread may have blocked some
     settings = load()
     directory = datadir.prepare(settings.data_dir)
-    os.chdir(directory)  # holds no starter's folder
+    os.chdir(directory)  # so that the starter's folder is not in use
     try:
         logs.begin(directory / "logs", settings.log_level)
     except OSError as exc:
         raise datadir.unwritable(directory, exc) from exc
-    umask = os.umask(0o077)  # whatever the gateway writes is for its user alone, the database included
-    with Lease(directory) as holding:
-        end = asyncio.run(_Life(settings, holding, on_ready, umask).run())
+    umask = os.umask(0o077)  # only the user can read what the gateway writes, the database included
+    with Lease(directory) as lease:
+        end = asyncio.run(_Life(settings, lease, on_ready, umask).run())
     os.umask(umask)
     signal.setitimer(signal.ITIMER_REAL, 0)
     if end in (End.OUTDATED, End.LOST) and datadir.read(directory) is None and (directory / "gateway.lock").exists():
@@ -115,21 +115,21 @@ def _serve(on_ready: Callable[[], None]) -> int:
 
 
 class _Life:
-    """From the socket to the end."""
+    """One life of the process, from the socket to the end."""
 
-    def __init__(self, settings: Settings, holding: Lease, on_ready: Callable[[], None], umask: int) -> None:
+    def __init__(self, settings: Settings, lease: Lease, on_ready: Callable[[], None], umask: int) -> None:
         self._umask = umask
         self._settings = settings
-        self._lease = holding
+        self._lease = lease
         self._on_ready = on_ready
-        self._told: asyncio.Future[End] | None = None
+        self._signal: asyncio.Future[End] | None = None
 
     async def run(self) -> End:
-        """Serve until the end, and say why that was."""
+        """Serve until the end, and return the reason of the end."""
         loop = asyncio.get_running_loop()
-        self._told = loop.create_future()
+        self._signal = loop.create_future()
         for number, end in _SIGNALS.items():
-            loop.add_signal_handler(number, self._tell, end)
+            loop.add_signal_handler(number, self._on_signal, end)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._lease.leave)
             listener = self._lease.bind()
@@ -150,31 +150,31 @@ class _Life:
             parts.notifier.close()
             await draining.close(CALLS_S)
             await _limited(server.shutdown, SERVER_S)
-        logger.info("has ended; its engines live on" if end is not End.ENGINES else "has ended")
+        logger.info("has ended; its engines keep running" if end is not End.ENGINES else "has ended")
         return end
 
-    def _tell(self, end: End) -> None:
-        if self._told and not self._told.done():
-            self._told.set_result(end)
+    def _on_signal(self, end: End) -> None:
+        if self._signal and not self._signal.done():
+            self._signal.set_result(end)
 
     async def _watch(self, parts: wiring.Parts, draining: Draining, monitor: asyncio.Task[None]) -> End:
         """Write the heartbeat until there is a reason to end."""
-        assert self._told is not None  # noqa: S101  # set by run
+        assert self._signal is not None  # noqa: S101  # set by run
         pause_s = min(datadir.BEAT_S, self._settings.self_end_s / 4)
-        told: asyncio.Future[End] = self._told
+        ending: asyncio.Future[End] = self._signal
         while True:
-            awaited: set[asyncio.Future[Any]] = {told, monitor}
+            awaited: set[asyncio.Future[Any]] = {ending, monitor}
             await asyncio.wait(awaited, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-            if told.done():
-                if told.result() is not End.ENGINES or told is not self._told:
-                    return told.result()
+            if ending.done():
+                if ending.result() is not End.ENGINES or ending is not self._signal:
+                    return ending.result()
                 draining.refuse_work()
-                told = asyncio.create_task(_stop_engines(parts))
+                ending = asyncio.create_task(_stop_engines(parts))
             elif monitor.done():
                 logger.error("the monitor has ended", exc_info=monitor.exception())
                 return End.BROKEN
             elif lost := self._lease.beat():
-                logger.error("gives up: %s", lost)
+                logger.error("gives up its data directory: %s", lost)
                 return End.LOST
             elif draining.idle_s() >= self._settings.self_end_s and not await parts.is_needed():
                 return End.IDLE
@@ -188,7 +188,7 @@ async def _stop_engines(parts: wiring.Parts) -> End:
 
 
 async def _listen(draining: Draining, listener: socket.socket) -> uvicorn.Server:
-    """Serve on the socket, without uvicorn's own loop: that wakes ten times a second for nothing needed here."""
+    """Serve on the socket, without uvicorn's own loop: it wakes ten times a second, which we do not need."""
     config = uvicorn.Config(
         draining,
         lifespan="off",
@@ -197,7 +197,7 @@ async def _listen(draining: Draining, listener: socket.socket) -> uvicorn.Server
         date_header=False,
         server_header=False,
         ws="none",
-        timeout_keep_alive=75,  # longer than any client keeps an idle connection: a call never meets a closing one
+        timeout_keep_alive=75,  # longer than any client keeps an idle connection: no call hits a closing one
         timeout_graceful_shutdown=1,
     )
     config.load()
@@ -208,7 +208,7 @@ async def _listen(draining: Draining, listener: socket.socket) -> uvicorn.Server
 
 
 def _limit_end() -> None:
-    """Let the kernel end this process (SIGALRM) when closing hangs: all that is outside of it is removed by now."""
+    """Let SIGALRM end this process if closing hangs: everything outside of it is already removed."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, END_S)
 
@@ -217,7 +217,7 @@ async def _limited(close: Callable[[], Awaitable[None]], limit_s: float) -> None
     try:
         await within(limit_s, close())
     except asyncio.TimeoutError:
-        logger.warning("closing took more than %g s and was cut short", limit_s)
+        logger.warning("closing took more than %g s and was cancelled", limit_s)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -234,4 +234,4 @@ def _start_successor(directory: Path) -> None:
         address = launch.ensure(directory)
         logger.info("process %d has taken over", address.pid)
     except RucatError as exc:
-        logger.error("no successor, the next call starts one: %s", exc)
+        logger.error("cannot start a successor, the next call starts one: %s", exc)
