@@ -1,1 +1,1 @@
-"""What this machine has: Java, pyspark, memory, ports, kubeconfig; platforms, ``client`` and ``checkup`` import it."""
+"""Facts of this machine: Java, pyspark, memory, ports, kubeconfig; platforms, ``client`` and ``checkup`` import it."""

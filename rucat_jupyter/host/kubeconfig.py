@@ -1,6 +1,6 @@
-"""What a kernel knows of Kubernetes: which kubeconfig it uses, for a create to name it, and its contexts, for Tab.
+"""The kubeconfig of a kernel: its path, which create requests contain, and its contexts, for completion.
 
-The gateway's environment is its own, so a create names the files; what is in them the gateway reads.
+The gateway has its own environment, so a create request contains the paths, and the gateway reads the files.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 IN_CLUSTER = "in-cluster"
-"""The context that stands for the service account of the gateway's own pod: it has no kubeconfig."""
+"""The context name for the service account of the gateway's own pod, which has no kubeconfig."""
 
 
 def files(env: Mapping[str, str] | None = None) -> list[str]:
-    """The kubeconfig files of this process as absolute paths, by kubectl's rules; those that are not there left out."""
+    """Absolute paths of the existing kubeconfig files of this process, by kubectl's rules."""
     env = os.environ if env is None else env
     home = env.get("HOME") or str(Path.home())
     named = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
@@ -24,9 +24,9 @@ def files(env: Mapping[str, str] | None = None) -> list[str]:
 
 
 def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
-    """What a create of an engine on Kubernetes adds by itself: the path of this process's kubeconfig, if it has one.
+    """Fields that a create request on Kubernetes adds automatically: the path of this process's kubeconfig, if any.
 
-    Not where the profile names one, or where the engine shall run in the gateway's own cluster.
+    Not if the profile names one, or if the engine is to run in the gateway's own cluster.
     """
     known = {**(profile.get("kubernetes") or {}), **(asked.get("kubernetes") or {})}
     if known.get("kubeconfig") or known.get("context") == IN_CLUSTER or not (found := files()):
@@ -35,11 +35,11 @@ def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, An
 
 
 def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
-    """Each context of the kubeconfig with its namespace (empty: it names none); nothing where it cannot be read."""
+    """Each context of the kubeconfig with its namespace (empty: none); nothing if it cannot be read."""
     try:
-        import yaml
+        import yaml  # heavy, and optional
     except ModuleNotFoundError:
-        return  # Tab offers nothing then
+        return  # then completion offers nothing
     seen = set()
     for file in files(env):
         try:
@@ -48,7 +48,7 @@ def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
                 (str(item["name"]), str(item.get("context", {}).get("namespace") or "")) for item in found["contexts"]
             ]
         except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-            continue  # the verb says what is wrong with it
+            continue  # the command reports what is wrong with it
         for name, namespace in entries:
             if name not in seen:
                 seen.add(name)

@@ -1,10 +1,10 @@
-"""Read an engine's log by lines, follow it across rotation, and keep it within bounds.
+"""Read an engine's log by lines, follow it across rotation, and limit its size.
 
-The JVM and its children write the file themselves, in append mode, so that it goes on with no gateway alive.
-It is rotated by copy and truncation, which such writers survive: ``engine.log.1`` holds what was before, and when
-that is not all, says first how much is no longer kept. So every byte has one position, counted from the log's first,
-and a reader finds its place again after any number of rotations. Lines written between the copy and the truncation,
-some microseconds, are lost.
+The JVM and its children write the file themselves, in append mode, so logging continues without a gateway. We rotate
+by copy and truncation, which does not disturb such writers: ``engine.log.1`` has the older text; if some was dropped,
+its first line says how much. So every byte has one position, counted from the first byte of the log, and a reader
+finds its position again after any number of rotations. Lines written between copy and truncation (some microseconds)
+are lost.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from .private_files import open_private
 MAX_BYTES = 10 * 1024 * 1024
 FOLLOW_S = 0.2
 _CHUNK = 1 << 20
-_DROPPED = "[{} bytes of the log before this line are not kept]"
+_DROPPED = "[{} bytes of the log before this line were dropped]"
 _HEAD = re.compile(re.escape(_DROPPED + "\n").replace(r"\{\}", r"(\d+)").encode())
 _turning = threading.Lock()
-"""Held while the two files of a log are changed, and while they are read together."""
+"""Held while the two files of a log are changed, or read together."""
 
 
 def older(log: Path) -> Path:
-    """The file with what was in the log before its last rotation."""
+    """The file with the text before the last rotation."""
     return log.with_name(log.name + ".1")
 
 
 def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
-    """Move the log's text aside if it has grown over ``max_bytes``; of much more only the end is kept."""
+    """Rotate the log if it is larger than ``max_bytes``; of a much larger one only the end is kept."""
     try:
         size = log.stat().st_size
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
 
 
 def first_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str | None:
-    """The log's text from byte ``since`` on; None when there is more than ``max_bytes`` of it, or it was rotated."""
+    """The log's text from byte ``since``; None if it is longer than ``max_bytes``, or was rotated."""
     if older(log).exists():
         return None
     try:
@@ -71,7 +71,7 @@ def first_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str | None:
 
 
 def last_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str:
-    """The log's last text, across rotation, from byte ``since`` of a log that was never rotated; empty if none."""
+    """The end of the log, across rotation, from byte ``since`` if it was never rotated; may be empty."""
     text = b""
     for path in (log, older(log)):
         try:
@@ -88,7 +88,7 @@ def last_text(log: Path, max_bytes: int = 65536, since: int = 0) -> str:
 async def lines(log: Path, tail: int | None, follow: Callable[[], bool] | None = None) -> AsyncIterator[str]:
     """Lines of a log, oldest first, the last ``tail`` (None: all), without line ends; invalid UTF-8 is replaced.
 
-    With ``follow``, new lines come as they are written, for as long as ``follow()`` says that there may be more.
+    With ``follow``, new lines follow as they are written, until ``follow()`` returns False.
     """
     reader = _Reader(log)
     first: deque[str] = deque(maxlen=tail)
@@ -102,7 +102,7 @@ async def lines(log: Path, tail: int | None, follow: Callable[[], bool] | None =
     for line in first:
         yield line
     while follow is not None:
-        may_grow = follow()  # asked before the read, so that the last words before the end are read
+        may_grow = follow()  # before the read, so that we do not miss the last lines
         while batch := await asyncio.to_thread(reader.read):
             for line in batch:
                 yield line
@@ -114,7 +114,7 @@ async def lines(log: Path, tail: int | None, follow: Callable[[], bool] | None =
 
 
 class _Reader:
-    """Reads on where it stopped, in whichever file that is now, and tells what it came too late for."""
+    """Continues where it stopped, in the file that has this position now; reports lines that were dropped before."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -122,7 +122,7 @@ class _Reader:
         self._partial: list[bytes] = []
 
     def read(self) -> list[str]:
-        """The next complete lines; empty at the end of what there is now."""
+        """The next complete lines; empty at the current end."""
         while True:
             with _turning:
                 kept = _kept(self._log)
@@ -140,7 +140,7 @@ class _Reader:
                 return complete
 
     def rest(self) -> list[str]:
-        """The last line, when it has no end."""
+        """The last line, if it has no line end."""
         partial, self._partial = b"".join(self._partial), []
         return [_text(partial)] if partial else []
 
@@ -164,18 +164,18 @@ def _read(path: Path, offset: int) -> bytes:
 
 
 class _Kept(NamedTuple):
-    """Where the bytes of a log are, by their positions in all that was ever written."""
+    """Where the bytes of a log are, by their position in everything that was ever written."""
 
     first: int = 0
-    """The position of the first one that is kept."""
+    """Position of the first kept byte."""
     turn: int = 0
-    """The position from which on they are in the log itself, and no longer in the older file."""
+    """Position of the first byte that is in the log itself and not in the older file."""
     head: int = 0
-    """How many bytes the older file begins with that are not the log's."""
+    """Number of bytes at the start of the older file that are not from the log."""
 
 
 def _kept(log: Path) -> _Kept:
-    if older(log).is_symlink():  # not of our making: nothing of what it points to is the log's
+    if older(log).is_symlink():  # not made by Rucat: its target is not part of the log
         return _Kept()
     try:
         with older(log).open("rb") as file:

@@ -1,4 +1,4 @@
-"""Know this machine: what memory and cores are offered here, which boot or container this is, its locale."""
+"""Facts of this machine: memory, cores, the id of its boot or container, its locale."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PREFERRED_LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
 
 @dataclass(frozen=True)
 class Room:
-    """Memory of this machine or container: all that it has, and what nobody uses now."""
+    """Memory of this machine or container: total, and available now."""
 
     total_mb: int
     available_mb: int
 
 
 def memory(root: Path = ROOT) -> Room:
-    """Memory offered here: the machine's, or less where a control group (v1 or v2) limits it.
+    """Memory of the machine, or less if a control group (v1 or v2) limits it.
 
-    What a group's processes keep in the page cache that can be dropped counts as available.
+    Page cache of a group that the kernel can drop counts as available.
     """
     machine = psutil.virtual_memory()
     total, available = machine.total, machine.available
@@ -37,9 +37,9 @@ def memory(root: Path = ROOT) -> Room:
 
 
 def cores(root: Path = ROOT) -> int:
-    """Cores offered here: those that the process may run on, or less where a control group limits them.
+    """Cores that the process may run on, or less if a control group limits them.
 
-    A part of a core counts as one, as the JVM counts it.
+    A fraction of a core counts as one, as in the JVM.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else (os.cpu_count() or 1)
@@ -47,10 +47,10 @@ def cores(root: Path = ROOT) -> int:
 
 
 def boot_id(root: Path = ROOT) -> str:
-    """What changes when this machine or container starts anew, so that every process of before is gone.
+    """An id that changes when this machine or container restarts, so that all earlier processes are gone.
 
-    The kernel's boot id with the pid namespace and the start time of its first process, which tell one
-    container from the next on the same boot; on macOS the boot session.
+    The kernel's boot id with the pid namespace and the start time of its first process, which differ between containers
+    of the same boot; on macOS the boot session.
     """
     boot = _text(root / "proc/sys/kernel/random/boot_id").strip()
     if not boot:
@@ -62,7 +62,7 @@ def boot_id(root: Path = ROOT) -> str:
 
 
 def machine_id(root: Path = ROOT) -> str:
-    """What tells this machine from others; the host's name where the system has no id."""
+    """An id of this machine; the host name if the system has no id."""
     for name in ("etc/machine-id", "var/lib/dbus/machine-id"):
         found = _text(root / name).strip()
         if found and found != "uninitialized":
@@ -71,19 +71,19 @@ def machine_id(root: Path = ROOT) -> str:
 
 
 def utf8_locale() -> str:
-    """A locale with UTF-8 that is installed here: without one a JVM breaks every non-ASCII word of an argfile."""
+    """An installed locale with UTF-8: without one a JVM reads non-ASCII text in an argfile wrongly."""
     return first_utf8(_command("locale", "-a").split())
 
 
 def first_utf8(names: Iterable[str]) -> str:
-    """``C.UTF-8`` or its like, else the first UTF-8 locale among the names, else ``C.UTF-8`` in hope."""
+    """Return ``C.UTF-8`` or a variant, else the first UTF-8 locale of the names, else ``C.UTF-8``."""
     known = [name for name in names if name.lower().endswith((".utf8", ".utf-8"))]
     preferred = [name for name in PREFERRED_LOCALES if name in known]
     return [*preferred, *sorted(known), PREFERRED_LOCALES[0]][0]
 
 
 def oom_kills(root: Path = ROOT) -> int | None:
-    """How often the kernel has killed for want of memory in this control group; None where it does not say."""
+    """Number of out-of-memory kills in this control group; None if unknown."""
     for name, folder in _groups(root, "memory"):
         text = _text(folder / ("memory.events" if name == "v2" else "memory.oom_control"))
         counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
@@ -108,7 +108,7 @@ _V1_USED = "memory.usage_in_bytes"
 
 
 def _core_limits(root: Path) -> Iterator[float]:
-    """Cores that each control group above this process allows, where it limits them."""
+    """Limit of cores of each control group above this process that has one."""
     for version, folder in _groups(root, "cpu"):
         if version == "v2":
             quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
@@ -119,10 +119,10 @@ def _core_limits(root: Path) -> Iterator[float]:
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[str, Path]]:
-    """(version, folder) of the control groups of this process, innermost first, as far as they can be seen.
+    """(version, folder) of the control groups of this process, innermost first, as far as they are visible.
 
-    In a container the path in ``/proc/self/cgroup`` may be the host's, which is not there: then only the mount's
-    own root, which is the container's group, is looked at.
+    In a container the path in ``/proc/self/cgroup`` may be the host's, which does not exist there: then we only use the
+    root of the mount, which is the container's group.
     """
     mount = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
@@ -140,7 +140,7 @@ def _groups(root: Path, controller: str) -> Iterator[tuple[str, Path]]:
 
 
 def _text(path: Path) -> str:
-    """A small file's text; empty when it cannot be read, which every caller reads as "not said"."""
+    """A small file's text; empty if it cannot be read, which every caller treats as unknown."""
     try:
         return path.read_text("utf-8", "replace")
     except OSError:
@@ -148,7 +148,7 @@ def _text(path: Path) -> str:
 
 
 def _command(*words: str) -> str:
-    """What a small system program says; empty where it is not there."""
+    """Output of a small system program; empty if it does not exist."""
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Files that only their user can read, and folders that go although others write in them."""
+"""Files that only their owner can read, and removal of folders although others write in them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any, BinaryIO
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, never through a link that someone left in its place."""
+    """Write a file that only its owner can read, never through a symbolic link in its place."""
     remove(path)
     with open_private(path, os.O_EXCL) as file:
         file.write(data)
 
 
 def open_private(path: Path, flags: int) -> BinaryIO:
-    """Open a file of its owner's alone for writing, made if it is not there, never through a link."""
+    """Open a file that only its owner can read for writing, create it if needed, never through a symbolic link."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags, 0o600), "wb")
 
 
 def remove(path: Path) -> None:
-    """Remove a file, link or tree, links themselves and never what they point to; what is not there is removed."""
+    """Remove a file, link or tree if it exists; links are removed, never their targets."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
@@ -36,7 +36,7 @@ def remove(path: Path) -> None:
 
 
 def _open_and_retry(function: Callable[..., Any], name: str, error: BaseException) -> None:
-    """Let rmtree pass a folder that a job has closed to its owner, and whatever vanished meanwhile."""
+    """Let rmtree handle a folder without permissions for its owner, and files that are gone."""
     if isinstance(error, FileNotFoundError):
         return
     path = Path(name)

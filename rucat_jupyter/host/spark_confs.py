@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 DATA = Path(__file__).with_suffix(".json")
-"""One row for each setting: its fields, and the release lines in which it is so."""
+"""One row for each setting: its fields, and the release lines to which they apply."""
 
 
 class Setting(NamedTuple):
-    """One setting: its default (None: it has none, or it depends), its meaning, and since when Spark has it."""
+    """One setting: default (None: none, or it depends), documentation, and the first release."""
 
     key: str
     default: str | None
@@ -24,22 +24,22 @@ class Setting(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of it, for a tooltip."""
+        """Text for a tooltip."""
         default = "" if self.default is None else f"default {self.default or 'empty'}"
         facts = ", ".join(filter(None, [self.kind, default, f"since Spark {self.since}" if self.since else ""]))
-        return f"{self.key}  ({facts})\n\n{self.doc or 'Spark says no more of it.'}"
+        return f"{self.key}  ({facts})\n\n{self.doc or 'Spark has no documentation of it.'}"
 
 
 @cache
 def load() -> dict[str, Setting]:
-    """Spark's settings by key: those of the installed pyspark's release, or of the nearest one that is known."""
+    """Spark's settings by key: those of the installed pyspark's release, or of the nearest known one."""
     rows: list[list[Any]] = json.loads(DATA.read_bytes())
     release = nearest(_installed(), {release for row in rows for release in row[-1]})
     return {key: Setting(key, *fields) for key, *fields, releases in rows if release in releases}
 
 
 def nearest(version: str | None, releases: set[str]) -> str:
-    """The newest release line up to a version, else the oldest; the newest of all where no version is known."""
+    """The newest release line up to a version, else the oldest; the newest of all for None."""
     ordered = sorted(releases, key=_numbers)
     older = [line for line in ordered if version is None or _numbers(line) <= _numbers(version)]
     return (older or ordered[:1])[-1]

@@ -1,8 +1,8 @@
-"""The data directory as everybody sees it: where it is, and what its ``gateway.json`` says of the gateway in it.
+"""The data directory: its path, and the record of its gateway in ``gateway.json``.
 
-Only the standard library at import, for kernels and Jupyter servers load this too. Nothing in ``gateway.json`` is
-believed by itself: a record of this machine counts when its very process listens on its socket
-(:mod:`rucat_jupyter.launch.launch`), one of another machine while its heartbeat moves.
+Only the standard library at import, because kernels and Jupyter servers import this too. We do not trust
+``gateway.json`` alone: a record of this machine is valid if its process listens on its socket
+(:mod:`rucat_jupyter.launch.launch`), one of another machine while its heartbeat changes.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from pathlib import Path
 from ..core.errors import GatewayUnavailable
 
 API = 1
-"""Number of the REST interface: clients talk to a gateway of an equal or newer number."""
+"""Version of the REST interface: clients use a gateway of the same or a newer version."""
 BEAT_S = 10.0
 """How often a gateway writes its heartbeat."""
 HELD_S = 60.0
-"""A record of another machine with a younger heartbeat holds the directory, for locks may not reach that far."""
+"""A record of another machine with a newer heartbeat holds the directory; locks may not work across machines."""
 MAX_SOCKET_PATH_BYTES = 100  # sun_path has 108 bytes on Linux and 104 on macOS, unix(7)
 
 
 @dataclass(frozen=True)
 class Record:
-    """``gateway.json``: who the gateway is and where it listens; times are seconds since 1970."""
+    """``gateway.json``: the gateway's process and socket; times are seconds since 1970."""
 
     pid: int
-    started: str  # as process_start says: tells a recycled pid from the gateway
+    started: str  # of process_start: detects a reused pid
     host: str
     machine: str
     version: str
@@ -46,7 +46,7 @@ class Record:
 
     @property
     def is_here(self) -> bool:
-        """Whether it speaks of this boot of this machine, or of this container."""
+        """Whether it is of this boot of this machine, or of this container."""
         return self.machine == machine()
 
 
@@ -54,13 +54,13 @@ def data_dir() -> Path:
     """Find the data directory: ``RUCAT_DATA_DIR``, or ``rucat`` in Jupyter's data directory."""
     if asked := os.environ.get("RUCAT_DATA_DIR"):
         return Path(asked).expanduser().resolve()
-    from jupyter_core.paths import jupyter_data_dir
+    from jupyter_core.paths import jupyter_data_dir  # heavy, and not needed if RUCAT_DATA_DIR is set
 
     return (Path(jupyter_data_dir()) / "rucat").resolve()
 
 
 def prepare(directory: Path) -> Path:
-    """Make the directory, for this user alone, or raise GatewayUnavailable with what to do."""
+    """Create the directory with access for this user only, or raise GatewayUnavailable with what to do."""
     if sys.platform == "win32":
         raise GatewayUnavailable("Rucat runs on Linux; on Windows use it inside WSL")
     try:
@@ -68,27 +68,27 @@ def prepare(directory: Path) -> Path:
         found = directory.stat()
         if found.st_uid != os.geteuid():
             raise GatewayUnavailable(
-                f"{directory} belongs to uid {found.st_uid}, not to you: set RUCAT_DATA_DIR to a folder of your own"
+                f"{directory} belongs to uid {found.st_uid}, not to you: set RUCAT_DATA_DIR to your own folder"
             )
         if found.st_mode & 0o077:
             directory.chmod(0o700)
         (directory / "logs").mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT, 0o600))  # a read-only home says so here
+        os.close(os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT, 0o600))  # a read-only home fails here
     except OSError as exc:
         raise unwritable(directory, exc) from exc
     return directory
 
 
 def unwritable(directory: Path, exc: OSError) -> GatewayUnavailable:
-    """Build the one line for a directory that cannot be used."""
+    """Build the error for a directory that cannot be used."""
     return GatewayUnavailable(
         f"cannot use {directory} as Rucat's data directory: {exc.strerror or exc}; "
-        "set RUCAT_DATA_DIR to a folder on this machine that you can write to"
+        "set RUCAT_DATA_DIR to a writable folder on this machine"
     )
 
 
 def read(directory: Path) -> Record | None:
-    """Read ``gateway.json``; None where there is none or it is no record."""
+    """Read ``gateway.json``; None if there is none, or if it is not a valid record."""
     try:
         found = json.loads((directory / "gateway.json").read_bytes())
         values = {name: kind(found[name]) for name, kind in _FIELDS.items()}
@@ -98,7 +98,7 @@ def read(directory: Path) -> Record | None:
 
 
 def write(directory: Path, record: Record) -> Record:
-    """Write ``gateway.json`` (0600) in one step, with the present time as heartbeat; returns what was written."""
+    """Write ``gateway.json`` (0600) atomically, with the current time as heartbeat; returns the new record."""
     record = replace(record, heartbeat=round(time.time(), 3))
     fresh = directory / f".gateway.json.{os.getpid()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -111,13 +111,13 @@ def write(directory: Path, record: Record) -> Record:
 def is_held_elsewhere(directory: Path, record: Record, *, may_watch: bool = True) -> bool:
     """Whether a gateway on another machine still holds the directory.
 
-    Its heartbeat is younger than :data:`HELD_S` both by its own clock and by the file server's. Where these two
-    disagree the clocks do, and only watching tells: up to a heartbeat and a bit (not ``may_watch``: True at once).
+    It does if its heartbeat is newer than :data:`HELD_S` by its own clock and by the file server's. If the two differ,
+    we wait for the next heartbeat (without ``may_watch``: return True immediately).
     """
     young = time.time() - record.heartbeat < HELD_S
     try:
         do_agree = young == (_file_age_s(directory) < HELD_S)
-    except OSError:  # no clock of the files to be had
+    except OSError:  # no time of the file is available
         do_agree = True
     if do_agree or not may_watch:
         return young or not do_agree
@@ -131,10 +131,10 @@ def is_held_elsewhere(directory: Path, record: Record, *, may_watch: bool = True
 
 
 def elsewhere(directory: Path, record: Record) -> GatewayUnavailable:
-    """Build the one line for a directory that a gateway on another machine holds."""
+    """Build the error for a directory that a gateway on another machine holds."""
     return GatewayUnavailable(
-        f"{directory} is in use by the Rucat gateway on {record.host} (process {record.pid}); to use Rucat here too, "
-        "set RUCAT_DATA_DIR to a folder of this machine",
+        f"{directory} is in use by the Rucat gateway on {record.host} (process {record.pid}); to also use Rucat here, "
+        "set RUCAT_DATA_DIR to a folder on this machine",
         host=record.host,
     )
 
@@ -143,9 +143,9 @@ def elsewhere(directory: Path, record: Record) -> GatewayUnavailable:
 def lock(path: Path, deadline: float) -> Iterator[bool]:
     """Hold the file's lock; yields False when others still hold it at ``deadline`` (of ``time.monotonic``).
 
-    An advisory lock (flock) goes when its holder does, however that ends.
+    An advisory lock (flock) is released when its holder ends, in whatever way.
     """
-    import fcntl
+    import fcntl  # not on Windows, where `prepare` says what to do
 
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -170,19 +170,19 @@ def lock(path: Path, deadline: float) -> Iterator[bool]:
 
 
 def socket_name(directory: Path) -> str:
-    """Name of the socket's file: the directory's real path in 8 hexadecimal digits."""
+    """Name of the socket's file: the hash of the directory's real path in 8 hexadecimal digits."""
     return f"rucat-{hashlib.sha256(os.fsencode(os.path.realpath(directory))).hexdigest()[:8]}.sock"
 
 
 def process_start(pid: int) -> str:
-    """When a process began, as a word that no later process with its pid has; empty when it is gone or a zombie."""
+    """A process's start time, different for each process with the same pid; empty if it is gone or a zombie."""
     if sys.platform == "linux":
         try:
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()  # from "state" on, proc(5)
         except OSError:
             return ""
         return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
-    import psutil
+    import psutil  # heavy, and only needed on macOS
 
     try:
         process = psutil.Process(pid)
@@ -193,7 +193,7 @@ def process_start(pid: int) -> str:
 
 @functools.cache
 def machine() -> str:
-    """Id of this boot of this machine or of this container: where a pid and a socket mean what they say."""
+    """Id of this boot of this machine or container: only there pids and sockets in a record are valid."""
     if sys.platform == "darwin":
         return subprocess.run(
             ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"],
@@ -201,7 +201,7 @@ def machine() -> str:
             text=True,
             check=True,
         ).stdout.strip()
-    parts = [process_start(1)]  # a restarted container has its name and its boot id, but a new first process
+    parts = [process_start(1)]  # a restarted container keeps its name and boot id, but has a new first process
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
@@ -226,7 +226,7 @@ _FIELDS = {
 
 
 def _file_age_s(directory: Path) -> float:
-    """Age of ``gateway.json`` by the clock of whoever keeps the files."""
+    """Age of ``gateway.json`` by the file server's clock."""
     probe = directory / "start.lock"
     os.utime(probe)
     return probe.stat().st_mtime - (directory / "gateway.json").stat().st_mtime

@@ -1,7 +1,7 @@
-"""Finds the gateway of a data directory, and starts, ends or swaps it; for kernels, Jupyter servers and scripts alike.
+"""Finds the gateway of a data directory; starts, stops or replaces it; for kernels, Jupyter servers and scripts.
 
-Light at import: only the standard library, the rest when it is needed. Many callers at once get one gateway: whoever
-finds none takes ``start.lock``, looks again, and starts it; the gateway itself holds ``gateway.lock`` for its life.
+Light at import: only the standard library, other modules on demand. Concurrent callers get the same gateway: a caller
+that finds none takes ``start.lock``, looks again, and starts it; the gateway holds ``gateway.lock`` while it runs.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from . import datadir
 from .datadir import API, Record, data_dir
 
 WAIT_S = 30.0
-"""How long a caller waits for a gateway: a start takes 1.5 s, and some ten on a machine that is very busy."""
+"""How long a caller waits for a gateway: a start takes 1.5 s, and about ten on a very busy machine."""
 ANSWER_S = 5.0
-"""How long a gateway that is there may take to answer; a frozen one never does."""
+"""How long a running gateway may take to respond; a frozen one never does."""
 END_S = 5.0
-"""How long a gateway may take to end; its own limit is 3 s. After that ``stop`` uses force."""
+"""How long a gateway may take to exit; its own limit is 3 s. After that ``stop`` kills it."""
 
 KEPT = re.compile(
     r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
     r"|(?i:(https?|ftp|all|no)_proxy)|JUPYTER_(?!TOKEN)\w+|RUCAT_\w+|XDG_\w+"
     r"|KUBERNETES_SERVICE_(HOST|PORT)"  # in a pod: where its cluster's API server is
 )
-"""The variables of its first starter that a gateway keeps: nothing that belongs to an engine, or is a secret."""
+"""Variables that a gateway inherits from the process that starts it: none for engines, and no secrets."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A gateway that listens: how to reach it, and what it is."""
+    """The address, version and process of a listening gateway."""
 
     data_dir: Path
     socket: str
@@ -53,17 +53,17 @@ class Address:
 
 
 def find(directory: Path | None = None) -> Address | None:
-    """Look for the gateway of a data directory; None where none listens.
+    """Find the gateway of a data directory; None if none listens.
 
-    Raises GatewayUnavailable when one on another machine holds the directory. Takes well under a millisecond.
+    Raises GatewayUnavailable if a gateway on another machine holds the directory. Takes less than a millisecond.
     """
     return _find(directory or data_dir(), may_watch=False)
 
 
 def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
-    """Find the gateway, or start it and wait until it answers.
+    """Find the gateway, or start it and wait until it responds.
 
-    Raises GatewayUnavailable, in one line: why none can be had, or that it still starts after ``wait_s``.
+    Raises GatewayUnavailable with one line: why none is available, or that it is still starting after ``wait_s``.
     """
     directory = datadir.prepare(directory or data_dir())
     deadline = time.monotonic() + wait_s
@@ -75,15 +75,15 @@ def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
                 _start(directory, deadline)
                 continue
         if time.monotonic() >= deadline:
-            raise GatewayUnavailable(f"the gateway of {directory} is still starting after {wait_s:.0f} s: try again")
+            raise GatewayUnavailable(f"the gateway of {directory} is still starting after {wait_s:.0f} s; try again")
         time.sleep(0.03)
 
 
 def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float = 120.0) -> bool:
-    """End the gateway, and with ``engines`` first everything that it runs; returns whether there was one.
+    """Stop the gateway, with ``engines`` all of its engines first; returns whether there was a gateway.
 
-    A gateway that does not end by itself in :data:`END_S` is killed: engines live on. With ``engines`` it is given
-    ``wait_s`` to end them; GatewayUnavailable when that is not enough.
+    A gateway that does not exit within :data:`END_S` is killed; engines keep running. With ``engines`` it has
+    ``wait_s`` to stop them; raises GatewayUnavailable if that is not enough.
     """
     directory = directory or data_dir()
     if engines and (directory / "runs").is_dir() and any((directory / "runs").iterdir()):
@@ -95,19 +95,19 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
         os.kill(record.pid, signal.SIGUSR1)
         if not _wait_for_end(record, wait_s):
             raise GatewayUnavailable(
-                f"engines of {directory} still run after {wait_s:.0f} s: see logs/gateway.log there"
+                f"engines of {directory} are still running after {wait_s:.0f} s; see logs/gateway.log there"
             )
         return True
     os.kill(record.pid, signal.SIGTERM)
     if not _wait_for_end(record, END_S):
         os.kill(record.pid, signal.SIGKILL)
         if not _wait_for_end(record, END_S):
-            raise GatewayUnavailable(f"process {record.pid}, the gateway of {directory}, cannot be ended")
+            raise GatewayUnavailable(f"process {record.pid}, the gateway of {directory}, cannot be stopped")
     return True
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Choose what of a starter's environment a gateway gets: :data:`KEPT`."""
+    """Return the part of an environment that a gateway inherits: :data:`KEPT`."""
     return {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
 
 
@@ -125,20 +125,20 @@ def _find(directory: Path, *, may_watch: bool = True) -> Address | None:
 
 
 def _listens(record: Record) -> bool:
-    """Whether the very process of the record listens on its socket."""
+    """Whether the process in the record listens on its socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
         try:
             connection.connect(record.socket)
         except TimeoutError:
             return datadir.process_start(record.pid) == record.started  # frozen, with a full queue
-        except (OSError, ValueError):  # ValueError: what the record says is no path
+        except (OSError, ValueError):  # ValueError: not a path
             return False
         return _peer_pid(connection) in (record.pid, None)
 
 
 def _peer_pid(connection: socket.socket) -> int | None:
-    """Who listens at the other end, unix(7); None where the system does not tell."""
+    """Pid of the process that listens at the other end, unix(7); None if the system does not report it."""
     if sys.platform == "linux":
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", credentials)[0])
@@ -148,7 +148,7 @@ def _peer_pid(connection: socket.socket) -> int | None:
 
 
 def _answers(address: Address, deadline: float) -> bool:
-    """Whether the gateway serves; False while it closes, GatewayUnavailable when it is silent."""
+    """Whether the gateway serves; False while it is closing, GatewayUnavailable if it does not respond."""
     patience_s = max(min(1.0, ANSWER_S), min(ANSWER_S, deadline - time.monotonic()))
     connection = http.client.HTTPConnection("rucat", timeout=patience_s)
     connection.sock = socket.socket(socket.AF_UNIX)
@@ -160,8 +160,8 @@ def _answers(address: Address, deadline: float) -> bool:
         return answer.status != 503 or b"gateway_unavailable" not in answer.read()
     except TimeoutError:
         raise GatewayUnavailable(
-            f"the gateway (process {address.pid}) of {address.data_dir} has not answered for {patience_s:.0f} s: "
-            "it is frozen or overloaded; `rucat serve --replace` puts another in its place, engines live on"
+            f"the gateway (process {address.pid}) of {address.data_dir} has not responded for {patience_s:.0f} s: "
+            "it is frozen or overloaded; `rucat serve --replace` starts a new one, engines keep running"
         ) from None
     except (OSError, http.client.HTTPException):
         return False
@@ -173,18 +173,18 @@ def _check_api(address: Address) -> Address:
     if address.api < API:
         raise GatewayUnavailable(
             f"the gateway of {address.data_dir} is Rucat {address.version}, older than this one: "
-            "`rucat serve --replace` starts a new one, engines live on"
+            "`rucat serve --replace` starts a new one, engines keep running"
         )
     return address
 
 
 def _start(directory: Path, deadline: float) -> None:
-    """Start the gateway, detached, and wait for its word: it serves, or why it cannot."""
+    """Start the gateway, detached, and wait for its message: it serves, or why it cannot."""
     log = directory / "logs" / "start.log"
     reader, writer = os.pipe()
     try:
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603  # our own module, by the interpreter that runs
+            process = subprocess.Popen(  # noqa: S603  # our own module, with the current interpreter
                 [sys.executable, "-m", "rucat_jupyter", "serve", "--notify", str(writer)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -202,19 +202,19 @@ def _start(directory: Path, deadline: float) -> None:
     with open(reader, "rb", buffering=0) as pipe:  # noqa: PTH123  # a descriptor
         try:
             word = _read_word(pipe.fileno(), deadline)
-        finally:  # it leaves a child behind and ends; the caller may be interrupted before it has come to that
+        finally:  # it forks and exits; the caller may be interrupted before that
             threading.Thread(target=process.wait, daemon=True).start()
     if word is None:
-        raise GatewayUnavailable(f"the gateway of {directory} is still starting: try again")
+        raise GatewayUnavailable(f"the gateway of {directory} is still starting; try again")
     if word != "ok":
         lines = log.read_text(errors="replace").strip().splitlines()
         raise GatewayUnavailable(
-            f"the gateway of {directory} did not start: {word or (lines[-1] if lines else 'it ended without a word')}"
+            f"the gateway of {directory} did not start: {word or (lines[-1] if lines else 'it sent no message')}"
         )
 
 
 def _read_word(descriptor: int, deadline: float) -> str | None:
-    """Read what the starting gateway says until it closes its end; None when the time is over."""
+    """Read the starting gateway's message until it closes its end; None after the deadline."""
     said = b""
     while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
         if not (piece := os.read(descriptor, 4096)):
@@ -224,9 +224,9 @@ def _read_word(descriptor: int, deadline: float) -> str | None:
 
 
 def _holder(directory: Path) -> Record | None:
-    """The gateway that may be signalled: this machine's, of that pid and start, holding the lock; None without one.
+    """The gateway that we may signal: on this machine, with that pid and start time, and with the lock; else None.
 
-    One that is starting or closing has no record: it is waited for.
+    A gateway that is starting or closing has no record: wait for it.
     """
     deadline = time.monotonic() + WAIT_S
     while (directory / "gateway.lock").exists():
@@ -237,7 +237,7 @@ def _holder(directory: Path) -> Record | None:
         if record and record.is_here and datadir.process_start(record.pid) == record.started:
             return record
         if time.monotonic() >= deadline:
-            raise GatewayUnavailable(f"a process that does not say who it is holds {directory / 'gateway.lock'}")
+            raise GatewayUnavailable(f"an unknown process holds {directory / 'gateway.lock'}")
         time.sleep(0.03)
     return None
 

@@ -1,8 +1,8 @@
-"""HTTP on the gateway's socket that survives a change of gateway, for kernels and scripts.
+"""HTTP on the gateway's socket, which also works across a change of gateway; for kernels and scripts.
 
-A gateway may end at any time: by itself, by ``--replace``, by a kill. A call that it did not take (connection refused,
-or 503 while it closes) goes to the next gateway, which :func:`.launch.launch.ensure` finds or starts. A call that
-broke half-way is made again only where that cannot do anything twice.
+A gateway may exit at any time: by itself, by ``--replace``, by a kill. A call that it did not accept (connection
+refused, or 503 while it closes) goes to the next gateway, which :func:`.launch.launch.ensure` finds or starts. A call
+that broke half-way is repeated only if that is safe.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 def make_client(address: launch.Address, timeout_s: float = 30.0) -> httpx.Client:
     """Make a client.
 
-    It raises GatewayUnavailable when no gateway can be had, and httpx' own error for a call that broke half-way and
-    must not be made twice without looking.
+    It raises GatewayUnavailable if no gateway is available, and httpx' own error for a call that broke half-way and
+    must not be repeated blindly.
     """
     return httpx.Client(base_url=BASE_URL, transport=Transport(address), timeout=timeout_s, trust_env=False)
 
 
 def make_single_client(address: launch.Address) -> httpx.Client:
-    """Make a client of this very gateway, that looks for no other."""
+    """Make a client of this gateway process only."""
     transport = httpx.HTTPTransport(uds=address.socket, verify=_no_tls())
     return httpx.Client(base_url=BASE_URL, transport=transport, trust_env=False)
 
 
 class Transport(httpx.BaseTransport):
-    """Transport to the gateway of one data directory, whichever process that is."""
+    """Transport to the current gateway of one data directory."""
 
     def __init__(self, address: launch.Address) -> None:
         self._lock = threading.Lock()
@@ -79,7 +79,7 @@ class Transport(httpx.BaseTransport):
 
 
 def _is_closing(body: bytes) -> bool:
-    """Whether a 503's body says that the gateway took nothing, because it closes."""
+    """Whether the body of a 503 says that the gateway did nothing, because it is closing."""
     try:
         return bool(json.loads(body)["code"] == CODE)
     except (ValueError, KeyError, TypeError):
@@ -87,7 +87,7 @@ def _is_closing(body: bytes) -> bool:
 
 
 def _is_repeatable(request: httpx.Request, exc: httpx.TransportError) -> bool:
-    """Whether the request did not arrive, or may arrive twice."""
+    """Whether the request did not arrive, or is safe to repeat."""
     return isinstance(exc, httpx.ConnectError) or (isinstance(exc, _BROKEN) and request.method in _REPEATABLE)
 
 

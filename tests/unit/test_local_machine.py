@@ -166,8 +166,8 @@ def test_a_refusal_has_numbers():
     budget = Budget(Room(16384, 10240), promised_mb=4506, in_use_mb=0, engines=1)
     assert budget.refusal(4096) is None
     assert budget.refusal(8192) == (
-        "a heap of 8.0 GB needs 8.8 GB with what Java uses beside it, and 5.6 GB of this machine's 16.0 GB are free; "
-        "1 running engines were promised 4.4 GB"
+        "a heap of 8.0 GB needs 8.8 GB with Java's overhead, but only 5.6 GB of this machine's 16.0 GB are free; "
+        "4.4 GB are reserved for 1 running engines"
     )
 
 

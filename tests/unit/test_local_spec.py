@@ -184,8 +184,8 @@ def test_a_python_is_asked_once_as_long_as_nothing_changes(tmp_path, monkeypatch
     ("jars", "options", "text"),
     [
         ((), {}, "has no jars"),
-        (("spark-core_2.12-3.5.1.jar",), {}, "pyspark 3.5.1, and Rucat needs 4.1"),
-        (("spark-core_2.13-4.0.0.jar",), {}, "pyspark 4.0.0, and Rucat needs 4.1"),
+        (("spark-core_2.12-3.5.1.jar",), {}, "pyspark 3.5.1, but Rucat needs 4.1"),
+        (("spark-core_2.13-4.0.0.jar",), {}, "pyspark 4.0.0, but Rucat needs 4.1"),
         (GOOD[:1], {}, "no spark-connect jar"),
         (GOOD, {"package": "other"}, "has no pyspark"),
     ],

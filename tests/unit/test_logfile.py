@@ -125,11 +125,11 @@ async def test_a_follower_that_comes_too_late_is_told(log):
     for n in range(100, 400, 100):
         burst(log, n, n + 100)
         assert logfile.rotate(log, max_bytes=100)
-    told = "[2900 bytes of the log before this line are not kept]"
+    told = "[2900 bytes of the log before this line were dropped]"
     got = [await asyncio.wait_for(anext(following), 5) for _ in range(11)]
     assert got == [told, *numbered(390, 400)]
     await following.aclose()
-    assert (await read(log))[0] == "[3900 bytes of the log before this line are not kept]"
+    assert (await read(log))[0] == "[3900 bytes of the log before this line were dropped]"
 
 
 async def test_a_follower_that_leaves_leaves_nothing(log):
@@ -150,7 +150,7 @@ def test_rotation_bounds_the_disk_and_keeps_writers(log):
         writer.write(b"y" * 5000)
         logfile.rotate(log, max_bytes=250)
         writer.write(b"z")
-    told = b"[5750 bytes of the log before this line are not kept]\n"
+    told = b"[5750 bytes of the log before this line were dropped]\n"
     assert logfile.older(log).read_bytes() == told + b"y" * 250
     assert log.read_bytes() == b"z"
     assert logfile.older(log).stat().st_mode & 0o777 == 0o600

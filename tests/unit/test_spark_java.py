@@ -52,7 +52,7 @@ def test_an_unsuitable_java_that_was_asked_for_is_said(tmp_path, version):
     number = 8 if version.startswith("1.8") else int(version.split(".")[0])
     with pytest.raises(java.JavaNotFound, match=f"a Java {number}; Spark needs 17 or 21"):
         java.choose({"JAVA_HOME": str(own)}, {})
-    with pytest.raises(java.JavaNotFound, match="there is no Java"):
+    with pytest.raises(java.JavaNotFound, match="which has no Java"):
         java.choose({"JAVA_HOME": str(tmp_path / "nothing")}, {})
 
 
