@@ -22,7 +22,18 @@ NOWHERE = Path.home() / ".local" / "share" / "jupyter" / "rucat"
 
 
 class Doctor:
-    """A report that shows itself; ``report`` has the findings."""
+    """A report on this installation, shown as text.
+
+    Parameters
+    ----------
+    report : Report
+        The findings.
+
+    Examples
+    --------
+    >>> rucat_jupyter.doctor().report.findings[0].area
+    'python'
+    """
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -35,16 +46,26 @@ class Doctor:
 
 
 def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
-    """Look at everything that Rucat needs here: Java, Python, Spark, store, gateway, Jupyter, machine, network.
+    """Check everything that Rucat needs here: Java, Python, Spark, store, gateway, Jupyter, machine, network.
 
-    Takes less than three seconds, changes nothing, and starts nothing.
+    Takes less than three seconds and changes nothing.
 
     Parameters
     ----------
-    directory
-        The data directory; default: the one of this process.
-    start
-        Start the gateway first, if none runs, to look at it too.
+    directory : pathlib.Path, optional
+        The data directory. Default: that of this process.
+    start : bool, default False
+        Start the gateway first, if none runs, to check it too.
+
+    Returns
+    -------
+    Doctor
+        The report, shown as text: each finding and how to fix it. ``report.findings`` has the findings.
+
+    Examples
+    --------
+    >>> rucat_jupyter.doctor()
+    ● ok    python          Python ...
     """
     early: list[Finding] = []
     if directory is None:

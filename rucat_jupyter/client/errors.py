@@ -1,4 +1,4 @@
-"""Errors of the notebook side that show themselves as a few lines instead of a trace."""
+"""Errors of the kernel's side, shown as a few lines instead of a traceback."""
 
 from __future__ import annotations
 
@@ -12,9 +12,32 @@ from .words import text
 
 
 class EngineFailed(RucatError):
-    """The engine that was asked failed, was stopped or was deleted; ``engine`` is what REST last showed of it.
+    """The engine failed, or was stopped, restarted or deleted, while something needed it.
 
-    The message has the same three parts everywhere: what, why, what to do.
+    The message has three parts: what happened, why, and what to do. Notebooks show it without a traceback.
+
+    Parameters
+    ----------
+    message : str
+        What happened, why, and what to do.
+    engine : dict, optional
+        The engine as REST last showed it.
+
+    Attributes
+    ----------
+    message : str
+        What happened, why, and what to do.
+    engine : dict or None
+        The engine as REST last showed it; ``engine["failure"]`` has ``reason``, ``message`` and ``hint``.
+
+    Examples
+    --------
+    >>> engine = rucat_jupyter.get("etl").stop()
+    >>> try:
+    ...     engine.wait()
+    ... except rucat_jupyter.EngineFailed as error:
+    ...     print(error.message.splitlines()[0])
+    ○ etl is Stopped
     """
 
     code = "engine_failed"
@@ -25,41 +48,57 @@ class EngineFailed(RucatError):
 
     @classmethod
     def of(cls, view: View) -> EngineFailed:
-        """Make the error of an engine that has failed, or is stopped, being stopped, deleted or gone."""
+        """Make the error for an engine that has failed, or is stopped, being stopped, deleted or gone."""
         return cls(text.failure(view, hows(view["name"])), view)
 
     @classmethod
     def gone(cls, name: str) -> EngineFailed:
-        """Make the error of an engine that has no record any more."""
+        """Make the error for an engine that no longer has a record."""
         return cls.of({"name": name, "status": "Gone", "message": ""})
 
     @classmethod
     def restarted(cls, view: View) -> EngineFailed:
-        """Make the error of what ran on an engine when it was restarted."""
+        """Make the error for what ran on an engine when it was restarted."""
         return cls(
             f"◌ {text.plain(view['name'])} was restarted (run {view['run']})\n"
-            "  What ran on it is lost, and so are temp views and runtime conf of this session.\n"
-            "  Run this again when it is Running; what made the views too.",
+            "  What ran on it is lost, and so are the temp views and runtime conf of this session.\n"
+            "  When it is Running, run this again, after the cells that create the views.",
             view,
         )
 
     @classmethod
     def session_lost(cls, view: View) -> EngineFailed:
-        """Make the error of what ran in a session that ended meanwhile."""
+        """Make the error for what ran in a session that ended in the meantime."""
         return cls(
             f"● {text.plain(view['name'])} runs, but the session of this notebook on it ended\n"
             "  What ran in it is lost, and so are its temp views and runtime conf.\n"
-            "  spark goes on in a new session: run this again.",
+            "  spark uses a new session now: run this again.",
             view,
         )
 
     def _render_traceback_(self, *_: object) -> list[str]:
-        """Show the message alone: IPython's hook for errors with a trace of their own."""
+        """Show only the message: IPython's hook for errors that render their own traceback."""
         return self.message.splitlines()
 
 
 class StillWaiting(RucatError):
-    """The engine has not become what was waited for in the time that was given; it goes on by itself."""
+    """The wait for an engine ended by its time limit; the engine itself keeps starting.
+
+    Parameters
+    ----------
+    message : str
+        How long the wait was, how to wait again, and how to stop the engine.
+    **details
+        JSON values for programs: ``engine`` is the id of the engine.
+
+    Examples
+    --------
+    >>> try:
+    ...     engine = rucat_jupyter.get("etl").restart(timeout_s=0.1)
+    ... except rucat_jupyter.StillWaiting as error:
+    ...     print(error.message)
+    etl is still starting after 0 s. Wait again: ... Stop it: ...
+    """
 
     code = "still_waiting"
 
@@ -68,19 +107,19 @@ class StillWaiting(RucatError):
 
 
 class WaitInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended the waiting, not the engine; the message says how to go on and how to stop it."""
+    """Ctrl-C ended the wait, not the engine; the message says how to wait again and how to stop it."""
 
     def _render_traceback_(self, *_: object) -> list[str]:
         return [str(self)]
 
 
 def speak_commands() -> None:
-    """Say how to act in the words of the command line, where there is no IPython."""
+    """Name commands of the command line in messages, outside of IPython."""
     _voice["words"] = "rucat"
 
 
 def words() -> str:
-    """What verbs are typed after: ``%rucat`` in IPython, ``rucat`` on the command line; empty in a script."""
+    """The prefix of verbs: ``%rucat`` in IPython, ``rucat`` on the command line; empty in a script."""
     return "%rucat" if get_shell() is not None else _voice["words"]
 
 
@@ -88,7 +127,7 @@ _voice = {"words": ""}
 
 
 def hows(name: str) -> dict[str, str]:
-    """How to act on an engine in the words of the place: magics in IPython, commands, Python in a script."""
+    """How to act on an engine from here: with magics in IPython, commands in a terminal, Python in a script."""
     if not (rucat := words()):
         got = f"rucat_jupyter.get({name!r})"
         return {
@@ -119,14 +158,14 @@ def hows(name: str) -> dict[str, str]:
 
 
 def briefly(error: BaseException) -> BaseException:
-    """Make an error show its message alone in IPython, as the answer of a magic should."""
+    """Make IPython show only the message of an error, without a traceback."""
     lines = str(error).splitlines() or [type(error).__name__]
     error._render_traceback_ = lambda *_: [f"rucat: {lines[0]}", *lines[1:]]  # type: ignore[attr-defined]
     return error
 
 
 def explained(view: View, api: Api) -> View:
-    """Add to what REST shows the reason of a stop, which only history knows, as the message."""
+    """Add the reason of a stop as the message; only the history has it."""
     if view.get("failure") or view.get("message"):
         return view
     try:
@@ -137,7 +176,7 @@ def explained(view: View, api: Api) -> View:
 
 
 def _reason(events: Sequence[dict[str, Any]]) -> str:
-    """Why the last life ended, where somebody said so."""
+    """Why the last life ended, if the history has a reason."""
     for event in reversed(events):
         if event.get("kind") in ("create", "restart", "starting", "running"):
             break

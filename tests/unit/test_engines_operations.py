@@ -218,7 +218,7 @@ def test_a_script_has_the_drivers_own_address() -> None:
 
 def test_an_engine_without_a_ui_says_why() -> None:
     """Someone else's, one that does not run, one that was made without."""
-    with pytest.raises(NotManaged, match="someone else's"):
+    with pytest.raises(NotManaged, match="external"):
         ui_link.ui_link(answering(connection), make_view(platform="external"))
     with pytest.raises(NotPossible, match="it is Stopped"):
         ui_link.ui_link(answering(connection), make_view(status="Stopped", endpoint=None))

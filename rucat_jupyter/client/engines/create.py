@@ -1,4 +1,4 @@
-"""``create``: mine of that name, or a new one, and in the end Running; safe to run again and again."""
+"""``create``: get your engine of that name, or create it, and wait until it is Running; safe to repeat."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .settings import differences, remedy, request
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"
-EXIT_S = 2.0  # the end of a script waits no longer for its engine to be told
+EXIT_S = 2.0  # the stop request at the end of a script may take this long
 
 
 @dataclass
 class Created:
-    """How a create went: the engine, what it took to get it, and what was asked for but not applied."""
+    """The result of a create: the engine, whether it was created, found or restarted, and what was not applied."""
 
     engine: Engine
     how: str  # "created", "found" or "restarted"
@@ -38,7 +38,7 @@ class Created:
 
     @property
     def note(self) -> str:
-        """What could not be applied, and how to apply it; empty where all was."""
+        """What was not applied, and how to apply it; empty if everything was."""
         return f"Not applied: {', '.join(self.not_applied)}. To apply: {self.remedy}" if self.not_applied else ""
 
 
@@ -53,30 +53,56 @@ def create(
     timeout_s: float | None = None,
     **spec: Any,
 ) -> Engine:
-    """Return my engine of that name, or a new one, and wait until it is Running.
+    """Get your engine of that name, or create it, and wait until it is Running.
 
-    A Stopped or Failed engine is restarted with its stored settings; settings that differ are named as not applied.
+    A Stopped or Failed engine is restarted with its stored settings. Settings that differ from those of an existing
+    engine are not applied; a line says which, and how to apply them.
 
     Parameters
     ----------
-    name
-        Default: the profile's name; on this machine ``local-<folder>-<4 hex of folder and Python>``. In scripts,
-        nbconvert and papermill a random suffix is added, and the engine is stopped at exit.
-    profile, conf, executors, driver_memory
-        A named template; Spark conf; the number of executors (or their settings); the driver's heap ("4g").
-    wait
-        False: return at once, the engine starts by itself.
-    timeout_s
-        Raise StillWaiting when it is not Running after that many seconds; the engine goes on starting.
+    name : str, optional
+        The name of the engine. Default: the name of the profile; on this machine
+        ``local-<folder>-<4 hex digits of folder and Python>``. In scripts, nbconvert and papermill the default gets a
+        random suffix, and the engine is stopped at exit.
+    profile : str, optional
+        The profile to start from: a named template in ``rucat.toml``. Default: the default profile.
+    conf : mapping of str to str, optional
+        Spark conf, over that of the profile.
+    executors : int or mapping, optional
+        The number of executors, or their settings (``{"instances": 2, "cores": 4, "memory": "8g"}``).
+    driver_memory : str, optional
+        The heap of the driver, in Spark's form ("4g").
+    wait : bool, default True
+        Return when the engine is Running. False: return immediately.
+    timeout_s : float, optional
+        The longest wait in seconds. Default: no limit.
     **spec
         Any other field of the spec (``driver={"cores": 2}``, ``env={…}``, ``idle_timeout_s=600``), or ``platform``.
+
+    Returns
+    -------
+    Engine
+        The engine; its :meth:`~Engine.connect` returns the Spark session.
 
     Raises
     ------
     EngineFailed
-        It did not come up; the message says why.
+        The engine did not start; the message says why and what to do.
+    GatewayUnavailable
+        The gateway cannot be reached or started.
     InvalidRequest
-        A setting is wrong; all of them are listed.
+        A setting is wrong; the message lists each of them.
+    StillWaiting
+        The engine is not Running after ``timeout_s`` seconds; it keeps starting.
+    WaitInterrupted
+        Ctrl-C (a KeyboardInterrupt); the engine keeps starting.
+
+    Examples
+    --------
+    >>> engine = rucat_jupyter.create("etl", conf={"spark.sql.shuffle.partitions": "8"})
+    >>> spark = engine.connect()
+    >>> spark.range(3).count()
+    3
     """
     asked = request(profile, conf, executors, driver_memory, spec)
     phase: Phase = live_phase() if get_shell() is not None else SilentPhase()
@@ -94,33 +120,33 @@ def find_or_create(
     phase: Phase,
     timeout_s: float | None = None,
     api: Api | None = None,
-    lives_on: bool = False,
+    keeps_running: bool = False,
 ) -> Created:
-    """Create the engine, or find mine of that name and set it going; does not wait until it is Running.
+    """Create the engine, or find it by name and start it; does not wait until it is Running.
 
-    ``lives_on``: also without a name it does not end with this process.
+    An engine without a name ends with a batch process, unless it ``keeps_running``.
     """
     api = api or default_api()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    ends_with_us = name is None and not lives_on and caller().is_batch
-    body = body_of(name, asked, api, random_suffix() if ends_with_us else "")
+    ends_here = name is None and not keeps_running and caller().is_batch
+    body = body_of(name, asked, api, random_suffix() if ends_here else "")
     while True:
         try:
             made = Created(Engine(api.call("POST", "engines", json=body), api), "created")
         except NameTaken as taken:
-            found = _take(api, str(taken.details.get("id") or body["name"]), phase, deadline)
+            found = _start_existing(api, str(taken.details.get("id") or body["name"]), phase, deadline)
             if found is None:
                 continue
             made = found
             made.not_applied = differences(asked, made.engine.view)
             made.remedy = remedy(asked, made.engine.view)
-        if ends_with_us:
+        if ends_here:
             _stop_at_exit(made.engine)
         return made
 
 
 def body_of(name: str | None, asked: Mapping[str, Any], api: Api, suffix: str = "") -> dict[str, Any]:
-    """The body of the create of what was asked for: with a name, and what this process adds by itself."""
+    """Build the body of a create request: what was asked for, a name, and the fields that this process adds."""
     profile, platform, spec = _profile_and_platform(api, asked)
     if name is None:
         name = (_default_local_name(asked) if platform == LOCAL else profile or platform) + suffix
@@ -128,13 +154,13 @@ def body_of(name: str | None, asked: Mapping[str, Any], api: Api, suffix: str = 
 
 
 def create_new(name: str | None, asked: Mapping[str, Any], api: Api | None = None) -> Engine:
-    """Create an engine, with the default name where none is given; NameTaken where I have one of that name."""
+    """Create an engine, by default with the default name; NameTaken if you have one of that name."""
     api = api or default_api()
     return Engine(api.call("POST", "engines", json=body_of(name, asked, api)), api)
 
 
 def external(address: str, api: Api | None = None) -> Engine:
-    """Return my record of an engine that someone else runs, by its address (``sc://host:port/;token=…``)."""
+    """Return your record of an engine that Rucat does not manage, by its address (``sc://host:port/;token=…``)."""
     api = api or default_api()
     for view in api.call("GET", "engines")["engines"]:
         if view["platform"] == "external" and _same_place(view, address):
@@ -148,8 +174,8 @@ def external(address: str, api: Api | None = None) -> Engine:
         return Engine(api.call("POST", "engines", json={**body, "name": name + random_suffix()}), api)
 
 
-def _take(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created | None:
-    """Take the engine that has the name, set going where it is settled; None when it was being deleted: try anew."""
+def _start_existing(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created | None:
+    """Return the engine that has the name, started if it is settled; None if it was deleted: then try again."""
     view = api.find(ref)
     if view is None:
         return None
@@ -161,7 +187,7 @@ def _take(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created |
         return Created(engine, "found")
     try:
         return Created(Engine(api.call("POST", engine_path(engine.id, "restart")), api), "restarted")
-    except (NotPossible, EngineNotFound):  # somebody deleted it in between
+    except (NotPossible, EngineNotFound):  # deleted in between
         return None
 
 
@@ -182,33 +208,33 @@ def _wait_until_gone(engine: Engine, phase: Phase, deadline: float | None) -> No
 
 
 def _own_fields(platform: str, asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
-    """What an engine of the platform is sent of this process."""
+    """Fields that this process adds for an engine of the platform."""
     if platform == LOCAL:
         return local_fields()
     return kubernetes_fields(asked, profile) if platform == KUBERNETES else {}
 
 
 def _profile_and_platform(api: Api, asked: Mapping[str, Any]) -> tuple[str | None, str, Mapping[str, Any]]:
-    """What the gateway will choose, and what the profile sets, so that an engine is sent what belongs to it alone."""
+    """The profile and platform that the gateway will choose, and the profile's spec: they decide what is sent."""
     profile = asked.get("profile")
     if asked.get("platform") and profile is None:
         return profile, str(asked["platform"]), {}
     answer = api.call("GET", "profiles")
-    _tell_of_broken_files(answer.get("errors") or [])
+    _warn_of_broken_files(answer.get("errors") or [])
     profile = str(profile or answer["default"])
     found: Mapping[str, Any] = next((found for found in answer["profiles"] if found["name"] == profile), {})
     return profile, str(asked.get("platform") or found.get("platform") or profile), found.get("spec") or {}
 
 
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
-def _tell_of_broken_files(errors: list[str]) -> None:
-    """Say once that a file is left out: what it says of the profile that is used would be missed in silence."""
+def _warn_of_broken_files(errors: list[str]) -> None:
+    """Warn once about a file that is ignored: the profile in use may lack settings without any other sign."""
     for line in errors:
-        if ": profiles." not in line and line not in _told and words():
-            _told.add(line)
-            notice(f"rucat: left out: {text.plain(line)}")
+        if ": profiles." not in line and line not in _warned and words():
+            _warned.add(line)
+            notice(f"rucat: ignored: {text.plain(line)}")
 
 
 def _default_local_name(asked: Mapping[str, Any]) -> str:
@@ -238,7 +264,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stop_at_exit(engine: Engine) -> None:
-    """Stop an engine that nobody named when its creator ends; whatever happens then, the exit goes on."""
+    """Stop an engine with a default name when its creator exits; an error there does not stop the exit."""
 
     def stop() -> None:
         try:

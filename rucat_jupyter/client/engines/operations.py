@@ -1,4 +1,4 @@
-"""What runs on an engine, as the Python face shows it: a list of operations that is a table."""
+"""What runs on an engine, for the Python API: a list of operations that is shown as a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ LONGEST_TEXT = 80
 
 
 class Operations(list[dict[str, Any]]):
-    """Operations that run on an engine, oldest first, as REST shows them; shows itself as a table."""
+    """Operations that run on an engine, oldest first, as REST shows them; shown as a table.
+
+    Examples
+    --------
+    >>> len(rucat_jupyter.get("etl").operations())
+    0
+    """
 
     def __repr__(self) -> str:
         return tables.table(COLUMNS, rows(self, text.utc_now())) if self else "Nothing runs."
@@ -33,12 +39,12 @@ class Operations(list[dict[str, Any]]):
 
 
 def running(api: Api, engine_id: str) -> Operations:
-    """Ask what runs now."""
+    """List what runs now."""
     return Operations(api.call("GET", engine_path(engine_id, "operations"))["operations"])
 
 
 def cancel(api: Api, engine_id: str, operation: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Cancel an operation, given as :func:`running` lists it or by its id; OperationNotFound when it has ended."""
+    """Cancel an operation, given as :func:`running` lists it or by its id; OperationNotFound if it has ended."""
     operation_id = operation if isinstance(operation, str) else str(operation["id"])
     path = engine_path(engine_id, "operations", quote(operation_id, safe=""), "cancel")
     answer: dict[str, Any] = api.call("POST", path)
@@ -46,7 +52,7 @@ def cancel(api: Api, engine_id: str, operation: str | Mapping[str, Any]) -> dict
 
 
 def rows(operations: Sequence[Mapping[str, Any]], now: datetime) -> list[tuple[str, ...]]:
-    """The cells of the table, one row an operation."""
+    """The cells of the table, one row per operation."""
     return [
         (
             text.plain(op["id"]),
@@ -61,7 +67,7 @@ def rows(operations: Sequence[Mapping[str, Any]], now: datetime) -> list[tuple[s
 
 
 def progress(operation: Mapping[str, Any]) -> str:
-    """How far it is: ``stage 3 of 5 · 86/200 tasks``; ``-`` where the engine does not tell."""
+    """The progress: ``stage 3 of 5 · 86/200 tasks``; ``-`` if the engine does not report it."""
     if operation["status"] != "running":
         return str(operation["status"])
     if not operation["stages"]:

@@ -1,4 +1,4 @@
-"""What a create would make and start, asked of the gateway and shown; nothing is made."""
+"""What a create would create and start, as the gateway plans it; nothing is created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,32 @@ from .settings import differences, remedy, request
 
 
 class Plan:
-    """A plan; ``view`` is what REST answers, ``not_applied`` what an engine of that name has otherwise."""
+    """What :func:`rucat_jupyter.create` would create and start; shown as text.
+
+    Every field of REST's answer (``name``, ``platform``, ``spec``, ``values``, ``conf``, …) is an attribute.
+
+    Parameters
+    ----------
+    view : dict
+        The answer of REST to a create with ``dry_run``. Use :func:`rucat_jupyter.plan` to get a plan.
+    asked : mapping
+        The fields of the create.
+
+    Attributes
+    ----------
+    view : dict
+        The answer of REST.
+    exists : dict or None
+        The engine of that name, if you have one.
+    not_applied : list of str
+        Settings that were asked for and that the existing engine has otherwise.
+
+    Examples
+    --------
+    >>> plan = rucat_jupyter.plan("etl", driver_memory="2g")
+    >>> plan.not_applied
+    ['driver.memory 2g (it has 1g)']
+    """
 
     def __init__(self, view: dict[str, Any], asked: Mapping[str, Any]) -> None:
         self.view = {**view, "values": [_sent_by(value, asked) for value in view["values"]]}
@@ -31,7 +56,13 @@ class Plan:
 
     @property
     def conf_in_effect(self) -> dict[str, str]:
-        """Every Spark conf that would be in effect."""
+        """Every Spark conf that would be in effect, as strings.
+
+        Examples
+        --------
+        >>> rucat_jupyter.plan("nightly").conf_in_effect["spark.driver.memory"]
+        '1024m'
+        """
         return {value["key"]: value["value"] for value in self.view["conf"]}
 
     def __repr__(self) -> str:
@@ -61,7 +92,7 @@ class Plan:
             "Stopped": "would be started again with its stored settings",
             "Failed": "would be started again with its stored settings",
             "Stopping": "would be started again with its stored settings when it has stopped",
-            "Deleting": "is being deleted: create would wait, and make a new one",
+            "Deleting": "is being deleted: create would wait, and create a new one",
             "Pending": "would be found: it is starting",
         }.get(status, "would be found, and attached")
         lines = [f"{name} exists ({status}, {text.resources(exists) or text.where(exists)}): it {does}."]
@@ -103,22 +134,53 @@ def plan(
     driver_memory: str | None = None,
     **spec: Any,
 ) -> Plan:
-    """What ``create`` with these arguments would make and start; nothing is made, started or stored.
+    """Show what ``create`` would do with the same arguments; nothing is created, started or stored.
 
-    Raises what ``create`` raises for wrong settings.
+    Parameters
+    ----------
+    name : str, optional
+        The name of the engine. Default: as in :func:`rucat_jupyter.create`.
+    profile : str, optional
+        The profile to start from: a named template in ``rucat.toml``. Default: the default profile.
+    conf : mapping of str to str, optional
+        Spark conf, over that of the profile.
+    executors : int or mapping, optional
+        The number of executors, or their settings (``{"instances": 2, "cores": 4, "memory": "8g"}``).
+    driver_memory : str, optional
+        The heap of the driver, in Spark's form ("4g").
+    **spec
+        Any other field of the spec (``driver={"cores": 2}``, ``env={…}``, ``idle_timeout_s=600``), or ``platform``.
+
+    Returns
+    -------
+    Plan
+        Every value and where it comes from, and whether it fits; shown as text.
+
+    Raises
+    ------
+    GatewayUnavailable
+        The gateway cannot be reached or started.
+    InvalidRequest
+        A setting is wrong; the message lists each of them.
+
+    Examples
+    --------
+    >>> rucat_jupyter.plan("nightly", driver_memory="2g")
+    nightly would be created on this machine · Spark ... · driver ... 2 GB · profile local
+    ...
     """
     return planned(name, request(profile, conf, executors, driver_memory, spec))
 
 
 def planned(name: str | None, asked: Mapping[str, Any], api: Api | None = None) -> Plan:
-    """The plan of what was asked for."""
+    """Return the plan of a create with these fields."""
     api = api or default_api()
     view = api.call("POST", "engines", json=body_of(name, asked, api), params={"dry_run": "true"})
     return Plan(view, asked)
 
 
 def _blueprint(found: Mapping[str, Any]) -> list[str]:
-    """What would be created where, and what the place has room for."""
+    """What would be created where, and whether there is room for it."""
     lines = [f"  In {text.plain(found['place'])}, {found['cores']} cores and {_gb(found['memory_mb'])} in all:"]
     for each in found["objects"]:
         count = f"{each['count']} × " if each["count"] != 1 else ""
@@ -132,7 +194,7 @@ def _blueprint(found: Mapping[str, Any]) -> list[str]:
 
 
 def _sent_by(value: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """A value with this process as its place where nobody typed it: its Python, folder, variables of its clouds."""
+    """A value, with ``this process`` as its source if the user did not type it: Python, folder, cloud variables."""
     part: Any = asked
     for key in value["key"].split(".", 1):
         part = part.get(key) if isinstance(part, Mapping) else None

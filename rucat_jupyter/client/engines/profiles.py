@@ -1,4 +1,4 @@
-"""Profiles as the gateway knows them: a table of all, and of one every value with its place."""
+"""The profiles of the gateway: a table of all, and every value of one with its source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,18 @@ LONGEST_VALUE = 60
 
 
 class Profile(Mapping[str, Any]):
-    """One profile as REST shows it; shows itself as every value with its place."""
+    """One profile: a mapping of REST's fields, shown as a table of every value and where it comes from.
+
+    Parameters
+    ----------
+    view : mapping
+        The profile as REST shows it. Use :func:`rucat_jupyter.profiles` to get profiles.
+
+    Examples
+    --------
+    >>> rucat_jupyter.profiles()["local"]["platform"]
+    'local'
+    """
 
     def __init__(self, view: Mapping[str, Any]) -> None:
         self.view = dict(view)
@@ -45,7 +56,27 @@ class Profile(Mapping[str, Any]):
 
 
 class Profiles(Mapping[str, Profile]):
-    """All profiles by name, the limits, and what is wrong in the files; shows itself as a table."""
+    """A mapping of names to profiles, with limits and errors of the files; shown as a table.
+
+    Parameters
+    ----------
+    answer : mapping
+        The answer of REST. Use :func:`rucat_jupyter.profiles` to get profiles.
+
+    Attributes
+    ----------
+    default : str
+        The name of the default profile.
+    errors : list of str
+        What is wrong in the profile files.
+    limits : list of dict
+        The limits, each with ``name``, ``value`` and ``source``.
+
+    Examples
+    --------
+    >>> "local" in rucat_jupyter.profiles()
+    True
+    """
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.view = dict(answer)
@@ -64,13 +95,35 @@ class Profiles(Mapping[str, Profile]):
         return len(self._found)
 
     def explain(self, name: str) -> Profile:
-        """The profile of that name; InvalidRequest says what is wrong with it, or which there are."""
+        """Get a profile, or an error that says what is wrong with it, or which profiles there are.
+
+        Parameters
+        ----------
+        name : str
+            The name of the profile.
+
+        Returns
+        -------
+        Profile
+            The profile, shown as a table of every value and where it comes from.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no profile of that name, or it has an error.
+
+        Examples
+        --------
+        >>> rucat_jupyter.profiles().explain("local")
+        local  on this machine
+        ...
+        """
         if name in self._found:
             return self._found[name]
         own = [line for line in self.errors if f": profiles.{name}." in line or f": profiles.{name}:" in line]
         if own:
             raise InvalidRequest("; ".join(map(text.plain, own)))
-        from ...core.field_errors import suggestion
+        from ...core.field_errors import suggestion  # pydantic comes with it
 
         meant = suggestion(name, sorted(self._found))
         unread = "".join(f"; {text.plain(line)}" for line in self.errors if ": profiles." not in line)
@@ -83,7 +136,7 @@ class Profiles(Mapping[str, Profile]):
             cells = [(text.plain(v["name"]), _shown(v["value"]), short_path(v["source"])) for v in self.limits]
             lines += ["", tables.table(("LIMIT", "VALUE", "FROM"), cells)]
         if self.errors:
-            lines += ["", "What is wrong in the files:", *(f"  {text.plain(line)}" for line in self.errors)]
+            lines += ["", "Errors in the files:", *(f"  {text.plain(line)}" for line in self.errors)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -99,22 +152,43 @@ class Profiles(Mapping[str, Profile]):
 
 
 def profiles(api: Api | None = None) -> Profiles:
-    """All profiles: by name, with limits and what is wrong in the files."""
+    """List the profiles, the limits, and the errors of the profile files.
+
+    Parameters
+    ----------
+    api : Api, optional
+        The connection to the gateway. Default: that of this process.
+
+    Returns
+    -------
+    Profiles
+        The profiles by name; shown as a table.
+
+    Raises
+    ------
+    GatewayUnavailable
+        The gateway cannot be reached or started.
+
+    Examples
+    --------
+    >>> rucat_jupyter.profiles().default
+    'local'
+    """
     return Profiles((api or default_api()).call("GET", "profiles"))
 
 
 def explain_text(name: str, api: Api | None = None) -> str:
-    """Every value of a profile with its place, as text; InvalidRequest where there is none of that name."""
+    """Every value of a profile with its source, as text; InvalidRequest if there is no such profile."""
     return repr(profiles(api).explain(name))
 
 
 def values_table(values: list[dict[str, Any]]) -> str:
-    """Values with their places, as text."""
+    """Values with their sources, as a text table."""
     return tables.table(VALUE_COLUMNS, [(text.plain(v["key"]), _shown(v["value"]), _place(v)) for v in values])
 
 
 def short_path(path: str) -> str:
-    """A path with ``~`` for the home."""
+    """A path with ``~`` for the home folder."""
     home = str(Path.home())
     shown = text.plain(path)
     return f"~{shown[len(home) :]}" if home != "/" and shown.startswith(f"{home}/") else shown

@@ -1,7 +1,7 @@
-"""The address of an engine's Spark UI that works where the reader is.
+"""The address of an engine's Spark UI that works for the reader.
 
-A reader of a notebook is at the Jupyter server that runs its kernel: there the UI is below the server's base URL, by
-its proxy. In a terminal or a script it is the driver's own address on loopback.
+The reader of a notebook is connected to the Jupyter server that runs its kernel: there the UI is below the server's
+base URL, through its proxy. In a terminal or a script it is the driver's own address on loopback.
 """
 
 from __future__ import annotations
@@ -27,13 +27,26 @@ _ANSWERS = (200, 401, 403)
 
 
 class Link(str):
-    """An address that shows itself as a link; ``href`` is what a browser follows from the notebook's own page."""
+    """An address, shown as a link.
+
+    Parameters
+    ----------
+    address : str
+        The whole address, which is the value of the string.
+    href : str, optional
+        What a browser follows from the notebook's page. Default: the address.
+
+    Examples
+    --------
+    >>> rucat_jupyter.get("etl").ui_url.href
+    'http://127.0.0.1:.../'
+    """
 
     __slots__ = ("href",)
     href: str
 
     def __new__(cls, address: str, href: str | None = None) -> Link:
-        """Make a link; without ``href`` it leads to the address."""
+        """Make a link; the default ``href`` is the address."""
         self = super().__new__(cls, address)
         self.href = href or address
         return self
@@ -46,12 +59,12 @@ class Link(str):
 
 
 def ui_link(api: Api, view: View) -> Link:
-    """The Spark UI of an engine; NotManaged for someone else's engine, NotPossible while it has none."""
+    """The Spark UI of an engine; NotManaged for an external engine, NotPossible while there is none."""
     name, path = text.plain(view["name"]), (view.get("endpoint") or {}).get("ui_url")
     if view["platform"] == "external":
-        raise NotManaged(f"{name} is someone else's engine: Rucat does not offer its Spark UI")
+        raise NotManaged(f"{name} is an external engine: Rucat does not offer its Spark UI")
     if not path:
-        why = "it was made with spark.ui.enabled=false" if view.get("endpoint") else f"it is {view['status']}"
+        why = "it was created with spark.ui.enabled=false" if view.get("endpoint") else f"it is {view['status']}"
         raise NotPossible(f"{name} has no Spark UI now: {why}")
     server = jupyter_url() if in_kernel(get_shell()) else None
     if server is not None:
@@ -61,20 +74,20 @@ def ui_link(api: Api, view: View) -> Link:
 
 @functools.cache
 def jupyter_url() -> str | None:
-    """The base URL of the Jupyter server that runs this kernel, with Rucat's extension; None where there is none."""
+    """The base URL of the Jupyter server that runs this kernel; None without one that has Rucat's extension."""
     found = _server_info()
     if found is None:
         return None
     import httpx
 
-    # Without a token, on purpose: our extension refuses in Rucat's own form, and so tells that it is there.
+    # Without a token, on purpose: our extension rejects it with Rucat's kind of error, and so shows that it is there.
     try:
         with _client(found) as client:
             answer = client.get(f"{found['base_url']}rucat/health")
-        is_ours = answer.status_code in _ANSWERS and {"message", "api"} & set(answer.json())
+        is_rucat = answer.status_code in _ANSWERS and {"message", "api"} & set(answer.json())
     except (httpx.HTTPError, ValueError, TypeError):
         return None
-    return str(found["url"]) if is_ours else None
+    return str(found["url"]) if is_rucat else None
 
 
 def _client(server: dict[str, Any]) -> httpx.Client:
@@ -84,12 +97,12 @@ def _client(server: dict[str, Any]) -> httpx.Client:
     if server.get("sock"):
         return httpx.Client(transport=httpx.HTTPTransport(uds=server["sock"]), base_url="http://jupyter", timeout=ASK_S)
     parts = urlsplit(server["url"])
-    # Its certificate may be for its public name, and nothing secret is sent or believed.
+    # Its certificate may be for its public name; nothing secret is sent, and nothing that it says is trusted.
     return httpx.Client(base_url=f"{parts.scheme}://{parts.netloc}", timeout=ASK_S, trust_env=False, verify=False)  # noqa: S501
 
 
 def _server_info() -> dict[str, Any] | None:
-    """What the Jupyter server that is this kernel's parent has written of itself (``jupyter server list``)."""
+    """What the Jupyter server that is this kernel's parent has written about itself (``jupyter server list``)."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     parent = os.environ.get("JPY_PARENT_PID", "")

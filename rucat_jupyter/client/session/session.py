@@ -150,7 +150,7 @@ def _tell_interrupts() -> None:
     ipython_hooks.interrupts.sessions = tuple(attachment.guard for attachment in _attachments.values())
 
 
-def let_go(engine_id: str) -> None:
+def suspend(engine_id: str) -> None:
     """Cut this process's connections to an engine that is about to end; its sessions find its next life."""
     for attachment in attachments():
         if attachment.engine.id == engine_id:

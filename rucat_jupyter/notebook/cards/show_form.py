@@ -1,4 +1,4 @@
-"""``create_form()``: the form where widgets are shown, a line that says what to type where they are not."""
+"""``create_form()``: the form, or a line that says what to type if widgets are not shown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from ...client.words.phase import say
 
 
 def create_form() -> None:
-    """Show a form that creates an engine: profile, name, memory, executors, idle stop, and all other settings."""
+    """Show a form that creates an engine: profile, name, memory, executors, idle timeout, and all other settings.
+
+    Without widgets (a terminal, a script) it writes a line that says what to type.
+
+    Examples
+    --------
+    >>> rucat_jupyter.create_form()
+    """
     if shows_widgets():
-        from . import cards as widget
+        from . import cards as widget  # loads ipywidgets, which is heavy
 
         widget.show_form()
     else:

@@ -122,7 +122,17 @@ _extensions: weakref.WeakKeyDictionary[Any, _Extension] = weakref.WeakKeyDiction
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Register ``%rucat``; IPython calls it for ``%load_ext rucat_jupyter``. Loading twice is loading once."""
+    """Register ``%rucat``; IPython calls it for ``%load_ext rucat_jupyter``. A second load changes nothing.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+        The running IPython.
+
+    Examples
+    --------
+    >>> rucat_jupyter.load_ipython_extension(get_ipython())
+    """
     extension = _extensions.get(shell)
     if extension is None:
         extension = _extensions[shell] = _Extension(shell)
@@ -131,7 +141,17 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take away what loading added (``%unload_ext``, ``%reload_ext``); bound variables go on as they are."""
+    """Remove what loading added; IPython calls it for ``%unload_ext`` and ``%reload_ext``. Variables stay bound.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+        The running IPython.
+
+    Examples
+    --------
+    >>> rucat_jupyter.unload_ipython_extension(get_ipython())
+    """
     extension = _extensions.get(shell)
     if extension is not None and extension.is_loaded:
         extension.unload()
