@@ -1,1 +1,1 @@
-"""What is known of Spark servers: command line and exit reasons; platforms and ``gateway.service`` import it."""
+"""Knowledge of Spark servers: command line and exit reasons; platforms and ``gateway.service`` import it."""

@@ -1,8 +1,8 @@
-"""Turn an engine's Spark conf and options into the words that a Java is started with.
+"""Turn an engine's Spark conf and options into the arguments of a JVM.
 
-Pure functions over values and the jars of a Spark release; the local platform and pods start Spark the same
-way: ``java @argfile``, without a launcher JVM. Where a conf is one that only ``SparkSubmit`` interprets, that
-class is the main class, else ``SparkConnectServer`` itself is.
+Pure functions over values and the jars of a Spark release; the local platform and pods start Spark the same way:
+``java @argfile``, without a launcher JVM. If only ``SparkSubmit`` interprets one of the confs, that class is the main
+class, else ``SparkConnectServer``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIN_HEAP_MB = 472
 """The smallest ``-Xmx`` that Spark starts with (UnifiedMemoryManager wants 1.5 times 300 MB of usable heap)."""
 
 CDS_ARCHIVE = "rucat.jsa"
-"""Name of the class-data archive that may lie in Spark's home."""
+"""Name of the optional class-data archive in Spark's home."""
 HEAP_CONF = "spark.driver.memory"
 CORES_CONF = "spark.driver.cores"
 CLASS_PATH_CONF = "spark.driver.extraClassPath"
@@ -47,13 +47,13 @@ SUBMIT_ONLY = frozenset(
         "spark.kerberos.principal",
     }
 )
-"""Confs that only SparkSubmit acts on, from its argument parser (``SparkSubmitArguments`` of Spark 4)."""
+"""Confs that only SparkSubmit interprets, from its argument parser (``SparkSubmitArguments`` of Spark 4)."""
 
 DEAD_CONFS: Mapping[str, str] = {
     "spark.pyspark.python": "use local.python",
     "spark.pyspark.driver.python": "use local.python",
 }
-"""Confs that only Spark's launcher scripts read, which Rucat does not run, and the field to use instead."""
+"""Confs that only Spark's launcher scripts read, which Rucat does not use -> the field to use instead."""
 
 _SIZE = r"[1-9]\d{0,8}[kKmMgG]?"
 _NUMBER = r"\d{1,9}"
@@ -72,7 +72,7 @@ JAVA_OPTIONS: tuple[str, ...] = (
     rf"|MaxJavaStackTraceDepth)={_NUMBER}",
     r"-XX:TieredStopAtLevel=[1-4]",
 )
-"""The Java options that may be asked for: memory areas, collectors, compiler; nothing that runs or writes a file.
+"""The Java options that a spec may set: memory areas, collectors, compiler; nothing that runs or writes a file.
 
 Never ``-D``, agents, ``-XX:OnError``, ``-XX:OnOutOfMemoryError``, ``-XX:+HeapDump…``, ``-Xbootclasspath``, ``@file``.
 The heap is ``driver.memory``.
@@ -86,7 +86,7 @@ _ESCAPED = re.compile("[" + re.escape("".join(_ESCAPES)) + "]")
 
 
 def is_memory(text: str) -> bool:
-    """Whether a text is a memory size that the JVM understands, such as ``4g``."""
+    """Whether a text is a memory size of the JVM, such as ``4g``."""
     return re.fullmatch(r"[1-9][0-9]{0,6}[kKmMgGtT]", text) is not None
 
 
@@ -96,9 +96,9 @@ def memory_mb(text: str) -> int:
 
 
 def check_java_options(options: Sequence[str]) -> list[str]:
-    """What is wrong with these Java options, one line each; empty when all are allowed."""
+    """Return the errors of these Java options, one line each; empty if all are allowed."""
     wrong = [
-        f"{option!r} is not an allowed Java option; allowed are options of heap areas, collectors and the compiler, "
+        f"{option!r} is not an allowed Java option; allowed: options for heap areas, collectors and the compiler, "
         "such as -Xss8m, -XX:+UseZGC or -XX:MaxMetaspaceSize=512m"
         + ("; the heap is driver.memory" if option.startswith(("-Xmx", "-XX:MaxHeapSize", "-XX:MaxRAM")) else "")
         for option in options
@@ -106,12 +106,12 @@ def check_java_options(options: Sequence[str]) -> list[str]:
     ]
     collectors = sorted({option for option in options if _COLLECTOR.fullmatch(option)})
     if len(collectors) > 1:
-        wrong.append(f"{' and '.join(collectors)} exclude each other; choose one collector")
+        wrong.append(f"{' and '.join(collectors)} exclude each other; use one collector")
     return wrong
 
 
 def ignored(conf: Collection[str]) -> list[tuple[str, str]]:
-    """The conf keys that nobody would act on, as (key, what to do)."""
+    """The conf keys that would have no effect, as (key, what to do)."""
     return [(key, f"only launcher scripts read it; {fix}") for key, fix in DEAD_CONFS.items() if key in conf]
 
 
@@ -129,18 +129,18 @@ def argfile(words: Iterable[str]) -> bytes:
 
 
 def archive_flags(home: str) -> list[str]:
-    """The flags with which a JVM takes the class-data archive in Spark's home, and starts in half the time.
+    """The flags for a JVM to use the class-data archive in Spark's home, with which it starts in half the time.
 
-    Where there is none, or one of another Java or other jars, it starts without it, and its log says nothing of it.
+    If there is none, or one of another Java or other jars, it starts without it, and does not log that.
     """
     return [f"-XX:SharedArchiveFile={home}/{CDS_ARCHIVE}", "-Xlog:cds*=off"]
 
 
 def module_flags(jars: Path, modules: Collection[str] | None) -> list[str]:
-    """The flags that this Spark release wants of every JVM, without those for modules that the Java lacks.
+    """The flags that this Spark release needs for every JVM, without those for modules that the Java does not have.
 
-    They are the string constants of ``JavaModuleOptions`` in its launcher jar: per release, never a copied list.
-    ``modules`` None keeps all of them. Raises FileNotFoundError when the launcher jar is not there.
+    They are the string constants of ``JavaModuleOptions`` in its launcher jar, so they always fit the release.
+    ``modules`` None keeps all of them. Raises FileNotFoundError if there is no launcher jar.
     """
     launcher = next(iter(sorted(jars.glob("spark-launcher_*.jar"))), None)
     if launcher is None:
@@ -167,7 +167,7 @@ def string_constants(class_file: bytes) -> list[str]:
             if tag == 8:
                 references.append(struct.unpack_from(">H", class_file, offset + 1)[0])
             offset += _ENTRY_SIZE[tag]
-        index += 2 if tag in (5, 6) else 1  # a long or double takes two places
+        index += 2 if tag in (5, 6) else 1  # a long or double takes two entries
     return [texts[reference] for reference in references]
 
 
@@ -175,19 +175,19 @@ _ENTRY_SIZE = {3: 5, 4: 5, 5: 9, 6: 9, 7: 3, 8: 3, 9: 5, 10: 5, 11: 5, 12: 5, 15
 
 
 def conf_words(conf: Mapping[str, str]) -> list[str]:
-    """The confs as system properties: the one way on which every value arrives exactly as given."""
+    """The confs as system properties: the only way that passes every value unchanged."""
     return [f"-D{key}={value}" for key, value in conf.items()]
 
 
 def needs_submit(conf: Collection[str]) -> bool:
-    """Whether one of these conf keys is one that only SparkSubmit acts on."""
+    """Whether only SparkSubmit interprets one of these conf keys."""
     return not SUBMIT_ONLY.isdisjoint(conf)
 
 
 def main_words(conf: Mapping[str, str], *, master: str, name: str) -> list[str]:
-    """The main class and its arguments: the server itself, or SparkSubmit where a conf needs it.
+    """The main class and its arguments: the server itself, or SparkSubmit if a conf needs it.
 
-    SparkSubmit finds all other confs in the system properties, where :func:`conf_words` has put them.
+    SparkSubmit reads all other confs from the system properties of :func:`conf_words`.
     """
     if not needs_submit(conf):
         return [SERVER_CLASS]
@@ -196,14 +196,14 @@ def main_words(conf: Mapping[str, str], *, master: str, name: str) -> list[str]:
 
 
 def class_path(jars: Path, conf: Mapping[str, str], folders: Sequence[str] = ()) -> str:
-    """The class path: what the conf puts first, then Spark's jars, then folders such as ``HADOOP_CONF_DIR``."""
+    """The class path: the conf's extra class path, then Spark's jars, then folders such as ``HADOOP_CONF_DIR``."""
     first = [conf[CLASS_PATH_CONF]] if conf.get(CLASS_PATH_CONF) else []
     hive = jars.parent / "hive-jackson"  # the default of spark.driver.defaultExtraClassPath
     return ":".join([*first, *([f"{hive}/*"] if hive.is_dir() else []), f"{jars}/*", *folders])
 
 
 def _module_of(flag: str) -> str | None:
-    """The module that a flag speaks of, or None."""
+    """The module in a flag, or None."""
     found = re.match(r"--add-(?:modules|opens|exports|reads)=([\w.]+)", flag)
     return found.group(1) if found else None
 
@@ -223,21 +223,23 @@ logger.submit.level = info
 logger.server.name = org.apache.spark.sql.connect.service.SparkConnectServer
 logger.server.level = info
 """
-"""To standard output, so that Spark's words and the JVM's own are one text in one order.
+"""Logs to standard output, so that the logs of Spark and of the JVM are in one file in the right order.
 
-Beginning and end of the engine, warnings and errors: more would be lines for each probe, query and task, with the
-text of the plans in them. Whoever wants it sets ``spark.log.level``.
+Start and end of the engine, warnings and errors: a more verbose level has lines for each probe, query and task, with
+texts of plans. To see them, set ``spark.log.level``.
 """
 
 
-PYTHON_KILL = "500ms"  # a cancelled task's Python ends 2 s after it by default: too late for "cancelled within 3 s"
+PYTHON_KILL = "500ms"  # a cancelled task's Python ends after 2 s by default: too late for "cancelled within 3 s"
 
 
-PROGRESS_INTERVAL = "500ms"  # Spark tells of a running query every 2 s by default; quicker ones are not told of at all
+PROGRESS_INTERVAL = (
+    "500ms"  # Spark reports the progress of a query every 2 s by default, and not at all for shorter ones
+)
 
 
 PACE: dict[str, str] = {
     "spark.connect.progress.reportInterval": PROGRESS_INTERVAL,
     "spark.python.task.killTimeout": PYTHON_KILL,
 }
-"""Confs that a spec may set otherwise."""
+"""Defaults that a spec may override."""

@@ -1,7 +1,7 @@
-"""Say why a JVM that ran Spark ended, from its exit code and the last words of its log.
+"""Find out why a JVM that ran Spark ended, from its exit code and the end of its log.
 
 Pure. The codes: 3 is what ``-XX:+ExitOnOutOfMemoryError`` exits with, 52 is Spark's ``SparkExitCode.OOM``,
-128 + n is a JVM that ended in order on signal n, negative is a signal that nothing could handle.
+128 + n is a JVM that shut down on signal n, negative is a signal that it could not handle.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ..core.lifecycle import End
 
 EXIT_OOM = (3, 52)
 READY = "Spark Connect server started at"
-"""What SparkConnectServer logs when it listens."""
+"""SparkConnectServer logs this when it listens."""
 
 FIRST_PHASE = "Java is starting"
 PHASES = (
     (READY, None),
     ("Running Spark version", "Spark is starting"),
     ("Starting Spark session", "Spark is starting"),
-    (":: resolving dependencies ::", "packages are being fetched"),
+    (":: resolving dependencies ::", "downloading packages"),
 )
-"""A word of the log, and what a start waits for from then on; the furthest comes first."""
+"""Text in the log -> what a start waits for after it; the latest phase first."""
 
 LAST_LINES = 12
 LAST_CHARS = 2000
@@ -61,27 +61,27 @@ _OOM = re.compile(r"Terminating due to java\.lang\.OutOfMemoryError[^\n]*|java\.
 
 @dataclass(frozen=True)
 class Death:
-    """What is known of an end. ``exit_code`` None: nobody could see it; ``log`` is the end of the log of this start."""
+    """The facts of an end. ``exit_code`` None: unknown; ``log`` is the end of the log of this start."""
 
     exit_code: int | None
     log: str
-    was_ready: bool  # the engine had answered
-    was_watched: bool  # a gateway was there when it ended
-    oom_killed: bool = False  # the kernel has killed for want of memory since it started
+    was_ready: bool  # the engine had responded
+    was_watched: bool  # a gateway ran when it ended
+    oom_killed: bool = False  # the kernel has killed a process for lack of memory since the start
 
 
 def phase_of(log: str | None) -> str | None:
-    """What a start waits for, by the beginning of its log (None: that is long past); None when the server listens."""
+    """What a start waits for, by the beginning of its log (None: long past); None if the server listens."""
     return None if log is None else next((phase for word, phase in PHASES if word in log), FIRST_PHASE)
 
 
 def end_of(death: Death) -> End:
-    """The reason and the message of an end that nobody asked for."""
+    """The reason and the message of an unexpected end."""
     return _out_of_memory(death) or _by_evidence(death) or _by_code(death)
 
 
 def has_lost_port(death: Death) -> bool:
-    """Whether it ended because a port that was free a moment before is taken."""
+    """Whether it ended because another process took its port in the meantime."""
     return not death.was_ready and end_of(death).reason is Reason.PORT_IN_USE
 
 
@@ -89,8 +89,8 @@ def how(exit_code: int | None, log: str = "") -> str:
     """An exit code in words."""
     if exit_code is None:
         if "from shutdown hook" in log:
-            return "it shut down in order; its exit code is unknown, since an earlier gateway had started it"
-        return "its log has no shutdown, so it was probably killed (an earlier gateway had started it)"
+            return "it shut down normally; its exit code is unknown, because an earlier gateway started it"
+        return "its log has no shutdown, so it was probably killed (an earlier gateway started it)"
     if exit_code < 0:
         return f"killed by signal {-exit_code}"
     if exit_code > 128:
@@ -103,12 +103,12 @@ def _out_of_memory(death: Death) -> End | None:
     if death.exit_code in EXIT_OOM or (death.exit_code is None and words):
         return End(Reason.OUT_OF_MEMORY, f"the Java heap is full: {_line(words) or how(death.exit_code)}")
     if death.exit_code == -9 and death.oom_killed:
-        return End(Reason.OUT_OF_MEMORY, "killed by signal 9: this machine or container had no memory left")
+        return End(Reason.OUT_OF_MEMORY, "killed by signal 9: this machine or container was out of memory")
     return None
 
 
 def _by_evidence(death: Death) -> End | None:
-    """What its last words say; those of an engine that was killed say nothing of that."""
+    """The reason in the end of its log; the log of a killed engine has none."""
     for pattern, reason, what in _EVIDENCE if death.exit_code != -9 else ():
         found = pattern.search(death.log)
         if found and (reason is not Reason.PORT_IN_USE or not death.was_ready):
@@ -118,7 +118,7 @@ def _by_evidence(death: Death) -> End | None:
 
 def _by_code(death: Death) -> End:
     if not death.was_watched:
-        return End(Reason.LOST, f"its process is gone, and no gateway was there to see it end{_last(death.log)}")
+        return End(Reason.LOST, f"its process is gone, and no gateway ran when it ended{_last(death.log)}")
     if death.was_ready:
         return End(Reason.EXITED, f"the engine's process ended: {how(death.exit_code, death.log)}")
     config = (pattern.search(death.log) for pattern in _CONFIG_EVIDENCE)

@@ -73,7 +73,7 @@ async def test_nothing_runs(stage: Stage) -> None:
     assert await stage.running() == []
 
 
-async def test_what_runs_is_told_with_its_session(stage: Stage) -> None:
+async def test_running_operations_have_their_session(stage: Stage) -> None:
     """Of every session, each with the ids by which it can be cancelled."""
     stage.begin(FIRST)
     stage.begin(SECOND)

@@ -138,7 +138,7 @@ async def test_a_life_from_begin_to_end(stage):
         assert (await look(platform, engine)).presence is Presence.ABSENT
 
 
-async def test_starts_at_once_are_one_life(stage):
+async def test_concurrent_starts_are_one_life(stage):
     """Many starts of one life at once, by one gateway, make one driver."""
     platform = await stage.gateway()
     engine = await stage.engine(platform)
@@ -175,7 +175,7 @@ async def test_a_cancelled_start_can_be_started_again(stage):
         assert await stage.drivers() == []
 
 
-async def test_an_end_is_told_and_has_its_reason(stage):
+async def test_an_end_is_reported_with_its_reason(stage):
     """A driver that dies is told of, and why it ended is said."""
     platform = await stage.gateway()
     engine = await stage.engine(platform)

@@ -90,7 +90,7 @@ async def test_installation_is_sixteen_hex_digits(store: Store) -> None:
     assert set(store.installation) <= set("0123456789abcdef")
 
 
-async def test_stores_opened_at_once_share_one_installation(flavour: Flavour) -> None:
+async def test_stores_opened_concurrently_share_one_installation(flavour: Flavour) -> None:
     """Gateways that open a new database in the same moment agree on its id and its tables."""
     stores = [flavour.store() for _ in range(flavour.stores_at_once)]
     try:
@@ -532,7 +532,7 @@ async def test_a_read_beside_writes_never_goes_back(stores: list[Store]) -> None
     assert (await stores[-1].get(engine.id)).message == f"m{WRITERS - 1}"
 
 
-async def test_sessions_of_twenty_notebooks_at_once_all_arrive(stores: list[Store]) -> None:
+async def test_concurrent_sessions_of_twenty_notebooks_all_arrive(stores: list[Store]) -> None:
     """Sessions that are put at one moment move the revision once each."""
     engine = await create(stores[0])
     await asyncio.gather(*(stores[i % len(stores)].put_session(a_session(engine, key=f"k{i}")) for i in range(WRITERS)))

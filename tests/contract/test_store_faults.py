@@ -228,7 +228,7 @@ async def test_every_call_says_unavailable_quickly_while_the_server_is_down(
     assert await store.engines() == [engine]
 
 
-async def test_server_that_went_away_while_nobody_called_is_found_again(server: AnyServer, store: SurrealStore) -> None:
+async def test_server_that_went_away_between_calls_is_found_again(server: AnyServer, store: SurrealStore) -> None:
     """An idle store notices nothing of a server's restart."""
     engine = await create(store, "one")
     server.kill()

@@ -156,7 +156,7 @@ async def test_ready_needs_no_query(server: ProbedServer) -> None:
         assert "release" in server.calls
 
 
-async def test_a_server_that_comes_up_is_seen_at_once(server: ProbedServer) -> None:
+async def test_a_server_that_comes_up_is_seen_immediately(server: ProbedServer) -> None:
     """While an engine starts it is looked at all the time, though the pace is slow."""
     await server.stop()
     async with watching(server.port, pace=replace(QUICK, service_s=60.0)) as watch:
@@ -179,7 +179,7 @@ async def test_a_first_query_may_take_long(server: ProbedServer) -> None:
         assert watch.health == READY
 
 
-async def test_another_engine_on_the_port_is_not_ours(server: ProbedServer) -> None:
+async def test_another_engine_on_the_port_is_another_server(server: ProbedServer) -> None:
     """A Spark Connect server that refuses our token is never ready, and is named for what it is."""
     async with watching(server.port, token="wrong") as watch:
         health = await watch.until(lambda h: h.silent_since is not None)
@@ -203,16 +203,16 @@ async def test_a_pod_is_not_asked_who_it_is(server: ProbedServer) -> None:
 
 
 @pytest.mark.parametrize("answer", [Answer("OK"), Answer("UNIMPLEMENTED", "what?"), NO_SESSION])
-async def test_a_server_that_does_not_refuse_is_not_ours(server: ProbedServer, answer: Answer) -> None:
+async def test_a_server_that_does_not_reject_is_another_server(server: ProbedServer, answer: Answer) -> None:
     """Our engines always refuse a call without their token; who answers otherwise is somebody else."""
     server.refuse = answer
     async with watching(server.port) as watch:
         health = await watch.until(lambda h: h.silent_since is not None)
-        assert "is not this engine" in health.message
+        assert "is another server, not this engine" in health.message
         assert not health.ready
 
 
-async def test_an_http_server_on_the_port_is_not_ours() -> None:
+async def test_an_http_server_on_the_port_is_another_server() -> None:
     """A port that another program has taken does not count as ready."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -240,7 +240,7 @@ async def test_a_port_that_takes_connections_and_says_nothing_is_not_ready() -> 
 # --- silence ---
 
 
-async def test_a_killed_server_is_silent_at_once(server: ProbedServer) -> None:
+async def test_a_killed_server_is_silent_immediately(server: ProbedServer) -> None:
     """A broken connection is a reason to look now, whatever the pace."""
     async with watching(server.port, pace=replace(QUICK, service_s=60.0, query_s=60.0)) as watch:
         await watch.until(lambda h: h.ready)
@@ -254,7 +254,7 @@ async def test_a_killed_server_is_silent_at_once(server: ProbedServer) -> None:
         assert "nothing listens" in health.message or "failed" in health.message
 
 
-async def test_a_server_that_comes_back_is_heard_at_once(server: ProbedServer) -> None:
+async def test_a_server_that_comes_back_is_seen_immediately(server: ProbedServer) -> None:
     """An answer clears the silence, and the connection's backoff does not delay it."""
     async with watching(server.port, pace=replace(QUICK, service_s=60.0)) as watch:
         await watch.until(lambda h: h.ready)
@@ -365,7 +365,7 @@ async def test_a_server_whose_queries_fail_is_a_zombie(server: ProbedServer) -> 
         assert health.is_zombie
         assert not health.context_stopped
         assert health.message == (
-            "the service answers, but a query failed (INTERNAL: java.lang.NullPointerException: broken)"
+            "the service responds, but a query failed (INTERNAL: java.lang.NullPointerException: broken)"
         )
         server.query = Answer("OK")
         await watch.until(lambda h: h == READY)
@@ -379,7 +379,7 @@ async def test_a_server_whose_queries_hang_is_a_zombie(server: ProbedServer) -> 
         server.querying.clear()
         health = await watch.until(lambda h: h.silent_since is not None)
         assert health.is_zombie
-        assert "no answer within 0.6 s" in health.message
+        assert "did not finish within 0.6 s" in health.message
         number = server.calls.count("execute")
         server.querying.set()
         await watch.until(lambda h: h == READY)
@@ -557,7 +557,7 @@ async def test_a_pulse_can_be_closed_at_any_moment(server: ProbedServer) -> None
             assert (await asyncio.wait({closing}, timeout=5))[0], f"close hangs after {step} steps"
 
 
-async def test_a_pause_of_ours_is_no_miss() -> None:
+async def test_a_pause_of_this_process_is_no_miss() -> None:
     """A deadline that passed while this process was stopped says nothing: the engine is asked again."""
     tier = ServiceTier(
         Endpoint("127.0.0.1", 1),
@@ -578,13 +578,13 @@ async def test_a_pause_of_ours_is_no_miss() -> None:
     assert answers == []
 
 
-async def test_a_probe_that_breaks_is_told(server: ProbedServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_probe_that_breaks_is_logged(server: ProbedServer, caplog: pytest.LogCaptureFixture) -> None:
     """A mistake of ours does not end in silence: it is logged with the engine's id."""
     prober = ConnectProber({"local": QUICK})
     pulse = prober.watch(engine(), Endpoint("127.0.0.1", server.port), "right", lambda engine_id: 1 / 0)
     await calls(server, "analyze", 1)
     end = time.monotonic() + 5
-    while "0123456789abcdef a probe broke" not in caplog.text:
+    while "0123456789abcdef internal error: a probe" not in caplog.text:
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
     await pulse.close()

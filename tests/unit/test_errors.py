@@ -92,7 +92,7 @@ def test_a_taken_name_is_something_not_possible() -> None:
     assert NameTaken.http_status == NotPossible.http_status == 409
 
 
-def test_a_class_that_inherits_its_code_takes_nobodys_place() -> None:
+def test_a_class_that_inherits_its_code_replaces_no_other() -> None:
     """An answer's code becomes the class that defines it, whatever subclasses were imported."""
 
     class Special(GatewayUnavailable):

@@ -87,7 +87,7 @@ async def test_a_secret_in_a_wrong_address_is_not_repeated(platform: ExternalPla
     assert "s3cret" not in problem.message
 
 
-async def test_what_cannot_be_honoured_is_refused_all_at_once(platform: ExternalPlatform) -> None:
+async def test_all_unsupported_fields_are_rejected_together(platform: ExternalPlatform) -> None:
     """No field is ignored: an external engine has an address and a token, and nothing that Rucat could set."""
     asked = spec(
         "nothing",

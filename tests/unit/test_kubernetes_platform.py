@@ -180,7 +180,7 @@ async def _is(platform: Platform, engine: Engine, presence: Presence) -> bool:
     return (await look(platform, engine)).presence is presence
 
 
-async def test_a_forgotten_version_is_listed_anew(stage, platform, api):
+async def test_a_forgotten_version_is_listed_again(stage, platform, api):
     """After a 410 the copy is right again."""
     engine = await started(stage, platform)
     api.oldest = 10**6
@@ -291,7 +291,7 @@ async def test_an_event_says_since_when_a_pull_fails(stage, platform, api):
     await until("it is given up", is_given_up, 5)
 
 
-async def test_the_end_of_a_grace_is_told(stage, api):
+async def test_the_end_of_a_grace_is_reported(stage, api):
     """The engine is rung for when time alone ends its start."""
     platform = KubernetesPlatform(stage.folder / "data", clock=stage.clock, pull_grace_s=0.5, store="store", env={})
     await platform.open(INSTALLATION)
@@ -330,7 +330,7 @@ async def test_what_is_remembered_is_bounded_and_never_what_is_there(stage, plat
     await until("the executor is counted", is_counted, 5)
 
 
-async def test_executors_are_told_with_what_became_of_them(stage, api):
+async def test_executors_are_listed_with_their_end(stage, api):
     """Refused by the API server, as the driver's log has it; then there; then failed, of which the reason stays."""
     stage.clock = MovedClock()
     platform = await stage.gateway()
@@ -421,7 +421,7 @@ async def test_what_has_lost_its_owner_is_found_and_removed(stage, platform, api
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])
-async def test_a_node_that_does_not_report_is_told_at_once(stage, platform, api, state):
+async def test_a_node_that_does_not_report_is_shown_immediately(stage, platform, api, state):
     """Whether Spark starts there or runs."""
     engine = (await started(stage, platform)).model_copy(update={"state": state})
     conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
@@ -440,7 +440,7 @@ async def test_a_node_that_does_not_report_is_told_at_once(stage, platform, api,
     await until("the node is told", is_told, 5)
 
 
-async def test_credentials_that_no_header_can_have_are_told(stage, platform, api):
+async def test_credentials_that_no_header_can_have_are_reported(stage, platform, api):
     """A token's file ends with a line's end, which kubectl takes off; whom a context acts as, we do not act as."""
     engine = await stage.engine(platform)
     config = stage.folder / "kubeconfig"
@@ -469,7 +469,7 @@ async def test_nothing_is_asked_for_what_is_long_settled(stage, platform, api):
     assert not [call for call in api.calls if engine.run_name in call]
 
 
-async def test_credentials_are_read_anew_when_they_are_refused(stage, platform, api):
+async def test_credentials_are_read_again_when_they_are_rejected(stage, platform, api):
     """A token that was rotated in the kubeconfig is taken up."""
     engine = await stage.engine(platform)
     config = stage.folder / "kubeconfig"

@@ -176,7 +176,7 @@ def test_what_an_accepted_verb_changes() -> None:
     assert ask(failed, Verb.RESTART, by_policy=True)[1] == {**by_user, "restarts": 4}
 
 
-def test_a_long_life_begins_the_count_of_restarts_anew() -> None:
+def test_a_long_life_resets_the_count_of_restarts() -> None:
     """Failures that are far apart are not a series."""
     lived = {"state": State.STOPPED, "failure": FAILURE, "restarts": 3}
     assert recent_restarts(engine(**lived, started_at=JUST_NOW - timedelta(seconds=STABLE_S - 1))) == 3
@@ -443,7 +443,7 @@ def test_a_start_has_a_deadline() -> None:
     assert step_of(engine(), memory=young) == Rest(NOW + timedelta(seconds=1))
 
 
-def test_silence_is_unresponsive_at_once_and_failed_after_the_grace() -> None:
+def test_silence_is_unresponsive_immediately_and_failed_after_the_grace() -> None:
     """The first miss shows; only 60 s of silence, counted after any gap of the monitor, are a verdict."""
     silent = Health(ready=True, silent_since=JUST_NOW, message="no answer within 12 s")
     running = engine(state=State.RUNNING, started_at=LONG_AGO)
@@ -491,7 +491,7 @@ def test_a_silence_of_which_the_platform_knows_why_has_its_words_and_its_name() 
     )
 
 
-def test_a_stopped_context_is_a_verdict_at_once() -> None:
+def test_a_stopped_context_fails_immediately() -> None:
     """Confirmed by a second look, it needs no grace."""
     health = Health(ready=True, silent_since=JUST_NOW, is_zombie=True, context_stopped=True)
     verdict = step_of(engine(state=State.RUNNING), memory=Memory(JUST_NOW, health=health))

@@ -121,7 +121,7 @@ async def test_files_are_their_owners_alone(data, spec):
         assert [name for name, text in texts.items() if "canary-conf" in text] == ["java.args"]
 
 
-async def test_twenty_starts_at_once_make_one_process(data, spec):
+async def test_twenty_concurrent_starts_make_one_process(data, spec):
     """However often and at once a life is started, it is one process."""
     async with machine(data) as platform:
         engine = await new_engine(platform, spec())
@@ -174,7 +174,7 @@ async def test_stop_right_after_a_cancelled_start_wins(data, spec):
 
 @pytest.mark.parametrize("is_adopted", [False, True])
 @pytest.mark.parametrize("by_pidfd", [True, False])
-async def test_kill_is_seen_at_once(data, spec, monkeypatch, is_adopted, by_pidfd):
+async def test_kill_is_seen_immediately(data, spec, monkeypatch, is_adopted, by_pidfd):
     """The end of an engine rings in a fraction of a second, of an adopted one too, with and without pidfds."""
     if not by_pidfd:
         monkeypatch.delattr(os, "pidfd_open", raising=False)
@@ -412,7 +412,7 @@ async def test_leftovers_are_found_and_removed(data, spec):
             assert find_family(living.run_name) == []
 
 
-async def test_a_running_engine_whose_folder_was_deleted_is_still_ours(data, spec):
+async def test_a_running_engine_whose_folder_was_deleted_is_still_known(data, spec):
     """Somebody deletes the run folder of a live engine: it is alive, a leftover, and can be stopped."""
     async with machine(data) as platform:
         engine = await started(platform, spec())
@@ -485,7 +485,7 @@ async def test_a_start_that_cannot_be_is_refused_with_the_reason(data, spec, mon
         assert {path.name for path in (data / "runs").rglob("*") if path.is_file()} == {"run.json"}
 
 
-async def test_starts_at_once_share_the_memory_that_there_is(data, spec, monkeypatch):
+async def test_concurrent_starts_share_the_available_memory(data, spec, monkeypatch):
     """Ten starts at once never promise more than the machine has."""
     monkeypatch.setattr(machine_module, "memory", lambda: Room(total_mb=4000, available_mb=4000))
     async with machine(data) as platform:

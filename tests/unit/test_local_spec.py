@@ -240,7 +240,7 @@ def words(specs, folder, tmp_path, engine, credential=None):
     return words_of(specs, tmp_path, folder, engine, credential or Credential(token="t"), locale="C.UTF-8")
 
 
-def test_confs_of_the_user_come_after_defaults_and_before_ours(specs, folder, tmp_path):
+def test_confs_of_the_user_come_after_defaults_and_before_rucats(specs, folder, tmp_path):
     """A default gives way, what makes the engine ours does not, and secrets take the place of their masks."""
     conf = {"spark.app.name": "mine", "spark.ui.port": "1", "spark.k": "***", "spark.s.password": "***"}
     engine = engine_of(specs, conf=conf, driver={"cores": 3, "memory": "1g"})
@@ -276,7 +276,7 @@ def test_a_class_data_archive_is_looked_for_in_sparks_home(specs, folder, tmp_pa
     assert '"-Xlog:cds*=off"' in lines
 
 
-def test_environment_is_small_and_ours(specs, folder, tmp_path):
+def test_environment_is_small_and_has_rucats_variables(specs, folder, tmp_path):
     """The gateway's secrets and foreign settings stay out; the spec's variables and ours are in; the token too."""
     engine = engine_of(specs, env={"A": "1", "B_TOKEN": "***"}, secret_env={"AWS_X": "***"})
     env = words(specs, folder, tmp_path, engine, Credential(token="t", env={"B_TOKEN": "2", "AWS_X": "3"})).env

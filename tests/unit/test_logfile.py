@@ -117,7 +117,7 @@ async def test_a_follower_goes_on_after_bursts_of_which_only_the_end_is_kept(log
     await following.aclose()
 
 
-async def test_a_follower_that_comes_too_late_is_told(log):
+async def test_a_follower_that_is_too_late_sees_what_was_dropped(log):
     """What it has not read before it was cut is missing, and said to be, also over more than one rotation."""
     following = logfile.lines(log, None, lambda: True)
     burst(log, 0, 100)
@@ -169,7 +169,7 @@ def test_rotation_writes_through_no_link(log, tmp_path):
     assert logfile.older(log).read_bytes() == b"x" * 10
 
 
-def test_last_text_is_bounded_and_begins_where_it_is_told(log):
+def test_last_text_is_bounded_and_begins_at_since(log):
     """The end of the log, from the older file too, and only what was written since a start."""
     append(log, b"older\n")
     assert logfile.last_text(log, since=3) == "er\n"

@@ -77,14 +77,14 @@ async def test_another_life_at_the_same_address(engine: OperatedEngine, monkeypa
     assert found.tasks == 8
 
 
-async def test_the_probes_own_are_not_told(engine: OperatedEngine) -> None:
+async def test_the_probes_own_are_not_listed(engine: OperatedEngine) -> None:
     """They are Rucat's, and end by themselves."""
     engine.begin(later(ONE, ONE.id, user_id="rucat-probe"))
     assert await read(engine) == []
 
 
 @pytest.mark.parametrize("statement", ["write_stream_operation_start {\n}", "streaming_query_listener_bus_command {\n"])
-async def test_commands_that_never_end_are_not_told(engine: OperatedEngine, statement: str) -> None:
+async def test_commands_that_never_end_are_not_listed(engine: OperatedEngine, statement: str) -> None:
     """Spark lists the start of a stream as running for ever."""
     engine.statement = statement
     engine.begin(ONE)
@@ -110,7 +110,7 @@ async def test_looking_at_nothing_is_no_call(engine: OperatedEngine) -> None:
     assert engine.calls == []
 
 
-async def test_what_only_seems_to_run_is_not_told(engine: OperatedEngine) -> None:
+async def test_what_only_seems_to_run_is_not_listed(engine: OperatedEngine) -> None:
     """Cancelled while it was planned, it runs for ever in the UI; before 4.2 nobody knows better."""
     engine.stuck.append(ONE)
     engine.ended.append(ONE)
@@ -165,7 +165,7 @@ async def test_a_ui_that_is_no_spark_ui_is_passed_over() -> None:
         assert [op.id for op in await read(engine, SESSION)] == [ONE.id]
 
 
-async def test_a_frozen_engine_holds_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_engine_blocks_no_call_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither its UI nor its service answers: one limit for the whole look."""
     monkeypatch.setattr(operations, "LOOK_S", 0.3)
     async with OperatedEngine().serving() as engine:
@@ -190,7 +190,7 @@ async def test_a_wrong_token_is_an_error() -> None:
 # --- what Spark answers -------------------------------------------------------------------------------------
 
 
-async def test_what_has_ended_is_not_told() -> None:
+async def test_what_has_ended_is_not_listed() -> None:
     """Of all states that Spark knows, two are of an operation that runs."""
     async with OperatedEngine(has_ui=False).serving() as engine:
         for name, state in pb.GetStatusResponse.OperationStatus.OperationState.items():
@@ -205,17 +205,17 @@ async def test_an_answer_that_is_no_message_is_an_error(junk: bytes) -> None:
     """Cut off, an unknown wire type, a number without an end, an id that is no text; what the UI lists then counts."""
     async with OperatedEngine(junk=junk).serving() as engine:
         engine.begin(ONE)
-        with pytest.raises(EngineUnavailable, match="not answer as Spark Connect does"):
+        with pytest.raises(EngineUnavailable, match="not respond like Spark Connect"):
             await read(replace(engine, has_ui=False), SESSION)
         assert [op.id for op in await read(engine)] == [ONE.id]
-        with pytest.raises(EngineUnavailable, match="not answer as Spark Connect does"):
+        with pytest.raises(EngineUnavailable, match="not respond like Spark Connect"):
             await cancel(engine, ONE.id)
 
 
 # --- words --------------------------------------------------------------------------------------------------
 
 
-def test_sql_is_told_as_it_was_written() -> None:
+def test_sql_is_shown_as_it_was_written() -> None:
     """Quotes, lines and letters of any script: Spark escapes them as bytes."""
     plan = 'sql_command {\n input {\n sql {\n query: "select \\"\\303\\244\\"\\n, \'\\\\n\' as `x`"\n }\n }\n}\n'
     assert words_of(plan) == "select \"ä\"\n, '\\n' as `x`"

@@ -94,7 +94,7 @@ async def test_it_is_over_after_a_while(engine: OperatedEngine, operations: Conn
     assert engine.killed == []
 
 
-async def test_jobs_that_cannot_be_ended_are_told(
+async def test_jobs_that_cannot_be_killed_are_logged(
     engine: OperatedEngine, operations: ConnectOperations, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where the UI ends none: once, after the longest time."""
@@ -108,16 +108,16 @@ async def test_jobs_that_cannot_be_ended_are_told(
 async def test_a_ui_that_does_not_answer(
     engine: OperatedEngine, operations: ConnectOperations, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told once, and tried again until the time is over; another life at the address is found."""
+    """It is logged once, and tried again until the time is over; another life at the address is found."""
     body = engine._body
     engine._body = lambda path: b"<html>"  # type: ignore[method-assign]
     engine.tags_of[1] = [tag_of(ONE)]
     operations.end_jobs(engine.endpoint, ONE)
-    await until(lambda: "cannot see" in caplog.text)
+    await until(lambda: "cannot list" in caplog.text)
     await asyncio.sleep(0.1)
     engine._body = body  # type: ignore[method-assign]
     await until(lambda: engine.killed == [1])
-    assert caplog.text.count("cannot see") == 1
+    assert caplog.text.count("cannot list") == 1
 
 
 async def test_closing_ends_it(engine: OperatedEngine, operations: ConnectOperations) -> None:

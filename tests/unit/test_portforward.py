@@ -122,7 +122,7 @@ async def test_a_client_that_leaves_while_it_is_held_is_forgotten(place: Place, 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_missing_right_is_said_at_once(status: int, place: Place, api: PlayedApi) -> None:
+async def test_a_missing_right_is_reported_immediately(status: int, place: Place, api: PlayedApi) -> None:
     """It is cut at once, and the trouble names what the role needs; with the right it is gone."""
     api.status = status
     reader, _ = await place.dial("echo")
@@ -172,7 +172,7 @@ async def test_a_stalled_pod_is_no_dead_network(place: Place) -> None:
         await asyncio.wait_for(reader.read(), 3)
 
 
-async def test_a_half_that_nobody_answers_ends(place: Place) -> None:
+async def test_a_half_without_an_answer_ends(place: Place) -> None:
     """A client that ended its half, of a pod that says nothing, is not kept for ever."""
     reader, writer = await place.dial("silent")
     writer.write_eof()

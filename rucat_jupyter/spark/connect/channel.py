@@ -1,4 +1,4 @@
-"""One gRPC connection to one Spark Connect server: calls with a deadline, a fresh channel, a word when it breaks."""
+"""One gRPC connection to one Spark Connect server: calls with a deadline, new channels, a callback when it breaks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 
-# grpc's core writes to stderr about every connection that breaks, which is what is looked for here. It reads this
-# once, when it begins; whoever wants its words sets the variable.
+# grpc's core logs every broken connection to stderr, which is normal here. It reads this variable once, at its start;
+# to see the log, set the variable.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
@@ -18,9 +18,9 @@ from .messages import ANALYZE, CUT, EXECUTE, RELEASE, Answer, execute_request
 
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),  # an engine is never behind the proxy of this environment
-    ("grpc.enable_retries", 0),  # a probe that retries by itself would hide what it is asked to find
-    ("grpc.use_local_subchannel_pool", 1),  # a fresh channel is a fresh connection, without the old one's backoff
-    ("grpc.initial_reconnect_backoff_ms", 100),  # an engine that comes back is noticed at once
+    ("grpc.enable_retries", 0),  # automatic retries would hide failures from the probe
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the old one's backoff
+    ("grpc.initial_reconnect_backoff_ms", 100),  # notice the return of an engine quickly
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.max_receive_message_length", 1 << 20),
@@ -28,7 +28,7 @@ _OPTIONS = (
 
 
 def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
-    """A channel that connects with its first call; whoever opens it closes it."""
+    """A channel that connects with its first call; the caller closes it."""
     target = f"{endpoint.host}:{endpoint.port}"
     if endpoint.use_tls:
         return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
@@ -36,7 +36,7 @@ def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
 
 
 class Line:
-    """A connection that is opened by the first call and can be made anew; ``on_break`` is called when it breaks."""
+    """A connection that the first call opens and that can be renewed; ``on_break`` is called when it breaks."""
 
     def __init__(self, endpoint: Endpoint, token: str, on_break: Callable[[], None]) -> None:
         self._endpoint = endpoint
@@ -47,7 +47,7 @@ class Line:
         self._is_closed = False
 
     async def ask(self, deadline_s: float) -> Answer:
-        """Tier 1: a call without the token, which a live server refuses."""
+        """Tier 1: a call without the token, which a live server rejects."""
         return await self._call(lambda channel: _unary(channel, ANALYZE, deadline_s))
 
     async def identify(self, deadline_s: float) -> Answer:
@@ -60,7 +60,7 @@ class Line:
         return await self._call(lambda channel: _stream(channel, EXECUTE, request, deadline_s, self._metadata))
 
     async def renew(self) -> None:
-        """Drop the channel; calls under way end as :data:`CUT`, and the next call opens a new one."""
+        """Close the channel; pending calls end as :data:`CUT`, and the next call opens a new one."""
         channel, self._channel = self._channel, None
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
@@ -70,11 +70,11 @@ class Line:
             await channel.close()
 
     def shut(self) -> None:
-        """Say that the end is near: from here on a cancelled call is cancelled for its caller."""
+        """Announce the close: from now on a cancelled call raises CancelledError for its caller."""
         self._is_closed = True
 
     async def close(self) -> None:
-        """Let go of the connection for good."""
+        """Close the connection."""
         self.shut()
         await self.renew()
 
@@ -87,7 +87,7 @@ class Line:
             is_cut = code == "CANCELLED" and channel is not self._channel
             return Answer(CUT if is_cut else code, exc.details() or "")
         except asyncio.CancelledError:
-            # grpc raises this too when the channel is closed under a call. Only then is it not for our caller.
+            # grpc also raises this if the channel is closed during a call. Only then our caller is not cancelled.
             if self._is_closed or channel is self._channel:
                 raise
             return Answer(CUT)
@@ -100,7 +100,7 @@ class Line:
         return self._channel
 
     async def _watch(self, channel: grpc.aio.Channel) -> None:
-        """Tell when a connection that stood breaks: a killed process closes its sockets, 50 ms later we know."""
+        """Report a broken connection: a killed process closes its sockets, and we know 50 ms later."""
         was_ready = False
         while True:
             state = channel.get_state()

@@ -1,6 +1,6 @@
-"""The messages of Spark Connect that the gateway sends and reads, and what the answers mean.
+"""The messages of Spark Connect that the gateway sends and reads, and the meaning of the answers.
 
-They are compiled from ``connect.proto``, our part of Spark's definitions: importing it takes 10 ms and 2 MB, importing
+They are compiled from ``connect.proto``, a part of Spark's definitions: importing it takes 10 ms and 2 MB, importing
 ``pyspark.sql.connect.proto`` 0.6 s and 120 MB. Answers were measured on Spark 4.3.0 (those of a stopped SparkContext
 too, see :func:`is_stopped_context`). Nothing here does IO.
 """
@@ -17,19 +17,19 @@ from .connect_pb2 import ExecutePlanRequest, GetStatusRequest, InterruptRequest
 
 SERVICE = "/spark.connect.SparkConnectService/"
 ANALYZE = SERVICE + "AnalyzePlan"
-"""Called without a token and with an empty message: a live server refuses it with UNAUTHENTICATED."""
+"""Called without a token and with an empty message: a live server rejects it with UNAUTHENTICATED."""
 RELEASE = SERVICE + "ReleaseExecute"
-"""Called with the token and an empty message: answers "no such session" in 2-10 ms, and creates nothing."""
+"""Called with the token and an empty message: responds "no such session" in 2-10 ms, and creates nothing."""
 EXECUTE = SERVICE + "ExecutePlan"
 GET_STATUS = SERVICE + "GetStatus"
-"""Answers SESSION_NOT_FOUND for a session that does not exist, and does not create it (measured on Spark 4.3.0)."""
+"""Responds SESSION_NOT_FOUND for a session that does not exist, and does not create it (measured on Spark 4.3.0)."""
 INTERRUPT = SERVICE + "Interrupt"
-"""Creates a session that does not exist: call it only for a session that was seen."""
+"""Creates a session that does not exist: call it only for existing sessions."""
 
 PROBE_USER = "rucat-probe"
-"""The user id of every probe: what it does is no use of the engine."""
+"""The user id of every probe: its operations do not count as activity."""
 PROBE_QUERY = "VALUES (1)"
-"""A query without a Spark job: it answers in 150 ms while every core is at work (``select 1`` waits for one)."""
+"""A query without a Spark job: it takes 150 ms even if every core is busy (``select 1`` waits for one)."""
 
 _CLIENT_TYPE = "rucat"
 _SESSIONS = uuid.UUID("0d9f0f0e-8f5c-5d0a-9e42-7a8a3f6f1d52")
@@ -41,40 +41,40 @@ _ERROR_CLASS = re.compile(r"\[(?!INTERNAL_ERROR)[A-Z][A-Z0-9_.]+\]")
 
 @dataclass(frozen=True)
 class Answer:
-    """How one call ended: a gRPC status code by name, and its text."""
+    """The result of one call: the name of a gRPC status code, and its text."""
 
     code: str
     text: str = ""
 
     @property
     def is_from_server(self) -> bool:
-        """Whether anybody answered at all, rather than the transport or the deadline."""
+        """Whether the answer is from the server, rather than from the transport or the deadline."""
         return self.code not in {"UNAVAILABLE", "DEADLINE_EXCEEDED", CUT}
 
     @property
     def line(self) -> str:
-        """Code and the first line of the text, cut to what fits a message."""
+        """Code and the first line of the text, shortened for a message."""
         first = self.text.strip().splitlines()[0][:160] if self.text.strip() else ""
         return f"{self.code}: {first}" if first else self.code
 
 
 CUT = "CUT"
-"""Our own code for a call that we ended ourselves, by closing its channel: it says nothing about the engine."""
+"""Our own code for a call that we ended by closing its channel: it says nothing about the engine."""
 
 
 class Finding(Enum):
-    """What the answer to a probe query says."""
+    """The meaning of the answer to a probe query."""
 
     ANSWER = "answer"  # queries run
-    LOST_SESSION = "lost session"  # the probe session is gone: take a new one
-    REFUSED = "refused"  # our token is not this server's: it is not our engine
-    UNREACHED = "unreached"  # nobody answered: the first tier's business
-    STOPPED = "stopped"  # the SparkContext is stopped, by its own words
-    BROKEN = "broken"  # no healthy engine answers so
+    LOST_SESSION = "lost session"  # the probe session is gone: use a new one
+    REFUSED = "refused"  # the server rejects our token: it is not our engine
+    UNREACHED = "unreached"  # no answer: the first tier handles that
+    STOPPED = "stopped"  # the server says that the SparkContext is stopped
+    BROKEN = "broken"  # a healthy engine does not answer like this
 
 
 def probe_session(run_name: str, attempt: int) -> str:
-    """The one fixed probe session of a life; ``attempt`` counts those that were closed. Gateways agree on it."""
+    """The probe session of a life, the same in all gateways; ``attempt`` counts closed sessions."""
     return str(uuid.uuid5(_SESSIONS, f"{run_name}/{attempt}"))
 
 
@@ -107,16 +107,16 @@ def interrupt_request(user_id: str, session_id: str, operation_id: str) -> bytes
 
 
 def is_stopped_context(answer: Answer) -> bool:
-    """Whether a server says in words that its SparkContext is stopped.
+    """Whether a server says that its SparkContext is stopped.
 
-    Spark 4.3 says so once, as INTERNAL; from then on its error handler itself fails, since there is no SparkEnv,
-    and it answers UNKNOWN "Application error processing RPC" to whatever fails (:func:`is_handler_failure`).
+    Spark 4.3 says so once, as INTERNAL; after that its error handler fails, because there is no SparkEnv, and every
+    failed call gets UNKNOWN "Application error processing RPC" (:func:`is_handler_failure`).
     """
     return _STOPPED.search(answer.text) is not None
 
 
 def is_handler_failure(answer: Answer) -> bool:
-    """Whether the server failed while it reported an error; on every call, the SparkEnv is gone."""
+    """Whether the server failed to report an error; if every call does so, the SparkEnv is gone."""
     return answer.code == "UNKNOWN"
 
 
@@ -128,13 +128,13 @@ _FINDINGS: tuple[tuple[Callable[[Answer], bool], Finding], ...] = (
     (is_stopped_context, Finding.STOPPED),
     (lambda a: is_handler_failure(a) or a.code == "UNIMPLEMENTED", Finding.BROKEN),
     (lambda a: _NO_MEMORY.search(a.text) is not None, Finding.BROKEN),
-    # INTERNAL carries every error of Spark. One with an error class is an engine that works and says no (an
-    # extension, a limit, somebody's interrupt); one without is an exception that VALUES (1) cannot earn.
+    # INTERNAL carries every error of Spark. With an error class the engine works and rejects the query (an extension, a
+    # limit, an interrupt); without one it is an exception that VALUES (1) never raises in a healthy engine.
     (lambda a: a.code == "INTERNAL" and not _ERROR_CLASS.search(a.text), Finding.BROKEN),
 )
-"""What an answer means, first match; any other is the answer of an engine that works and says no."""
+"""The meaning of an answer, first match; with any other answer the engine works and rejects the query."""
 
 
 def finding_of(answer: Answer) -> Finding:
-    """What the answer to :data:`PROBE_QUERY` says of the engine."""
+    """The meaning of an answer to :data:`PROBE_QUERY`."""
     return next((finding for applies, finding in _FINDINGS if applies(answer)), Finding.ANSWER)

@@ -1,1 +1,1 @@
-"""What runs on an engine, and how to cancel it; ``gateway.service`` imports it."""
+"""Running operations of an engine, and their cancellation; ``gateway.service`` imports it."""

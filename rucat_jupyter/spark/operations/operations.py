@@ -1,11 +1,10 @@
-"""Looks at, and cancels, the operations of an engine's sessions without being one of their clients.
+"""Lists and cancels the operations of an engine's sessions, although the gateway is not their client.
 
-What runs is read from Spark's own status (:mod:`~.operations_ui`: every session, with texts and progress; what only
-seems to run is left out, :mod:`~.operations_status`), or, where there is no UI, asked of each session that is known
-(GetStatus, Spark 4.2 and later: ids alone). Cancelling is Interrupt
-by operation id, as the operation's own user and in its own session, which was seen to be there: a session that is not
-would be made by it. After it, and for what was interrupted by its own client, jobs that begin nevertheless are ended
-(:mod:`~.operations_sweep`).
+Running operations are read from Spark's UI (:mod:`~.page`: every session, with texts and progress, without those that
+have ended although the UI lists them, :mod:`~.status`), or without a UI from each known session (GetStatus, Spark 4.2
+and later, only ids). To cancel we send Interrupt with the operation id, as the operation's own user and in its own
+session, after we have seen that it exists: Interrupt would create a missing session. After it, and after an interrupt
+by the operation's own client, we kill jobs that begin nevertheless (:mod:`~.sweep`).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .sweep import JobSweeper, find_by_jobs
 log = logging.getLogger(__name__)
 
 LOOK_S = 8.0
-"""The longest look: a driver in a garbage collection of some seconds still answers."""
+"""Timeout of a look: a driver in a garbage collection of some seconds still responds."""
 
 
 class ConnectOperations:
@@ -42,21 +41,23 @@ class ConnectOperations:
         self._sweeper = JobSweeper()
 
     async def close(self) -> None:
-        """Look for no more jobs."""
+        """Stop looking for jobs."""
         await self._sweeper.close()
 
     async def running(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
-        """Operations that run now, oldest first."""
+        """Running operations, oldest first."""
         return await self._look(endpoint, token, sessions, has_progress=True)
 
     async def _look(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], *, has_progress: bool
     ) -> list[Operation]:
-        """Look, and raise EngineUnavailable when that takes too long."""
+        """Look, or raise EngineUnavailable if that takes too long."""
         try:
             return await within(LOOK_S, self._running(endpoint, token, sessions, has_progress=has_progress))
         except asyncio.TimeoutError as exc:
-            raise EngineUnavailable(f"{endpoint.url} did not tell within {LOOK_S:g} s what runs; try again") from exc
+            raise EngineUnavailable(
+                f"{endpoint.url} did not list its operations within {LOOK_S:g} s; try again"
+            ) from exc
 
     async def _running(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], *, has_progress: bool
@@ -65,7 +66,7 @@ class ConnectOperations:
             try:
                 found = await self._ui.read(endpoint.ui_url, self._now(), has_progress=has_progress)
             except HttpError as exc:
-                log.info("the UI of %s does not tell what runs, asking its sessions: %s", endpoint.url, exc)
+                log.info("the UI of %s does not list operations, asking its sessions: %s", endpoint.url, exc)
             else:
                 over = await find_over(endpoint, token, [((op.user_id, op.session_id), op.id) for op in found])
                 return [op for op in found if op.id not in over]
@@ -74,7 +75,7 @@ class ConnectOperations:
     async def cancel(
         self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId], operation_id: str
     ) -> Operation | None:
-        """Cancel one operation, also one that is so new that the UI does not list it yet; its progress is not told."""
+        """Cancel one operation, also one that the UI does not list yet; returned without progress."""
         found = await self._find(endpoint, token, sessions, operation_id)
         if found is None:
             found = await _find_ended(endpoint, operation_id)
@@ -89,9 +90,11 @@ class ConnectOperations:
         return found
 
     def end_jobs(self, endpoint: Endpoint, operation: Operation) -> None:
-        """End jobs that a cancelled operation has or begins, in the background; without a UI that is not possible."""
+        """Kill jobs that a cancelled operation has or begins, in the background; needs a UI."""
         if endpoint.ui_url is None:
-            log.info("%s has no UI: jobs that cancelled operation %s may begin go on", endpoint.url, operation.id)
+            log.info(
+                "%s has no UI: jobs that the cancelled operation %s may begin will continue", endpoint.url, operation.id
+            )
         else:
             self._sweeper.begin(endpoint.ui_url, operation)
 
@@ -102,12 +105,12 @@ class ConnectOperations:
         if operation_id not in found and endpoint.ui_url is not None:
             try:
                 found = {op.id: op for op in await self._by_status(endpoint, token, sessions)}
-            except NotPossible:  # an older Spark: then the UI has the last word
+            except NotPossible:  # an older Spark: then the UI decides
                 return None
         return found.get(operation_id)
 
     async def _by_status(self, endpoint: Endpoint, token: str, sessions: Sequence[SessionId]) -> list[Operation]:
-        """Ask each known session; one that is not there has nothing that runs."""
+        """Ask each known session; a missing session has no operations."""
         if not sessions:
             return []
         async with caller(endpoint, token) as call:
@@ -121,11 +124,11 @@ class ConnectOperations:
 
 
 async def _find_ended(endpoint: Endpoint, operation_id: str) -> Operation | None:
-    """An operation that was cancelled before, and whose jobs run all the same."""
+    """An operation that was cancelled before, but whose jobs still run."""
     if endpoint.ui_url is None:
         return None
     try:
         return await find_by_jobs(endpoint.ui_url, operation_id)
     except HttpError as exc:
-        log.info("the UI of %s does not tell what jobs run: %s", endpoint.url, exc)
+        log.info("the UI of %s does not list jobs: %s", endpoint.url, exc)
         return None

@@ -1,7 +1,7 @@
-"""Reads what runs on an engine, of all its sessions, from Spark's own status at its UI's address.
+"""Reads the running operations of all sessions of an engine from Spark's UI.
 
-Spark 4.3 has it as JSON (``connect/operations``), 4.1 and 4.2 as the page ``/connect/``. Stages and tasks are those of
-the operation's jobs. Times are the engine's clock, turned into ours by the ``Date`` of the answer.
+Spark 4.3 has them as JSON (``connect/operations``), 4.1 and 4.2 as the page ``/connect/``. Stages and tasks are those
+of the operation's jobs. Times are by the engine's clock, and converted to ours with the ``Date`` of the response.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..ui.http import HttpAnswer, HttpError, get
 
 _TIMEOUT_S = 5.0
 _FEW_JOBS = 8
-"""So many are asked for one by one; for more the whole list is one call (at most 1,000 jobs are kept by default)."""
+"""Up to this number jobs are read one by one; for more we read the whole list (at most 1,000 jobs by default)."""
 _MOST_APPS = 10_000
 _JOB = re.compile(r"\[(\d+)\]")
 _DURATION = re.compile(r"(\d+)\s*(ms|millisecond|second|minute|hour|day)")
@@ -33,15 +33,15 @@ Jobs = tuple[str, ...]
 
 
 class UiReader:
-    """Reads the status of engines; remembers the application at each address, which a new life of an engine changes."""
+    """Reads the status of engines; caches the application at each address, which differs in each life of an engine."""
 
     def __init__(self) -> None:
         self._apps: dict[str, str] = {}
 
     async def read(self, ui_url: str, now: datetime, *, has_progress: bool = True) -> list[Operation]:
-        """What runs as of ``now``, oldest first; raises HttpError when the UI does not tell.
+        """Running operations as of ``now``, oldest first; raises HttpError if the UI does not list them.
 
-        Without ``has_progress`` stages and tasks are not asked for: a call less.
+        Without ``has_progress`` stages and tasks are not read, which saves a call.
         """
         try:
             found = await self._find(ui_url, now)
@@ -49,7 +49,7 @@ class UiReader:
             ids = [job for _, jobs in shown for job in jobs]
             known = await _jobs(ui_url, _rest(self._apps[ui_url]), ids) if has_progress else {}
         except (ValueError, KeyError, TypeError, IndexError) as exc:
-            raise HttpError(f"{ui_url} does not answer like a Spark UI: {exc!r}") from exc
+            raise HttpError(f"{ui_url} does not respond like a Spark UI: {exc!r}") from exc
         told = [
             _with_progress(op, [known[job] for job in jobs if job in known]) if has_progress else op
             for op, jobs in shown
@@ -57,7 +57,7 @@ class UiReader:
         return sorted(told, key=lambda op: op.started_at or now)
 
     async def _find(self, ui_url: str, now: datetime) -> list[tuple[Operation, Jobs]]:
-        """By JSON where that is, asked of the application that was there; else by that which is there, or the page."""
+        """By JSON if possible, first of the cached application, then of the current one; else by the page."""
         app = self._apps.get(ui_url)
         answer = await _find(ui_url, f"{_rest(app)}/connect/operations") if app else None
         if answer is None:
@@ -114,7 +114,7 @@ async def _by_page(ui_url: str, now: datetime) -> list[tuple[Operation, Jobs]]:
 
 
 async def _jobs(ui_url: str, rest: str, ids: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
-    """The jobs of these ids that Spark still knows."""
+    """Those of these jobs that Spark still lists."""
     if len(ids) > _FEW_JOBS:
         return {str(job["jobId"]): job for job in json.loads((await _get(ui_url, f"{rest}/jobs")).body)}
     answers = await asyncio.gather(*(_find(ui_url, f"{rest}/jobs/{job}") for job in ids))
@@ -122,7 +122,7 @@ async def _jobs(ui_url: str, rest: str, ids: Sequence[str]) -> Mapping[str, Mapp
 
 
 def _with_progress(operation: Operation, jobs: Sequence[Mapping[str, object]]) -> Operation:
-    """The operation with the sums of its jobs; a skipped stage was done before, by another job."""
+    """The operation with the sums of its jobs; a skipped stage was completed by an earlier job."""
 
     def total(name: str) -> int:
         return sum(int(str(job[name])) for job in jobs)
@@ -150,7 +150,7 @@ async def _find(ui_url: str, path: str) -> HttpAnswer | None:
 
 
 def _skew(answer: HttpAnswer, now: datetime) -> timedelta:
-    """How far our clock is ahead of the engine's; a difference under a second is only the header's resolution."""
+    """How far our clock is ahead of the engine's; differences under a second are the resolution of the header."""
     skew = now - parsedate_to_datetime(answer.headers["date"])
     return skew if abs(skew) > timedelta(seconds=2) else timedelta()
 
@@ -162,10 +162,10 @@ def _duration(text: str) -> timedelta:
 LONGEST = 1000
 
 
-_PLAN = 100_000  # characters of a plan that are read: a plan of megabytes says no more
+_PLAN = 100_000  # maximum number of characters of a plan to read
 
 
-_DEEPEST = 6  # relations in a chain; more is a note
+_DEEPEST = 6  # maximum number of relations in a chain
 
 
 _MOST_NAMES = 3
@@ -183,7 +183,7 @@ _RELATIONS = frozenset(
         *("with_columns_renamed", "zip"),
     )
 )
-"""The names in ``Relation.rel_type`` (``spark/connect/relations.proto``, 4.3) that say what is done."""
+"""Names in ``Relation.rel_type`` (``spark/connect/relations.proto``, 4.3) that describe an operation."""
 
 
 _COMMANDS = frozenset(
@@ -212,7 +212,7 @@ _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f
 
 
 def words_of(plan: str) -> str:
-    """The SQL of a plan, after the command that takes its result; without SQL the relations, outermost first."""
+    """The SQL of a plan, after the command that uses its result; without SQL the relations, outermost first."""
     commands: list[str] = []
     relations: list[str] = []
     names: list[str] = []
@@ -238,7 +238,7 @@ def words_of(plan: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """A protobuf text's value: its escapes are bytes of UTF-8."""
+    """The value of a protobuf text, whose escapes are bytes of UTF-8."""
 
     def plain(found: re.Match[bytes]) -> bytes:
         code = found[1]

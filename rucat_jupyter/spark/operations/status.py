@@ -1,8 +1,8 @@
 """Asks an engine's sessions for the status of their operations (GetStatus, Spark 4.2 and later).
 
-Neither of Spark's two accounts of what runs can be believed alone (4.3.0): an operation that was interrupted while it
-was planned stays RUNNING in the UI for ever, and one that was interrupted otherwise may stay RUNNING for GetStatus.
-What runs is what both say.
+Neither of Spark's two lists of running operations is reliable alone (4.3.0): an operation that was interrupted during
+planning stays RUNNING in the UI permanently, and one that was interrupted later may stay RUNNING for GetStatus. An
+operation runs if both say so.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ log = logging.getLogger(__name__)
 
 CALL_S = 5.0
 Status = GetStatusResponse.OperationStatus
-"""What GetStatus says of one operation."""
+"""The result of GetStatus for one operation."""
 
 _ENDED = {Status.OPERATION_STATE_SUCCEEDED, Status.OPERATION_STATE_FAILED, Status.OPERATION_STATE_CANCELLED}
 _NO_SESSION = re.compile(r"INVALID_HANDLE\.SESSION_")
 
 Call = Callable[[str, bytes], Awaitable[bytes]]
-"""Calls a method with a request's bytes, and returns the answer's; raises what gRPC raises."""
+"""Calls a method with the bytes of a request, and returns those of the response; raises gRPC's errors."""
 
 
 async def find_over(endpoint: Endpoint, token: str, operations: Sequence[tuple[SessionId, str]]) -> set[str]:
-    """Those operations, seen as running by session and id, that have ended all the same; none where nobody tells."""
+    """Those of these operations (session and id) that have ended although the UI lists them; none if unknown."""
     if not operations:
         return set()
     sessions = list(dict.fromkeys(session for session, _ in operations))
@@ -46,7 +46,7 @@ async def find_over(endpoint: Endpoint, token: str, operations: Sequence[tuple[S
         async with caller(endpoint, token) as call:
             answers = dict(zip(sessions, await asyncio.gather(*(ask(call, *s) for s in sessions)), strict=True))
     except (RucatError, ValueError) as exc:
-        log.debug("%s: taking what its UI lists for what runs: %s", endpoint.url, exc)
+        log.debug("%s: using the list of its UI alone: %s", endpoint.url, exc)
         return set()
     over = {
         session: {op.operation_id for op in found or () if op.state in _ENDED} for session, found in answers.items()
@@ -55,7 +55,7 @@ async def find_over(endpoint: Endpoint, token: str, operations: Sequence[tuple[S
 
 
 async def ask(call: Call, user_id: str, session_id: str) -> list[Status] | None:
-    """The status of a session's operations; None for a session that is not there."""
+    """The status of a session's operations; None if the session does not exist."""
     try:
         answer = await call(GET_STATUS, status_request(user_id, session_id))
     except grpc.aio.AioRpcError as exc:
@@ -67,7 +67,7 @@ async def ask(call: Call, user_id: str, session_id: str) -> list[Status] | None:
 
 @asynccontextmanager
 async def caller(endpoint: Endpoint, token: str) -> AsyncIterator[Call]:
-    """A connection for a few calls; what they raise, or an answer that cannot be read, is said in our words."""
+    """A connection for a few calls; translates their errors, and responses that cannot be read."""
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     channel = open_channel(endpoint)
 
@@ -80,7 +80,7 @@ async def caller(endpoint: Endpoint, token: str) -> AsyncIterator[Call]:
     except grpc.aio.AioRpcError as exc:
         raise _said(endpoint, exc) from exc
     except DecodeError as exc:
-        raise EngineUnavailable(f"{endpoint.url} does not answer as Spark Connect does ({exc}); try again") from exc
+        raise EngineUnavailable(f"{endpoint.url} does not respond like Spark Connect ({exc}); try again") from exc
     finally:
         await channel.close()
 
@@ -89,6 +89,6 @@ def _said(endpoint: Endpoint, exc: grpc.aio.AioRpcError) -> RucatError:
     code, details = str(exc.code().name), (exc.details() or "")[:200]
     if code == "UNIMPLEMENTED":
         return NotPossible(
-            f"{endpoint.url} does not tell what runs: that takes Spark 4.2 or later, or a Spark UI that Rucat may read"
+            f"{endpoint.url} cannot list its operations: this needs Spark 4.2 or later, or a Spark UI for Rucat"
         )
-    return EngineUnavailable(f"{endpoint.url} does not tell what runs ({code}: {details}); try again")
+    return EngineUnavailable(f"{endpoint.url} does not list its operations ({code}: {details}); try again")

@@ -1,17 +1,18 @@
-"""Health of engines by Spark Connect itself: does the service answer, do queries run (the two tiers of the design).
+"""Health of engines by Spark Connect itself: does the service respond, do queries run (the two tiers).
 
-Each life that is watched has its own :class:`ConnectPulse`: small loops that sleep most of the time, one for each
-question, so that a slow answer to one never delays another, and no engine delays the next. A pulse only reports;
-what follows from it is in the tables of :mod:`rucat_jupyter.core.lifecycle`.
+Each monitored life has its own :class:`ConnectPulse`: small loops that sleep most of the time, one for each check, so
+that no check and no engine delays another. A pulse only reports; the decisions are in the tables of
+:mod:`rucat_jupyter.core.lifecycle`.
 
-What counts, and why:
+The findings:
 
-* **The service answers** when a call without the token is refused with UNAUTHENTICATED, and the server that does so
-  takes our token (:mod:`~.connect_service`). That is all that *ready* needs: no query delays it.
-* **Silent** is a broken or refused connection, tried twice, or nothing within the deadline, which outlasts a garbage
-  collection of 10 s. While an engine is silent a call is always under way, so its return is seen at once.
-* **A zombie** fails queries while its service answers (:mod:`~.connect_query`).
-* **The SparkContext is stopped** when the engine says so, twice; it is then past help.
+* **The service responds** if it rejects a call without the token with UNAUTHENTICATED, and accepts our token
+  (:mod:`~.service_probe`). *Ready* needs only this, so no query delays it.
+* **Silent**: the connection is broken or refused, tried twice, or there is no response within the deadline, which is
+  longer than a garbage collection of 10 s. While an engine is silent a call is always pending, so we see its return
+  immediately.
+* **A zombie** fails queries while its service responds (:mod:`~.query_probe`).
+* **The SparkContext is stopped** if the engine says so, twice; it cannot recover.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class ConnectProber:
-    """Makes a pulse for each life to be watched; implements :class:`rucat_jupyter.core.ports.probes.Prober`.
+    """Makes a pulse for each life; implements :class:`rucat_jupyter.core.ports.probes.Prober`.
 
-    ``paces`` by platform name; ``now`` for the times in health and activity; ``spread`` draws from [0, 1) to keep
-    thousands of pulses from asking at the same moment.
+    ``paces`` by platform name; ``now`` for the times in health and activity; ``spread`` draws from [0, 1) so that
+    thousands of pulses do not probe at the same moment.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class ConnectProber:
         return pulse
 
     async def close(self) -> None:
-        """Close every pulse that is still open, all at once."""
+        """Close all open pulses, concurrently."""
         await asyncio.gather(*(pulse.close() for pulse in list(self._pulses)))
 
 
 class ConnectPulse:
-    """The probes of one life; implements :class:`.core.ports.probes.Pulse`. Its tasks are its own until closed."""
+    """The probes of one life; implements :class:`.core.ports.probes.Pulse`. Owns its tasks until closed."""
 
     def __init__(  # noqa: PLR0917 - made in one place
         self,
@@ -97,16 +98,16 @@ class ConnectPulse:
 
     @property
     def health(self) -> Health:
-        """What has been found so far."""
+        """The latest health."""
         return self._health
 
     @property
     def activity(self) -> Activity | None:
-        """The latest signs of use, or None while nothing is known."""
+        """The latest activity, or None while it is unknown."""
         return self._activity
 
     async def close(self) -> None:
-        """Stop probing; returns when every task has ended and the connection is closed. Safe to call twice."""
+        """Stop probing; returns after all tasks have ended and the connection is closed. Safe to call twice."""
         self._is_closed = True
         self._service.line.shut()
         for task in self._tasks:
@@ -126,11 +127,11 @@ class ConnectPulse:
 
     def _hear_of_service(self) -> None:
         if self._service.miss is None:
-            self._query.due.set()  # it answers again: do queries run, too?
+            self._query.due.set()  # it responds again: check queries, too
         self._publish()
 
     def _publish(self) -> None:
-        """Put together what both tiers have found, and wake the monitor if it is news."""
+        """Combine the findings of both tiers, and wake the monitor if they have changed."""
         service, query = self._service.miss, self._query.miss
         misses = [miss for miss in (service, query) if miss is not None]
         health = Health(
@@ -151,11 +152,11 @@ class ConnectPulse:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A loop ends only by being cancelled; anything else is our mistake, and somebody must hear of it."""
+        """Log an error: a loop only ends when it is cancelled, so any other end is a bug."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s a probe broke: it looks at this engine no more", self._engine.id, exc_info=error)
+            log.error("%s internal error: a probe of this engine has stopped", self._engine.id, exc_info=error)
 
 
 def _busyness(activity: Activity | None) -> bool | None:
-    """Whether operations run, None while that is not known: which of the three it is decides about idle stops."""
+    """Whether operations run, None if unknown; idle stops depend on this."""
     return None if activity is None else activity.running > 0

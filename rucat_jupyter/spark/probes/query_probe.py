@@ -1,4 +1,4 @@
-"""Tier 2 of an engine's health: do queries run, or is it a zombie whose service answers and whose Spark is dead."""
+"""Tier 2 of an engine's health: do queries run, or is it a zombie whose service responds and whose Spark is dead."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from ..connect.messages import Answer, Finding, finding_of, is_handler_failure, 
 from ..connect.pace import Miss, Rhythm, wait
 from .service_probe import ServiceTier
 
-_MAX_LOST_SESSIONS = 5  # of a row: who loses more cannot keep a session, which is an engine at fault
+_MAX_LOST_SESSIONS = 5  # in a row: an engine that loses more cannot keep a session, and is broken
 
 
 class QueryTier:
-    """Runs ``VALUES (1)`` again and again while the service answers; ``on_news`` is called after each finding.
+    """Runs ``VALUES (1)`` periodically while the service responds; ``on_news`` is called after each finding.
 
-    A miss is an error twice, :attr:`~.connect_pace.Pace.confirm_s` apart, or no answer within the deadline although
-    the service answers promptly: a pause of the whole process (garbage collection, SIGSTOP) is never taken for one.
+    A miss is an error twice, :attr:`~..connect.pace.Pace.confirm_s` apart, or no response within the deadline although
+    the service responds promptly: a pause of the whole process (garbage collection, SIGSTOP) does not count as a miss.
     """
 
     def __init__(self, service: ServiceTier, run_name: str, rhythm: Rhythm, on_news: Callable[[], None]) -> None:
         self.miss: Miss | None = None
-        self.context_stopped = False  # by its own words, twice
-        self.due = asyncio.Event()  # set by whoever wants a query now
+        self.context_stopped = False  # reported by the engine, twice
+        self.due = asyncio.Event()  # set to request a query now
         self._service, self._run_name, self._rhythm, self._on_news = service, run_name, rhythm, on_news
         self._attempt = 0
 
     async def run(self) -> None:
-        """Look until cancelled. The first query gets its long deadline."""
+        """Run until cancelled. The first query gets its long deadline."""
         pace = self._rhythm.pace
         soft_s = pace.first_query_s
         failures = stops = 0
@@ -48,7 +48,7 @@ class QueryTier:
             await wait(self.due, pace.confirm_s if failures < 3 else pace.service_s)
 
     def _judge(self, answer: Answer, finding: Finding, failures: int, stops: int) -> None:
-        """Believe a failure that was confirmed; what lies outside the engine is for the service's tier to tell."""
+        """Accept a confirmed failure; problems outside the engine are reported by the service's tier."""
         if finding is Finding.REFUSED:
             self._service.doubt()
         if finding is Finding.UNREACHED:
@@ -56,10 +56,10 @@ class QueryTier:
         is_outside = finding in {Finding.REFUSED, Finding.UNREACHED}
         if self._service.answering.is_set() and failures > (2 if is_outside else 1):
             self.context_stopped = stops > 1
-            self._miss(f"the service answers, but a query failed ({answer.line})")
+            self._miss(f"the service responds, but a query failed ({answer.line})")
 
     async def _query_in_session(self, soft_s: float) -> Answer:
-        """Query in the fixed session of this life, or in the next one where that was closed: no fault of the engine."""
+        """Query in the fixed session of this life, or in the next one if it was closed, which is not a failure."""
         for _ in range(_MAX_LOST_SESSIONS):
             answer = await self._query(soft_s)
             if finding_of(answer) is not Finding.LOST_SESSION:
@@ -68,10 +68,10 @@ class QueryTier:
         return answer
 
     async def _query(self, soft_s: float) -> Answer:
-        """Run the probe query; past ``soft_s`` seconds, if the service answers then, note a miss and ask once more.
+        """Run the probe query; after ``soft_s`` seconds, if the service responds then, note a miss and query once more.
 
-        The first answer of the two counts: a query that ran when the SparkContext was stopped never gets one, though
-        the next fails at once.
+        The first answer of the two counts: a query that ran when the SparkContext was stopped never ends, but the next
+        one fails immediately.
         """
         pace = self._rhythm.pace
         hard_s = max(pace.hard_deadline_s, soft_s + pace.deadline_s)
@@ -80,7 +80,7 @@ class QueryTier:
         try:
             while not (await asyncio.wait(queries, timeout=soft_s))[0]:
                 if await self._service.is_prompt() and not first.done():
-                    self._miss(f"the service answers, but a query got no answer within {soft_s:g} s")
+                    self._miss(f"the service responds, but a query did not finish within {soft_s:g} s")
                     self._attempt += 1  # another session, which does not wait for the first one's query
                     queries.add(self._ask(hard_s))
                     break
@@ -95,7 +95,7 @@ class QueryTier:
         return asyncio.create_task(self._service.line.query(probe_session(self._run_name, self._attempt), hard_s))
 
     async def _is_stopped(self, answer: Answer) -> bool:
-        """Whether the SparkContext is stopped: in words, or every call fails in the server's own error handler."""
+        """Whether the SparkContext is stopped: the server says so, or every call fails in its error handler."""
         if is_stopped_context(answer):
             return True
         line = self._service.line

@@ -1,4 +1,4 @@
-"""Tier 1 of an engine's health: does its Spark Connect service answer, and is it this engine that does."""
+"""Tier 1 of an engine's health: does its Spark Connect service respond, and is it this engine."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from ..connect.pace import Miss, Rhythm, wait
 
 
 class ServiceTier:
-    """Asks one service again and again; ``on_news`` is called after each look that found something else.
+    """Probes one service periodically; ``on_news`` is called after each look with a new finding.
 
-    A managed engine answers by refusing a call without its token, and by taking its token (a port may meanwhile
-    belong to another engine; a pod's address does not, and it is not asked). An external one answers with any gRPC
-    status, since nothing is known of its ways.
+    A managed engine must reject a call without its token, and accept its token (the port may belong to another engine
+    by now; a pod's address cannot, so there we skip this). For an external engine any gRPC status is a response,
+    because we do not know how it authenticates.
     """
 
     def __init__(
         self, endpoint: Endpoint, token: str, *, is_managed: bool, rhythm: Rhythm, on_news: Callable[[], None]
     ) -> None:
-        self.answering = asyncio.Event()  # set while it answers
-        self.due = asyncio.Event()  # set by whoever wants a look now
+        self.answering = asyncio.Event()  # set while it responds
+        self.due = asyncio.Event()  # set to request a look now
         self.line = Line(endpoint, token, on_break=self.due.set)
-        self.ready = False  # it has answered
+        self.ready = False  # it has responded
         self.miss: Miss | None = None
         self._endpoint, self._is_managed, self._rhythm, self._on_news = endpoint, is_managed, rhythm, on_news
         self._address = f"{endpoint.host}:{endpoint.port}"
         self._is_identified = endpoint.is_its_own
 
     def doubt(self) -> None:
-        """Somebody met a server there that refused the token: ask who it is, now."""
+        """Look now, because a call found a server there that rejected the token."""
         self._is_identified = False
         self.due.set()
 
     async def warm(self) -> None:
-        """Return when it has answered, and the seconds after that, which are the user's, are over."""
+        """Return after its first response and the seconds that are reserved for the user."""
         await self.answering.wait()
         await asyncio.sleep(self._rhythm.about(self._rhythm.pace.warm_up_s))
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Run until cancelled."""
         loop, pace = asyncio.get_running_loop(), self._rhythm.pace
         silent_from = loop.time()
         while True:
             began = loop.time()
             message = await self._look()
             if message is not None and self.answering.is_set() and loop.time() - began < pace.deadline_s:
-                # A connection may break while its engine is well (an idle timeout on the way): ask a fresh one.
+                # A connection may break although its engine is healthy (an idle timeout on the way): use a new one.
                 await self.line.renew()
                 message = await self._look()
             if message is None:
@@ -64,12 +64,12 @@ class ServiceTier:
                 await wait(self.due, self._rhythm.eager(loop.time() - silent_from))
 
     async def is_prompt(self) -> bool:
-        """Ask once, aside: whether the service answers at once, so that its process is not paused."""
+        """Whether the service responds promptly to a separate call, so its process is not paused."""
         answer, took_s = await self._ask()
         return answer.is_from_server and took_s < self._rhythm.pace.prompt_s
 
     async def _look(self) -> str | None:
-        """Ask once: None if it is ours and answers, else what was found instead."""
+        """Probe once: None if this engine responds, else what was found instead."""
         if not self.answering.is_set() and not await self._is_port_open():
             return f"nothing listens on {self._address}"
         answer, _ = await self._ask()
@@ -78,21 +78,21 @@ class ServiceTier:
         if not self._is_managed:
             return None
         if answer.code != "UNAUTHENTICATED":
-            return f"what answers on {self._address} is not this engine ({answer.line})"
+            return f"what answers on {self._address} is another server, not this engine ({answer.line})"
         return None if self._is_identified else await self._identify()
 
     async def _identify(self) -> str | None:
-        """Ask with the token: None if the server takes it."""
+        """Call with the token: None if the server accepts it."""
         answer = await self.line.identify(self._rhythm.pace.deadline_s)
         if not answer.is_from_server:
             return self._silence(answer)
         if answer.code == "UNAUTHENTICATED":
-            return f"another Spark Connect server answers on {self._address}: it refused this engine's token"
+            return f"another Spark Connect server answers on {self._address}: it rejected this engine's token"
         self._is_identified = True
         return None
 
     async def _ask(self) -> tuple[Answer, float]:
-        """One call and the seconds it took; a deadline that passed while *we* were paused is asked again."""
+        """One call and its duration in seconds; repeated if *this* process was paused past the deadline."""
         loop, pace = asyncio.get_running_loop(), self._rhythm.pace
         while True:
             began = loop.time()
@@ -102,7 +102,7 @@ class ServiceTier:
                 return answer, took_s
 
     async def _is_port_open(self) -> bool:
-        """Whether anything listens: a tenth of the price of a refused gRPC call. True where that cannot be told."""
+        """Whether anything listens: costs a tenth of a refused gRPC call. True if unknown."""
         host = self._endpoint.host.strip("[]")
         if self._endpoint.is_forwarded or not _is_address(host):
             return True

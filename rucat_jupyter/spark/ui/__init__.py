@@ -1,1 +1,1 @@
-"""A client of the Spark UI: pages, REST, activity; probes, operations and ``gateway.service`` import it."""
+"""A client for the Spark UI: pages, REST, activity; probes, operations and ``gateway.service`` import it."""

@@ -1,15 +1,15 @@
-"""Whether an engine is in use, read from Spark's own status (its UI), so that an idle one can be stopped.
+"""Whether an engine is in use, from the status in Spark's UI, so that an idle one can be stopped.
 
-Signs of use, of every client and none of our own:
+Activity of all clients, without our own:
 
-* Connect operations, counted for each session from their beginning: also those without a Spark job or SQL execution
-  (``VALUES (1)``, a small DataFrame), of which ``jobs`` and ``sql`` know nothing. Spark 4.3 has them as JSON
-  (``connect/sessions``); only when a count has moved, or something ran at the last look, is the long list
-  ``connect/operations`` read. Spark 4.1 and 4.2 have only the page ``/connect/``.
-* Jobs and streaming queries: these go on after the operation that began them, a stream also between its jobs.
+* Connect operations, counted for each session from their start: also those without a Spark job or SQL execution
+  (``VALUES (1)``, a small DataFrame), which ``jobs`` and ``sql`` do not list. Spark 4.3 has them as JSON
+  (``connect/sessions``); only if a count has changed, or something ran at the last look, do we read the long list
+  ``connect/operations``. Spark 4.1 and 4.2 only have the page ``/connect/``.
+* Jobs and streaming queries: they continue after the operation that began them, a stream also between its jobs.
 
-Operations of :data:`~.connect_wire.PROBE_USER` are ours. Looking by REST or a browser makes no operation. Times are
-the engine's clock, turned into ours by the ``Date`` of the answer: a clock that is wrong by minutes does no harm.
+Operations of :data:`~..connect.messages.PROBE_USER` are from Rucat. Reading the UI starts no operation. Times are by
+the engine's clock, and converted to ours with the ``Date`` of the response, so a wrong clock does no harm.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ..connect.messages import PROBE_USER
 from .http import HttpAnswer, HttpError, get, open_session
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
-"""Finished is an end: of a client that was killed the operation is closed only 7 minutes later (Spark 4.3.0)."""
+"""Finished counts as an end: an operation of a killed client is closed only 7 minutes later (Spark 4.3.0)."""
 _ENDLESS = ("write_stream_operation_start", "streaming_query_listener_bus_command", "ml_command { clean_cache")
-"""Commands that are not seen to end: the stream that one starts is counted by itself, a listener is no query, and the
-last is what pyspark sends when it exits, without waiting for it: seen as started for minutes (Spark 4.3.0)."""
+"""Commands whose end Spark does not report: a stream is counted separately, a listener is not a query, and pyspark
+sends the last one at exit, without waiting for it: it is shown as started for minutes (Spark 4.3.0)."""
 _TIMES = ("startTimestamp", "finishTimestamp", "closeTimestamp")
 _TIMEOUT_S = 5.0
 _STREAMS = re.compile(rb"Active Streaming Queries \((\d+)\)")
@@ -36,7 +36,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 Seen = Sequence[tuple[SessionId, str]]
-"""Operations that seem to run, by session and id."""
+"""Operations that Spark's UI lists as running, by session and id."""
 
 
 async def _believe(seen: Seen) -> set[str]:
@@ -44,9 +44,9 @@ async def _believe(seen: Seen) -> set[str]:
 
 
 class ActivityReader:
-    """Reads one engine's signs of use at its UI's address, and remembers what tells news from old.
+    """Reads the activity of one engine from its UI, and remembers what it has seen.
 
-    ``find_over`` says which operations that the UI lists as running have ended all the same.
+    ``find_over`` returns the operations that have ended although the UI lists them as running.
     """
 
     def __init__(self, ui_url: str, find_over: Callable[[Seen], Awaitable[set[str]]] = _believe) -> None:
@@ -59,7 +59,7 @@ class ActivityReader:
         self._used_at: datetime | None = None
 
     async def read(self, now: datetime) -> Activity | None:
-        """Signs of use as of ``now``; None when the UI does not tell (switched off, too busy, not Spark's)."""
+        """Activity as of ``now``; None if the UI does not report it (disabled, too busy, not Spark's)."""
         try:
             async with open_session() as self._session:
                 return await self._read(now)
@@ -87,7 +87,7 @@ class ActivityReader:
     async def _read_operations(
         self, sessions: list[dict[str, object]], rest: str, now: datetime
     ) -> tuple[int, datetime | None]:
-        """Operations that run, and when one last began or ended, by Spark 4.3's REST."""
+        """Number of running operations, and when one last began or ended, by Spark 4.3's REST."""
         counts = {str(s["sessionId"]): _number(s["totalExecution"]) for s in sessions if s["userId"] != PROBE_USER}
         is_first, has_moved = self._counts is None, self._has_moved(counts)
         if not has_moved and not self._was_running:
@@ -106,7 +106,7 @@ class ActivityReader:
         return running, min(now, datetime.fromtimestamp(last / 1000, timezone.utc) + skew)
 
     async def _read_page(self, now: datetime) -> tuple[int, datetime | None]:
-        """The same by the page of Spark 4.1 and 4.2; a first look there does not tell when."""
+        """The same by the page of Spark 4.1 and 4.2, where the first look does not give a time."""
         rows = rows_of((await self._get("/connect/?sessionstat.pageSize=1000&sqlstat.pageSize=1")).body)
         # A session's row: user, id, start, finish, duration, operations.
         counts = {row[1]: int(row[5]) for row in rows if len(row) == 6 and row[0] != PROBE_USER}
@@ -127,16 +127,16 @@ class ActivityReader:
         return sum(operation_id not in over for _, operation_id in seen)
 
     def _has_moved(self, counts: Mapping[str, int]) -> bool:
-        """Whether a session has begun, or an operation in one, since the last look; that one was forgotten is nothing.
+        """Whether a session, or an operation in one, has begun since the last look; removed sessions do not count.
 
-        Spark writes a session's count at most once in 100 ms (``spark.ui.liveUpdate.period``) and does not come back
-        to it: of a session whose operations all ended sooner it says 0 for ever (4.3.0).
+        Spark updates a session's count at most once in 100 ms (``spark.ui.liveUpdate.period``) and drops updates in
+        between: for a session whose operations all ended sooner it stays 0 (4.3.0).
         """
         old = self._counts or {}
         return any(count > old.get(session, -1) for session, count in counts.items())
 
     async def _streams(self) -> int:
-        """Streaming queries that are active; their page is there from the first one on."""
+        """Number of active streaming queries; their page exists after the first one."""
         answer = await self._find("/StreamingQuery/")
         active = _STREAMS.search(answer.body) if answer else None
         return int(active.group(1)) if active else 0
@@ -148,18 +148,18 @@ class ActivityReader:
         return answer
 
     async def _find(self, path: str) -> HttpAnswer | None:
-        """What is there, or None: a page that this release does not have is a 404, or a redirect to the first one."""
+        """The page, or None: for a page that this release does not have Spark returns 404 or a redirect."""
         answer = await get(self._ui_url, path, _TIMEOUT_S, self._session)
         return answer if answer.status == 200 else None
 
 
 def is_running(statement: str, state: str) -> bool:
-    """Whether an operation that Spark lists in that state is at work; commands without an end are not."""
+    """Whether an operation in that state is running; commands without a reported end are not."""
     return state not in _ENDED and not " ".join(statement[:200].split()).startswith(_ENDLESS)
 
 
 def rows_of(body: bytes) -> list[list[str]]:
-    """The texts of each table row's cells. By splitting: a regular expression over a page can take for ever."""
+    """The texts of each table row's cells. Splits, because a regular expression can be extremely slow on a page."""
     page = body.decode(errors="replace")
     rows = (row.partition("</tr>")[0].split("<td>")[1:] for row in page.split("<tr>")[1:])
     return [[_TAG.sub("", cell).strip() for cell in cells] for cells in rows if cells]

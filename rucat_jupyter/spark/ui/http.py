@@ -1,7 +1,7 @@
-"""Calls to a Spark UI: plain HTTP to a known address, no proxy, no redirects, no cookies, one answer of limited size.
+"""Calls to a Spark UI: plain HTTP to a known address, no proxy, no redirects, no cookies, limited response size.
 
-Thousands of idle engines are looked at, again and again, so the calls of one look share a session and with it a
-connection: 0.09 ms of CPU for each further call, where the first takes 0.35.
+We poll thousands of idle engines, so the calls of one look share a session and with it a connection: each further call
+costs 0.09 ms of CPU, the first one 0.35.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _MAX_BYTES = 32 << 20
 
 
 class HttpError(Exception):
-    """No answer, or none that was asked for."""
+    """No response, or an invalid one."""
 
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """Status, headers by name in any case, and body."""
+    """Status, headers (names in any case), and body."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class HttpAnswer:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Make what keeps connections between calls; close it."""
+    """Make a session that keeps connections between calls; the caller closes it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
@@ -39,12 +39,12 @@ def open_session() -> aiohttp.ClientSession:
 
 
 async def get(base_url: str, path: str, timeout_s: float, session: aiohttp.ClientSession | None = None) -> HttpAnswer:
-    """GET a path of ``http://host:port``; raises HttpError when nothing sensible comes within the time."""
+    """GET a path of ``http://host:port``; raises HttpError if there is no valid response within the time."""
     return await _ask("GET", base_url, path, timeout_s, session=session)
 
 
 async def post(base_url: str, path: str, form: Mapping[str, str], timeout_s: float) -> HttpAnswer:
-    """POST a form to a path; else like :func:`get`."""
+    """POST a form to a path; otherwise like :func:`get`."""
     return await _ask("POST", base_url, path, timeout_s, form=form)
 
 
@@ -67,7 +67,7 @@ async def _ask(
             async for piece in answer.content.iter_any():
                 body += piece
                 if len(body) > _MAX_BYTES:
-                    raise HttpError(f"{base_url}{path}: an answer of more than {_MAX_BYTES} bytes")
+                    raise HttpError(f"{base_url}{path}: the response has more than {_MAX_BYTES} bytes")
             return HttpAnswer(answer.status, answer.headers, bytes(body))
     except asyncio.TimeoutError as exc:
         raise HttpError(f"no answer from {base_url} within {timeout_s:g} s") from exc

@@ -1,4 +1,4 @@
-"""Fetches pages of an engine's Spark UI as they are, piece by piece: what the proxy passes on, and nothing else."""
+"""Streams pages of an engine's Spark UI, unchanged, for the proxy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...core.errors import EngineUnavailable
 
 CONNECT_S = 3.0
 READ_S = 30.0
-"""The longest silence: a busy driver takes seconds for a page of many stages."""
+"""Read timeout: a busy driver takes seconds for a page of many stages."""
 
 
 @dataclass(frozen=True)
 class UiPage:
-    """An answer that has begun; ``pieces`` are its bytes as they were sent, compressed or not."""
+    """An open response; ``pieces`` are its bytes as sent, compressed or not."""
 
     status: int
     headers: Mapping[str, str]  # by lower-case name
@@ -25,22 +25,22 @@ class UiPage:
     response: httpx.Response
 
     async def close(self) -> None:
-        """Let go of the connection, also in the middle of the answer."""
+        """Close the connection, also in the middle of the response."""
         await self.response.aclose()
 
 
 class UiPages:
-    """Pages of any engine's Spark UI; no proxy, no cookies, no redirects are followed."""
+    """Pages of any engine's Spark UI; no proxy, no cookies, no redirects."""
 
     @cached_property
-    def _transport(self) -> httpx.AsyncHTTPTransport:  # made when first needed: it reads the machine's certificates
+    def _transport(self) -> httpx.AsyncHTTPTransport:  # lazy: it reads the machine's certificates
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         return httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
 
     async def open(self, ui_url: str, method: str, target: bytes, headers: Mapping[str, str]) -> UiPage:
-        """Ask for ``target`` (path and query as bytes of the wire); raises EngineUnavailable without an answer.
+        """Request ``target`` (path and query, as raw bytes); raises EngineUnavailable if there is no response.
 
-        Host and port are those of ``ui_url``, whatever the target is.
+        Host and port are always those of ``ui_url``.
         """
         url = httpx.URL(ui_url).copy_with(raw_path=target)
         times = {"connect": CONNECT_S, "read": READ_S, "write": READ_S, "pool": CONNECT_S}
@@ -53,16 +53,16 @@ class UiPages:
         return UiPage(response.status_code, found, _pieces(response), response)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if "_transport" in vars(self):
             await self._transport.aclose()
 
 
 async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body; raises EngineUnavailable when it breaks off."""
+    """The body; raises EngineUnavailable if the connection breaks."""
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # of an async transport
     try:
         async for piece in response.stream:
             yield piece
     except httpx.TransportError as exc:
-        raise EngineUnavailable(f"the Spark UI broke off ({type(exc).__name__}); try again") from exc
+        raise EngineUnavailable(f"the connection to the Spark UI broke ({type(exc).__name__}); try again") from exc
