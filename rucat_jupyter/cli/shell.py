@@ -67,7 +67,7 @@ def _engine(name: str | None) -> Engine:
     engine = engines.find(name)
     if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
         how = f"Start it: rucat create {text.quoted(engine.name)}"
-        raise NotPossible(f"cannot attach to {text.plain(engine.name)}: it is {engine.status}. {how}")
+        raise NotPossible(f"cannot attach {text.plain(engine.name)}: it is {engine.status}. {how}")
     return engine
 
 

@@ -1,4 +1,4 @@
-"""Magics and widgets of a notebook, on the API in ``client``; only IPython and this package's root load it."""
+"""Magics and widgets of a notebook, on the API in ``client``; only IPython and the root of this package import it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..client.widgets import Widgets, draw_with
 
 
 def _cards() -> Widgets:
-    from .cards import cards  # ipywidgets is loaded where a widget is shown, not before
+    from .cards import cards  # loads ipywidgets, which is heavy
 
     return cards
 

@@ -83,7 +83,7 @@ def test_stop_and_cancel_work_while_a_query_runs(
 
 
 @pytest.mark.all
-def test_one_card_an_engine(lab: Callable[..., LabNotebook], engine: str) -> None:
+def test_one_card_per_engine(lab: Callable[..., LabNotebook], engine: str) -> None:
     """A second create moves it, and says so where it was; the same engine twice in one cell is one card."""
     book = lab("twice", [CREATE, "%rucat create etl", "import rucat_jupyter as r\nr.create('etl')", "%rucat status"])
     book.run(0)
@@ -98,7 +98,7 @@ def test_one_card_an_engine(lab: Callable[..., LabNotebook], engine: str) -> Non
     assert book.errors == []
 
 
-def test_a_reload_shows_the_present_state(lab: Callable[..., LabNotebook], server: JupyterServer, engine: str) -> None:
+def test_a_reload_shows_the_current_status(lab: Callable[..., LabNotebook], server: JupyterServer, engine: str) -> None:
     """Within two seconds after the page is there, though it has changed meanwhile."""
     book = lab("reloaded", [CREATE])
     book.run(0)
@@ -134,7 +134,7 @@ def test_after_a_kernel_restart_the_text_is_there(lab: Callable[..., LabNotebook
 
 @pytest.mark.all
 def test_it_works_from_the_keyboard(lab: Callable[..., LabNotebook], engine: str) -> None:
-    """Folds open and close by Enter and Space; a delete asks, names its target, and can be thought better of."""
+    """Enter and Space expand and collapse parts; a delete asks, names its target, and can be cancelled."""
     book = lab("keys", [CREATE])
     book.run(0)
     for name, key, words in (
@@ -155,20 +155,18 @@ def test_it_works_from_the_keyboard(lab: Callable[..., LabNotebook], engine: str
 
 
 @pytest.mark.all
-def test_a_gateway_that_goes_is_told_and_found_again(
-    lab: Callable[..., LabNotebook], place: Place, engine: str
-) -> None:
-    """After an orderly end the card says so until somebody needs one; after a crash it comes back by itself."""
+def test_a_lost_gateway_is_shown_and_found_again(lab: Callable[..., LabNotebook], place: Place, engine: str) -> None:
+    """After a stop the card says so until something starts a gateway; after a crash it starts again automatically."""
     book = lab("gateway", [CREATE, "%rucat history"])
     book.run(0)
     assert place.rucat("serve", "--stop").returncode == 0
-    book.wait_for_text(book.card(), "does not answer since", 10)
+    book.wait_for_text(book.card(), "has not responded since", 10)
     assert place.gateway_pid is None
     book.run(1)
-    book.wait_for_no_text(book.card(), "does not answer since", 10)
+    book.wait_for_no_text(book.card(), "has not responded since", 10)
     crashed = place.gateway_pid
     assert crashed is not None
     os.kill(crashed, signal.SIGKILL)
     wait_until("another gateway", lambda: place.gateway_pid not in (None, crashed), 30)
-    book.wait_for_no_text(book.card(), "does not answer since", 10)
+    book.wait_for_no_text(book.card(), "has not responded since", 10)
     assert book.errors == []

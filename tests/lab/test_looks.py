@@ -49,7 +49,7 @@ def test_nothing_is_cut_or_hard_to_read(book: LabNotebook, tmp_path: Path, dark:
     assert book.errors == []
 
 
-def test_the_form_says_what_is_wrong_at_its_field_and_creates(book: LabNotebook, server: JupyterServer) -> None:
+def test_the_form_shows_errors_at_their_fields_and_creates(book: LabNotebook, server: JupyterServer) -> None:
     """First what is no number, then what the server refuses; in the end the new engine's card is below."""
     form = book.output(2)
     form.get_by_label("Executors", exact=True).fill("many")

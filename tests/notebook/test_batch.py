@@ -1,4 +1,4 @@
-"""Where nobody looks on: scripts, nbconvert, papermill; and a plain IPython."""
+"""Without a user at the front end: scripts, nbconvert, papermill; and a plain IPython."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_script_on_a_killed_engine_ends_in_seconds(place: Place, engine: str) 
 
 
 @pytest.mark.all
-def test_nbconvert_makes_an_engine_of_its_own_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
+def test_nbconvert_creates_its_own_engine_and_stops_it(place: Place, rest: Callable[..., Any]) -> None:
     """Unnamed: a random suffix, stopped at exit; the last phase is what the page keeps."""
     path = _notebook(place.root / "convert.ipynb", "")
     _run(place, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path))
@@ -108,7 +108,7 @@ def test_a_plain_ipython_attaches_to_a_named_session(place: Place, engine: str) 
 
 @pytest.mark.all
 def test_ctrl_c_in_a_terminal(place: Place, rest: Callable[..., Any]) -> None:
-    """One line that is overwritten while it starts; Ctrl-C ends the waiting at once and says how to go on."""
+    """One line is overwritten while it starts; Ctrl-C stops the waiting immediately and shows the next commands."""
     terminal = pexpect.spawn(
         ipython()[0], ipython()[1:], env=place.env, cwd=str(place.root), encoding="utf-8", timeout=60
     )
@@ -122,7 +122,7 @@ def test_ctrl_c_in_a_terminal(place: Place, rest: Callable[..., Any]) -> None:
         terminal.expect_exact("rucat: term is still starting. Wait again: %rucat create term", timeout=1.5)
         terminal.expect_exact("In [3]:")
         terminal.sendline("%rucat delete term")
-        terminal.expect_exact("Delete term? Its record, settings and last logs go. [y/N] ")
+        terminal.expect_exact("Delete term? This deletes its record, settings and last log lines. [y/N] ")
         terminal.sendline("y")
         terminal.expect_exact("term is deleted.")
         terminal.sendline("exit")

@@ -83,11 +83,11 @@ def test_detach_keeps_the_session_and_a_stopped_one_is_replaced(engine: str, not
     mine.run("spark.stop()")
     cell = mine.run("print(spark.catalog.tableExists('v'), spark.range(3).count())")
     assert cell.stdout == "False 3\n"
-    assert cell.stderr.count("spark was stopped: it is a new session on shared") == 1
+    assert cell.stderr.count("spark was stopped: it is now a new session on shared") == 1
 
 
 @pytest.mark.all
-def test_a_session_that_the_engine_forgot_goes_on_anew(engine: str, notebook: Callable[..., Kernel]) -> None:
+def test_a_session_that_the_engine_forgot_is_replaced(engine: str, notebook: Callable[..., Kernel]) -> None:
     """As after an hour idle: the cell works, one line says that views and conf are gone."""
     mine = notebook("forgotten")
     mine.run(f"%rucat attach {ENGINE}")
@@ -95,7 +95,7 @@ def test_a_session_that_the_engine_forgot_goes_on_anew(engine: str, notebook: Ca
     mine.run("import rucat_jupyter.client.session.session as s; spark._client.release_session()")
     cell = mine.run("print(spark.range(3).count(), spark.catalog.tableExists('v'))")
     assert cell.stdout == "3 False\n"
-    assert cell.stderr.count("spark goes on in a new one; temp views and runtime conf are gone") == 1
+    assert cell.stderr.count("spark uses a new one now; temp views and runtime conf are gone") == 1
     assert mine.run("print(spark.range(4).count())").stderr == ""
 
 
@@ -221,7 +221,7 @@ def _at(seconds: float, act: Callable[[], object]) -> list[float]:
 
 @pytest.mark.all
 @pytest.mark.slow
-def test_a_frozen_engine_is_told_in_the_cell(
+def test_a_frozen_engine_is_shown_in_the_cell(
     place: Place, engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
     """Within 35 s a line says so; it thaws, a line says so, and the query ends as if nothing had been."""
@@ -235,6 +235,6 @@ def test_a_frozen_engine_is_told_in_the_cell(
     thaw.start()
     cell = mine.run(SLOW.format(30_000))
     thaw.join()
-    told_at = next(at for at, words in cell.written if "◐ shared does not answer now" in words)
-    assert told_at - frozen_at[0] < 35
+    shown_at = next(at for at, words in cell.written if "◐ shared does not answer now" in words)
+    assert shown_at - frozen_at[0] < 35
     assert "● shared answers again." in cell.stderr

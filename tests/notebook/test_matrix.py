@@ -74,7 +74,7 @@ def mine(place: Place) -> Iterator[Kernel]:
 
 
 def check(cell: Cell, line: str, most: int = ONE_LINE) -> str:
-    """Assert that the cell said one line, and nothing of ours was a traceback; returns what it said."""
+    """Assert that the cell showed one line without a traceback of Rucat; returns the line."""
     said = "\n".join(part for part in (cell.stdout, *cell.shown.values(), cell.stderr, cell.error) if part.strip())
     assert "Traceback" not in said, f"{line!r}: {said}"
     assert "rucat_jupyter/" not in said, f"{line!r}: {said}"
@@ -86,7 +86,7 @@ def check(cell: Cell, line: str, most: int = ONE_LINE) -> str:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_wrong_words_are_told_in_one_line(mine: Kernel, verb: str) -> None:
+def test_wrong_words_are_one_line(mine: Kernel, verb: str) -> None:
     """Unknown flags, open quotes, too many words: a usage line that names the verb, and nothing is done."""
     for flag in BAD_FLAGS.values():
         cell = mine.run(f"%rucat {verb} {flag}", may_fail=True)
@@ -95,7 +95,7 @@ def test_wrong_words_are_told_in_one_line(mine: Kernel, verb: str) -> None:
         assert cell.seconds < 3
     if not VERBS[verb].takes_rest:
         assert "quote" in check(mine.run(f"%rucat {verb} 'open", may_fail=True), f"{verb} 'open")
-        assert "no further word" in check(mine.run(f"%rucat {verb} a b c d", may_fail=True), f"{verb} a b c d")
+        assert "unexpected argument" in check(mine.run(f"%rucat {verb} a b c d", may_fail=True), f"{verb} a b c d")
 
 
 @pytest.mark.all
@@ -122,7 +122,7 @@ def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kern
 @pytest.mark.all
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", NAMED)
-def test_names_that_no_engine_has_are_told_in_one_line(mine: Kernel, verb: str) -> None:
+def test_unknown_names_are_one_line(mine: Kernel, verb: str) -> None:
     """Whatever characters they have; they are shown as text."""
     for name in HOSTILE:
         line = f"%rucat {verb} {name}" + (" --yes" if verb == "delete" else "")
@@ -133,7 +133,7 @@ def test_names_that_no_engine_has_are_told_in_one_line(mine: Kernel, verb: str) 
     assert f"● {ENGINE}" in mine.run("%rucat list").text
 
 
-def test_names_that_no_engine_may_have_are_refused_by_create(mine: Kernel) -> None:
+def test_create_rejects_invalid_names(mine: Kernel) -> None:
     """In one line; and what it may have is taken as it is typed."""
     for name in ("' '", "'a/b'", "'-a'", "proxy", "0123456789abcdef", "x" * 64, "'<b>'", "'\x1b[31m'", "'\u202ea'"):
         check(mine.run(f"%rucat create {name} --no-wait", may_fail=True), name)
@@ -144,7 +144,7 @@ def test_names_that_no_engine_may_have_are_refused_by_create(mine: Kernel) -> No
         assert f"{shown} is deleted." in mine.run(f"%rucat delete {name} --yes").text
 
 
-def test_settings_that_cannot_be_are_refused_by_create(mine: Kernel) -> None:
+def test_create_rejects_invalid_settings(mine: Kernel) -> None:
     """Too much, nonsense, denied: one line that says which; no engine is made."""
     for flags in (
         f"--executors {'9' * 40}",
@@ -164,7 +164,7 @@ def test_settings_that_cannot_be_are_refused_by_create(mine: Kernel) -> None:
     check(mine.run(f"%rucat logs {ENGINE} --tail {'9' * 40}", may_fail=True), "tail")
 
 
-def test_odd_lines_do_what_they_say(mine: Kernel) -> None:
+def test_unusual_lines_work(mine: Kernel) -> None:
     """Comments, semicolons, a flag twice, an id for a name, a variable, more blanks."""
     assert f"● {ENGINE}" in mine.run("%rucat list;").text
     assert f"● {ENGINE}" in mine.run("%rucat   list   # all of mine").text
@@ -209,8 +209,8 @@ def test_verbs_work_wherever_code_runs(mine: Kernel) -> None:
 
 
 @pytest.mark.all
-def test_an_error_in_a_thread_or_task_is_one_line_of_ours(mine: Kernel) -> None:
-    """Python shows the thread's error in its own way; ours is an ordinary exception there, which can be caught."""
+def test_an_error_in_a_thread_or_task_is_one_line(mine: Kernel) -> None:
+    """Python shows errors of threads in its own way; errors of Rucat are ordinary exceptions there."""
     code = (
         "import threading\nsaid = []\n"
         "def ask():\n"
@@ -229,7 +229,7 @@ def test_an_error_in_a_thread_or_task_is_one_line_of_ours(mine: Kernel) -> None:
 
 
 @pytest.mark.all
-def test_many_threads_at_once(mine: Kernel) -> None:
+def test_many_threads_in_parallel(mine: Kernel) -> None:
     """Twenty threads list and look at the same time; each gets its answer."""
     code = (
         "import concurrent.futures as cf\n"
@@ -242,7 +242,7 @@ def test_many_threads_at_once(mine: Kernel) -> None:
 
 @pytest.mark.all
 def test_the_extension_loads_twice_reloads_and_unloads_clean(place: Place, mine: Kernel) -> None:
-    """Bound variables survive a reload; after unloading nothing of ours is left in the shell."""
+    """Bound variables survive a reload; after unloading the shell contains nothing of Rucat."""
     with kernel(place.env, place.root, place.root / "reload.ipynb") as other:
         other.run(
             "ip = get_ipython()\nhooks = lambda: {e: [str(f) for f in c] for e, c in ip.events.callbacks.items()}"
@@ -306,9 +306,9 @@ def test_completion_answers_with_and_without_a_gateway(place: Place, mine: Kerne
     reply = mine.complete("%rucat create --conf spark.sql.shuffle.part")
     assert reply["matches"] == ["spark.sql.shuffle.partitions="]
     assert reply["metadata"]["_jupyter_types_experimental"][0]["type"] == "setting"
-    told = mine.inspect("%rucat create --conf spark.sql.shuffle.partitions=")["data"]["text/plain"]
-    assert "default 200" in told
-    assert "number of partitions to use when shuffling" in told
+    shown = mine.inspect("%rucat create --conf spark.sql.shuffle.partitions=")["data"]["text/plain"]
+    assert "default 200" in shown
+    assert "number of partitions to use when shuffling" in shown
     assert "%rucat stop [NAME]" in mine.inspect("%rucat stop")["data"]["text/plain"]
     assert mine.inspect("len")["data"]["text/plain"]
     assert mine.complete("%%rucat ")["matches"] == ["sql"]

@@ -187,7 +187,7 @@ def test_another_notebook_sees_and_cancels_it(
 
 
 @pytest.mark.all
-def test_a_client_that_is_not_rucats(ask: Asked, place: Place) -> None:
+def test_a_client_without_rucat(ask: Asked, place: Place) -> None:
     """It has no notebook; it gets OPERATION_CANCELED from Spark itself, and its session stays usable."""
     remote = ask("GET", "connection").json()["remote"]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -216,7 +216,7 @@ def test_hostile_operation_ids(ask: Asked, ref: str) -> None:
 
 
 @pytest.mark.all
-def test_looking_is_no_use(ask: Asked, rest: Callable[..., Any]) -> None:
+def test_status_requests_are_not_activity(ask: Asked, rest: Callable[..., Any]) -> None:
     """However often; nor does it change the engine."""
     before = rest("GET", "engines/shared")
     for _ in range(20):
@@ -226,7 +226,7 @@ def test_looking_is_no_use(ask: Asked, rest: Callable[..., Any]) -> None:
 
 
 @pytest.mark.all
-def test_the_ui_is_where_the_reader_is(notebook: Callable[..., Kernel], ask: Asked) -> None:
+def test_the_ui_link_fits_the_front_end(notebook: Callable[..., Kernel], ask: Asked) -> None:
     """Without a Jupyter server it is the driver's own address, and it answers there."""
     shown = notebook("other").run("%rucat ui shared").text.strip()
     assert shown.startswith("http://127.0.0.1:")

@@ -110,7 +110,7 @@ def test_ctrl_c_cancels_on_the_engine(mine: Kernel, active_tasks: Callable[[], i
 
 
 @pytest.mark.all
-def test_ctrl_c_without_an_engine_is_as_ever(mine: Kernel) -> None:
+def test_ctrl_c_without_an_engine_is_unchanged(mine: Kernel) -> None:
     """A plain KeyboardInterrupt whose trace ends in the user's cell; the next query can be cancelled all the same."""
     cell, seconds = interrupted(mine, "import time\ntime.sleep(60)", 1)
     assert seconds < 1
@@ -296,7 +296,7 @@ def test_a_widgets_bar_leaves_plain_html(engine: str, notebook: Callable[..., Ke
 
 
 @pytest.mark.all
-def test_where_nobody_looks_on_one_line_is_left(place: Place, engine: str) -> None:
+def test_batch_runs_leave_one_line(place: Place, engine: str) -> None:
     """As nbconvert and papermill run notebooks: nothing while it runs, plain text at the end."""
     with kernel(place.env, place.root, None, allow_stdin=False) as batch:
         batch.run("%load_ext rucat_jupyter")

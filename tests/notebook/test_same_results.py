@@ -32,7 +32,7 @@ WANTED = ["spark is attached", "sum 45", "two", "status Running", "spark is unbo
 
 @pytest.mark.all
 def test_every_front_end_shows_the_same_text(place: Place, engine: str, notebook: Callable[..., Kernel]) -> None:
-    """The same facts as text everywhere, and nowhere the error line of a widget that nobody can draw."""
+    """The same text everywhere, and never the error of a widget that the front end cannot show."""
     said = {
         "kernel": _in_a_kernel(notebook("same")),
         "nbconvert": _converted(place, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "{}"),

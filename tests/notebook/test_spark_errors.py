@@ -29,7 +29,7 @@ def attached(place: Place) -> Iterator[Kernel]:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_wrong_query_is_told_in_five_lines(attached: Kernel, name: str) -> None:
+def test_a_wrong_query_has_five_lines(attached: Kernel, name: str) -> None:
     """Cause first, then where and what to do; the error message is one line, everything is kept, work goes on."""
     wrong = TABLE[name]
     cell = attached.run(wrong.code, may_fail=True)
@@ -45,10 +45,10 @@ def test_a_wrong_query_is_told_in_five_lines(attached: Kernel, name: str) -> Non
     assert all(len(line) < 500 for line in lines)
     assert cell.stderr == ""
     assert "\x1b" not in cell.error
-    told = json.loads(attached.run(TELL).stdout)
-    assert told["full"] > 0
-    assert told["frames"]
-    assert told["kind"] == cell.ename
+    shown = json.loads(attached.run(TELL).stdout)
+    assert shown["full"] > 0
+    assert shown["frames"]
+    assert shown["kind"] == cell.ename
     assert attached.run("print(spark.range(2).count())").stdout == "2\n"
 
 
@@ -59,7 +59,7 @@ print(json.dumps({"full": len(getattr(sys.last_value, "full", "")), "kind": type
 """
 
 
-def test_everything_can_be_asked_for(attached: Kernel) -> None:
+def test_full_errors_can_be_requested(attached: Kernel) -> None:
     """By the verb, by IPython's own %tb and %xmode, by the exception, which says all again after its cell."""
     assert len(attached.run(MISSING, may_fail=True).error.splitlines()) <= 5
     assert attached.run("import sys\n%rucat error").stdout.startswith("[TABLE_OR_VIEW_NOT_FOUND]")

@@ -89,7 +89,7 @@ def test_what_runs_ends_with_the_engines_failure(
 
 
 @pytest.mark.all
-def test_whatever_is_asked_of_a_dead_engine_is_its_failure(
+def test_every_request_to_a_dead_engine_raises_its_failure(
     place: Place, rest: Callable[..., Any], alive: Kernel
 ) -> None:
     """Also what pyspark asks by itself to show a result; after the restart the same variables work."""

@@ -1,4 +1,4 @@
-"""Sessions that an engine ended: renewed once, said once; a cell that had begun is told to run again."""
+"""Sessions that an engine closed: renewed once, with one notice; a cell that had begun must run again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import wait_for_status
 pytestmark = pytest.mark.engine
 
 ENGINE = "brief"
-RENEWED = "spark goes on in a new one; temp views and runtime conf are gone"
+RENEWED = "spark uses a new one now; temp views and runtime conf are gone"
 IDLE_S = 4
 CLOSE = """
 import rucat_jupyter
@@ -105,7 +105,7 @@ def test_a_restarted_engine_is_followed(attached: Kernel, place: Place, rest: Ca
 
 
 @pytest.mark.all
-def test_words_about_sessions_in_an_error_renew_nothing(attached: Kernel) -> None:
+def test_an_error_that_mentions_sessions_renews_nothing(attached: Kernel) -> None:
     """Not even where they have the form of Spark's own."""
     for words in ("INVALID_HANDLE.SESSION_CLOSED", "[INVALID_HANDLE.SESSION_CLOSED] x"):
         cell = attached.run(f"spark.sql(\"select raise_error('{words}')\").collect()", may_fail=True)

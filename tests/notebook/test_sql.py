@@ -106,7 +106,7 @@ def test_no_engine_is_one_line(place: Place) -> None:
     with kernel(place.env, place.root) as bare:
         bare.run("%load_ext rucat_jupyter")
         cell = bare.run("%%rucat sql\nselect 1", may_fail=True)
-        assert "no engine is attached here. Make one: %rucat create" in cell.error + cell.stderr
+        assert "no engine is attached here. Create one: %rucat create" in cell.error + cell.stderr
 
 
 def test_a_table_has_names_types_and_a_note(shared: Kernel) -> None:
@@ -151,7 +151,7 @@ def test_values_have_the_types_that_they_look_like(shared: Kernel) -> None:
     assert shared.run("print([r.id for r in spark.table('big').collect()])").stdout == "[4, 5]\n"
     missing = shared.run("%rucat sql select :nope", may_fail=True)
     assert "UNBOUND_SQL_PARAMETER" in missing.error
-    assert "Give it its value: --arg nope=VALUE" in missing.error
+    assert "Set its value: --arg nope=VALUE" in missing.error
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_empty_result_keeps_its_columns(shared: Kernel, kind: str) -> None:
 def test_what_cannot_be_read_is_one_line(shared: Kernel) -> None:
     """It names the column and what to do."""
     cell = shared.run("%rucat sql select array(interval 1 month) odd", may_fail=True)
-    assert cell.error.endswith("inside of another type: cast odd to string")
+    assert cell.error.endswith("inside another type: cast odd to string")
     cell = shared.run("%rucat sql --out df --as polars select array(make_interval(1)) odd", may_fail=True)
     assert "cast odd to string" in cell.stderr
 
@@ -239,12 +239,12 @@ def test_a_flag_that_needs_rows_refuses_a_command(shared: Kernel) -> None:
     """The old value of the variable is not taken for a new one in silence."""
     cell = shared.run("%rucat sql --out df create or replace temp view v as select 1", may_fail=True)
     assert cell.error == (
-        "rucat: sql: the last statement ran, and gives no rows for --out: create or replace temp view v as select 1"
+        "rucat: sql: the last statement ran, but returns no rows for --out: create or replace temp view v as select 1"
     )
 
 
 def test_explain_shows_the_plan_and_runs_nothing(shared: Kernel) -> None:
-    """Not even what would be done at once, as DDL."""
+    """Not even DDL, which Spark runs immediately."""
     assert "== Physical Plan ==" in shared.run("%rucat sql --explain create table made as select 1").text
     assert "made" not in shared.run("%rucat sql show tables").text
     cell = shared.run("%%rucat sql --explain extended --arg n=1\n-- why\nselect :n; select 2")

@@ -25,7 +25,7 @@ LOOKS = ("list", f"status {ENGINE}", f"history {ENGINE}", f"logs {ENGINE}", f"lo
 
 @pytest.mark.all
 def test_no_interrupt_of_a_waiting_cell_is_lost(notebook: Callable[..., Kernel]) -> None:
-    """Forty times in a system call: it ends at once each time, not when the call returns."""
+    """Forty times in a system call: it ends immediately each time, not when the call returns."""
     mine = notebook("waiting")
     mine.run("import select")
     for _ in range(2 * MOMENTS):
@@ -50,7 +50,7 @@ def test_verbs_that_look_end_in_a_second(engine: str, notebook: Callable[..., Ke
 
 
 @pytest.mark.slow
-def test_create_ends_in_a_second_and_goes_on(
+def test_create_stops_waiting_in_a_second_and_continues(
     place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
     """From the first moment to the last: no variable is half bound, no second engine appears, create goes on."""
@@ -187,7 +187,7 @@ def interrupted(mine: Kernel, code: str, after_s: float) -> Cell:
 
 
 def assert_brief(cell: Cell, verb: str, when: str = "") -> None:
-    """One line of ours, no trace, in time."""
+    """One line of Rucat, without a traceback, in time."""
     said = f"{verb} {when}: {cell.error or cell.stderr}"
     assert "Traceback" not in cell.error + cell.stderr, said
     assert "rucat_jupyter/" not in cell.error, said

@@ -37,8 +37,8 @@ def test_a_click_works_while_a_cell_runs(
     assert cell.stdout + cell.stderr == ""
 
 
-def test_text_is_what_others_see(place: Place, engine: str) -> None:
-    """Where nobody looks on, in a terminal's kernel, and where widgets are switched off: no widget is even loaded."""
+def test_other_front_ends_see_text(place: Place, engine: str) -> None:
+    """In batch runs, in a terminal's kernel, and if widgets are switched off: no widget is loaded."""
     kinds: list[dict[str, Any]] = [{"allow_stdin": False}, {}]
     for options in kinds:
         with kernel(place.env, place.root, None, **options) as bare:

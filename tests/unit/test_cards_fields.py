@@ -18,7 +18,7 @@ def by_path(platform: str) -> dict[str, Field]:
     return {field.path: field for field in widget_fields.fields_of(SCHEMA, platform)}
 
 
-def test_common_fields_come_first_and_every_other_follows() -> None:
+def test_common_fields_come_first_and_all_others_follow() -> None:
     """Memory, executors and idle stop; each field of the schema once, of other platforms none, secrets never."""
     paths = list(by_path("local"))
     assert paths[:3] == list(widget_fields.COMMON)
@@ -42,7 +42,7 @@ def test_kinds_follow_the_schema() -> None:
     assert pods["kubernetes.tolerations"].kind == "json"
 
 
-def test_what_was_typed_becomes_a_request() -> None:
+def test_input_becomes_a_request() -> None:
     """Nested as REST takes it; what is left empty is the profile's."""
     typed = {
         "driver.memory": " 4g ",
@@ -61,13 +61,13 @@ def test_what_was_typed_becomes_a_request() -> None:
     EngineSpec.model_validate(asked)
 
 
-def test_what_is_no_value_is_said_at_its_field() -> None:
+def test_invalid_input_is_reported_at_its_field() -> None:
     """Before anybody is asked."""
     typed = {"driver.cores": "two", "conf": "a", "kubernetes.pod_patch": "{", "idle_timeout_s": "soon"}
     _, wrong = widget_fields.request_of(list(by_path("kubernetes").values()), typed)
     assert wrong["driver.cores"] == "'two' is not a whole number"
-    assert wrong["conf"] == "'a' is not KEY=VALUE; one a line"
-    assert wrong["kubernetes.pod_patch"].startswith("this is not JSON")
+    assert wrong["conf"] == "'a' is not KEY=VALUE, one per line"
+    assert wrong["kubernetes.pod_patch"].startswith("is not JSON")
     assert set(wrong) == set(typed)
 
 
@@ -79,14 +79,14 @@ def test_single_values(kind: str, typed: str, value: object) -> None:
     assert widget_fields.value_of(Field("x", "X", kind, ""), typed) == value
 
 
-def test_a_wrong_number_is_refused() -> None:
+def test_an_invalid_number_is_rejected() -> None:
     """With what was typed."""
     with pytest.raises(WrongValue, match="'much' is not a number"):
         widget_fields.value_of(Field("x", "X", "number", ""), "much")
 
 
 def test_errors_of_the_server_find_their_fields() -> None:
-    """A key inside a field is that field's; what belongs to none is told below."""
+    """An error of a key inside a field belongs to the field; errors without a field are returned separately."""
     errors = [
         {"field": "driver.memory", "message": "must be a size"},
         {"field": "conf.spark.master", "message": "is Rucat's own"},

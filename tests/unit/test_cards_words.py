@@ -1,4 +1,4 @@
-"""What cards say and offer, from views as REST shows them."""
+"""Texts and buttons of cards, from views of the REST API."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def keys(engine: dict[str, Any]) -> list[str]:
     return [action.key for action in widget_words.actions(engine)]
 
 
-def test_a_running_engine_says_what_it_is_and_has() -> None:
-    """Shape and word, where, version, age; resources, notebooks, and when it stops by itself."""
+def test_a_running_engine_shows_its_resources() -> None:
+    """Symbol and status, where, version, age; resources, notebooks, and time until the idle stop."""
     assert words(widget_words.head(view(), NOW)) == "● etl Running this machine · Spark 4.3.0 · up 2 h 11 min"
     said = words(widget_words.body(view(), NOW))
     assert said == "driver 1 core 1 GB, 2 executors × 1 core 1 GB · 2 notebooks idle stop in 56 min"
     assert widget_words.bar(view()) == ""
 
 
-def test_a_running_engine_counts_its_executors_and_says_what_keeps_others_away() -> None:
-    """``executors 2 of 2 × 1 core 1 GB``; a line below where some are pending or have failed, as text."""
+def test_a_running_engine_counts_its_executors_and_says_why_others_are_missing() -> None:
+    """``executors 2 of 2 × 1 core 1 GB``; a line below if some are pending or have failed, as text."""
     two = view(executors={"wanted": 2, "running": 2, "pending": 0, "failed": 0, "reasons": []})
     said = words(widget_words.body(two, NOW))
     assert said == "driver 1 core 1 GB · executors 2 of 2 × 1 core 1 GB · 2 notebooks idle stop in 56 min"
@@ -77,14 +77,14 @@ def test_a_running_engine_counts_its_executors_and_says_what_keeps_others_away()
     assert "Executors: 1 pending: &lt;img" in shown
 
 
-def test_a_starting_engine_says_for_what_and_how_long() -> None:
-    """The live phase with its elapsed time, and a bar without a length."""
+def test_a_starting_engine_shows_progress_and_duration() -> None:
+    """The phase with its elapsed time, and an indeterminate bar."""
     starting = view(status="Pending", started_at=None, message="scheduling: 0/3 nodes are available")
     assert words(widget_words.body(starting, NOW, 12.4)) == "scheduling: 0/3 nodes are available 12 s"
     assert 'role="progressbar"' in widget_words.bar(starting)
 
 
-def test_a_failed_engine_says_why_and_what_to_do() -> None:
+def test_a_failed_engine_shows_failure_and_hint() -> None:
     """Failure and hint; the first button is the remedy."""
     failed = view(**FAILED)
     assert words(widget_words.body(failed, NOW)) == "OutOfMemory : The driver used all. Give it more."
@@ -96,13 +96,13 @@ def test_a_failed_engine_says_why_and_what_to_do() -> None:
     ("reason", "first"), [("Exited", "restart"), ("CrashOnStart", "logs"), ("ConfigInvalid", "logs")]
 )
 def test_the_remedy_depends_on_the_reason(reason: str, first: str) -> None:
-    """What fails again as it is begins with the log."""
+    """If a restart alone fails again, the log comes first."""
     failed = view(**{**FAILED, "failure": {**FAILED["failure"], "reason": reason}})  # type: ignore[dict-item]
     assert keys(failed)[0] == first
 
 
-def test_only_what_is_legal_is_offered() -> None:
-    """Buttons follow the verbs of the view; someone else's engine has no log of ours."""
+def test_only_accepted_verbs_have_buttons() -> None:
+    """Buttons follow the verbs of the view; an external engine has no log."""
     assert keys(view()) == ["stop", "restart", "status", "logs", "history", "delete"]
     assert keys(view(status="Pending", verbs=["stop", "delete"])) == ["stop", "status", "logs", "history", "delete"]
     stopped = widget_words.actions(view(status="Stopped", verbs=["restart", "delete"]))
@@ -112,19 +112,21 @@ def test_only_what_is_legal_is_offered() -> None:
 
 
 def test_a_delete_names_its_target() -> None:
-    """And what goes with it; someone else's engine is only forgotten."""
-    assert words(widget_words.confirmation(view())).startswith("Delete etl ? Its record, settings and last logs go")
-    assert "only forgotten" in widget_words.confirmation(view(platform="external"))
+    """And says what is deleted; an external engine is only removed from the list."""
+    assert words(widget_words.confirmation(view())) == (
+        "Delete etl ? This deletes its record, settings and last log lines. Its history stays for 30 days."
+    )
+    assert "Rucat only removes it from its list." in widget_words.confirmation(view(platform="external"))
 
 
 def test_the_twin_is_data_too() -> None:
-    """What JupyterLab's extension needs to ask REST, and nothing of the settings, which may hold secrets."""
+    """What JupyterLab's extension needs for REST, without the settings, which may contain secrets."""
     found = widget_words.brief(view(spec={"conf": {"a": "secret"}}), NOW, is_moved=True)
     wanted = {"id": "abc", "name": "etl", "status": "Running", "as_of": "2026-11-23T14:02:00+00:00", "is_moved": True}
     assert found == wanted
 
 
-def test_the_twin_says_when_and_how_to_come_back() -> None:
+def test_the_twin_shows_time_and_next_command() -> None:
     """``etl · Running as of 14:02 · %rucat attach etl``; a stopped one is created again, a deleted one not."""
     at = widget_words.hour(NOW)
     assert words(widget_words.twin(view(), NOW)).endswith(f"etl · Running as of {at} · %rucat attach etl")
@@ -133,7 +135,7 @@ def test_the_twin_says_when_and_how_to_come_back() -> None:
     assert words(widget_words.twin(view(**FAILED), NOW)).endswith(f"Failed: OutOfMemory as of {at} · %rucat create etl")
 
 
-def test_an_operation_says_where_how_far_and_what() -> None:
+def test_an_operation_shows_place_progress_and_text() -> None:
     """Notebook and cell, tasks, elapsed time, its text on one line."""
     found = {
         "session_key": "k",
@@ -151,7 +153,7 @@ def test_an_operation_says_where_how_far_and_what() -> None:
     assert words(widget_words.operation({"cell": None}, "k", NOW)) == "▸ someone"
 
 
-def test_nothing_from_outside_becomes_markup() -> None:
+def test_text_from_outside_is_escaped() -> None:
     """Names, messages, queries, paths, versions and logs show as text, without control characters."""
     evil = view(name=HOSTILE, message=HOSTILE, spark_version=HOSTILE)
     failed = view(**{**FAILED, "failure": dict.fromkeys(("reason", "message", "hint"), HOSTILE) | {"at": None}})
@@ -190,12 +192,12 @@ class _Tags(HTMLParser):
 
 
 def test_the_copied_line_is_the_one_to_type() -> None:
-    """A name with blanks is quoted; nothing is offered while it does not run."""
+    """A name with spaces is quoted; there is no link if the engine does not run."""
     assert 'data-line="%rucat attach &#x27;my engine&#x27;"' in widget_words.links(view(name="my engine"), None)
     assert widget_words.links(view(status="Stopped"), "/x/") == ""
 
 
-def test_a_gateway_that_is_away_is_told() -> None:
-    """Since when; nothing while it answers."""
-    assert f"does not answer since {widget_words.hour(NOW)}" in widget_words.away(NOW)
+def test_a_gateway_that_does_not_respond_is_shown() -> None:
+    """With the time; empty while it responds."""
+    assert f"has not responded since {widget_words.hour(NOW)}" in widget_words.away(NOW)
     assert widget_words.away(None) == ""

@@ -79,12 +79,12 @@ def words(code: str, after: str = "") -> list[str]:
         ("%%rucat s", ["sql"]),
     ],
 )
-def test_the_words_that_may_stand_are_offered(code: str, expected: list[str]) -> None:
+def test_valid_words_are_offered(code: str, expected: list[str]) -> None:
     """Verbs, flags not yet given, names quoted where they must be, values of flags."""
     assert words(code) == expected
 
 
-def test_a_quote_that_is_there_is_not_offered_again() -> None:
+def test_a_closing_quote_is_not_added_again() -> None:
     """Editors close quotes by themselves."""
     assert words("%rucat stop 'm", after="'") == ["'my etl"]
 
@@ -95,7 +95,7 @@ def test_other_lines_are_left_alone(code: str) -> None:
     assert rest_of(code) is None
 
 
-def test_every_word_has_a_meaning() -> None:
+def test_every_word_has_documentation() -> None:
     """What a tooltip shows: help of a verb, a flag's line, an engine's page, a setting's documentation."""
     assert "Examples" in meaning(" create", SOURCES)
     assert "heap" in meaning(" create --driver-memory", SOURCES)
@@ -117,7 +117,7 @@ def test_tab_asks_once_and_starts_no_gateway(monkeypatch: pytest.MonkeyPatch) ->
     assert Known().engines() == []
 
 
-def test_tab_waits_for_no_slow_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tab_does_not_wait_for_a_slow_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of a second at most; what comes later is there at the next Tab."""
 
     def slow() -> httpx.Client | None:

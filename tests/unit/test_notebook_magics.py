@@ -94,7 +94,7 @@ def test_bad_usage_is_one_line(gateway: FakeGateway, run: Any) -> None:
         run("create 'x")
 
 
-def test_create_attaches_and_says_how_to_go_on(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
+def test_create_attaches_and_shows_the_next_commands(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
     """Found again: what was not applied is named."""
     said = run("create etl --driver-memory 4g")
     assert "● etl  Running on this machine · Spark 4.3.0 · driver 2 cores 1 GB · attached to the running engine" in said
@@ -103,7 +103,7 @@ def test_create_attaches_and_says_how_to_go_on(gateway: FakeGateway, run: Any, s
     assert "spark" in shell.user_ns
 
 
-def test_create_shows_each_phase_once_where_lines_cannot_be_replaced(
+def test_create_shows_each_phase_once_if_lines_cannot_be_replaced(
     gateway: FakeGateway, run: Any, sessions: Any
 ) -> None:
     """A pipe gets one line a phase."""
@@ -145,21 +145,21 @@ def test_ctrl_c_says_how_to_wait_again_and_how_to_stop(gateway: FakeGateway, run
     assert str(caught.value) == expected
 
 
-def test_no_wait_returns_at_once(gateway: FakeGateway, run: Any, shell: Any) -> None:
+def test_no_wait_returns_immediately(gateway: FakeGateway, run: Any, shell: Any) -> None:
     """Nothing is attached then."""
     assert "◌ new  Pending" in run("create new --no-wait")
     assert "spark" not in shell.user_ns
 
 
-def test_a_variable_of_the_users_is_kept(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
+def test_a_variable_of_the_user_is_kept(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
     """Nothing of theirs is lost, and it is said."""
     shell.user_ns["spark"] = mine = object()
-    assert "spark was a object of yours: it is kept as old_spark" in run("attach etl")
+    assert "spark was your own object: it is kept as old_spark" in run("attach etl")
     assert shell.user_ns["old_spark"] is mine
     assert "kept as" not in run("attach etl")
 
 
-def test_another_engine_in_the_same_variable_lets_go_of_the_first(
+def test_another_engine_in_the_same_variable_releases_the_first(
     gateway: FakeGateway, run: Any, sessions: list[Any]
 ) -> None:
     """One variable, one session; another variable may hold a second one."""
@@ -167,11 +167,11 @@ def test_another_engine_in_the_same_variable_lets_go_of_the_first(
     run("attach etl")
     run("attach other --as two")
     assert sessions == []
-    assert "spark was attached to etl, which lives on" in run("attach other")
+    assert "spark was attached to etl, which keeps running" in run("attach other")
     assert [a.engine.name for a in sessions] == ["etl"]
 
 
-def test_attach_refuses_an_engine_that_nobody_starts(gateway: FakeGateway, run: Any) -> None:
+def test_attach_rejects_a_stopped_engine(gateway: FakeGateway, run: Any) -> None:
     """And says how to start it."""
     gateway.change(status="Stopped")
     with pytest.raises(NotPossible, match=r"cannot attach 'etl': it is Stopped. Start it: %rucat create etl"):
@@ -179,10 +179,10 @@ def test_attach_refuses_an_engine_that_nobody_starts(gateway: FakeGateway, run: 
 
 
 def test_detach_unbinds_the_variable(gateway: FakeGateway, run: Any, sessions: list[Any], shell: Any) -> None:
-    """Engine and session live on, and the way back is told."""
+    """Engine and session keep running, and the message says how to attach again."""
     run("attach etl")
     said = run("detach")
-    assert "Detached from etl: spark is unbound; engine and session live on." in said
+    assert "Detached from etl: spark is unbound; engine and session keep running." in said
     assert "%rucat attach etl" in said
     assert "spark" not in shell.user_ns
     assert len(sessions) == 1
@@ -207,7 +207,7 @@ def test_an_unknown_name_lists_the_known_ones(gateway: FakeGateway, run: Any) ->
             run(f"stop {name}")
 
 
-def test_stop_and_restart_say_what_came_of_it(gateway: FakeGateway, run: Any) -> None:
+def test_stop_and_restart_show_the_result(gateway: FakeGateway, run: Any) -> None:
     """Both wait for it."""
     gateway.on_poll = [lambda: gateway.change(status="Stopped")]
     assert run("stop etl") == "○ etl  Stopped.  Start it again: %rucat create etl\n"
@@ -229,11 +229,13 @@ def test_ctrl_c_while_it_stops_does_not_propose_to_start_it(gateway: FakeGateway
     assert str(caught.value) == expected
 
 
-def test_delete_asks_where_it_can_and_names_the_command_where_not(
+def test_delete_asks_if_it_can_and_else_names_the_command(
     gateway: FakeGateway, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is deleted by accident."""
-    with pytest.raises(UsageError, match=r"nobody can answer here. To delete: %rucat delete etl --yes"):
+    with pytest.raises(
+        UsageError, match=r"delete needs a confirmation, which is not possible here. To delete: %rucat delete etl --yes"
+    ):
         run("delete etl")
     monkeypatch.setattr(context, "can_ask", lambda shell: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
@@ -280,7 +282,7 @@ def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(
     binding.current().is_open = False
     shell.run_cell("x = 1")
     assert shell.user_ns["spark"] is not old
-    assert capsys.readouterr().err.count("spark was stopped: it is a new session on etl") == 1
+    assert capsys.readouterr().err.count("spark was stopped: it is now a new session on etl") == 1
     binding.current().is_open = False
     shell.user_ns["spark"] = "mine"
     shell.run_cell("x = 1")
@@ -288,7 +290,7 @@ def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(
 
 
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "\x1b[31mx", "</pre><script>"])
-def test_what_is_shown_as_html_is_text(gateway: FakeGateway, name: str) -> None:
+def test_html_output_is_escaped(gateway: FakeGateway, name: str) -> None:
     """Names, messages, whatever REST says."""
     gateway.change(name=name, message=name)
     shown = client.engines()._repr_html_() + client.get(ID)._repr_mimebundle_()["text/html"]
@@ -303,7 +305,7 @@ def test_a_name_may_be_a_variable(run: Any, shell: InteractiveShell, gateway: Fa
     assert run("status $mine") == run("status {mine}") == run("status etl")
 
 
-def test_values_stay_as_they_were_typed(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
+def test_values_are_not_changed(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
     """Braces and dollars in a conf are no variables: IPython's expansion is off."""
     shell.user_ns["mine"] = "etl"
     run("create other --no-attach --no-wait --conf 'spark.x={mine} $mine {{1+1}} ${HOME}'")

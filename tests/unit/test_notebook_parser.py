@@ -1,4 +1,4 @@
-"""The words of %rucat."""
+"""The parser of %rucat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rucat_jupyter.notebook.magics.parser import VERBS, BadUsage, HelpWanted, ov
 
 
 def test_every_flag_of_create_is_understood() -> None:
-    """A full line gives every value, quotes taken off as a shell does."""
+    """A full line gives every value; quotes are removed as in a shell."""
     asked = parse(
         'create "my etl" --profile k8s-small --conf "a.b=c d" --conf x=1=2 --executors 3 --driver-memory 4g '
         "--no-attach --no-wait --timeout 5 --as s --session k"
@@ -29,22 +29,22 @@ def test_every_flag_of_create_is_understood() -> None:
         ("create --memroy 4g", "create has no flag --memroy (did you mean --driver-memory?)"),
         ("create --profil x", "create has no flag --profil (did you mean --profile?)"),
         ("crate", "there is no verb 'crate' (did you mean create?)"),
-        ("create a b", "create takes no further word 'b'"),
+        ("create a b", "create: unexpected argument 'b'"),
         ("create --executors -1", "is not a whole number, 0 or more"),
         ("create --executors two", "is not a whole number, 0 or more"),
         ("create --conf a", "'a' is not KEY=VALUE"),
         ("create --conf", "expected one argument"),
         ("create --timeout soon", "is not a number of seconds"),
         ("create --timeout nan", "is not a number of seconds"),
-        ("create --as 1x", "is not a variable's name"),
-        ("create --as class", "is not a variable's name"),
+        ("create --as 1x", "is not a valid variable name"),
+        ("create --as class", "is not a valid variable name"),
         ("create 'x", "no closing quotation"),
         ("logs --tail", "expected one argument"),
-        ("list etl", "list takes no further word 'etl'"),
+        ("list etl", "list: unexpected argument 'etl'"),
     ],
 )
-def test_a_wrong_line_is_told_in_one_line(line: str, said: str) -> None:
-    """Each mistake names itself, and what was probably meant."""
+def test_an_error_is_one_line(line: str, said: str) -> None:
+    """The message names the mistake and a suggestion."""
     with pytest.raises(BadUsage) as caught:
         parse(line)
     assert said in str(caught.value)
@@ -52,11 +52,11 @@ def test_a_wrong_line_is_told_in_one_line(line: str, said: str) -> None:
 
 
 def test_a_conf_may_begin_with_a_dash_or_be_empty() -> None:
-    """What follows --conf is its value, whatever it looks like."""
+    """The word after --conf is its value, even if it looks like a flag."""
     assert parse("create --conf -x=--y --conf k=").conf == [("-x", "--y"), ("k", "")]
 
 
-def test_a_conf_keeps_blanks_and_backslashes_in_quotes() -> None:
+def test_a_conf_keeps_spaces_and_backslashes_in_quotes() -> None:
     """A quoted value arrives as typed."""
     assert parse(r"""create --conf 'k= a\b "c" $(id) `x` '""").conf == [("k", r""" a\b "c" $(id) `x` """)]
 
@@ -71,12 +71,12 @@ def test_every_verb_has_help(verb: str) -> None:
 
 
 def test_an_empty_line_and_help_ask_for_the_overview() -> None:
-    """Nothing after %rucat is no mistake."""
+    """An empty line after %rucat is valid."""
     assert parse("").verb is parse("--help").verb is parse("help").verb is None
     assert all(verb in overview() for verb in VERBS)
 
 
-def test_the_work_grows_as_the_line_does() -> None:
+def test_parsing_time_is_linear() -> None:
     """A quarter of a megabyte of values is split in little more than the shell's own rules take."""
     line = "create etl" + "".join(f" --conf a{n}='{'é' * 1000}'" for n in range(250))
     began = time.process_time()

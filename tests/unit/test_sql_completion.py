@@ -1,4 +1,4 @@
-"""Tab in SQL: where the cursor stands, what fits there, and that nobody waits for a slow catalog."""
+"""Completion in SQL: the position of the cursor, candidates there, and a slow catalog."""
 
 from __future__ import annotations
 

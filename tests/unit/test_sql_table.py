@@ -74,7 +74,7 @@ def test_no_escape_reaches_a_terminal(value: str) -> None:
     assert not {"\x1b", "\u202e"} & set(shown)
 
 
-def test_numbers_stand_at_the_right_and_null_is_no_text() -> None:
+def test_numbers_are_right_aligned_and_null_differs_from_text() -> None:
     """In the page by a class, in text by blanks."""
     cells = sql_values.column(pa.chunked_array([["NULL", None, "null", ""]]), T.StringType())
     assert cells == ['"NULL"', "NULL", '"null"', ""]
@@ -127,12 +127,12 @@ SPARK = [
 
 
 @pytest.mark.parametrize(("value", "kind", "expected"), SPARK)
-def test_values_read_as_people_write_them(value: Any, kind: T.DataType, expected: str) -> None:
+def test_values_are_formatted(value: Any, kind: T.DataType, expected: str) -> None:
     """By their Spark type."""
     assert sql_values.shown(value, kind) == expected
 
 
-def test_moments_outside_of_pythons_calendar_are_shown() -> None:
+def test_times_outside_pythons_calendar_are_shown() -> None:
     """Before the year 1 and after 9999."""
     far = pa.chunked_array([pa.array([316_516_204_800_000_000, None], pa.timestamp("us", "UTC"))])
     assert sql_values.column(far, T.TimestampType()) == ["12000-01-01 00:00:00.000000 UTC", "NULL"]
@@ -140,18 +140,18 @@ def test_moments_outside_of_pythons_calendar_are_shown() -> None:
     assert sql_values.column(old, T.DateType())[0].startswith("-")
 
 
-def test_names_that_polars_takes_once_get_numbers() -> None:
+def test_repeated_names_get_numbers_for_polars() -> None:
     """And never one that is there already."""
     assert sql_convert.unique(["a", "a", "a_2", "a", "b"]) == ["a", "a_3", "a_2", "a_4", "b"]
 
 
-def test_a_struct_with_two_fields_of_one_name_is_refused_in_words() -> None:
-    """Spark before 4.3 sends it as it is; inside of another type, too."""
+def test_a_struct_with_two_fields_of_one_name_is_rejected_with_a_message() -> None:
+    """Spark before 4.3 sends it as it is; inside another type, too."""
     made = pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, None])], names=["id", "id"])
     table = pa.table({"s": pa.ListArray.from_arrays([0, 2], made)})
     schema = T.StructType([T.StructField("s", T.ArrayType(T.StructType()))])
     for convert in (lambda: sql_convert.to_pandas(table, schema), lambda: sql_convert.to_polars(table)):
-        with pytest.raises(BadUsage, match="s has a struct with two fields 'id': name them apart"):
+        with pytest.raises(BadUsage, match="s has a struct with two fields 'id': rename one"):
             convert()
 
 
@@ -202,7 +202,7 @@ DRAWN_SCHEMA = T.StructType().add("t", "timestamp").add("k", "string").add("v", 
         ("hist", None, None, "hist chart of v, w"),
     ],
 )
-def test_a_chart_takes_what_fits_and_draws_nulls_too(
+def test_a_chart_chooses_suitable_columns_and_draws_nulls(
     rows: int, kind: str, x: str | None, y: str | None, words: str
 ) -> None:
     """Times, texts and numbers by their types, also without a row; a null is a gap and no error."""

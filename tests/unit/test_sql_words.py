@@ -15,7 +15,7 @@ from rucat_jupyter.notebook.magics.parser import parse
 from rucat_jupyter.notebook.sql import args as sql_args
 
 
-def test_the_rest_of_the_line_is_as_it_was_typed() -> None:
+def test_the_rest_of_the_line_is_not_changed() -> None:
     """Quotes, backslashes, dollars and blanks included; the flags before it are shell words."""
     asked = parse("""sql --limit 5 --arg "s=a b" --arg n=-1  select  'it''s' \\ $x {y} "q" -- c """)
     assert asked.rest == """select  'it''s' \\ $x {y} "q" -- c """
@@ -50,9 +50,9 @@ def test_flags_end_where_the_text_begins(line: str, rest: str, flag: str, value:
         ("sql --limt 5 select 1", "sql has no flag --limt (did you mean --limit?)"),
         ("sql --limit x select 1", "--limit: 'x' is not a whole number"),
         ("sql --limit", "--limit: expected one argument"),
-        ("sql --out 1x select 1", "'1x' is not a variable's name"),
+        ("sql --out 1x select 1", "'1x' is not a valid variable name"),
         ("sql --as csv --out x select 1", "invalid choice: 'csv'"),
-        ("sql --view a.b select 1", "'a.b' is not a view's name"),
+        ("sql --view a.b select 1", "'a.b' is not a valid view name"),
         ("sql --arg 'x=1 select 1", "no closing quotation"),
     ],
 )
@@ -64,13 +64,13 @@ def test_wrong_flags_are_one_line(line: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_line_of_a_cell_has_flags_only() -> None:
+def test_the_line_of_a_cell_takes_only_flags() -> None:
     """SQL goes below it."""
     assert parse("sql --limit 3", is_cell=True).limit == 3
-    with pytest.raises(BadUsage, match=r"the line of %%rucat sql has flags only, not 'select'"):
+    with pytest.raises(BadUsage, match=r"the line of %%rucat sql takes only flags, not 'select'"):
         parse("sql select 1", is_cell=True)
     for flag, known in (("--chart", "auto, bar, line, scatter, hist"), ("--explain", "simple, extended, codegen")):
-        with pytest.raises(BadUsage, match=rf"sql: {flag}: 'pie' is none of {known}"):
+        with pytest.raises(BadUsage, match=rf"sql: {flag}: 'pie' is not one of {known}"):
             parse(f"sql {flag} pie", is_cell=True)
 
 
@@ -89,7 +89,7 @@ def test_the_line_of_a_cell_has_flags_only() -> None:
         ("9223372036854775807", 2**63 - 1),
     ],
 )
-def test_values_that_print_as_they_were_typed_have_a_type(text: str, value: Any) -> None:
+def test_values_that_print_exactly_as_typed_are_converted(text: str, value: Any) -> None:
     """Numbers, dates, true, false, null."""
     found = sql_args.typed(text)
     assert (found, type(found)) == (value, type(value))
@@ -140,8 +140,8 @@ def test_a_wrong_argument_is_one_line(given: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["\ud800", object(), 2**70, {"a": object()}])
-def test_what_spark_has_no_literal_for_is_one_line(value: Any) -> None:
+def test_a_value_without_a_spark_literal_is_one_line(value: Any) -> None:
     """Before anything is sent."""
-    with pytest.raises(BadUsage, match="--arg n: Spark takes no parameter of this") as caught:
+    with pytest.raises(BadUsage, match="--arg n: Spark cannot use this") as caught:
         sql_args.as_literals({"n": value})
     assert "\n" not in str(caught.value)

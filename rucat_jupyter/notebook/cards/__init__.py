@@ -1,1 +1,1 @@
-"""Engines as widgets: cards, table, create form, and the text that stays of them; for the rest of ``notebook``."""
+"""Engines as widgets: cards, table, create form, and their static text; for the rest of ``notebook``."""

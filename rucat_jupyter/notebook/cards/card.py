@@ -1,7 +1,7 @@
-"""The card of one engine: widgets that show what the feed sees, and buttons that act from a thread of their own.
+"""The card of one engine: widgets that follow the feed, and buttons that act in threads.
 
-A click is handled on a subshell of the kernel, so it works while a cell runs; all widgets share that subshell, so a
-click only starts a thread. What comes of it is shown in the card: prints of a thread would land in some cell.
+The kernel handles a click on a subshell, so it works while a cell runs; all widgets share that subshell, so a click
+only starts a thread. The card shows the result, because the output of a thread would appear in some cell.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from .style import STYLE
 logger = logging.getLogger(__name__)
 
 LOG_LINES = 30
-MOST_OPERATIONS = 5  # shown at once
+MOST_OPERATIONS = 5
 KEYS = ("more_memory", "stop", "restart", "status", "logs", "history", "delete")
 FOLDS = ("logs", "history", "status")
 HIDDEN, SHOWN = "none", ""
 
 
 class Card:
-    """One engine's card; the same widgets wherever it is shown.
+    """The card of one engine; every cell that shows it has the same widgets.
 
     Attributes
     ----------
     box
         The widget.
     on_status
-        Called with the view after its status changed, on whatever thread saw that.
+        Called with the view after its status changed, from any thread.
     """
 
     def __init__(self, view: View, on_status: Callable[[View], None] = lambda view: None) -> None:
@@ -63,7 +63,7 @@ class Card:
     # --- what is shown -------------------------------------------------------------------------------------
 
     def take(self, seen: feed.Seen) -> None:
-        """Show what the feed has seen."""
+        """Show an update of the feed."""
         with self._lock:
             self._set(self._away, widget_words.away(seen.away_since))
             if not seen.is_known:
@@ -75,11 +75,11 @@ class Card:
                 self._show(view)
 
     def say(self, note: str) -> None:
-        """Show how it came to run, and what of the settings was not applied."""
+        """Show how the engine was started, and which settings were not applied."""
         self._set(self._note, widget_words.note(note))
 
     def show_operations(self, found: list[dict[str, Any]]) -> None:
-        """Show what runs on it now, each with its Cancel."""
+        """Show the running operations, each with a Cancel button."""
         key, now = caller().key, text.utc_now()
         with self._lock:
             rows = {shown.operation: shown for shown in self._operations.children}
@@ -92,7 +92,7 @@ class Card:
                 self._operations.children = tuple(kept)
 
     def fold(self, what: str) -> None:
-        """Fold out logs, history or status, or fold it in again; read on a thread."""
+        """Expand logs, history or status, or collapse it; a thread reads the text."""
         with self._lock:
             self._fold = "" if self._fold == what else what
             self._name_folds()
@@ -102,7 +102,7 @@ class Card:
             self._aside(lambda: self._read(what))
 
     def fold_out(self, what: str) -> None:
-        """Fold it out, anew where it is out already."""
+        """Expand it; if it is expanded already, read it again."""
         with self._lock:
             self._fold = ""
         self.fold(what)
@@ -126,9 +126,9 @@ class Card:
             self.on_status(view)
 
     def _be_gone(self) -> None:
-        """It is deleted: nothing can be done with it any more."""
+        """Show that the engine is deleted, and hide the buttons."""
         if self.view["status"] != "Gone":
-            gone = {**self.view, "status": "Gone", "failure": None, "message": "It was deleted.", "verbs": []}
+            gone = {**self.view, "status": "Gone", "failure": None, "message": "The engine was deleted.", "verbs": []}
             self._confirm.layout.display = HIDDEN
             self._show(gone)
             self._offer([])
@@ -201,14 +201,14 @@ class Card:
             self._set(self._folded, shown)
 
     def _find_base(self) -> None:
-        """Find where the Jupyter server of this kernel is: it is asked, which may take a moment."""
+        """Find the base URL of this kernel's Jupyter server; the request may take a moment."""
         if server := jupyter_url():
             self._base = urlsplit(server).path
             with self._lock:
                 self._show(self.view)
 
     def _aside(self, do: Callable[[], object]) -> None:
-        """Do it on a thread of its own; what goes wrong is shown in the card."""
+        """Run ``do`` in a thread; the card shows errors."""
 
         def run() -> None:
             try:
@@ -217,7 +217,7 @@ class Card:
                 feed.look_now()
             except RucatError as error:
                 self._set(self._problem, widget_words.problem(str(error)))
-            except Exception as error:  # a thread's trace would land in whatever cell ran last
+            except Exception as error:  # the traceback of a thread would appear in some cell
                 logger.exception("%s: a click failed", self.view["id"])
                 self._set(self._problem, widget_words.problem(f"{type(error).__name__}: {error}"))
 
@@ -268,7 +268,7 @@ class Card:
         return made
 
     def _set(self, part: Any, value: str) -> None:
-        """Show the HTML; parts that are empty take no room."""
+        """Show the HTML; an empty part is hidden."""
         if part.value != value:
             part.value = value
         show_if(part, bool(value))
@@ -296,32 +296,32 @@ def cards() -> list[Card]:
 
 
 def ui_href(base: str | None, view: View) -> str | None:
-    """The Spark UI as a link of the notebook's page, below the base URL of its Jupyter server."""
+    """URL path of the Spark UI, below the base URL of the Jupyter server."""
     relative = (view.get("endpoint") or {}).get("ui_url")
     return f"{base}{relative}" if relative and base else None
 
 
 def _began(view: View) -> float:
-    """Since when it is what it is, as time.monotonic counts; a first start since its creation."""
+    """Begin of the current status, on the clock of time.monotonic; a first start counts from the creation."""
     created = text.when(view["created_at"]) if view["run"] == 1 and view["status"] == "Pending" else None
     ago_s = max(0.0, (text.utc_now() - created).total_seconds()) if created else 0.0
     return time.monotonic() - ago_s
 
 
 def button(on_click: Callable[[], object]) -> Any:
-    """Make a button as wide as its words."""
+    """Make a button as wide as its label."""
     button = ipywidgets.Button(layout={"width": "auto"})
     button.on_click(lambda _: on_click())
     return button
 
 
 def row(*children: Any) -> Any:
-    """Put widgets beside each other, or below where they do not fit."""
+    """Put widgets in a row, which wraps."""
     return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
 def show_if(widget: Any, is_shown: bool) -> None:
-    """Show the widget, or take its room away."""
+    """Show or hide the widget."""
     display = SHOWN if is_shown else HIDDEN
     if widget.layout.display != display:
         widget.layout.display = display

@@ -1,6 +1,6 @@
-"""Shows engines as widgets in notebooks: one card an engine, moved to where it was asked for last.
+"""Shows engines as widgets in notebooks: one card per engine, in the cell that showed it last.
 
-Loaded only where widgets are shown; :func:`rucat_jupyter.client.frontend.shows_widgets` tells.
+Loaded only if :func:`rucat_jupyter.client.frontend.shows_widgets` is true.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _lock = threading.RLock()
 
 
 def show_engine(view: View, plain: str, *, fold: str = "") -> Card:
-    """Show the card of an engine in the running cell, with ``plain`` as its text; once a cell.
+    """Show the card of an engine in the running cell, with ``plain`` as its text; once per cell.
 
-    ``fold`` names what is folded out: ``status``, ``logs`` or ``history``.
+    ``fold`` names the part to expand: ``status``, ``logs`` or ``history``.
     """
     with _lock:
         card = card_of(view)
@@ -42,7 +42,7 @@ def show_engine(view: View, plain: str, *, fold: str = "") -> Card:
 
 
 def show_table(engines: list[View]) -> None:
-    """Show the table of all engines in the running cell, once a cell."""
+    """Show the table of all engines in the running cell, once per cell."""
     with _lock:
         table = _tables[0] if _tables else Table(engines)
         _tables[:] = [table]
@@ -59,7 +59,7 @@ def show_form() -> None:
 
 
 class CardPhase(DisplayPhase):
-    """The phase of a start in the engine's card; until it is known which engine that is, a line."""
+    """The progress of a start in the engine's card; a line until the engine is known."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,14 +67,14 @@ class CardPhase(DisplayPhase):
         self._key = ""
 
     def meet(self, view: View) -> None:
-        """Show the card: now it is known which engine is waited for."""
+        """Show the card: the engine is known now."""
         if self._card is None:
             self.leave()
             self._card = show_engine(view, text.phase_line(view))
-            self.tick_s = 50.0  # the feed keeps the card's time
+            self.tick_s = 50.0  # the feed updates the card
 
     def show(self, line: str, key: str) -> None:
-        """Let the twin say the phase; the card shows it by itself."""
+        """Write the phase to the static twin; the card follows the feed."""
         if self._card is None:
             super().show(line, key)
         elif key != self._key:
@@ -82,14 +82,14 @@ class CardPhase(DisplayPhase):
             self._say(key)
 
     def end(self, line: str) -> None:
-        """Let the twin keep the last word, and the card what is worth a note."""
+        """Write the last line to the static twin."""
         if self._card is None:
             super().end(line)
         elif line:
             self._say(line)
 
     def note(self, said: str) -> None:
-        """Show in the card how it came to run."""
+        """Show in the card how the engine was started."""
         if self._card is not None:
             self._card.say(said)
 
@@ -105,7 +105,7 @@ def card_phase() -> CardPhase:
 
 
 class Twin(NamedTuple):
-    """What stays where no widget can be: as text, as HTML, and of an engine as data."""
+    """The static twin of a widget, for pages without a kernel: text, HTML, and the engine as data."""
 
     plain: str
     html: str
@@ -113,7 +113,7 @@ class Twin(NamedTuple):
 
 
 def _put(shown: object, box: Any, twin: Twin, moved: str, moved_engine: dict[str, Any] | None = None) -> None:
-    """Show the widget in the running cell, where it is not there already, and no longer where it was."""
+    """Move the widget to the running cell, unless it is there already."""
     place = _places.get(id(shown))
     if place is not None and place.is_here:
         place.update(*twin)
@@ -124,7 +124,7 @@ def _put(shown: object, box: Any, twin: Twin, moved: str, moved_engine: dict[str
 
 
 def _update_twin(card: Card, view: View) -> None:
-    """Let the twin say what the engine has become."""
+    """Show the new status of the engine in the static twin."""
     with _lock:
         place = _places.get(id(card))
     if place is not None:
@@ -136,5 +136,5 @@ def _update_twin(card: Card, view: View) -> None:
 
 
 def mimebundle(view: View) -> dict[str, Any]:
-    """The widget's own part of what an engine shows of itself."""
+    """MIME bundle of the engine's card."""
     return dict(card_of(view).box._repr_mimebundle_())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 COMMON = ("driver.memory", "executors.instances", "idle_timeout_s")
-"""What most people set, in this order; on Kubernetes also where, and with the address for an external engine."""
+"""Fields that most users set, in this order; other platforms have their own."""
 COMMON_KUBERNETES = ("kubernetes.namespace", "driver.memory", "executors.instances", "executors.memory", "image")
 COMMON_EXTERNAL = ("external.url", "external.token")
 LABELS = {
@@ -19,20 +19,20 @@ LABELS = {
     "kubernetes.namespace": "Namespace",
     "kubernetes.context": "Context",
     "kubernetes.kubeconfig": "Kubeconfig",
-    "idle_timeout_s": "Idle stop, seconds",
+    "idle_timeout_s": "Idle timeout, seconds",
     "external.url": "Address",
     "external.token": "Token",
 }
 PLATFORMS = ("local", "external", "kubernetes")
-"""Objects of a spec that only the platform of that name has."""
+"""Objects of a spec that belong to the platform of the same name."""
 NOT_OFFERED = ("secret_env",)
-"""What a form would keep in the notebook."""
+"""A form would save these values in the notebook."""
 SECRET = ("external.token",)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field: ``path`` as REST names it (``driver.memory``), ``kind`` of its value.
+    """One field: its ``path`` in the REST API (``driver.memory``) and the ``kind`` of its value.
 
     ``kind`` is text, integer, number, boolean, choice, lines, pairs or json.
     """
@@ -47,11 +47,11 @@ class Field:
 
 
 class WrongValue(ValueError):
-    """What was typed is no value of the field; the message says what it takes."""
+    """The input is not a valid value of the field; the message says what is valid."""
 
 
 def fields_of(schema: Mapping[str, Any], platform: str) -> list[Field]:
-    """The fields that an engine on the platform may have, the common ones first."""
+    """Fields of an engine on the platform, the common ones first."""
     others = {"external": COMMON_EXTERNAL, "kubernetes": (*COMMON_KUBERNETES, "idle_timeout_s")}
     common = others.get(platform, COMMON)
     found = {field.path: field for field in _walk(schema, schema, "", platform, common)}
@@ -60,7 +60,7 @@ def fields_of(schema: Mapping[str, Any], platform: str) -> list[Field]:
 
 
 def value_of(field: Field, typed: str) -> Any:
-    """What was typed as a value of REST; None where nothing was. Raises WrongValue."""
+    """Convert input to a value of the REST API; None if it is empty. Raises WrongValue."""
     typed = typed if field.is_secret else typed.strip()
     if not typed:
         return None
@@ -76,7 +76,7 @@ def value_of(field: Field, typed: str) -> Any:
 
 
 def request_of(fields: Sequence[Field], typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The request of all that was typed, and what is wrong by the path of its field."""
+    """The request from all inputs, and error messages by the path of their field."""
     asked: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for field in fields:
@@ -95,7 +95,7 @@ def request_of(fields: Sequence[Field], typed: Mapping[str, str]) -> tuple[dict[
 
 
 def errors_of(details: Mapping[str, Any], paths: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """What a 400 says, by the path of the field that it belongs to, and what belongs to none."""
+    """Error messages of a 400 response by the path of their field, and those without a field."""
     at: dict[str, str] = {}
     rest: list[str] = []
     for error in details.get("errors") or []:
@@ -110,7 +110,7 @@ def errors_of(details: Mapping[str, Any], paths: Sequence[str]) -> tuple[dict[st
 
 
 def placeholder(spec: Mapping[str, Any], path: str) -> str:
-    """What the profile sets, shown where nothing is typed."""
+    """The value of the profile, which an empty input shows."""
     value: Any = spec
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -139,7 +139,7 @@ def _walk(
 
 
 def _resolved(raw: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema behind references, and the one that is not null of two."""
+    """Resolve references, and of alternatives choose the one that is not null."""
     options = [option for option in raw.get("anyOf") or raw.get("allOf") or [] if option.get("type") != "null"]
     if len(options) == 1:
         return _resolved(options[0], whole)
@@ -179,7 +179,7 @@ def _pairs(typed: str) -> dict[str, str]:
     for line in filter(str.strip, typed.splitlines()):
         key, equals, value = line.partition("=")
         if not equals or not key.strip():
-            raise WrongValue(f"{line.strip()!r} is not KEY=VALUE; one a line")
+            raise WrongValue(f"{line.strip()!r} is not KEY=VALUE, one per line")
         pairs[key.strip()] = value
     return pairs
 
@@ -188,7 +188,7 @@ def _json(typed: str) -> Any:
     try:
         return json.loads(typed)
     except ValueError as error:
-        raise WrongValue(f"this is not JSON: {error}") from None
+        raise WrongValue(f"is not JSON: {error}") from None
 
 
 def _is_of(name: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""The form that creates an engine: common fields first, the rest folded, errors at their fields."""
+"""The form that creates an engine: common fields first, others folded, errors next to their fields."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from .style import STYLE
 
 LONG = ("lines", "pairs", "json")
 LABEL_WIDTH = "190px"
-HINTS = {"pairs": "KEY=VALUE, one a line", "lines": "one a line", "json": "JSON"}
-NAME = Field("name", "Name", "text", "1 to 63 letters, digits, . _ - and inner blanks")
+HINTS = {"pairs": "KEY=VALUE, one per line", "lines": "one per line", "json": "JSON"}
+NAME_HELP = "1 to 63 characters: letters, digits, . _ - and spaces, but no space at the start or end"
+NAME = Field("name", "Name", "text", NAME_HELP)
 
 
 class Form:
-    """One form; asks for the profiles when it is made. ``box`` is the widget."""
+    """One form; loads the profiles when it is created. ``box`` is the widget."""
 
     def __init__(self) -> None:
         answer = client.default_api().call("GET", "profiles")
@@ -46,7 +47,7 @@ class Form:
         self._fold = button(self._toggle)
         self._fold.description = "More settings"
         create = button(self._create)
-        create.description, create.tooltip = "Create", "Create the engine; it starts by itself"
+        create.description, create.tooltip = "Create", "Create and start the engine"
         create.add_class("rucat-remedy")
         title = ipywidgets.HTML('<div class="rucat-title">Create an engine</div>')
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
@@ -60,7 +61,7 @@ class Form:
     # --- what is shown -------------------------------------------------------------------------------------
 
     def _choose(self) -> None:
-        """Show the fields of the profile's platform; what was typed stays."""
+        """Show the fields of the profile's platform; inputs keep their text."""
         profile = self._profiles.get(self._profile.value) or {"platform": "local", "spec": {}, "description": ""}
         self._about.value = f"<div>{widget_words.safe(profile.get('description') or profile['platform'])}</div>"
         self._fields = [NAME, *fields_of(self._schema, profile["platform"])]
@@ -76,7 +77,7 @@ class Form:
             guard_comm(part)
 
     def _make(self, field: Field) -> Any:
-        """Make the input of a field; all hold text, so that nothing typed means the profile's value."""
+        """Make the input of a field; all contain text, so that an empty one means the profile's value."""
         given: dict[str, Any] = {
             "description": field.label,
             "tooltip": field.help,
@@ -84,7 +85,7 @@ class Form:
         }
         if field.kind in ("choice", "boolean"):
             choices = field.choices or ("yes", "no")
-            made = ipywidgets.Dropdown(options=[("as the profile says", ""), *((c, c) for c in choices)], **given)
+            made = ipywidgets.Dropdown(options=[("from the profile", ""), *((c, c) for c in choices)], **given)
         elif field.is_secret:
             made = ipywidgets.Password(**given)
         else:
@@ -101,7 +102,7 @@ class Form:
         self._fold.description = "Fewer settings" if is_out else "More settings"
 
     def _tell(self, at: dict[str, str], rest: list[str]) -> None:
-        """Show what is wrong at its fields, and the rest below."""
+        """Show errors at their fields, and others below."""
         for path, shown in self._errors.items():
             said = at.get(path, "")
             shown.value = f'<div role="alert">{widget_words.safe(said)}</div>' if said else ""
@@ -117,7 +118,7 @@ class Form:
     # --- what is done --------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        """Ask for the engine, on a thread of its own."""
+        """Create the engine, in a thread."""
         typed = {path: shown.value or "" for path, shown in self._inputs.items()}
         asked, wrong = request_of(self._fields, typed)
         self._tell(wrong, [])
@@ -125,9 +126,9 @@ class Form:
             return
         self._is_busy = True
         name = asked.pop("name", None)
-        threading.Thread(target=partial(self._ask, name, asked), name="rucat-click", daemon=True).start()
+        threading.Thread(target=partial(self._request, name, asked), name="rucat-click", daemon=True).start()
 
-    def _ask(self, name: str | None, asked: dict[str, Any]) -> None:
+    def _request(self, name: str | None, asked: dict[str, Any]) -> None:
         try:
             engine = create_new(name, {**asked, "profile": self._profile.value})
             self._slot.children = (card_of(engine.view).box,)
@@ -139,7 +140,7 @@ class Form:
             self._tell(at, rest or ([] if at else [str(error)]))
         except RucatError as error:
             self._tell({}, str(error).splitlines())
-        except Exception as error:  # a thread's trace would land in whatever cell ran last
+        except Exception as error:  # the traceback of a thread would appear in some cell
             logger.exception("the form failed")
             self._tell({}, [f"{type(error).__name__}: {error}"])
         finally:

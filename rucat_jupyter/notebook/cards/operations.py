@@ -1,4 +1,4 @@
-"""Looks what runs on engines whose cards are shown: often while something runs, else now and then, else never."""
+"""Polls the operations of engines whose cards are shown: often while something runs, else rarely."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .card import Card, cards
 
 OFTEN_S = 1.0
 SELDOM_S = 10.0
-"""With nothing running here: another notebook may use the engine. A look takes some 10 ms, and is no use of it."""
+"""Interval while no cell runs: another notebook may use the engine. A poll takes about 10 ms and is not activity."""
 
 
 class Operations:
-    """One thread while there is a card of a running engine."""
+    """One thread, which runs while there is a card of an engine."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class Operations:
         self._is_cell_running = False
 
     def watch(self) -> None:
-        """Begin to look, if nobody does."""
+        """Start the thread, if it does not run."""
         self._hook()
         with self._lock:
             if not self._is_running:
@@ -34,7 +34,7 @@ class Operations:
                 threading.Thread(target=self._run, name="rucat-operations", daemon=True).start()
 
     def _hook(self) -> None:
-        """Know when a cell runs: then it is worth to look often."""
+        """Register hooks of IPython, which poll often while a cell runs."""
         shell = get_shell()
         if not self._has_hooks and shell is not None:
             self._has_hooks = True
@@ -56,18 +56,18 @@ class Operations:
                 self._wake.wait(SELDOM_S)
                 self._wake.clear()
                 self._look_while_busy([card for card in cards() if card.view["status"] == "Running"])
-        finally:  # the next card begins anew, also after a defect
+        finally:  # the next card starts a new thread, even after an error
             with self._lock:
                 self._is_running = False
 
     def _goes_on(self) -> bool:
-        """Whether there is a card of an engine that may run some time."""
+        """Whether there is a card of an engine that is not deleted."""
         with self._lock:
             self._is_running = any(card.view["status"] != "Gone" for card in cards())
             return self._is_running
 
     def _look_while_busy(self, shown: list[Card]) -> None:
-        """Look, and go on looking while something runs."""
+        """Poll once, then again while something runs."""
         pause = threading.Event()
         while True:
             if self._is_cell_running:
@@ -79,7 +79,7 @@ class Operations:
 
 
 def watch() -> None:
-    """Begin to look what runs on the engines of this kernel's cards."""
+    """Start to poll the operations of the engines of this kernel's cards."""
     _operations.watch()
 
 

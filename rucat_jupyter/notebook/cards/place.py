@@ -1,44 +1,44 @@
-"""Where a widget is shown: two outputs of a cell, the widget and its static twin, which holds where no widget can."""
+"""Where a widget is shown: two outputs of a cell, the widget and a static twin for pages without a kernel."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from IPython.display import display
+
 from ...client.identity import get_shell
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 NO_WIDGET = {VIEW: {"version_major": 2, "version_minor": 0, "model_id": ""}, "text/html": "", "text/plain": ""}
-"""What the front end hides: the widget has gone to another cell."""
+"""An empty output, which front ends hide: the widget has moved to another cell."""
 ENGINE = "application/vnd.rucat.engine+json"
-"""Which engine the twin is of: JupyterLab's extension shows its present state by that, without a kernel."""
+"""MIME type of the twin's engine: JupyterLab's extension shows its current status without a kernel."""
 
 
 class Place:
     """The two outputs of one cell."""
 
     def __init__(self, widget: Any, plain: str, html: str, engine: dict[str, Any] | None = None) -> None:
-        from IPython.display import display
-
         self.cell = present_cell()
         self._shown = (plain, html)
         self._engine = engine
-        live = {**widget._repr_mimebundle_(), "text/html": "", "text/plain": ""}  # the twin has the words
+        live = {**widget._repr_mimebundle_(), "text/html": "", "text/plain": ""}  # the twin has the text
         self._widget = display(live, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         self._twin = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     @property
     def is_here(self) -> bool:
-        """Whether it is in the run of the cell that runs now."""
+        """Whether the running cell shows it, in this execution."""
         return self.cell is not None and self.cell == present_cell()
 
     def update(self, plain: str, html: str, engine: dict[str, Any] | None = None) -> None:
-        """Change what the twin says; from any thread."""
+        """Change the twin; may be called from any thread."""
         if (plain, html) != self._shown:
             self._shown, self._engine = (plain, html), engine
             self._twin.update(self._bundle(), raw=True)
 
     def leave(self, html: str, engine: dict[str, Any] | None = None) -> None:
-        """Take the widget away: it is shown elsewhere now."""
+        """Hide the widget here: another cell shows it now."""
         self._widget.update(NO_WIDGET, raw=True)
         self.update(self._shown[0], html, engine)
 
@@ -49,7 +49,7 @@ class Place:
 
 
 def present_cell() -> str | None:
-    """What tells the present run of a cell from any other."""
+    """Id of the current execution of a cell."""
     kernel = getattr(get_shell(), "kernel", None)
     parent = kernel.get_parent() if kernel is not None else None
     return str(parent["header"]["msg_id"]) if parent and parent.get("header") else None

@@ -1,4 +1,4 @@
-"""The look of cards, tables and forms: JupyterLab's own colours, so that every theme fits."""
+"""The style of cards, tables and forms; it uses JupyterLab's colours, so it fits every theme."""
 
 STYLE = """<style>
 .rucat-card, .rucat-table, .rucat-form {

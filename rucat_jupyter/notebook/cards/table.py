@@ -1,4 +1,4 @@
-"""The table of all engines: what the feed sees as rows, and the card of the one that is chosen."""
+"""The table of all engines, which follows the feed, and the card of the selected engine."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .form import Form
 from .style import STYLE
 
 LONGEST = 500
-"""More rows than that nobody reads, and every change sends them all."""
-NOBODY = "Choose an engine …"
+"""Most rows: every change sends all of them."""
+NO_CHOICE = "Choose an engine …"
 
 
 class Table:
-    """One table; the same widgets wherever it is shown. ``box`` is the widget."""
+    """One table; every cell that shows it has the same widgets. ``box`` is the widget."""
 
     def __init__(self, engines: list[View]) -> None:
         self._lock = threading.RLock()
         self._engines: dict[str, View] = {}
         self._style = ipywidgets.HTML(STYLE, layout={"display": "none"})
         self._away, self._rows = ipywidgets.HTML(), ipywidgets.HTML()
-        self._choice = ipywidgets.Dropdown(options=[(NOBODY, "")], value="", description="Manage")
+        self._choice = ipywidgets.Dropdown(options=[(NO_CHOICE, "")], value="", description="Manage")
         self._choice.layout.width = "min(420px, 100%)"
         self._form, self._slot = button(self._show_form), ipywidgets.VBox()
         self._form.description = "Create engine…"
@@ -42,7 +42,7 @@ class Table:
         self._unsubscribe = feed.subscribe(self.take)
 
     def take(self, seen: feed.Seen) -> None:
-        """Show what the feed has seen."""
+        """Show an update of the feed."""
         with self._lock:
             away = widget_words.away(seen.away_since)
             if self._away.value != away:
@@ -54,11 +54,11 @@ class Table:
             shown = html_table(list(seen.engines.values()), text.utc_now())
             if self._rows.value != shown:
                 self._rows.value = shown
-            self._offer([(NOBODY, ""), *((text.plain(v["name"]), v["id"]) for v in seen.engines.values())])
+            self._offer([(NO_CHOICE, ""), *((text.plain(v["name"]), v["id"]) for v in seen.engines.values())])
             show_if(self._choice, bool(seen.engines))
 
     def _offer(self, options: list[tuple[str, str]]) -> None:
-        """Change the choices where they differ, and keep what is chosen."""
+        """Update the options if they differ, and keep the selection."""
         if list(self._choice.options) != options:
             chosen = self._choice.value
             with self._choice.hold_trait_notifications():
@@ -77,7 +77,7 @@ class Table:
 
 
 def html_table(engines: list[View], now: datetime) -> str:
-    """The rows as an HTML table; it scrolls by itself where it is too wide."""
+    """The rows as an HTML table, which scrolls if it is too wide."""
     if not engines:
         return "<div>No engines yet. Create one: <code>%rucat create</code></div>"
     heads = "".join(f'<th scope="col">{name.capitalize()}</th>' for name in tables.COLUMNS)

@@ -1,4 +1,4 @@
-"""What the card of an engine says and offers, as HTML and actions: pure functions of what REST shows."""
+"""Texts and buttons of an engine's card, as HTML and actions: pure functions of a view of the REST API."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ...client.words import text
 ALERTS = ("Failed", "Unresponsive")
 MOVING = ("Pending", "Stopping", "Deleting")
 READ_FIRST = ("CrashOnStart", "ConfigInvalid")
-"""Reasons whose remedy begins with the last log lines: starting again as it is fails again."""
+"""Failures where the user reads the log first: a restart alone fails again."""
 LONGEST_WHY = 400
 LONGEST_QUERY = 80
 
 
 @dataclass(frozen=True)
 class Action:
-    """One button: ``key`` says what it does, ``tip`` is its longer label."""
+    """One button: ``key`` names the action, ``tip`` is the longer label."""
 
     key: str
     label: str
     tip: str
 
 
-# --- small words ------------------------------------------------------------------------------------------
+# --- formatting -------------------------------------------------------------------------------------------
 
 
 def safe(value: object, longest: int | None = None) -> str:
-    """Any text from outside, as HTML that shows it and does nothing else."""
+    """Text from outside, escaped for HTML."""
     return html.escape(text.plain(value, longest))
 
 
 def span(seconds: float) -> str:
-    """A length of time in two units: ``2 h 11 min``, ``12 s``."""
+    """A duration in two units: ``2 h 11 min``, ``12 s``."""
     seconds = max(0, int(seconds))
     for size, unit, smaller, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
         if seconds >= size:
@@ -47,7 +47,7 @@ def span(seconds: float) -> str:
 
 
 def hour(moment: datetime) -> str:
-    """A moment as the reader's clock shows it, without seconds."""
+    """A time in local time, without seconds."""
     return moment.astimezone().strftime("%H:%M")
 
 
@@ -55,7 +55,7 @@ def hour(moment: datetime) -> str:
 
 
 def head(view: View, now: datetime) -> str:
-    """The first line: shape, name, status; where, Spark, age."""
+    """The first line: symbol, name, status; where, Spark, age."""
     status = view["status"]
     kind = " rucat-alert" if status in ALERTS else ""
     spark = f"Spark {safe(view['spark_version'])}" if view.get("spark_version") else ""
@@ -71,7 +71,7 @@ def head(view: View, now: datetime) -> str:
 
 
 def body(view: View, now: datetime, elapsed_s: float = 0.0) -> str:
-    """The second line: what it waits for and how long already, why it failed and what to do, or what it has."""
+    """The second line: progress and duration, or failure and hint, or resources."""
     status = view["status"]
     if failure := view.get("failure"):
         at = f" ({safe(text.clock(failure['at']))})" if failure.get("at") else ""
@@ -90,7 +90,7 @@ def body(view: View, now: datetime, elapsed_s: float = 0.0) -> str:
 
 
 def bar(view: View) -> str:
-    """The thin indeterminate bar of what starts or ends; empty otherwise."""
+    """The progress bar of an engine that starts or stops; else empty."""
     if view["status"] not in MOVING:
         return ""
     label = f"{safe(view['name'])}: {safe(view['status'])}"
@@ -98,48 +98,49 @@ def bar(view: View) -> str:
 
 
 def away(since: datetime | None) -> str:
-    """Say that the gateway does not answer."""
+    """Message that the gateway does not respond; empty if it does."""
     if since is None:
         return ""
-    said = f"The Rucat gateway does not answer since {hour(since)}. What is shown may be old; trying again."
+    said = f"The Rucat gateway has not responded since {hour(since)}. This information may be outdated. Retrying…"
     return f'<div class="rucat-alert" role="alert">{said}</div>'
 
 
 def actions(view: View) -> list[Action]:
-    """The buttons for what is legal now; where it failed the first one is the remedy."""
+    """Buttons of the verbs that the engine accepts; after a failure the remedy comes first."""
     verbs, name, status = view.get("verbs") or [], text.plain(view["name"]), view["status"]
     is_settled = status in ("Stopped", "Failed")
     found = []
     if "stop" in verbs:
-        found.append(Action("stop", "Stop", f"Stop {name}; its record, settings and last log lines stay"))
+        found.append(Action("stop", "Stop", f"Stop {name}; Rucat keeps its record, settings and last log lines"))
     if "restart" in verbs:
         word = "Start" if is_settled else "Restart"
         found.append(Action("restart", word, f"{word} {name} with its stored settings"))
     found.append(Action("status", "Details", f"Show everything about {name}"))
     if view["platform"] != "external":
         found.append(Action("logs", "Logs", f"Show the last log lines of {name}"))
-    found.append(Action("history", "History", f"Show what happened to {name}"))
+    found.append(Action("history", "History", f"Show the events of {name}"))
     if "delete" in verbs:
-        found.append(Action("delete", "Delete…", f"Delete {name}, after asking"))
+        found.append(Action("delete", "Delete…", f"Delete {name}, after a confirmation"))
     return _remedy_first(view, found) if status == "Failed" else found
 
 
 def more_memory(view: View) -> str | None:
-    """The driver's memory doubled, where the lack of it ended the engine."""
+    """Twice the driver memory, if the engine failed with OutOfMemory."""
     memory = ((view.get("spec") or {}).get("driver") or {}).get("memory")
     is_it = (view.get("failure") or {}).get("reason") == "OutOfMemory"
     return f"{int(memory[:-1]) * 2}{memory[-1]}" if is_it and memory else None
 
 
 def confirmation(view: View) -> str:
-    """The question before a delete, naming what goes."""
-    what = "It is only forgotten; whoever runs it keeps it" if view["platform"] == "external" else ""
-    what = what or "Its record, settings and last logs go; its history stays for a time"
-    return f'<div role="alert" class="rucat-ask">Delete <b>{safe(view["name"])}</b>? {what}.</div>'
+    """The question before a delete; it names the engine."""
+    what = "This deletes its record, settings and last log lines. Its history stays for 30 days."
+    if view["platform"] == "external":
+        what = "Rucat only removes it from its list. The Spark server itself keeps running."
+    return f'<div role="alert" class="rucat-ask">Delete <b>{safe(view["name"])}</b>? {what}</div>'
 
 
 def links(view: View, ui_url: str | None) -> str:
-    """What needs no kernel: the Spark UI, and copying the line that attaches another notebook."""
+    """Links that work without a kernel: the Spark UI, and a button that copies the attach line."""
     if view["status"] not in text.LIVE:
         return ""
     name, line = safe(view["name"]), html.escape(f"%rucat attach {text.quoted(view['name'])}")
@@ -160,23 +161,23 @@ def links(view: View, ui_url: str | None) -> str:
 
 
 def log(view: View, lines: Sequence[str]) -> str:
-    """The last log lines, folded out."""
+    """The last log lines."""
     return page(f"Last log lines of {text.plain(view['name'])}", "\n".join(lines) or "The log is empty.")
 
 
 def page(label: str, shown: str) -> str:
-    """A text of fixed width, folded out."""
+    """A text in a fixed-width font."""
     return f'<pre class="rucat-log" tabindex="0" role="region" aria-label="{safe(label)}">{html.escape(shown)}</pre>'
 
 
 def problem(said: str) -> str:
-    """What went wrong with a click."""
+    """Error message of a click."""
     first, *more = (html.escape(text.plain(line)) for line in said.splitlines() or [""])
     return f'<div class="rucat-alert" role="alert">{"<br>".join([first, *more])}</div>'
 
 
 def note(said: str) -> str:
-    """What is worth saying of how it came to run."""
+    """A note about the start; empty without one."""
     return f"<div>{safe(said)}</div>" if said else ""
 
 
@@ -184,7 +185,7 @@ def note(said: str) -> str:
 
 
 def operation(found: Mapping[str, Any], own_key: str, now: datetime) -> str:
-    """What runs now: on which notebook and cell, how far, since when, and its text."""
+    """A running operation: notebook and cell, progress, duration, and its text."""
     path = str(found.get("notebook") or "")
     place = "this notebook" if found.get("session_key") == own_key else safe(path.rsplit("/", 1)[-1], 60)
     cell = f"cell {int(found['cell'])}" if found.get("cell") is not None else ""
@@ -208,11 +209,11 @@ TWIN_STYLE = (
     ".jp-OutputArea-child:has(+.jp-OutputArea-child .rucat-static)"
     ":not(:has(.rucat-live:not(.jupyter-widgets-disconnected))){display:none}"
 )
-"""The twin is hidden while the live widget before it is there, and a widget without a kernel is hidden beside it."""
+"""Hides the twin while the live widget is there, and the widget if it has no kernel."""
 
 
 def twin(view: View, now: datetime) -> str:
-    """What an output says where no widget can: after a kernel restart, in nbconvert."""
+    """The static text of an output, after a kernel restart and in nbconvert."""
     how = how_back(view)
     why = f": {safe((view['failure'])['reason'])}" if view.get("failure") else ""
     line = f"{safe(view['name'])} · {safe(view['status'])}{why} as of {hour(now)}"
@@ -220,24 +221,24 @@ def twin(view: View, now: datetime) -> str:
 
 
 def moved(view: View, now: datetime) -> str:
-    """What the former place of a card says."""
+    """The text in the former cell of a card."""
     said = f"{safe(view['name'])} · {safe(view['status'])} as of {hour(now)} · its card is in a later cell"
     return static(said)
 
 
 def brief(view: View, now: datetime, *, is_moved: bool = False) -> dict[str, object]:
-    """What the twin is of, as data: JupyterLab's extension asks REST for the rest; nothing secret."""
+    """The twin's engine as data, without secrets: JupyterLab's extension gets the rest from the REST API."""
     found = {"id": view["id"], "name": view["name"], "status": view["status"]}
     return {**found, "as_of": now.isoformat(timespec="seconds"), "is_moved": is_moved}
 
 
 def static(shown: str) -> str:
-    """HTML that is hidden while the widget before it lives."""
+    """HTML that is hidden while the widget before it is live."""
     return f'<style>{TWIN_STYLE}</style><div class="rucat-static">{shown}</div>'
 
 
 def how_back(view: View) -> str:
-    """The line that brings the engine back into this notebook; empty where nothing does."""
+    """The line that attaches or creates the engine again; empty if it is deleted."""
     status, name = view["status"], text.quoted(view["name"])
     if status in ("Deleting", "Gone"):
         return ""
@@ -264,7 +265,7 @@ def _age(view: View, now: datetime) -> str:
 
 
 def _missing(view: View) -> str:
-    """Why some executors are not there."""
+    """Why executors are missing."""
     short = text.missing_executors(view)
     return f'<div class="rucat-why" role="status">Executors: {safe(short, LONGEST_WHY)}</div>' if short else ""
 
@@ -294,7 +295,7 @@ def _remedy_first(view: View, found: list[Action]) -> list[Action]:
     reason = (view.get("failure") or {}).get("reason")
     name = text.plain(view["name"])
     if (memory := more_memory(view)) and "restart" in (view.get("verbs") or []):
-        tip = f"Restart {name} with {text.memory(memory)} of driver memory; it keeps that from now on"
+        tip = f"Restart {name} with {text.memory(memory)} of driver memory and save this setting"
         return [Action("more_memory", f"Restart with {text.memory(memory)}", tip), *found]
     if reason in READ_FIRST:
         return sorted(found, key=lambda action: action.key != "logs")

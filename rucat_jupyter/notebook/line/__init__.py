@@ -1,1 +1,1 @@
-"""What a typed line means, and the variables it binds; ``notebook.magics`` and ``notebook.verbs`` import it."""
+"""Flags of a line, and the variables that it binds; ``notebook.magics`` and ``notebook.verbs`` import it."""

@@ -1,4 +1,4 @@
-"""The variables of a notebook that hold sessions: bound, unbound, and bound anew when their user stopped them."""
+"""The variables of a notebook that hold sessions: bind, unbind, and renew a session that the user stopped."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class Binding:
-    """Which variable of the user's namespace holds which session; the last one bound is the current one."""
+    """The sessions by variable of the user's namespace; the last one bound is the current one."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._bound: dict[str, Attachment] = {}
-        self._sessions: dict[str, str | None] = {}  # variable -> the name that its user gave the session
+        self._sessions: dict[str, str | None] = {}  # variable -> the session's name, if the user gave one
 
     def attach(self, engine: SomeEngine, variable: str, session: str | None) -> list[str]:
-        """Attach the notebook's session and bind it; returns what the user should know, a line each."""
+        """Attach the notebook's session and bind it; returns lines to show."""
         from ...client.session import session as sessions
 
         before = self._bound.get(variable)
         attachment = sessions.attach(engine, session)
         lines = self._keep_stranger(variable, attachment)
         if before is not None and before is not attachment:
-            lines.append(f"{variable} was attached to {text.plain(before.engine.name)}, which lives on")
+            lines.append(f"{variable} was attached to {text.plain(before.engine.name)}, which keeps running")
             self._forget(before, variable)
         self._bound.pop(variable, None)  # the last one bound is the current one
         self._bound[variable], self._sessions[variable] = attachment, session
@@ -42,7 +42,7 @@ class Binding:
         return list(self._bound.values())
 
     def current(self) -> Attachment | None:
-        """The one that verbs without a name mean."""
+        """The attachment for verbs without a name."""
         return next(reversed(self._bound.values()), None)
 
     def find(self, name: str | None) -> Attachment | None:
@@ -52,7 +52,7 @@ class Binding:
         return next((a for a in self._bound.values() if name in (a.engine.name, a.engine.id)), None)
 
     def release(self, attachment: Attachment) -> list[str]:
-        """Unbind and let go; returns the variables that were unbound."""
+        """Unbind and detach; returns the unbound variables."""
         from ...client.session import session as sessions
 
         variables = [variable for variable, bound in self._bound.items() if bound is attachment]
@@ -65,7 +65,7 @@ class Binding:
         return variables
 
     def renew_stopped(self, *_: object) -> None:
-        """Before a cell: a session that its user stopped (``spark.stop()``) is replaced by a new one, once said."""
+        """Before a cell, replace a session that the user stopped (``spark.stop()``), with one notice."""
         for variable, attachment in list(self._bound.items()):
             if attachment.is_open or self._shell.user_ns.get(variable) is not attachment.spark:
                 continue
@@ -73,14 +73,14 @@ class Binding:
                 if attachment.engine.refresh().status == "Running":
                     self.attach(attachment.engine, variable, self._sessions[variable])
                     name = text.plain(attachment.engine.name)
-                    notice(f"● {variable} was stopped: it is a new session on {name}, without temp views and conf.")
+                    notice(f"● {variable} was stopped: it is now a new session on {name}, without temp views and conf.")
             except RucatError as error:
                 del self._bound[variable]
                 self._tell()
-                notice(f"{variable} was stopped and is not attached any more: {str(error).splitlines()[0]}")
+                notice(f"{variable} was stopped and is no longer attached: {str(error).splitlines()[0]}")
 
     def _tell(self) -> None:
-        """Have panel and toolbar know."""
+        """Announce the bindings to panel and toolbar."""
         named: dict[str, list[str]] = {}
         for variable, attachment in self._bound.items():
             engine_id = attachment.engine.id
@@ -88,14 +88,14 @@ class Binding:
         announcer.bound([Used(id=engine_id, variables=variables) for engine_id, variables in named.items()])
 
     def _forget(self, attachment: Attachment, variable: str) -> None:
-        """Close a session whose only variable is taken by another."""
+        """Detach a session that no other variable holds."""
         from ...client.session import session as sessions
 
         if not any(a is attachment for v, a in self._bound.items() if v != variable):
             sessions.detach(attachment)
 
     def _keep_stranger(self, variable: str, attachment: Attachment) -> list[str]:
-        """Keep what the user has in the variable under another name, unless it was put there by us."""
+        """Keep the user's own value of the variable under another name."""
         there = self._shell.user_ns.get(variable)
         before = self._bound.get(variable)
         if there is None or there is attachment.spark or (before is not None and there is before.spark):
@@ -105,4 +105,4 @@ class Binding:
             number += 1
             kept = f"old_{variable}_{number}"
         self._shell.user_ns[kept] = there
-        return [f"{variable} was a {type(there).__name__} of yours: it is kept as {kept}"]
+        return [f"{variable} was your own {type(there).__name__}: it is kept as {kept}"]

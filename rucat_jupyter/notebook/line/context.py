@@ -1,4 +1,4 @@
-"""What every verb of ``%rucat`` needs of its notebook: which engine is meant, and the variables that hold sessions."""
+"""The notebook of a verb of ``%rucat``: finds its engine, and the variables that hold sessions."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Context:
         self.binding = Binding(shell)
 
     def value(self, word: str) -> str:
-        """The value of the variable that the word as a whole names (``$x``, ``{x}``), else the word."""
+        """The value of the variable if the whole word is ``$x`` or ``{x}``, else the word."""
         found = _VARIABLE.fullmatch(word)
         return str(self.shell.user_ns.get(found[1] or found[2], word)) if found else word
 
     def engine(self, name: str | None) -> Engine:
-        """The engine that is meant: named, attached here, or the only one."""
+        """Find the engine by name or id; without one, the attached engine or the only one."""
         if name is not None:
             try:
                 return client.get(name)
             except EngineNotFound:
-                known = ", ".join(text.quoted(e.name) for e in client.engines()) or "none: %rucat create makes one"
+                known = ", ".join(text.quoted(e.name) for e in client.engines()) or "none. Create one: %rucat create"
                 raise EngineNotFound(f"there is no engine {text.plain(name)!r}. Yours: {known}") from None
         while (attachment := self.binding.current()) is not None:
             try:
@@ -50,10 +50,10 @@ class Context:
         if not found:
             raise EngineNotFound("there is no engine yet. Create one: %rucat create")
         names = ", ".join(text.quoted(engine.name) for engine in found)
-        raise BadUsage(f"which engine? No one is attached here, and there are {len(found)}: {names}")
+        raise BadUsage(f"which engine? None is attached here, and there are {len(found)}: {names}")
 
     def attach(self, engine: Engine, asked: argparse.Namespace) -> None:
-        """Attach this notebook's session on a running engine, and say how to go on."""
+        """Attach this notebook's session on a running engine, and show the next commands."""
         variable = asked.variable or DEFAULT_VARIABLE
         for line in self.binding.attach(engine, variable, asked.session):
             say(f"  {line}")
@@ -62,13 +62,14 @@ class Context:
         say(f"  {variable} is attached.  {looks}")
 
     def is_sure_to_delete(self, engine: Engine) -> bool:
-        """Ask; raises BadUsage where nobody can answer."""
+        """Ask the user; raises BadUsage if there is no input."""
         name = text.plain(engine.name)
         if not can_ask(self.shell):
             raise BadUsage(
-                f"delete asks, and nobody can answer here. To delete: %rucat delete {text.quoted(engine.name)} --yes"
+                "delete needs a confirmation, which is not possible here. "
+                f"To delete: %rucat delete {text.quoted(engine.name)} --yes"
             )
-        question = f"Delete {name}? Its record, settings and last logs go. [y/N] "
+        question = f"Delete {name}? This deletes its record, settings and last log lines. [y/N] "
         try:
             return input(question).strip().lower() in ("y", "yes")
         except EOFError:

@@ -1,4 +1,4 @@
-"""What verbs say of themselves: their flags, the types of the values, and what Tab offers for each."""
+"""Definitions of verbs: their flags, the types of values, and what Tab offers for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one verb: raises instead of printing and exiting, and knows what was meant."""
+    """The parser of one verb; it raises instead of printing and exiting."""
 
     def __init__(self, verb: Verb) -> None:
         super().__init__(prog=f"%rucat {verb.name}", allow_abbrev=False)
@@ -31,23 +31,23 @@ class Parser(argparse.ArgumentParser):
         raise HelpWanted(self.format_help())
 
     def format_help(self) -> str:
-        """What ``--help`` says."""
+        """The text of ``--help``."""
         return verb_help(self.verb, self._actions)
 
     def flags(self) -> list[str]:
-        """Every flag that it knows."""
+        """All flags."""
         return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
 
     def options(self) -> list[argparse.Action]:
-        """What begins with a dash, without ``--help``."""
+        """Arguments that begin with a dash, without ``--help``."""
         return [action for action in self._actions if action.option_strings and action.dest != "help"]
 
     def words(self) -> list[argparse.Action]:
-        """What does not."""
+        """Arguments without a dash."""
         return [action for action in self._actions if not action.option_strings]
 
     def action(self, flag: str) -> argparse.Action | None:
-        """What a flag belongs to."""
+        """The argument of a flag."""
         return next((action for action in self._actions if flag in action.option_strings), None)
 
 
@@ -58,20 +58,20 @@ class Verb:
     Attributes
     ----------
     name, does
-        The word, and what it does in one line (the overview shows it).
+        The verb, and its one-line description, which the overview shows.
     run
-        Does it; gets the notebook's context and the parsed line. For ``takes_cell`` the cell's text is
-        ``asked.body`` (None in a line). What it returns is the value of ``x = %rucat VERB``; it is never shown.
+        The function; gets the notebook's context and the parsed line. With ``takes_cell`` the text of the cell is
+        ``asked.body`` (None in a line). It returns the value of ``x = %rucat VERB``, which is never shown.
     add_flags
-        Adds its words and flags to the parser.
+        Adds its arguments and flags to the parser.
     about
-        What ``--help`` says below the first line: what happens, what does not.
+        The description in ``--help``, below the first line.
     examples
-        Lines to type, each with what it does.
+        Lines to type, each with its description.
     takes_cell
-        Whether ``%%rucat VERB`` makes sense.
+        Whether ``%%rucat VERB`` is valid.
     takes_rest
-        Whether what follows the flags in a line is free text, left as it was typed: ``asked.rest``.
+        Whether the text after the flags of a line is free text, which is not parsed: ``asked.rest``.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Verb:
 
 
 def completed_by(action: argparse.Action, source: str) -> argparse.Action:
-    """Name what Tab offers for the value: a key of :data:`rucat_jupyter.notebook.magics.completion.SOURCES`."""
+    """Set what Tab offers for the value: a name in :data:`rucat_jupyter.notebook.magics.completion.SOURCES`."""
     action.completed_by = source  # type: ignore[attr-defined]  # argparse's actions are open objects
     return action
 
@@ -94,26 +94,29 @@ def completed_by(action: argparse.Action, source: str) -> argparse.Action:
 
 
 def name(parser: Parser, help_text: str = "the engine; default: the one attached here, or the only one") -> None:
-    """Take the name of an engine."""
+    """Add the name of an engine."""
     completed_by(parser.add_argument("name", nargs="?", metavar="NAME", help=help_text), "engines")
 
 
 def waiting(parser: Parser) -> None:
-    """Take ``--no-wait`` and ``--timeout``."""
-    parser.add_argument("--no-wait", action="store_true", help="return at once")
+    """Add ``--no-wait`` and ``--timeout``."""
+    parser.add_argument("--no-wait", action="store_true", help="return immediately")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="wait no longer than S seconds")
 
 
 def attaching(parser: Parser) -> None:
-    """Take ``--as`` and ``--session``."""
+    """Add ``--as`` and ``--session``."""
     taken = parser.add_argument("--as", dest="variable", type=variable, metavar="VAR", help="bind the session to VAR")
     completed_by(taken, "variables")
-    parser.add_argument("--session", metavar="KEY", help="a name for the session, or another's notebook")
+    parser.add_argument("--session", metavar="KEY", help="name of the session, or the path of another notebook")
 
 
 def settings(parser: Parser) -> None:
-    """Take what an engine is made of: ``--profile``, :func:`resources`, and where on Kubernetes."""
-    completed_by(parser.add_argument("--profile", type=word, metavar="P", help="a named template"), "profiles")
+    """Add the settings of create: ``--profile``, :func:`resources`, namespace and context."""
+    completed_by(
+        parser.add_argument("--profile", type=word, metavar="P", help="name of a profile (a template for engines)"),
+        "profiles",
+    )
     resources(parser)
     namespace = parser.add_argument("--namespace", type=word, metavar="N", help="namespace, on Kubernetes")
     completed_by(namespace, "namespaces")
@@ -122,15 +125,15 @@ def settings(parser: Parser) -> None:
 
 
 def resources(parser: Parser) -> None:
-    """Take what a restart can change, too: ``--conf``, ``--driver-memory``, executors, image."""
+    """Add the settings that a restart can change, too: ``--conf``, ``--driver-memory``, executors, image."""
     conf = parser.add_argument(
         "--conf", action="append", type=setting, default=[], metavar="K=V", help="Spark conf; repeatable"
     )
     completed_by(conf, "confs")
-    parser.add_argument("--executors", type=count, metavar="N", help="how many executors")
-    parser.add_argument("--executor-memory", metavar="SIZE", help="the heap of each, e.g. 4g")
-    parser.add_argument("--executor-cores", type=count, metavar="N", help="cores of each")
-    parser.add_argument("--driver-memory", metavar="SIZE", help="the driver's heap, e.g. 4g")
+    parser.add_argument("--executors", type=count, metavar="N", help="number of executors")
+    parser.add_argument("--executor-memory", metavar="SIZE", help="heap of each executor, e.g. 4g")
+    parser.add_argument("--executor-cores", type=count, metavar="N", help="cores of each executor")
+    parser.add_argument("--driver-memory", metavar="SIZE", help="heap of the driver, e.g. 4g")
     parser.add_argument("--image", type=word, metavar="I", help="container image, on Kubernetes")
 
 
@@ -146,9 +149,9 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def word(text: str) -> str:
-    """A text that is not empty."""
+    """A word that is not empty."""
     if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty")
+        raise argparse.ArgumentTypeError("the value is empty")
     return text
 
 
@@ -171,13 +174,13 @@ def seconds(text: str) -> float:
 
 
 def variable(text: str) -> str:
-    """A variable's name."""
+    """A name of a variable."""
     if not text.isidentifier() or keyword.iskeyword(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a variable's name")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid variable name")
     return text
 
 
-WIDE = 26  # a flag that is wider has its text on the next line
+WIDE = 26  # the help of a wider flag is on the next line
 
 
 def verb_help(verb: Verb, actions: Sequence[argparse.Action]) -> str:
@@ -198,7 +201,7 @@ def verb_help(verb: Verb, actions: Sequence[argparse.Action]) -> str:
 
 
 def _typed(action: argparse.Action) -> str:
-    """A word or flag as it is typed, with a name for its value."""
+    """An argument or flag as users type it, with the name of its value."""
     names = ", ".join(action.option_strings) or str(action.metavar)
     if not action.option_strings or action.nargs == 0:
         return names

@@ -1,4 +1,4 @@
-"""Splits a line into the flags at its beginning and the free text after them, which is left as it was typed."""
+"""Splits a line into leading flags and the free text after them, which stays unchanged."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _COMMENT = re.compile(r"--(\s|$)")
 def leading_flags(parser: Parser, line: str) -> tuple[list[str], str]:
     """Return the words of the flags, as a shell would split them, and the rest of the line.
 
-    Each value is tied to its flag (``--limit=5``), so that one may begin with a dash. ``-- text`` is text: a comment
-    of SQL. Raises BadUsage for a quote that is not closed.
+    Each value is joined to its flag (``--limit=5``), so that it may begin with a dash. ``-- text`` is text: a comment
+    in SQL. Raises BadUsage for an unclosed quote.
     """
     known = {flag: action for action in parser._actions for flag in action.option_strings}
     reader = _Words(line)
@@ -32,7 +32,7 @@ def leading_flags(parser: Parser, line: str) -> tuple[list[str], str]:
 
 
 def _value(known: Mapping[str, argparse.Action], flag: str, reader: _Words) -> str:
-    """The value that belongs to a flag, tied to it; empty where it takes none or none follows."""
+    """The value of a flag as ``=value``; empty if it takes none or none follows."""
     action = known.get(flag)
     if action is None or action.nargs == 0 or reader.at == len(reader.line):
         return ""
@@ -42,7 +42,7 @@ def _value(known: Mapping[str, argparse.Action], flag: str, reader: _Words) -> s
 
 
 class _Words:
-    """Reads shell words from a line and knows where the next one begins."""
+    """Reads shell words from a line; ``at`` is the position of the next one."""
 
     def __init__(self, line: str) -> None:
         self.line, self.at = line, 0

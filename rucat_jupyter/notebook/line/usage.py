@@ -1,4 +1,4 @@
-"""A line that was typed wrong, or asks for help."""
+"""Exceptions for a wrong line and for ``--help``."""
 
 from __future__ import annotations
 

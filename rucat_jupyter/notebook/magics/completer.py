@@ -1,7 +1,7 @@
-"""Tab and Shift-Tab after ``%rucat`` in IPython: a matcher of its completer, and the answers to inspect requests.
+"""Tab and Shift-Tab after ``%rucat`` in IPython: a matcher of its completer, and replies to inspect requests.
 
-A completion of IPython's has no field for documentation: front ends ask for that of the chosen one by an inspect
-request for the text as it would be (JupyterLab's documentation panel; its tooltip asks the same by Shift-Tab).
+A completion of IPython has no field for documentation: front ends send an inspect request with the completed text
+(JupyterLab does so for its documentation panel, and for the tooltip of Shift-Tab).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
 
 from .completion import Candidate, Offer, Sources, meaning, offer, rest_of
 from .known import Known
@@ -25,7 +27,7 @@ _ENGINE = re.compile(r"^%%?rucat\s+sql\b.*--engine[\s=](['\"]?)(.+?)\1(?:\s|$)")
 
 
 class Completer:
-    """Answers the Tabs of one shell from :meth:`install` to :meth:`remove`."""
+    """Completes in one shell from :meth:`install` to :meth:`remove`."""
 
     def __init__(self, context: Context) -> None:
         self._context, self._shell = context, context.shell
@@ -35,8 +37,7 @@ class Completer:
         self._inspect: Any = None
 
     def install(self) -> None:
-        """Begin to answer."""
-        from IPython.core.completer import context_matcher
+        """Register with the shell."""
 
         @context_matcher(identifier="rucat", priority=100)  # type: ignore[untyped-decorator]  # IPython has no types
         def matcher(context: Any) -> Any:
@@ -51,7 +52,7 @@ class Completer:
         self._shell.object_inspect_mime = inspect
 
     def remove(self) -> None:
-        """Answer no more; the shell is as it was."""
+        """Unregister, and restore the shell."""
         matchers = self._shell.Completer.custom_matchers
         self._shell.Completer.custom_matchers = [m for m in matchers if m is not self._matcher]
         self._shell.__dict__.pop("object_inspect_mime", None)
@@ -65,7 +66,7 @@ class Completer:
         return {"completions": _Alone(found), "matched_fragment": found.fragment, "suppress": True, "ordered": True}
 
     def _offer(self, source: str, cursor: int) -> Offer | None:
-        """What may stand at the cursor; None where it is no place of ours."""
+        """Candidates at the cursor; None if the line is not a line of ``%rucat``."""
         if (sql := sql_around(source, cursor)) is not None:
             return self._names(source, sql)
         asked = rest_of(source[:cursor], is_auto=self._shell.automagic and MAGIC not in self._shell.user_ns)
@@ -74,7 +75,7 @@ class Completer:
         return offer(asked[0], self._sources, after=source[cursor : cursor + 1], is_cell=asked[1])
 
     def _names(self, source: str, sql: SqlAround) -> Offer | None:
-        """Names of the catalog that fit in SQL; None where there is none and others may answer."""
+        """Names of the catalog that fit in SQL; None if other matchers may answer."""
         named = _ENGINE.search(source.lstrip().partition("\n")[0])
         attachment = self._context.binding.find(named[2] if named else None)
         words = complete_sql(attachment.spark, sql.before, sql.after) if attachment is not None else []
@@ -84,7 +85,7 @@ class Completer:
         return Offer(fragment[0] if fragment else "", [Candidate(word, "sql") for word in words])
 
     def _explained(self) -> str:
-        """What the word at the cursor of the inspect request means; empty where it is none of ours."""
+        """Documentation of the word at the cursor of the inspect request; empty for other lines."""
         kernel = getattr(self._shell, "kernel", None)
         request = kernel.get_parent("shell") if kernel is not None else {}
         if request.get("header", {}).get("msg_type") != "inspect_request":
@@ -98,21 +99,19 @@ class Completer:
         return meaning(asked[0], self._sources, is_cell=asked[1]) if asked is not None else ""
 
     def _variables(self) -> dict[str, Any]:
-        """The user's variables, without what IPython put there, modules, functions and classes."""
+        """The user's variables, without those of IPython, modules, functions and classes."""
         hidden, mine = self._shell.user_ns_hidden, list(self._shell.user_ns.items())
         return {k: v for k, v in mine if k not in hidden and not callable(v) and not isinstance(v, ModuleType)}
 
 
 class _Alone(Sequence[Any]):
-    """The completions of a line that is ours alone.
+    """The completions of a line of ``%rucat``.
 
-    IPython lets a matcher suppress the others only where it has completions itself; on our lines Python's names and
-    files make no sense though we know nothing better, so this is never empty by its length.
+    IPython lets a matcher suppress others only if it has completions. Python's names and files make no sense in our
+    lines even if we have none, so the length is never 0.
     """
 
     def __init__(self, found: Offer) -> None:
-        from IPython.core.completer import SimpleCompletion
-
         self._items = [SimpleCompletion(c.word, type=c.kind) for c in found.candidates]
 
     def __len__(self) -> int:

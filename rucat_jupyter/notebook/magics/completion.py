@@ -1,6 +1,6 @@
-"""What Tab offers after ``%rucat``, and what each word means: verbs, flags, engines, profiles, Spark's settings.
+"""Completion and documentation after ``%rucat``: verbs, flags, engines, profiles, Spark's settings.
 
-Pure but for what it asks of its sources: text up to the cursor in, candidates out.
+Pure functions of the text up to the cursor, except for the sources of values.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..line.flags import Parser, Verb
 from .parser import HELP, VERBS, parser_of
 
 MANY = 200
-"""More settings than these are offered by the next part of their keys."""
+"""If more settings match, we offer the next part of their keys."""
 LINE = re.compile(r"^(?:.*?[\s=(])?(?P<magic>%%?)rucat(?P<rest>\s.*)$", re.DOTALL)
 AUTO = re.compile(r"^\s*rucat(?P<rest>\s.*)$", re.DOTALL)
-"""A line without its ``%``, which IPython understands too."""
+"""A line without its ``%``, which IPython accepts, too."""
 
 
 class Candidate(NamedTuple):
-    """One word that may stand here: as it is typed, what it is, and what it means."""
+    """One word that may follow: the word, its kind, and its documentation."""
 
     word: str
     kind: str
@@ -34,27 +34,27 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Offer:
-    """What may stand in place of ``fragment``, the raw text before the cursor."""
+    """Candidates that replace ``fragment``, the raw text before the cursor."""
 
     fragment: str
     candidates: Sequence[Candidate]
 
 
 class Sources:
-    """Where values come from; each answers at once, with nothing where nothing is known."""
+    """Sources of values; each replies quickly, with nothing if nothing is known yet."""
 
     def __init__(self, known: Any, variables: Callable[[], Mapping[str, Any]]) -> None:
         self._known, self._variables = known, variables
 
     def engines(self, value: str) -> Iterator[Candidate]:
-        """My engines, by name."""
+        """The user's engines, by name."""
         del value
         for view in self._known.engines():
             page = tables.status_page(view, [], text.utc_now())
             yield Candidate(text.plain(view["name"]), view["status"], page)
 
     def profiles(self, value: str) -> Iterator[Candidate]:
-        """The profiles that an engine may be made of."""
+        """The profiles."""
         del value
         for profile in self._known.profiles():
             yield Candidate(text.plain(profile["name"]), "profile", f"profile on {text.plain(profile['platform'])}")
@@ -73,7 +73,7 @@ class Sources:
             yield Candidate(text.plain(name), "context", f"namespace {text.plain(namespace or 'default')}")
 
     def namespaces(self, value: str) -> Iterator[Candidate]:
-        """Namespaces that contexts, profiles and engines name: a cluster is not asked for a key press."""
+        """Namespaces of contexts, profiles and engines; completion sends no request to a cluster."""
         del value
         named = {namespace for _, namespace in self._known.contexts()}
         for found in (*self._known.profiles(), *self._known.engines()):
@@ -82,7 +82,7 @@ class Sources:
             yield Candidate(text.plain(name), "namespace")
 
     def confs(self, value: str) -> Iterator[Candidate]:
-        """Spark's settings: keys, then values where Spark says which there are."""
+        """Spark's settings: keys, then values if they are known."""
         settings: Mapping[str, Setting] = self._known.settings()
         key, equals, _ = value.partition("=")
         if equals:
@@ -93,7 +93,7 @@ class Sources:
         yield from _conf_keys(found, value)
 
     def get(self, action: argparse.Action, value: str) -> Iterable[Candidate]:
-        """What may be the value of a flag or word."""
+        """Values of a flag or argument."""
         if action.choices is not None:
             return [Candidate(str(choice), "value") for choice in action.choices]
         source = getattr(action, "completed_by", None)
@@ -101,11 +101,11 @@ class Sources:
 
 
 SOURCES = ("engines", "profiles", "variables", "confs", "contexts", "namespaces")
-"""What :func:`rucat_jupyter.notebook.line.flags.completed_by` may name."""
+"""Names for :func:`rucat_jupyter.notebook.line.flags.completed_by`."""
 
 
 def rest_of(code: str, *, is_auto: bool = False) -> tuple[str, bool] | None:
-    """What stands after ``%rucat`` on the last line, and whether that is ``%%rucat``; None on other lines."""
+    """The text after ``%rucat`` on the last line, and whether it is ``%%rucat``; None for other lines."""
     joined = code.replace("\\\n", "  ")
     line = joined.rpartition("\n")[2]
     found = LINE.match(line)
@@ -117,9 +117,9 @@ def rest_of(code: str, *, is_auto: bool = False) -> tuple[str, bool] | None:
 
 
 def offer(rest: str, sources: Sources, *, after: str = "", is_cell: bool = False) -> Offer:
-    """Offer the words that may stand at the end of ``rest``, the text between ``%rucat`` and the cursor.
+    """Offer words for the end of ``rest``, the text between ``%rucat`` and the cursor.
 
-    ``after`` is what follows the cursor: a quote that is there already is not offered again.
+    ``after`` is the text after the cursor: a closing quote there is not added again.
     """
     words, last = _split(rest)
     if not words:
@@ -133,10 +133,10 @@ def offer(rest: str, sources: Sources, *, after: str = "", is_cell: bool = False
 
 
 def meaning(rest: str, sources: Sources, *, is_cell: bool = False) -> str:
-    """What the word at the end of ``rest`` means; empty where that is not known."""
+    """Documentation of the word at the end of ``rest``; empty if unknown."""
     _, last = _split(rest)
     key, equals, _ = last.raw.partition("=")
-    if equals and not key.startswith("-"):  # of a setting, also where its value is meant
+    if equals and not key.startswith("-"):  # a value of a setting has the documentation of its key
         rest = f"{rest.removesuffix(last.raw)}{key}"
     value = last.value.partition("=")[0] if equals else last.value
     found = offer(rest, sources, is_cell=is_cell).candidates
@@ -151,7 +151,7 @@ def meaning(rest: str, sources: Sources, *, is_cell: bool = False) -> str:
 
 
 class _Last(NamedTuple):
-    """The word at the cursor: as typed, its value, and the quote that is open."""
+    """The word at the cursor: raw text, value, and the open quote."""
 
     raw: str
     value: str
@@ -159,7 +159,7 @@ class _Last(NamedTuple):
 
 
 def _split(rest: str) -> tuple[list[str], _Last]:
-    """The words before the cursor, and the one at it, as POSIX quoting reads them; never fails."""
+    """The words before the cursor, and the one at it, by POSIX quoting; never fails."""
     words: list[str] = []
     value, quote, start, is_word = "", "", 0, False
     at = 0
@@ -183,7 +183,7 @@ def _split(rest: str) -> tuple[list[str], _Last]:
 
 
 def _typed(word: str, quote: str, after: str) -> str:
-    """The word as it has to be typed where a quote is open or not."""
+    """The word, quoted as the open quote requires."""
     if word.endswith("="):  # more will follow
         return f"{quote}{word}"
     if not quote:
@@ -195,7 +195,7 @@ def _typed(word: str, quote: str, after: str) -> str:
 
 
 def _offer(last: _Last, candidates: Iterable[Candidate], after: str) -> Offer:
-    """Keep what begins as the word does (else what does so in other letters), as it has to be typed."""
+    """Keep candidates with the prefix (else ignoring case), and quote them."""
     given = list(candidates)
     kept = [c for c in given if c.word.startswith(last.value)]
     kept = kept or [c for c in given if c.word.lower().startswith(last.value.lower())]
@@ -228,7 +228,7 @@ def _arguments(verb: Verb, words: Sequence[str], last: _Last, sources: Sources, 
 
 
 def _given(parser: Parser, words: Sequence[str]) -> tuple[set[str], argparse.Action | None, int]:
-    """The flags that are there, the one that waits for its value, and how many other words there are."""
+    """The given flags, the one that still needs its value, and the number of other words."""
     given: set[str] = set()
     pending, taken = None, 0
     for word in words:
@@ -252,7 +252,7 @@ def _flags(parser: Parser, given: set[str]) -> Iterator[Candidate]:
 
 
 def _conf_keys(found: Sequence[Setting], value: str) -> Iterator[Candidate]:
-    """The keys; of very many the next part only, as a shell completes folders."""
+    """The keys; if there are many, only their next part, as a shell completes folders."""
     if len(found) <= MANY:
         for setting in found:
             yield Candidate(f"{setting.key}=", "setting", setting.text)

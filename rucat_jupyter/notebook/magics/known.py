@@ -1,4 +1,4 @@
-"""What Tab may offer: engines, profiles and contexts are looked up aside, so that no key press ever waits long."""
+"""Engines, profiles and contexts for completion; threads fetch them, so that a key press never waits long."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...host import kubeconfig, spark_confs
 from ...host.spark_confs import Setting
 
 WAIT_S = 0.3
-"""Tab waits no longer than this for an answer; one that comes later serves the next Tab."""
+"""Longest wait of Tab; a later response is used by the next Tab."""
 FRESH_S = 2.0
 
 
 class Known:
-    """Answers at once or after :data:`WAIT_S`: with what is known by then, which may be nothing."""
+    """Replies within :data:`WAIT_S`, with what is known by then, which may be nothing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,11 +27,11 @@ class Known:
         self._asked: dict[str, threading.Event] = {}
 
     def engines(self) -> list[View]:
-        """My engines; none where no gateway runs: Tab starts none."""
+        """The user's engines; none if no gateway runs, because Tab does not start one."""
         return list((self._get("engines", lambda: _glance("engines")) or {}).get("engines", []))
 
     def profiles(self) -> list[dict[str, Any]]:
-        """The profiles that there are."""
+        """The profiles."""
         return list((self._get("profiles", lambda: _glance("profiles")) or {}).get("profiles", []))
 
     def contexts(self) -> list[tuple[str, str]]:
@@ -39,7 +39,7 @@ class Known:
         return self._get("contexts", lambda: list(kubeconfig.contexts())) or []
 
     def settings(self) -> dict[str, Setting]:
-        """Spark's settings, of the release of the pyspark that is installed here."""
+        """Spark's settings in the release of the installed pyspark."""
         return spark_confs.load()
 
     def _get(self, what: str, look: Callable[[], Any]) -> Any:
@@ -70,4 +70,4 @@ def _glance(path: str) -> Any:
     try:
         return default_api().glance(path, WAIT_S)
     except RucatError:
-        return None  # Tab says nothing of what is wrong: the verb will
+        return None  # the verb will report the error

@@ -1,4 +1,4 @@
-"""``%rucat`` and ``%%rucat``: the line is parsed, its verb runs, and what goes wrong is said in one line."""
+"""``%rucat`` and ``%%rucat``: parse the line, run the verb, and show errors in one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGE = f"{__name__.partition('.')[0]}."
 class RucatMagics(Magics):
     """Create, attach and manage engines from a notebook."""
 
-    progress = Bool(True, help="Show a bar of progress while a cell waits for an engine.").tag(config=True)
+    progress = Bool(True, help="Show a progress bar while a cell waits for an engine.").tag(config=True)
 
     @observe("progress")
     def _switch_progress(self, change: Any) -> None:
@@ -40,10 +40,10 @@ class RucatMagics(Magics):
         self.context = context or Context(shell)
         self.binding = self.context.binding
 
-    @no_var_expand  # a conf's value is what was typed, whatever $ and braces it has
+    @no_var_expand  # a value of --conf may contain $ and braces
     @line_cell_magic
     def rucat(self, line: str, cell: str | None = None) -> Any:
-        """Run one verb; what people read by ``%rucat?`` is set below."""
+        """Run one verb; the text of ``%rucat?`` is set below."""
         try:
             with comes_again():
                 found = self._run(line, cell)
@@ -53,7 +53,7 @@ class RucatMagics(Magics):
             raise UsageError(f"rucat: {error}") from None
         except (RucatError, WaitInterrupted) as error:
             raise briefly(error) from None
-        except Interrupted:  # it says itself what has been cancelled
+        except Interrupted:  # its message says what was cancelled
             raise
         except KeyboardInterrupt:
             raise briefly(WaitInterrupted(f"interrupted: {line.strip() or '%rucat'}")) from None
@@ -77,20 +77,20 @@ RucatMagics.rucat.__doc__ = f"""Create, attach and manage Spark engines.
 
 {overview()}
 
-A NAME that is $variable or {{variable}} as a whole is that variable's value.
-x = %rucat VERB is the engine (or engines, or rows) that the verb speaks of; it is shown all the same.
+If NAME is $variable or {{variable}}, Rucat uses the value of that variable.
+x = %rucat VERB assigns the engine (or engines, or rows) of the verb to x; the verb still shows its output.
 """
 
 
 class _Extension:
-    """What loading adds to one shell, and unloading takes away."""
+    """What loading adds to one shell, and unloading removes."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self.magics = RucatMagics(shell)
         self.context = self.magics.context
         self._completer = Completer(self.context)
-        self._left: list[tuple[str, Any]] = []  # hooks that parts of ours added later, while unloaded
+        self._left: list[tuple[str, Any]] = []  # hooks of our other modules, while unloaded
         self.is_loaded = False
 
     def load(self) -> None:
@@ -118,7 +118,7 @@ class _Extension:
 
 
 _extensions: weakref.WeakKeyDictionary[Any, _Extension] = weakref.WeakKeyDictionary()
-"""By shell; kept when unloaded, so that loading again finds the variables that are bound."""
+"""By shell; kept when unloaded, so that loading again finds the bound variables."""
 
 
 def load_ipython_extension(shell: Any) -> None:

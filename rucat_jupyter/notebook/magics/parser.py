@@ -1,4 +1,4 @@
-"""The line of ``%rucat``, parsed as a shell would, wrong ones answered in one line."""
+"""Parses the line of ``%rucat`` as a shell does; an error is one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["HELP", "VERBS", "BadUsage", "HelpWanted", "overview", "parse", "pars
 
 
 def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
-    """Parse what follows ``%rucat`` (``is_cell``: ``%%rucat``); ``verb`` is None for an empty line.
+    """Parse the text after ``%rucat`` (``is_cell``: ``%%rucat``); ``verb`` is None for an empty line.
 
     Raises BadUsage or HelpWanted.
     """
@@ -41,27 +41,27 @@ def parse(line: str, *, is_cell: bool = False) -> argparse.Namespace:
     parser = parser_of(VERBS[verb])
     found = _parsed(verb, parser, _tied(rest))
     if is_cell and not VERBS[verb].takes_cell:
-        raise BadUsage(f"{verb} takes no cell: write it as a line of its own, %rucat {line.strip()}")
+        raise BadUsage(f"{verb} takes no cell: write it on its own line, %rucat {line.strip()}")
     found.verb = verb
     return found
 
 
 def _parse_with_text(verb: Verb, after: str, *, is_cell: bool) -> argparse.Namespace:
-    """Parse the flags before a free text; a cell has that text below the line."""
+    """Parse the flags before free text; in a cell the text is below the line."""
     parser = parser_of(verb)
     words, rest = leading_flags(parser, after)
     found = _parsed(verb.name, parser, words)
     if is_cell and rest.strip():
         word = rest.split()[0]
         if words and (known := _choices(parser, words[-1])):
-            raise BadUsage(f"{verb.name}: {words[-1]}: {word!r} is none of {', '.join(known)}")
-        raise BadUsage(f"the line of %%rucat {verb.name} has flags only, not {word!r}: the text goes below it")
+            raise BadUsage(f"{verb.name}: {words[-1]}: {word!r} is not one of {', '.join(known)}")
+        raise BadUsage(f"the line of %%rucat {verb.name} takes only flags, not {word!r}: write the text below it")
     found.verb, found.rest = verb.name, rest
     return found
 
 
 def _choices(parser: Parser, flag: str) -> list[str]:
-    """The values of a flag that may also stand alone."""
+    """The values of a flag whose value is optional."""
     found = (action.choices for action in parser._actions if flag in action.option_strings and action.nargs == "?")
     return [str(value) for choices in found for value in choices or ()]
 
@@ -72,7 +72,7 @@ def _parsed(verb: str, parser: Parser, words: Sequence[str]) -> argparse.Namespa
         flag = word.split("=")[0]
         if flag.startswith("-") and flag != "-":
             raise BadUsage(f"{verb} has no flag {flag}{_meant(flag, parser.flags())}")
-        raise BadUsage(f"{verb} takes no further word {word!r}: quote a name that has blanks")
+        raise BadUsage(f"{verb}: unexpected argument {word!r}; quote a name that contains spaces")
     return found
 
 
@@ -80,7 +80,7 @@ def overview() -> str:
     """The one-screen help."""
     wide = max(map(len, VERBS))
     lines = [f"  {verb.name:<{wide}}  {verb.does}" for verb in VERBS.values()]
-    cells = [f"  %%rucat {verb.name} takes the cell below it." for verb in VERBS.values() if verb.takes_cell]
+    cells = [f"  %%rucat {verb.name} runs the cell below it." for verb in VERBS.values() if verb.takes_cell]
     return "\n".join(
         ["%rucat VERB [NAME] [flags]     Flags and examples of a verb: %rucat VERB --help", *lines, *cells]
     )
@@ -92,7 +92,7 @@ def parser_of(verb: Verb) -> Parser:
 
 
 def _trimmed(line: str) -> str:
-    """The line without a comment (`` # …``) and without the semicolon that ends a line of a notebook."""
+    """The line without a comment (`` # …``) and without a semicolon at its end."""
     kept, quote, before = line, "", " "
     escaped = False
     for at, char in enumerate(line):
@@ -109,7 +109,7 @@ def _trimmed(line: str) -> str:
 
 
 def _tied(words: Sequence[str]) -> list[str]:
-    """Tie ``--conf`` to its value, which may begin with a dash."""
+    """Join ``--conf`` to its value, which may begin with a dash."""
     tied: list[str] = []
     left = iter(words)
     for word in left:

@@ -1,4 +1,4 @@
-"""Tab in SQL: tables, views, databases and columns that fit where the cursor is."""
+"""Completion in SQL: tables, views, databases and columns that fit at the cursor."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..line.leading import leading_flags
 from ..line.usage import BadUsage
 from ..sql.catalog import Catalog, catalog_of
 from ..sql.split import Token, tokens
+from .parser import VERBS, parser_of
 
 WAIT_S = 0.5
 TABLE_AFTER = {"FROM", "JOIN", "INTO", "TABLE", "UPDATE", "DESCRIBE", "DESC", "VIEW", "OVERWRITE", "EXISTS", "EXTENDED"}
@@ -48,10 +50,10 @@ def sql_around(source: str, cursor: int) -> SqlAround | None:
 
 
 def complete_sql(session: Any, text_before_cursor: str, text_after_cursor: str = "") -> list[str]:
-    """Names that may stand at the cursor, best first; they take the place of the word (after the last dot) before it.
+    """Names that fit at the cursor, best first; they replace the word (after the last dot) before it.
 
-    Asks the catalog in the background and waits no longer than half a second: what comes later is there at the
-    next Tab. Names that need backticks have them. Raises nothing for text that is no SQL.
+    Asks the catalog in the background and waits at most half a second; the next Tab offers later results. Names that
+    need backticks have them. Text that is not SQL raises nothing.
     """
     place = _Place.of(text_before_cursor, text_after_cursor)
     if place is None or not _can_be_asked(session):
@@ -62,7 +64,7 @@ def complete_sql(session: Any, text_before_cursor: str, text_after_cursor: str =
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the cursor stands: after which words, in which statement."""
+    """The position of the cursor: the words before it, in its statement."""
 
     qualifiers: tuple[str, ...]
     typed: str
@@ -101,7 +103,7 @@ def _candidates(place: _Place, catalog: Catalog, deadline: float) -> Iterable[st
 
 
 def _below(place: _Place, catalog: Catalog, deadline: float) -> list[str]:
-    """Columns of a table of the statement, fields of such a column, or what a database or catalog has."""
+    """Columns of a table of the statement, fields of a column, or tables of a database or catalog."""
     first, *fields = place.qualifiers
     known = {alias.lower(): path for alias, path in place.tables.items()}
     if first.lower() in known and place.after not in TABLE_AFTER:
@@ -111,7 +113,7 @@ def _below(place: _Place, catalog: Catalog, deadline: float) -> list[str]:
 
 
 def _columns(catalog: Catalog, table: tuple[str, ...], fields: Iterable[str], deadline: float) -> list[str]:
-    """Columns of a table, or the fields of the column below which the cursor is."""
+    """Columns of a table, or fields of the column before the cursor."""
     kind = catalog.schema(table, deadline)
     for name in fields:
         inner = {field.name.lower(): field.dataType for field in getattr(kind, "fields", ())}
@@ -178,7 +180,7 @@ def _statement(before: str, after: str) -> str:
 
 
 def _is_open(last: Token, text: str) -> bool:
-    """Whether the cursor stands in a text or a comment."""
+    """Whether the cursor is in a string or a comment."""
     if last.kind == "comment":
         return not (last.text.startswith("/*") and last.text.endswith("*/") and len(last.text) > 3)
     is_text = last.kind == "quoted" and not last.text.startswith("`")
@@ -186,9 +188,6 @@ def _is_open(last: Token, text: str) -> bool:
 
 
 def _in_line(line: str, start: int, cursor: int) -> SqlAround | None:
-    from ..line.leading import leading_flags
-    from .parser import VERBS, parser_of
-
     try:
         _, rest = leading_flags(parser_of(VERBS["sql"]), line[start:])
     except BadUsage:
@@ -210,7 +209,7 @@ def _in_string(source: str, cursor: int) -> SqlAround | None:
 
 
 def _can_be_asked(session: Any) -> bool:
-    """Whether its engine runs, as far as is known here: Tab must not wait for one that starts or is gone."""
+    """Whether its engine runs, as far as we know: Tab must not wait for an engine that starts or has failed."""
     from ...client.session import session as sessions
 
     for attachment in sessions.attachments():

@@ -1,7 +1,7 @@
-"""Values of named parameters (``--arg``): text as it was typed, or a number, date, … where that loses nothing.
+"""Values of named parameters (``--arg``): the text, or a number, date, … if the conversion loses nothing.
 
-A value is taken for a number, a date, true, false or null only when that prints exactly as it was typed: ``7`` is an
-integer, ``007`` is text. Text that is compared with a number or a time is cast by Spark, so text is always safe.
+A value becomes a number, a date, true, false or null only if that prints exactly as the user typed it: ``7`` is an
+integer, ``007`` is text. Spark casts text when it compares it with a number or a time, so text is always safe.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LONG = 2**63
 
 
 def values(given: list[str], evaluate: Callable[[str], Any]) -> dict[str, Any]:
-    """Values by name of ``name=text`` and ``name:=expression``; the last of a name counts.
+    """Values by name of ``name=text`` and ``name:=expression``; the last value of a name counts.
 
-    Raises BadUsage for what has neither form, and for an expression that cannot be evaluated.
+    Raises BadUsage for other forms, and for an expression that fails.
     """
     found = {}
     for text in given:
@@ -51,7 +51,7 @@ def typed(text: str) -> Any:
 
 
 def as_literals(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``spark.sql(args=…)`` takes; raises BadUsage for a value that Spark has no literal for."""
+    """Values as ``spark.sql(args=…)`` takes them; raises BadUsage for a value without a Spark literal."""
     from pyspark.errors import PySparkException
 
     literals = {}
@@ -61,7 +61,7 @@ def as_literals(found: Mapping[str, Any]) -> dict[str, Any]:
         except (PySparkException, AssertionError, OverflowError, TypeError, ValueError) as error:
             why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             kind = type(value).__name__
-            raise BadUsage(f"--arg {name}: Spark takes no parameter of this {kind} ({why})") from None
+            raise BadUsage(f"--arg {name}: Spark cannot use this {kind} as a parameter ({why})") from None
     return literals
 
 
@@ -81,5 +81,5 @@ def _evaluated(name: str, expression: str, evaluate: Callable[[str], Any]) -> An
     expression = re.sub(r"^\$(?=\w+$)", "", expression.strip())
     try:
         return evaluate(expression)
-    except Exception as error:  # an expression of the user's own: whatever it raises is its failure
+    except Exception as error:  # the user's expression may raise anything
         raise BadUsage(f"--arg {name}:={expression[:60]}: {type(error).__name__}: {str(error)[:200]}") from None

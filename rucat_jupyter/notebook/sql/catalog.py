@@ -1,6 +1,6 @@
-"""Names in an engine's catalog for completion: asked in the background, kept for some seconds, never waited for long.
+"""Names in an engine's catalog for completion: fetched in the background and cached for some seconds.
 
-Nothing here runs a Spark job: ``SHOW`` is answered by the catalog, and the columns of a table by the analyzer.
+Nothing here runs a Spark job: the catalog answers ``SHOW``, and the analyzer gives the columns of a table.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ...core.errors import RucatError
+from .fetch import fetch
 
 FRESH_S = 15.0
-"""A name that somebody just made should soon be offered; typing must not ask at every key."""
+"""New names appear soon, and a key press rarely sends a request."""
 MOST_AT_ONCE = 4
 
 
 class Catalog:
-    """What one session's catalog holds, as far as it is known in time."""
+    """The catalog of one session, as far as it is known in time."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -28,12 +29,12 @@ class Catalog:
         self._changed = threading.Condition()
 
     def tables(self, path: Sequence[str], deadline: float) -> list[str]:
-        """Tables and views of a database; of none: of the current one, temp views included."""
+        """Tables and views of a database; with an empty path of the current one, temp views included."""
         where = f" IN {_quoted(path)}" if path else ""
         return self._get(("tables", *path), lambda: self._names(f"SHOW TABLES{where}", "tableName"), deadline) or []
 
     def databases(self, path: Sequence[str], deadline: float) -> list[str]:
-        """Databases of a catalog; of none: of the current one."""
+        """Databases of a catalog; with an empty path of the current one."""
         where = f" IN {_quoted(path)}" if path else ""
         return self._get(("databases", *path), lambda: self._names(f"SHOW DATABASES{where}", None), deadline) or []
 
@@ -42,17 +43,15 @@ class Catalog:
         return self._get(("catalogs",), lambda: self._names("SHOW CATALOGS", None), deadline) or []
 
     def schema(self, table: Sequence[str], deadline: float) -> Any:
-        """The Spark schema of a table or view; None where there is none, or not yet."""
+        """The Spark schema of a table or view; None if there is none, or not yet."""
         return self._get(("schema", *table), lambda: self._session.table(_quoted(table)).schema, deadline)
 
     def _names(self, statement: str, column: str | None) -> list[str]:
-        from .fetch import fetch
-
         table, _ = fetch(self._session.sql(statement))
         return [str(name) for name in table.column(column or 0).to_pylist()]
 
     def _get(self, key: tuple[str, ...], ask: Callable[[], Any], deadline: float) -> Any:
-        """What is known, after waiting until the deadline for what is not or is old."""
+        """The cached value; waits until the deadline if it is missing or old."""
         with self._changed:
             if not self._is_fresh(key) and key not in self._asked and len(self._asked) < MOST_AT_ONCE:
                 self._asked.add(key)
@@ -65,14 +64,14 @@ class Catalog:
         return key in self._known and time.monotonic() - self._known[key][0] < FRESH_S
 
     def _ask(self, key: tuple[str, ...], ask: Callable[[], Any]) -> None:
-        import grpc
+        import grpc  # heavy, like pyspark
         from pyspark.errors import PySparkException
 
         found = None
         try:
             found = ask()
         except (PySparkException, RucatError, grpc.RpcError, ValueError):
-            found = None  # no such table, or an engine that ends: there is nothing to offer, and nobody to tell
+            found = None  # no such table, or the engine has gone: there is nothing to offer
         finally:
             with self._changed:
                 self._known[key] = (time.monotonic(), found)

@@ -1,4 +1,4 @@
-"""A quick chart of a result by matplotlib, which is loaded when a chart is drawn and not before."""
+"""A quick chart of a result with matplotlib, which is heavy and loaded only for a chart."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def must_have() -> None:
 
 
 def draw(result: SqlResult, kind: str, x: str | None, y: str | None) -> Picture:
-    """Draw the rows that were fetched; raises BadUsage where the columns do not fit the chart.
+    """Draw the fetched rows; raises BadUsage if the columns do not fit the chart.
 
     ``auto`` is a line over times or numbers, bars over texts, a histogram of a single column of numbers. Of columns
-    with the same name the first is drawn.
+    with the same name we draw the first.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def draw(result: SqlResult, kind: str, x: str | None, y: str | None) -> Picture:
 
 
 class _Choice:
-    """Which chart of which columns."""
+    """The kind of the chart, and its columns."""
 
     def __init__(self, result: SqlResult, kind: str, x: str | None, y: list[str]) -> None:
         from pyspark.sql import types as T
@@ -82,7 +82,7 @@ class _Choice:
         import pandas as pd
 
         data = pd.DataFrame({name: self._floats(name) for name in self.y}, self._across())
-        getattr(self, f"_draw_{self.kind}")(axes, data[data.index.notna()])  # matplotlib fails on a moment that is null
+        getattr(self, f"_draw_{self.kind}")(axes, data[data.index.notna()])  # matplotlib fails on a null time
         ys = ", ".join(map(_safe, self.y))
         axes.set_xlabel(_safe(self.x) if self.x else ys)
         axes.set_ylabel(ys if self.x else "rows")
@@ -91,7 +91,7 @@ class _Choice:
         return self._columns[name][0].cast("float64", safe=False).to_numpy()
 
     def _across(self) -> Any:
-        """The values of x, where there is one; as texts for bars, and where they are no numbers or times."""
+        """The values of x, if any; as texts for bars, and if they are neither numbers nor times."""
         if self.x is None:
             return None
         values, spark = self._columns[self.x]
@@ -123,5 +123,5 @@ class _Choice:
 
 
 def _safe(words: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Escape text that matplotlib would parse as mathematics."""
     return words.replace("$", r"\$")

@@ -1,10 +1,10 @@
-"""A result's Arrow table as pandas or polars, with every value that these can hold unchanged.
+"""Converts a result's Arrow table to pandas or polars, without changing values.
 
-What comes of each Spark type in pandas: integers and booleans stay themselves, with nulls as ``Int64``, ``boolean``;
+Spark types in pandas: integers and booleans stay the same, with nulls as ``Int64``, ``boolean``;
 decimals are ``Decimal``; timestamps ``datetime64[us, zone]``, those without a zone ``datetime64[us]``; dates
 ``datetime.date``; day-time intervals ``timedelta64[us]``, others ``DateOffset``; arrays are lists, structs dicts, maps
-dicts (lists of pairs where a key cannot be one of a dict); binary ``bytes``; variants ``VariantVal``. Where polars has
-no such type: maps are lists of structs, intervals with months texts as ``dt.offset_by`` takes them.
+dicts (lists of pairs if a key is not hashable); binary ``bytes``; variants ``VariantVal``. In polars maps are lists of
+structs, and intervals with months are texts for ``dt.offset_by``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ NULLABLE = {"bool": "boolean", "float": "Float32", "double": "Float64"} | {
 }
 DAY_US = 86_400_000_000
 YEAR_1_US = -62_135_596_800_000_000
-"""The first moment of Python's calendar, in microseconds from 1970."""
+"""The first time of Python's calendar, in microseconds from 1970."""
 
 
 def must_have(kind: str) -> None:
     """Raise BadUsage when the library of this kind is not installed."""
     if kind == "polars" and importlib.util.find_spec("polars") is None:
-        raise BadUsage("--as polars: polars is not installed here: pip install polars, or take --as arrow")
+        raise BadUsage("--as polars: polars is not installed here: pip install polars, or use --as arrow")
 
 
 def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
 
 
 def to_polars(table: pa.Table) -> pl.DataFrame:
-    """Make a polars DataFrame; the second ``a`` is called ``a_2``, for polars takes each name once."""
+    """Make a polars DataFrame; the second ``a`` is called ``a_2``, because polars needs unique names."""
     must_have("polars")
     import polars as pl
     import pyarrow as pa
@@ -63,23 +63,23 @@ def to_polars(table: pa.Table) -> pl.DataFrame:
     if wrong := next(
         (field.name for field in table.schema if MONTHS in str(field.type) and field.type.num_fields), None
     ):
-        raise BadUsage(f"--as polars: it has no interval inside of another type: cast {text.plain(wrong)} to string")
+        raise BadUsage(f"--as polars: polars has no interval inside another type: cast {text.plain(wrong)} to string")
     made = pl.from_arrow(pa.Table.from_arrays(columns, names=unique(table.column_names)))
     return made if isinstance(made, pl.DataFrame) else made.to_frame()
 
 
 def _must_tell_fields_apart(table: pa.Table) -> None:
-    """Raise BadUsage for a struct with two fields of one name: dicts, and structs of polars, hold one of each."""
+    """Raise BadUsage for a struct with two fields of one name: dicts and structs of polars cannot hold both."""
     for field in table.schema:
         if (name := _twice(field.type)) is not None:
             raise BadUsage(
-                f"--out: {text.plain(field.name)} has a struct with two fields {text.plain(name)!r}: name them apart "
-                "(named_struct, or AS inside struct), or take --as arrow"
+                f"--out: {text.plain(field.name)} has a struct with two fields {text.plain(name)!r}: rename one "
+                "(named_struct, or AS inside struct), or use --as arrow"
             )
 
 
 def _twice(kind: pa.DataType) -> str | None:
-    """The name that two fields of a struct have, also inside of another type."""
+    """The name that two fields of a struct share, also inside another type."""
     inside = [kind.field(number) for number in range(kind.num_fields)]
     names = [field.name for field in inside]
     found = next((name for name in names if names.count(name) > 1), None)
@@ -87,13 +87,13 @@ def _twice(kind: pa.DataType) -> str | None:
 
 
 def _with_names(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with UTC in place of zones that are offsets, which polars does not know."""
+    """The column with UTC instead of offset zones, which polars does not support."""
     kind = with_zones(column.type, lambda zone: zone[:1] not in "+-")
     return column if kind == column.type else column.cast(kind)
 
 
 def unique(names: list[str]) -> list[str]:
-    """The names, with a number behind those that were there before."""
+    """The names, with a number appended to repeated ones."""
     found: list[str] = []
     for name in names:
         number, best = 1, name
@@ -123,7 +123,7 @@ def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
 
 
 def _nullable(column: pa.ChunkedArray) -> Any:
-    """The type of pandas that keeps nulls apart, where its usual one would change the values."""
+    """The nullable type of pandas, if the usual one would change values."""
     import pyarrow.compute as pc
     from pandas.api.types import pandas_dtype
 
@@ -133,7 +133,7 @@ def _nullable(column: pa.ChunkedArray) -> Any:
 
 
 def _is_before_years(column: pa.ChunkedArray) -> bool:
-    """Whether a moment may be before the year 1 in its zone: pandas then crashes when it shows it (2.3.3)."""
+    """Whether a time may be before the year 1 in its zone: pandas 2.3.3 crashes when it shows it."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Fetches rows of a Spark result as an Arrow table, once, and mends what Arrow's other readers do not understand."""
+"""Fetches the rows of a Spark result once, as an Arrow table with types that other Arrow readers support."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MONTHS = "month_interval"
-"""What Arrow calls an interval of years and months."""
+"""Arrow's name of an interval of years and months."""
 
 
 def fetch(frame: Any) -> tuple[pa.Table, Any]:
     """Run the query of a Spark DataFrame and return its rows and its Spark schema.
 
-    The names of the columns may be alike, and the types are those that the engine sends: ``toArrow`` of pyspark
-    refuses some and loses the session's time zone.
+    Column names may repeat, and the types are those that the engine sends: pyspark's ``toArrow`` rejects some of them
+    and loses the session's time zone.
     """
     from pyspark.sql.types import StructType
 
@@ -32,7 +32,7 @@ def fetch(frame: Any) -> tuple[pa.Table, Any]:
 
 
 def _mended(table: pa.Table) -> pa.Table:
-    """The table with zones that Python knows (others become UTC, same moments) and intervals that it reads."""
+    """The table with zones that Python knows (others become UTC) and intervals that it can read."""
     import pyarrow as pa
 
     fields = [field.with_type(with_zones(field.type, _is_zone)).remove_metadata() for field in table.schema]
@@ -50,12 +50,12 @@ def _column(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
         return _months(table, number, kind)
     if MONTHS in str(found):
         name = text.plain(table.schema.field(number).name, 80)
-        raise NotPossible(f"sql: pyarrow reads no interval of months inside of another type: cast {name} to string")
+        raise NotPossible(f"sql: pyarrow cannot read a month interval inside another type: cast {name} to string")
     return table.column(number).cast(kind)
 
 
 def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
-    """Read months from the buffers: pyarrow has no class for such arrays, and a KeyError for who asks for one."""
+    """Read months from the buffers: pyarrow has no class for such arrays and raises KeyError."""
     import pyarrow as pa
 
     found: list[tuple[int, int, int] | None] = []
@@ -67,7 +67,7 @@ def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataType:
-    """The type with UTC for zones that are not known, also inside, and an interval of months as others read it."""
+    """The type with UTC for unknown zones and a readable month interval, also inside nested types."""
     import pyarrow as pa
 
     def mended(leaf: pa.DataType) -> pa.DataType:
@@ -79,7 +79,7 @@ def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataTyp
 
 
 def with_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """The type with what ``change`` makes of those in it that hold no others."""
+    """The type with ``change`` applied to its leaf types."""
     import pyarrow as pa
 
     if pa.types.is_map(kind):

@@ -1,4 +1,4 @@
-"""What a statement of SQL gave: shows itself as a table, and hands out its rows as pandas, polars, Arrow or Spark."""
+"""The result of a SQL statement: shown as a table, and available as pandas, polars, Arrow or Spark."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_DRAWN = 1000
-"""Rows that a page is given at most, whatever the limit: it would be slow with more, and nobody reads them."""
+"""Most rows that we show, for any limit: more would slow down the page."""
 NOTE_STYLE = "color:var(--jp-ui-font-color2,inherit);font-size:var(--jp-ui-font-size1,13px);padding:2px 0"
 LONGEST_STATEMENT = 60
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart: PNG in base64, and what it shows in words."""
+    """A chart: PNG in base64, and a description."""
 
     png: str
     words: str
 
     def as_html(self) -> str:
-        """An image for a page of any theme: its ground is its own."""
+        """An image with its own background, for any theme."""
         return (
             f'<img src="data:image/png;base64,{self.png}" alt="{html.escape(self.words, quote=True)}" '
             'style="display:block;width:min(100%,640px);background:#fff">'
@@ -40,7 +40,7 @@ class Picture:
 
 
 class SqlResult:
-    """One statement's result.
+    """The result of one statement.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class SqlResult:
     schema
         Its Spark schema.
     is_cut
-        Whether there are more rows than were fetched.
+        Whether there are more rows than we fetched.
     elapsed_s
-        How long the statement and the fetching of its rows took.
+        Duration of the statement, with the fetch of its rows.
     """
 
     def __init__(self, statement: str, df: Any, *, limit: int | None, part: str = "") -> None:
@@ -68,20 +68,20 @@ class SqlResult:
 
     @property
     def has_columns(self) -> bool:
-        """Whether the statement answers with rows, be they none: what changes or defines does not."""
+        """Whether the statement returns a table, maybe without rows; DDL and DML do not."""
         return bool(self._table.num_columns or self._table.num_rows)
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns; they may be alike."""
+        """The names of the columns; they may repeat."""
         return list(self._table.column_names)
 
     def fetched(self) -> pa.Table:
-        """The rows that are here, as an Arrow table: all of them, unless ``is_cut``."""
+        """The fetched rows as an Arrow table: all of them, unless ``is_cut``."""
         return self._table
 
     def arrow(self) -> pa.Table:
-        """All rows as an Arrow table; runs the query once more where they were cut."""
+        """All rows as an Arrow table; runs the query again if they were cut."""
         if self.is_cut:
             self._table, _ = fetch(self.df)
             self._drawn_rows = min(self._drawn_rows, self._limit or MOST_DRAWN)
@@ -97,20 +97,20 @@ class SqlResult:
         return sql_convert.to_polars(self.arrow())
 
     def kept(self, kind: str) -> Any:
-        """All rows as what ``--as`` asks for."""
+        """All rows in the type of ``--as``."""
         makers: dict[str, Callable[[], Any]] = {"pandas": self.pandas, "polars": self.polars, "arrow": self.arrow}
         return self.df if kind == "spark" else makers[kind]()
 
     def show_rows(self, limit: int | None) -> None:
-        """Draw no more than so many rows."""
+        """Show at most ``limit`` rows."""
         self._drawn_rows = MOST_DRAWN if limit is None else min(limit, MOST_DRAWN)
 
     def is_kept_as(self, variable: str) -> None:
-        """Name the variable that has all rows."""
+        """Set the variable that has all rows, for the note."""
         self._kept_as = variable
 
     def is_known_as(self, name: str) -> None:
-        """Name what else it is called on the engine."""
+        """Set the name of the temp view, for the note."""
         self._known_as = name
 
     def __len__(self) -> int:
@@ -127,7 +127,7 @@ class SqlResult:
         return f'{table}<div style="{NOTE_STYLE}">{html.escape(self._note())}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """Show itself as text and HTML, with the chart where one was asked for."""
+        """Text and HTML, with the chart if there is one."""
         bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
         return bundle if self.picture is None else {**bundle, "image/png": self.picture.png}
 
@@ -144,7 +144,7 @@ class SqlResult:
         ]
 
     def _note(self) -> str:
-        """How many rows, how long, and what to do for more."""
+        """Number of rows, duration, and how to get more."""
         said = [self._rows()] if self.has_columns else ["OK", text.plain(self.statement, LONGEST_STATEMENT)]
         return " · ".join(filter(None, [self._part, *said, self._known_as, f"{self.elapsed_s:.1f} s"]))
 
@@ -159,7 +159,7 @@ class SqlResult:
 
 
 def _kind(values: Any, field: Any) -> str:
-    """The type as people read it, with the zone in which moments are shown."""
+    """The name of the type, with the zone of the times."""
     name = str(field.dataType.simpleString())
     zone = getattr(values.type, "tz", None)
     return f"{name} ({zone})" if zone else name

@@ -1,4 +1,4 @@
-"""Runs what ``%%rucat sql`` was given: statement by statement, on one session, nothing twice."""
+"""Runs the statements of ``%%rucat sql`` one after another in one session, each once."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from .split import Statement, split
 LIMIT = 100
 LONGEST = 80
 CHART_ROWS = 10_000
-"""Rows that a chart takes when no limit is given: 100 would draw a wrong picture."""
+"""Rows of a chart without a limit: with 100 it would be misleading."""
 _UNBOUND = re.compile(r"\[UNBOUND_SQL_PARAMETER\] Found the unbound parameter: (\w+)")
 _REASON = re.compile(r"^[\w.$]+Exception: (.+)$", re.MULTILINE)
 PLANNING_FAILED = "Error occurred during query planning"
 
 
 class NoRows(RucatError):
-    """A flag needs rows, and the statement gives none by its nature."""
+    """A flag needs rows, but the statement returns no table."""
 
     code = "no_rows"
 
 
 class NoPlan(RucatError):
-    """The statement cannot be planned; the message is Spark's."""
+    """Spark cannot plan the statement; the message is Spark's."""
 
     code = "no_plan"
 
 
 def run(context: Context, asked: argparse.Namespace) -> Any:
-    """Run the statements of the cell, or of the rest of the line; shows each answer and returns the last result."""
+    """Run the statements of the cell or of the line; shows each result and returns the last one."""
     kind = _checked(asked)
     statements = split(asked.rest if asked.body is None else asked.body)
     if not statements:
@@ -59,13 +59,13 @@ def run(context: Context, asked: argparse.Namespace) -> Any:
 
 
 def _checked(asked: argparse.Namespace) -> str:
-    """Refuse flags that do not go together; returns what ``--out`` becomes."""
+    """Raise BadUsage for incompatible flags; returns the type of ``--out``."""
     if asked.kind and not asked.out:
-        raise BadUsage(f"sql: --as {asked.kind} says what --out VAR becomes: name the variable by --out")
+        raise BadUsage(f"sql: --as {asked.kind} needs --out VAR, the variable for the result")
     if (asked.x or asked.y) and not asked.chart:
-        raise BadUsage("sql: --x and --y belong to --chart")
+        raise BadUsage("sql: --x and --y need --chart")
     if asked.explain and (given := next((f for f in ("out", "view", "chart") if getattr(asked, f)), None)):
-        raise BadUsage(f"sql: --explain runs nothing, so there is nothing for --{given}")
+        raise BadUsage(f"sql: --explain runs nothing, so it cannot be used with --{given}")
     if asked.kind:
         sql_convert.must_have(asked.kind)
     if asked.chart:
@@ -77,13 +77,15 @@ def _checked(asked: argparse.Namespace) -> str:
 
 @contextmanager
 def _session(context: Context, name: str | None) -> Iterator[Any]:
-    """Yield the attached session, or one on the named engine, which stays as quiet as it was."""
+    """Yield the attached session, or one on the named engine, without changing the active session."""
     from ...client.session import session as sessions
 
     current = context.binding.current()
     if name is None:
         if current is None:
-            raise NotPossible("sql: no engine is attached here. Make one: %rucat create   Take one: %rucat attach NAME")
+            raise NotPossible(
+                "sql: no engine is attached here. Create one: %rucat create   Attach one: %rucat attach NAME"
+            )
         yield current.spark
         return
     engine = context.engine(context.value(name))
@@ -105,12 +107,12 @@ class _Job:
         self._count = count
 
     def run(self, statements: list[Statement], variables: dict[str, Any]) -> SqlResult:
-        """Run them in order and show each answer; flags that take a result take the last statement's."""
+        """Run them in order and show each result; flags use the result of the last statement."""
         for number, statement in enumerate(statements[:-1], 1):
-            with self._told(number, statement):
+            with self._located(number, statement):
                 result = self._answer(number, statement, getattr(self._asked, "limit", LIMIT))
             _show(result)
-        with self._told(self._count, statements[-1]):
+        with self._located(self._count, statements[-1]):
             result = self._answer(self._count, statements[-1], self._last_limit())
             self._must_have_columns(result)
             self._hand_out(result, variables)
@@ -118,10 +120,10 @@ class _Job:
         return result
 
     def explain(self, statements: list[Statement]) -> Text:
-        """Show the plan of each; nothing runs, for EXPLAIN is put before what was typed."""
+        """Show the plan of each; nothing runs, because we prepend EXPLAIN."""
         plans = []
         for number, statement in enumerate(statements, 1):
-            with self._told(number, statement):
+            with self._located(number, statement):
                 plans.append(self._plan(statement.text))
         shown = Text("\n\n".join(plans))
         _show(shown)
@@ -137,7 +139,7 @@ class _Job:
         return result
 
     def _last_limit(self) -> int | None:
-        """How many rows of the last statement to fetch: all that are kept or drawn."""
+        """Number of rows to fetch of the last statement: all that we store or draw."""
         if self._asked.out and self._kind != "spark":
             return None
         return getattr(self._asked, "limit", CHART_ROWS if self._asked.chart else LIMIT)
@@ -147,10 +149,10 @@ class _Job:
         wanted = next((f"--{flag}" for flag in ("out", "view", "chart") if getattr(asked, flag)), None)
         if wanted and not result.has_columns:
             what = text.plain(result.statement, LONGEST)
-            raise NoRows(f"sql: the last statement ran, and gives no rows for {wanted}: {what}")
+            raise NoRows(f"sql: the last statement ran, but returns no rows for {wanted}: {what}")
 
     def _hand_out(self, result: SqlResult, variables: dict[str, Any]) -> None:
-        """Give the result to whom the flags name: a variable, a view, a chart."""
+        """Store the result as the flags say: variable, view, chart."""
         asked = self._asked
         result.show_rows(getattr(asked, "limit", LIMIT))
         if asked.view:
@@ -176,34 +178,34 @@ class _Job:
         return plan.rstrip()
 
     def _why_no_plan(self, statement: str) -> str:
-        """Spark's reason, which only the extended plan has."""
+        """Spark's reason, which only the extended plan contains."""
         table, _ = fetch(self._frame(f"EXPLAIN EXTENDED {statement}"))
         found = _REASON.search(str(table.column(0)[0]))
         return found[1] if found else f"sql: Spark cannot plan this: {text.plain(statement, LONGEST)}"
 
     def _frame(self, statement: str) -> Any:
-        """The statement as a Spark DataFrame; what changes or defines something is done now, and once."""
+        """The statement as a Spark DataFrame; DDL and DML run here, once."""
         return self._spark.sql(statement, args=self._args or None)
 
     @contextmanager
-    def _told(self, number: int, statement: Statement) -> Iterator[None]:
-        """Say which of several statements an error is of."""
+    def _located(self, number: int, statement: Statement) -> Iterator[None]:
+        """Add the statement's position to its errors, if there are several."""
         try:
             yield
         except (Exception, KeyboardInterrupt) as error:
             which = f"statement {number} of {self._count}, line {statement.line}" if self._count > 1 else ""
             unbound = _UNBOUND.search(str(error))
-            hint = f"Give it its value: --arg {unbound[1]}=VALUE" if unbound else ""
+            hint = f"Set its value: --arg {unbound[1]}=VALUE" if unbound else ""
             if not brief.amend(error, place=which, hint=hint) and which:
-                how = "was interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
+                how = "was interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
                 notice(f"sql: {which}, {how}: {text.plain(statement.text, LONGEST)}")
             raise
 
 
 def _show(shown: object) -> None:
-    """Show it as the value of the cell, and keep it in ``_``; ``%%capture`` catches it.
+    """Show it as the value of the cell, and store it in ``_``; ``%%capture`` works.
 
-    A semicolon at the end of the cell, which keeps IPython from showing its value, is that of another statement.
+    A semicolon at the end of the cell ends a SQL statement; it must not suppress the output, as IPython would.
     """
     is_quiet = getattr(sys.displayhook, "quiet", None)
     if is_quiet is None or not is_quiet():

@@ -1,7 +1,7 @@
-"""Splits SQL text into statements as Spark's own lexer would, so that no quote or comment hides a semicolon.
+"""Splits SQL text into statements like Spark's lexer, so that semicolons in quotes and comments do not count.
 
 The rules are those of ``SqlBaseLexer.g4`` of Spark 4: strings with backslash escapes, raw strings (``r'…'``),
-``$tag$ … $tag$``, backticks, ``--`` to the end of the line (a backslash before it goes on), nested ``/* */``. A
+``$tag$ … $tag$``, backticks, ``--`` to the end of the line (a backslash continues it), nested ``/* */``. A
 ``BEGIN … END`` block of SQL scripting is one statement, semicolons included.
 """
 
@@ -30,14 +30,14 @@ _NEXT_WORD = re.compile(r"\s+(\w+)")
 _LABEL_AFTER = {"", ";", "BEGIN", "THEN", "ELSE", "DO", "LOOP", "REPEAT"}
 _LABEL_END = re.compile(r"[\w`]:")
 _PARTS = {"IF", "WHILE", "LOOP", "REPEAT", "FOR"}
-"""What ``END`` may close beside ``BEGIN`` and ``CASE``; their openings are not counted, so neither are these ends."""
+"""What ``END`` may close besides ``BEGIN`` and ``CASE``; we count neither their begin nor their end."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement as it was typed, without its semicolon and the comments before it.
+    """One statement as in the text, without its semicolon and the comments before it.
 
-    ``line`` is the line of the whole text on which it begins, from 1.
+    ``line`` is the line of the text where it begins, from 1.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Token:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Cut the text into tokens; together they are the text again."""
+    """Split the text into tokens; joined they are the text again."""
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -71,7 +71,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def split(text: str) -> list[Statement]:
-    """Cut the text at its semicolons; what is only blanks and comments is no statement."""
+    """Split the text at its semicolons; a part with only spaces and comments is not a statement."""
     found: list[Statement] = []
     current = _Current()
     for token in tokens(text):
@@ -98,11 +98,11 @@ def _comment_end(text: str, at: int) -> int:
 
 @dataclass
 class _Current:
-    """The statement that is being read; ``depth`` counts the open BEGIN and CASE of a block."""
+    """The current statement; ``depth`` counts the open BEGIN and CASE of a block."""
 
     start: int | None = None
     depth: int = 0
-    _seen: list[str] = field(default_factory=list)  # the tokens that matter, words in capitals
+    _seen: list[str] = field(default_factory=list)  # the last relevant tokens, words in capitals
     _is_script: bool = False
     _skips_case: bool = False
 
@@ -136,13 +136,13 @@ class _Current:
             self._is_script = self.depth > 0
 
     def _may_begin(self) -> bool:
-        """Whether a BEGIN here is that of a block: the first word, after a label, or in the body of a routine."""
+        """Whether a BEGIN here begins a block: as the first word, after a label, or in the body of a routine."""
         seen = self._seen
         is_first = not seen or (len(seen) == 2 and seen[1] == ":")
         return is_first or (seen[0] == "CREATE" and bool({"PROCEDURE", "FUNCTION"} & set(seen[:6])))
 
     def _is_name(self, before: str) -> bool:
-        """Whether the word that comes is a field (``t.end``) or a parameter (``:end``), whatever it looks like."""
+        """Whether the next word is a field (``t.end``) or a parameter (``:end``), even if it looks like a keyword."""
         seen = ["", "", "", *self._seen]
         if seen[-1] != ":":
             return seen[-1] == "."

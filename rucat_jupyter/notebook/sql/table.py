@@ -1,4 +1,4 @@
-"""The table of a result as text and as HTML: pure, from names, types and cells that are text already."""
+"""The table of a result as text and as HTML: pure functions of names, types and cells as text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ max-width:none;color:var(--jp-ui-font-color1,inherit)}
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its type as people read it, whether it stands at the right, and its cells."""
+    """One column: its name, the name of its type, whether it is right-aligned, and its cells."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ def as_text(columns: Sequence[Column]) -> str:
 
 
 def as_html(columns: Sequence[Column]) -> str:
-    """A table that follows the page's theme; everything in it is text."""
+    """An HTML table that follows the page's theme; all values are escaped."""
     head = "".join(_head(column) for column in columns)
     rows = "".join(
         f"<tr>{''.join(_cell(cell, is_right=c.is_right) for c, cell in zip(columns, row, strict=True))}</tr>"
@@ -81,7 +81,7 @@ def _cut(shown: str, longest: int) -> str:
 
 
 def _title(shown: str, longest: int) -> str:
-    """The whole of what is cut, to be read by pointing at it."""
+    """The full text of a cut cell, as its tooltip."""
     if len(shown) <= longest:
         return ""
     return f' title="{html.escape(text.plain(shown[:LONGEST_TITLE], LONGEST_TITLE - 1), quote=True)}"'

@@ -1,4 +1,4 @@
-"""One value of a result as the text of its cell, by its Spark type."""
+"""Formats a value of a result as the text of its cell, by its Spark type."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .fetch import with_leaves
 
 NULL = "NULL"
 RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
-"""Simple names of the types whose values stand at the right, beside decimals and intervals."""
+"""Simple names of the right-aligned types, besides decimals and intervals."""
 LONGEST_BINARY = 32
 
 
 def is_right(kind: Any) -> bool:
-    """Whether the values of this Spark type are numbers or lengths, read from the right."""
+    """Whether values of this Spark type are right-aligned: numbers and intervals."""
     name = kind.simpleString()
     return name in RIGHT or name.startswith(("decimal", "interval"))
 
 
 def shown(value: Any, kind: Any) -> str:
-    """The value as people read it; None is ``NULL``, and a text ``NULL`` has quotes."""
+    """The value as text; None is ``NULL``, and the string ``NULL`` is quoted."""
     if value is None:
         return NULL
     if isinstance(value, str):
@@ -33,7 +33,7 @@ def shown(value: Any, kind: Any) -> str:
 
 
 def _show(value: Any, kind: Any) -> str:
-    """A value that is not null, and not a text by itself."""
+    """A nested value, or one that is neither null nor a string."""
     from pyspark.sql import types as T
 
     if value is None:
@@ -52,7 +52,7 @@ def _show(value: Any, kind: Any) -> str:
 
 
 def _of_dict(value: dict[str, Any]) -> str:
-    """What Spark sends as two fields and means as one value: variants, geometries."""
+    """A value that Spark sends as two fields: variants, geometries."""
     if value.keys() == {"value", "metadata"}:
         from pyspark.sql.types import VariantVal
 
@@ -86,7 +86,7 @@ def _span(value: dt.timedelta) -> str:
 
 
 def _months(value: Any) -> str:
-    """``1-2`` (years and months) of an interval; days and time of day where it has them."""
+    """``1-2`` (years and months) of an interval; with days and time if it has them."""
     sign, months = ("-", -value.months) if value.months < 0 else ("", value.months)
     text = f"{sign}{months // 12}-{months % 12}"
     rest = dt.timedelta(microseconds=value.nanoseconds // 1000)
@@ -107,11 +107,11 @@ _SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (dt.timedelta, _span),
     (tuple, _show_interval),
 )
-"""How a value of each Python type is written; the first that fits."""
+"""Formatters by Python type; the first match counts."""
 
 
 def column(values: Any, kind: Any) -> list[str]:
-    """All cells of an Arrow column; moments that Python's calendar does not have are shown in UTC."""
+    """All cells of an Arrow column; times outside Python's calendar are shown in UTC."""
     import pyarrow as pa
 
     try:
@@ -123,7 +123,7 @@ def column(values: Any, kind: Any) -> list[str]:
 
 
 def listed(values: Any) -> list[Any]:
-    """The values of a nested column in Python's own types; its moments are texts where its calendar lacks one."""
+    """The values of a nested column as Python objects; its times are texts if one is outside Python's calendar."""
     import pyarrow as pa
 
     def with_text(leaf: Any) -> Any:

@@ -1,6 +1,6 @@
 """The verbs of ``%rucat``, a tuple ``VERBS`` in each module; ``notebook.magics`` imports it.
 
-These modules are loaded with the extension: what is heavy is imported where it is used.
+The extension loads these modules, so heavy imports are inside functions.
 """
 
 from __future__ import annotations

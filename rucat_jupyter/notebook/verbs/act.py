@@ -29,7 +29,7 @@ def _restart_flags(parser: flags.Parser) -> None:
 
 
 def _restart(context: Context, asked: argparse.Namespace) -> Any:
-    """Stop and start one engine; an attached session finds its next life by itself."""
+    """Stop and start one engine; attached sessions reconnect automatically."""
     engine, phase = context.engine(asked.name), live_phase()
     given = changes(dict(asked.conf), asked.executors, asked.driver_memory, from_flags(**vars(asked)))
     engine.restart(wait=False, **given)
@@ -47,11 +47,11 @@ def _restart(context: Context, asked: argparse.Namespace) -> Any:
 
 def _delete_flags(parser: flags.Parser) -> None:
     flags.name(parser)
-    parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    parser.add_argument("--yes", "-y", action="store_true", help="delete without a confirmation")
 
 
 def _delete(context: Context, asked: argparse.Namespace) -> None:
-    """Delete one engine, after asking."""
+    """Delete one engine, after a confirmation."""
     engine = context.engine(asked.name)
     if not asked.yes and not context.is_sure_to_delete(engine):
         say(f"{text.plain(engine.name)} is kept.")
@@ -64,12 +64,12 @@ def _delete(context: Context, asked: argparse.Namespace) -> None:
 
 
 VERBS = (
-    Verb("stop", "end it; its record, settings and last log lines stay", _stop, flags.name),
+    Verb("stop", "stop an engine; Rucat keeps its record, settings and last log lines", _stop, flags.name),
     Verb(
         "restart",
-        "stop it where it runs, and start it: with its stored settings, or changed ones",
+        "stop an engine if it runs, then start it, with stored or new settings",
         _restart,
         _restart_flags,
     ),
-    Verb("delete", "stop it and forget it", _delete, _delete_flags),
+    Verb("delete", "stop an engine if it runs, and delete it", _delete, _delete_flags),
 )

@@ -1,4 +1,4 @@
-"""``%rucat attach`` and ``detach``: bind this notebook's session on an engine, and let go of it."""
+"""``%rucat attach`` and ``detach``: bind this notebook's session on an engine, or release it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _attach(context: Context, asked: argparse.Namespace) -> Any:
 
 
 def _must_come_up(engine: Engine) -> None:
-    """Refuse to wait for an engine that nobody starts."""
+    """Raise NotPossible for an engine that will not start without a request."""
     if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
         how = f"Start it: %rucat create {text.quoted(engine.name)}"
         raise NotPossible(f"cannot attach {text.plain(engine.name)!r}: it is {engine.status}. {how}")
 
 
 def _detach(context: Context, asked: argparse.Namespace) -> None:
-    """Let go of the engine."""
+    """Release the engine."""
     attachment = context.binding.find(asked.name)
     if attachment is None:
         what = f" to {text.plain(asked.name)}" if asked.name else ""
@@ -54,11 +54,11 @@ def _detach(context: Context, asked: argparse.Namespace) -> None:
     variables = context.binding.release(attachment)
     name = text.plain(attachment.engine.name)
     gone = f"{', '.join(variables)} is unbound; " if variables else ""
-    how = f"The same session again: %rucat attach {text.quoted(attachment.engine.name)}"
-    say(f"Detached from {name}: {gone}engine and session live on.  {how}")
+    how = f"To attach the same session again: %rucat attach {text.quoted(attachment.engine.name)}"
+    say(f"Detached from {name}: {gone}engine and session keep running.  {how}")
 
 
 VERBS = (
-    Verb("attach", "bind spark to an engine that runs; the session of this notebook", _attach, _attach_flags),
-    Verb("detach", "let go of it; engine and session live on", _detach, flags.name),
+    Verb("attach", "attach spark to a running engine, with this notebook's session", _attach, _attach_flags),
+    Verb("detach", "release spark; engine and session keep running", _detach, flags.name),
 )

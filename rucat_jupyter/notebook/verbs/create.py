@@ -1,4 +1,4 @@
-"""``%rucat create``: mine of that name, or a new one; Running and attached in the end."""
+"""``%rucat create``: get the user's engine of that name, or create it; wait, then attach."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _flags(parser: flags.Parser) -> None:
     flags.name(parser, "default: the profile's name; on this machine local-<folder>-<4 hex>")
     flags.settings(parser)
     parser.add_argument("--form", action="store_true", help="show a form instead (JupyterLab)")
-    parser.add_argument("--no-attach", action="store_true", help="do not bind spark")
+    parser.add_argument("--no-attach", action="store_true", help="do not attach spark")
     flags.waiting(parser)
     flags.attaching(parser)
 
 
 def _create(context: Context, asked: argparse.Namespace) -> Any:
-    """Find or make an engine, wait until it runs, attach."""
+    """Find or create an engine, wait until it is Running, attach."""
     if asked.form:
         create_form()
         return None
@@ -50,7 +50,7 @@ def _create(context: Context, asked: argparse.Namespace) -> Any:
 
 
 def _came(made: Created, begun: dict[str, Any]) -> str:
-    """How the engine came to run: started now, or found."""
+    """How we got the engine: found, started or restarted, and what was not applied."""
     if made.how == "found" and begun["status"] in ("Running", "Unresponsive"):
         since = text.when(begun.get("started_at"))
         ago = f" (started {text.duration((text.utc_now() - since).total_seconds())} ago)" if since else ""
@@ -68,7 +68,7 @@ def _more(line: str, note: str) -> str:
 VERBS = (
     Verb(
         "create",
-        "make an engine, or find mine of that name; start it, attach",
+        "get your engine of that name, or create it; start it, attach",
         _create,
         _flags,
     ),

@@ -1,10 +1,11 @@
-"""The verb ``doctor``: what is wrong on this machine and what mends it."""
+"""The verb ``doctor``: problems on this machine and their fixes."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from ...checkup.report import doctor
 from ...client.words.phase import say
 from ..line.context import Context
 from ..line.flags import Parser, Verb
@@ -15,10 +16,8 @@ def _flags(parser: Parser) -> None:
 
 
 def _doctor(context: Context, asked: argparse.Namespace) -> Any:
-    """Show what is wrong."""
+    """Show the findings."""
     del context
-    from ...checkup.report import doctor
-
     found = doctor(start=asked.start)
     say(repr(found))
     return found
@@ -27,10 +26,10 @@ def _doctor(context: Context, asked: argparse.Namespace) -> Any:
 VERBS = (
     Verb(
         "doctor",
-        "what is wrong here, and the command that mends it",
+        "find problems on this machine and their fixes",
         _doctor,
         _flags,
-        "Looks at Java, Python, Spark, store, gateway, Jupyter, machine and network; changes nothing.",
-        (("%rucat doctor", "look at everything"),),
+        "Checks Java, Python, Spark, store, gateway, Jupyter, machine and network; changes nothing.",
+        (("%rucat doctor", "check everything"),),
     ),
 )

@@ -1,4 +1,4 @@
-"""The verb ``error``: the last error of this notebook again, with everything that is known of it."""
+"""The verb ``error``: show the last error of this notebook again, in short or in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ..line.flags import Parser, Verb
 
 
 def _flags(parser: Parser) -> None:
-    parser.add_argument("--verbose", "-v", action="store_true", help="everything: Python's trace, Spark's, the JVM's")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="show everything: the traces of Python, Spark and the JVM"
+    )
     parser.add_argument(
         "--always", choices=(spark_errors.SHORT, spark_errors.FULL), help="show errors this way from now on"
     )
@@ -25,7 +27,8 @@ def _error(context: Context, asked: argparse.Namespace) -> Any:
     del context
     if asked.always:
         spark_errors.set_mode(asked.always)
-        say(f"Spark's errors are shown {asked.always} from now on. Back: %rucat error --always {_other(asked.always)}")
+        back = f"%rucat error --always {_other(asked.always)}"
+        say(f"Errors of Spark are now shown {asked.always}. To change back: {back}")
         return None
     error = getattr(sys, "last_value", None)
     if error is None:
@@ -47,14 +50,14 @@ def _other(mode: str) -> str:
 VERBS = (
     Verb(
         "error",
-        "the last error again; --verbose: everything that is known of it",
+        "show the last error again; --verbose: in full",
         _error,
         _flags,
-        about="Spark's errors are shown in at most five lines, cause first. The environment variable\n"
-        "RUCAT_ERRORS=full, or --always full, shows them as Python and pyspark do.",
+        about="Errors of Spark have at most five lines, the cause first. The environment variable\n"
+        "RUCAT_ERRORS=full and --always full show them as Python and pyspark do.",
         examples=(
-            ("%rucat error --verbose", "the whole trace: Python's, Spark's message, the JVM's"),
-            ("%rucat error --always full", "no short errors from now on"),
+            ("%rucat error --verbose", "the full traces of Python, Spark and the JVM"),
+            ("%rucat error --always full", "show errors in full from now on"),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The verbs that only look: ``list``, ``status``, ``logs``, ``history``."""
+"""The read-only verbs: ``list``, ``status``, ``logs``, ``history``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..line.flags import Verb
 
 
 def show_engines(context: Context, asked: argparse.Namespace) -> Any:
-    """Show my engines."""
+    """Show the user's engines."""
     del context, asked
     found = client.engines()
     if shows_widgets():
@@ -29,7 +29,7 @@ def show_engines(context: Context, asked: argparse.Namespace) -> Any:
 
 
 def _status(context: Context, asked: argparse.Namespace) -> Any:
-    """Show one engine, or say that there is none."""
+    """Show one engine, or how to create one."""
     if asked.name is None and not client.engines():
         say("No engines yet. Create one: %rucat create")
         return None
@@ -47,11 +47,11 @@ def _status(context: Context, asked: argparse.Namespace) -> Any:
 def _log_flags(parser: flags.Parser) -> None:
     flags.name(parser)
     parser.add_argument("--tail", type=flags.count, metavar="N", help="the last N lines (default 100)")
-    parser.add_argument("--follow", action="store_true", help="go on as lines come; Ctrl-C ends it")
+    parser.add_argument("--follow", action="store_true", help="show new lines as they arrive, until Ctrl-C")
 
 
 def _logs(context: Context, asked: argparse.Namespace) -> None:
-    """Show the driver's log."""
+    """Show the log of the driver."""
     engine = context.engine(asked.name)
     tail = client.LOG_TAIL if asked.tail is None else asked.tail
     try:
@@ -63,7 +63,7 @@ def _logs(context: Context, asked: argparse.Namespace) -> None:
 
 
 def _history(context: Context, asked: argparse.Namespace) -> Any:
-    """Show what happened to one engine, also to a deleted one by its id."""
+    """Show the events of one engine; a deleted one is found by its id."""
     try:
         ref = context.engine(asked.name).id
     except EngineNotFound:
@@ -78,8 +78,8 @@ def _history(context: Context, asked: argparse.Namespace) -> Any:
 
 
 VERBS = (
-    Verb("list", "my engines", show_engines),
-    Verb("status", "everything about one engine", _status, flags.name),
-    Verb("logs", "the driver's log", _logs, _log_flags),
-    Verb("history", "what happened to it", _history, flags.name),
+    Verb("list", "show your engines", show_engines),
+    Verb("status", "show everything about one engine", _status, flags.name),
+    Verb("logs", "show the log of the driver", _logs, _log_flags),
+    Verb("history", "show the events of one engine", _history, flags.name),
 )

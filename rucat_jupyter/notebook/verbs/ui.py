@@ -1,4 +1,4 @@
-"""The verb ``ui``: where the Spark UI of an engine is."""
+"""The verb ``ui``: a link to the Spark UI of an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..line.flags import Verb
 
 
 def _ui(context: Context, asked: argparse.Namespace) -> Any:
-    """Say where the Spark UI is: a link where that can be clicked."""
+    """Show the address of the Spark UI, as a link if the front end has links."""
     link = context.engine(asked.name).ui_url
     if in_kernel(get_shell()):
         from IPython.display import display
@@ -25,4 +25,4 @@ def _ui(context: Context, asked: argparse.Namespace) -> Any:
     return link
 
 
-VERBS = (Verb("ui", "its Spark UI: jobs, stages, SQL, executors, as a link", _ui, flags.name),)
+VERBS = (Verb("ui", "show a link to its Spark UI: jobs, stages, SQL, executors", _ui, flags.name),)
