@@ -43,7 +43,7 @@ PARTS = {
     "notebook": Part("notebooks, kernels and terminals in full", folders=("notebook", "cli"), marks=REST, workers=2),
     "faults": Part(
         "faults, restarts and outages in full, the wheel, every store and platform",
-        folders=("acceptance", "contract", "e2e", "jupyter", "packaging", "service", "unit"),
+        folders=("acceptance", "contract", "e2e", "jupyter", "k8s", "packaging", "service", "unit"),
         marks=REST,
         workers=2,
     ),
