@@ -86,8 +86,8 @@ def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
 def _environment() -> dict[str, str]:
     """The variables of this process, without those that an attached session has set in it."""
     session = sys.modules.get("rucat_jupyter.client.session.session")  # where it is not loaded nothing is attached
-    ours = session.own_environment() if session is not None else {}
-    return {name: value for name, value in os.environ.items() if ours.get(name) != value}
+    own = session.own_environment() if session is not None else {}
+    return {name: value for name, value in os.environ.items() if own.get(name) != value}
 
 
 def lines(report: Report, accented: Callable[[str, str], str] = lambda word, line: line) -> list[str]:

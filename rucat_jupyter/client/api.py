@@ -1,7 +1,7 @@
-"""The notebook side's one caller of the gateway's REST: finds or starts the gateway, and survives its death.
+"""The only REST client of kernels, scripts and the command line: it finds or starts the gateway.
 
-A request that breaks off because the gateway died is asked again of the next gateway: every call here may be
-repeated safely (a create that was already done answers ``name_taken``, a stop or restart ``ok``).
+If the gateway ends during a request, the request is sent again to the next gateway: every call here is safe to
+repeat (a create that was already done answers ``name_taken``, a stop or restart ``ok``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ View = dict[str, Any]
 
 TIMEOUT_S = 30.0
 POLL_MARGIN_S = 15.0  # an answer to a long poll may come this much later than asked for
-TRIES = 3  # gateways that may die one after the other under one call
-STARTING_S = 20.0  # a gateway that says it is not ready yet is asked again for this long
+TRIES = 3  # gateways that may end one after the other during one call
+STARTING_S = 20.0  # a gateway that answers that it is not ready yet is asked again for this long
 LONGEST_POLL_S = 50.0  # what REST allows
 HTTP_ERROR = 400
 
@@ -35,9 +35,9 @@ class Api:
     Parameters
     ----------
     open_client
-        Finds or starts the gateway and returns an HTTP client for it; tests give their own.
+        Finds or starts the gateway and returns an HTTP client for it; tests pass their own.
     find_client
-        Finds the gateway that runs and returns a client for it alone; None where none runs.
+        Finds the running gateway and returns a client for it; None if none runs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Api:
         params: Mapping[str, Any] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Any:
-        """Ask and return the JSON answer; raises the error that the answer names, or GatewayUnavailable."""
+        """Send a request and return the JSON answer; raises the error that the answer names, or GatewayUnavailable."""
         import httpx
 
         starting_until = time.monotonic() + STARTING_S
@@ -75,7 +75,7 @@ class Api:
             except httpx.TimeoutException as exc:
                 raise GatewayUnavailable(
                     f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or end it "
-                    "with: rucat serve --stop (engines live on)"
+                    "with: rucat serve --stop (engines keep running)"
                 ) from exc
             except httpx.TransportError as exc:
                 broken = exc
@@ -85,7 +85,7 @@ class Api:
         raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
 
     def glance(self, path: str, timeout_s: float, method: str = "GET", params: Mapping[str, Any] | None = None) -> Any:
-        """Ask the gateway that runs, where one does, once: starts none; None where none answers in that time."""
+        """Ask a running gateway once, without starting one; None if none answers in that time."""
         import httpx
 
         client = self._find_client()
@@ -98,7 +98,7 @@ class Api:
                 return None
 
     def lines(self, path: str, params: Mapping[str, Any], *, follow: bool) -> Iterator[str]:
-        """Stream the lines of a text answer as they come; ends when the gateway ends."""
+        """Stream the lines of a text answer as they arrive; ends when the gateway ends."""
         import httpx
 
         timeout = httpx.Timeout(TIMEOUT_S, read=None if follow else TIMEOUT_S)
@@ -117,14 +117,14 @@ class Api:
         return view
 
     def poll(self, view: View, wait_s: float) -> View:
-        """Return the engine when it differs from ``view``, or after ``wait_s`` seconds as it is."""
+        """Return the engine as soon as it differs from ``view``, at the latest after ``wait_s`` seconds."""
         wait = round(max(0.0, min(wait_s, LONGEST_POLL_S)), 2)
         params = {"since": view["revision"], "wait": wait}
         answer: View = self.call("GET", engine_path(view["id"]), params=params, timeout_s=wait + POLL_MARGIN_S)
         return answer
 
     def find(self, ref: str) -> View | None:
-        """Read one engine, or None when there is none."""
+        """Read one engine; None if there is none."""
         try:
             return self.engine(ref)
         except EngineNotFound:
@@ -150,7 +150,7 @@ class Api:
 
 
 def engine_path(ref: str, *more: str) -> str:
-    """The path of an engine below ``/rucat/``; raises EngineNotFound for what no path can carry, nor any engine be."""
+    """The path of an engine below ``/rucat/``; EngineNotFound for what cannot be in a path, nor be an engine's name."""
     if not ref or "/" in ref or set(ref) == {"."}:
         raise EngineNotFound(f"you have no engine {ref!r}")
     try:
@@ -160,7 +160,7 @@ def engine_path(ref: str, *more: str) -> str:
 
 
 def _sent(body: object) -> dict[str, Any]:
-    """The body as JSON in ASCII, so that what is no text reaches the gateway, which names the field it is in."""
+    """The body as ASCII JSON, so that also invalid Unicode reaches the gateway, which names its field."""
     if body is None:
         return {}
     return {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}

@@ -1,7 +1,7 @@
-"""One thread and one long poll of this kernel for whoever shows engines.
+"""One thread with one long poll per kernel, for everything in it that shows engines.
 
-It looks as a follower: it keeps no gateway alive, and starts one only where one has crashed under engines that need it
-(an orderly end leaves no ``gateway.json``, and happens when nothing is left to watch or because somebody wanted it).
+Its requests are a follower's: they keep no gateway alive, and start one only after a crash, if engines need it (an
+orderly end removes ``gateway.json``, and happens if nothing is left to watch or on request).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-"""While something starts or ends: its elapsed time is shown in seconds."""
+"""While an engine starts or ends: its elapsed time is shown in seconds."""
 REST_S = 10.0
-"""Otherwise: ages are shown in minutes, and a frozen gateway is noticed this soon (and a margin)."""
+"""Otherwise: ages are shown in minutes, and a frozen gateway is noticed after this time and a margin."""
 MARGIN_S = 5.0
 SHORTEST_S = 0.25
-"""Between two tellings: at most four updates a second, however fast engines change."""
+"""Between two updates: at most four a second, however fast engines change."""
 PAUSE_S = 1.0
-"""Between two looks for a gateway where there is none: one read of a small file."""
+"""Between two searches for a gateway: each reads one small file."""
 ASK_S = 15.0
-"""An engine that is very busy takes seconds to say what runs on it."""
+"""A very busy engine takes seconds to list its operations."""
 MOVING = ("Pending", "Stopping", "Deleting")
 SETTLED = ("Stopped", "Failed")
 HEADERS = {"X-Rucat-Follower": "1"}
@@ -43,7 +43,7 @@ HEADERS = {"X-Rucat-Follower": "1"}
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of all engines now: by id, and since when the gateway does not answer (None: it does)."""
+    """The last known state of all engines by id, and since when the gateway does not answer (None: it answers)."""
 
     engines: Mapping[str, View] = field(default_factory=dict)
     away_since: datetime | None = None
@@ -54,12 +54,12 @@ Callback = Callable[[Seen], None]
 
 
 class Feed:
-    """Looks while somebody subscribes.
+    """Polls as long as there is a subscriber.
 
     Parameters
     ----------
     find, ensure, open_client
-        How a gateway is looked for, brought back after a crash, and talked to; tests give their own.
+        Find the gateway, start it after a crash, and open a client for it; tests pass their own.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Feed:
         self._last_answer = text.utc_now()
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call back, on the feed's thread, after every change and now and then; returns what ends that.
+        """Call back, on the feed's thread, after every change and periodically; returns a function that ends this.
 
         A callback must be quick: the others wait for it.
         """
@@ -90,12 +90,12 @@ class Feed:
         return lambda: self._unsubscribe(callback)
 
     def look_now(self) -> None:
-        """Do not wait to see that a gateway is there again."""
+        """Search for a gateway now, without waiting for the next period."""
         self._wake.set()
 
     @property
     def is_running(self) -> bool:
-        """Whether its thread looks."""
+        """Whether its thread polls."""
         return self._is_running
 
     def _unsubscribe(self, callback: Callback) -> None:
@@ -115,14 +115,14 @@ class Feed:
                     with self._open(address) as client:
                         self._follow(client)
             except GatewayUnavailable:
-                logger.debug("no gateway can be had", exc_info=True)
+                logger.debug("no gateway is available", exc_info=True)
             if self._goes_on():
                 self._miss()
                 self._wake.wait(PAUSE_S)
                 self._wake.clear()
 
     def _follow(self, client: httpx.Client) -> None:
-        """Poll one gateway until it ends, is silent or says no."""
+        """Poll one gateway until it ends, does not answer or rejects a request."""
         import httpx
 
         while self._goes_on():
@@ -138,18 +138,18 @@ class Feed:
                 return
             listing = answer.json()
             self._token, self._last_answer = listing["token"], text.utc_now()
-            self._tell(Seen({view["id"]: view for view in listing["engines"]}, is_known=True))
+            self._notify(Seen({view["id"]: view for view in listing["engines"]}, is_known=True))
             self._wake.clear()
             time.sleep(max(0.0, begun + SHORTEST_S - time.monotonic()))
 
     def _miss(self) -> None:
-        """No gateway answers: that matters where an engine needs one."""
+        """No gateway answers: this matters if an engine needs one."""
         self._token = ""
         needs = self._needs_gateway() or not self._seen.is_known
-        self._tell(replace(self._seen, away_since=self._last_answer if needs else None))
+        self._notify(replace(self._seen, away_since=self._last_answer if needs else None))
 
     def _bring_back(self) -> launch.Address | None:
-        """Start the next gateway where the last one crashed under engines that need it."""
+        """Start the next gateway if the last one crashed and engines need it."""
         directory = datadir.data_dir()
         record = datadir.read(directory)
         has_crashed = record is not None and record.is_here
@@ -158,31 +158,31 @@ class Feed:
     def _needs_gateway(self) -> bool:
         return any(v["status"] not in SETTLED and v["platform"] != "external" for v in self._seen.engines.values())
 
-    def _tell(self, seen: Seen) -> None:
+    def _notify(self, seen: Seen) -> None:
         self._seen = seen
         with self._lock:
             callbacks = list(self._callbacks)
         for callback in callbacks:
             try:
                 callback(seen)
-            except Exception:  # one that shows badly must not end the showing of all others
-                logger.exception("showing engines failed, it is not updated any more")
+            except Exception:  # one subscriber that fails must not end the updates of all others
+                logger.exception("an update of engines failed; this view is no longer updated")
                 self._unsubscribe(callback)
 
 
 def open_follower(address: launch.Address) -> httpx.Client:
-    """Make a client of this very gateway that keeps it no longer alive than it would live by itself."""
+    """Make a client of this gateway whose requests do not keep it alive."""
     import ssl
 
     import httpx
 
-    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # there is none on a socket, so no certificates are loaded
+    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a socket has no TLS, so no certificates are loaded
     transport = httpx.HTTPTransport(uds=address.socket, verify=no_tls)
     return httpx.Client(base_url="http://rucat", transport=transport, headers=HEADERS, trust_env=False)
 
 
 def ask(path: str) -> Any:
-    """Look at something of the gateway once, as a follower: None where there is no gateway, or no such thing."""
+    """Read one path of the gateway as a follower; None if there is no gateway, or no such path."""
     import httpx
 
     try:
@@ -204,5 +204,5 @@ def subscribe(callback: Callback) -> Callable[[], None]:
 
 
 def look_now() -> None:
-    """Let this kernel's feed look at once."""
+    """Let this kernel's feed search for a gateway now."""
     _feed.look_now()

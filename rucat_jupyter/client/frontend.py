@@ -1,4 +1,4 @@
-"""What the front end of this kernel may draw, and that its messages are answered while a cell runs."""
+"""Whether the front end of this kernel shows widgets, and how its messages are answered while a cell runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ VSCODE_MARK = "-jvsc-"  # in the session names that VS Code asks a Jupyter serve
 
 
 def shows_widgets() -> bool:
-    """Whether what runs now may show widgets: JupyterLab and Notebook, where nobody has switched them off.
+    """Whether to show widgets: in JupyterLab and Notebook, unless ``RUCAT_WIDGETS=off`` is in the environment.
 
-    Not in nbconvert, papermill and scripts (nobody looks on), terminals, and VS Code (text is what it shows best);
-    nor with ``RUCAT_WIDGETS=off`` in the kernel's environment. Loads nothing.
+    Not in nbconvert, papermill and scripts (no one watches), terminals, and VS Code (text works best there). Loads
+    nothing.
     """
     if os.environ.get(SWITCH, "").strip().lower() in OFF:
         return False
@@ -27,7 +27,7 @@ def shows_widgets() -> bool:
 
 
 def shows_panels() -> bool:
-    """Whether what runs now belongs to a notebook in JupyterLab or Notebook, where our panel and toolbar are."""
+    """Whether this runs in a notebook of JupyterLab or Notebook, which have Rucat's panel and toolbar."""
     shell = get_shell()
     if not in_kernel(shell) or VSCODE_VARIABLE in shell.user_ns or not can_ask(shell):
         return False
@@ -35,17 +35,17 @@ def shows_panels() -> bool:
 
 
 def guard_comm(widget: Any) -> None:
-    """Let messages to a widget, and to those inside it, be handled at once while a cell runs."""
-    answer_at_once(getattr(widget, "comm", None))
+    """Handle messages to a widget, and to those inside it, immediately while a cell runs."""
+    answer_immediately(getattr(widget, "comm", None))
     for child in getattr(widget, "children", ()):
         guard_comm(child)
 
 
-def answer_at_once(comm: Any) -> None:
-    """Let messages to a comm be handled at once while a cell runs, in ipykernel 7.4.0 too.
+def answer_immediately(comm: Any) -> None:
+    """Handle messages to a comm immediately while a cell runs, in ipykernel 7.4.0 too.
 
-    There a comm remembers the subshell that published it and answers there: after the running cell. The hook is
-    looked for, so other releases are left alone.
+    That release answers in the subshell that published the comm: after the running cell. Other releases, which do not
+    have this hook, are not changed.
     """
     if comm is not None and hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, default: default
@@ -59,4 +59,4 @@ def _has_jupyter_server() -> bool:
     return _seen[name]
 
 
-_seen: dict[str, bool] = {}  # the answer for the present name: telling looks at the parent process
+_seen: dict[str, bool] = {}  # the answer for the present name: it needs a look at the parent process

@@ -1,4 +1,4 @@
-"""Who is asking: which notebook this process belongs to, what its engine is called by default, and what it sends."""
+"""Which notebook this process belongs to, the default name of its engine, and what a create sends of it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path
 class Caller:
     """What this process is.
 
-    ``path`` is the notebook's (or a name for what there is instead), of which its session on an engine has its key;
-    ``is_lasting`` says whether the same caller will have the same key again; ``is_batch`` that nobody looks on
-    (a script, nbconvert, papermill), so its unnamed engines end with it.
+    ``path`` is the notebook's path (without a notebook, a name), from which the key of its session on an engine is
+    made; ``is_lasting`` says whether the same caller gets the same key again; ``is_batch`` that no one watches (a
+    script, nbconvert, papermill), so its unnamed engines end with it.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Caller:
 
 
 def get_shell() -> Any:
-    """The running IPython shell, or None; never imports IPython."""
+    """The running IPython shell, or None; does not import IPython."""
     module = sys.modules.get("IPython")
     return module.get_ipython() if module is not None else None
 
@@ -56,11 +56,11 @@ def can_ask(shell: Any) -> bool:
     return shell is not None and sys.stdin is not None and sys.stdin.isatty()
 
 
-_this_process = secrets.token_hex(4)  # tells what has no notebook's path from all else that runs in its folder
+_this_process = secrets.token_hex(4)  # distinguishes processes without a notebook that run in the same folder
 
 
 def caller(session: str | None = None) -> Caller:
-    """Tell what this process is; ``session`` names a session, another notebook's by its path."""
+    """Find out what this process is; ``session`` is the name of a session, or the path of another notebook."""
     shell = get_shell()
     path = notebook_path(shell)
     session = session or None
@@ -73,7 +73,7 @@ def caller(session: str | None = None) -> Caller:
 
 
 def notebook_path(shell: Any) -> str | None:
-    """The absolute path of the notebook that this kernel runs, or None where there is none."""
+    """The absolute path of the notebook that this kernel runs, or None."""
     if not in_kernel(shell):
         return None
     for variable in NOTEBOOK_VARIABLES:
@@ -82,18 +82,18 @@ def notebook_path(shell: Any) -> str | None:
     path = os.environ.get("JPY_SESSION_NAME")
     if not path or (not can_ask(shell) and is_inherited(path)):
         return None
-    if path.endswith("/"):  # the folder alone: its session was made with an empty name
+    if path.endswith("/"):  # only the folder: its session was created with an empty name
         path += _kernel_name(shell)
     return path if Path(path).is_absolute() else str(Path.cwd() / Path(path).name)
 
 
 def _kernel_name(shell: Any) -> str:
-    """``kernel-<id>``, which a restart does not change: how Jupyter calls the kernel's connection file."""
+    """``kernel-<id>``, the name of the kernel's connection file, which a restart does not change."""
     return Path(str(getattr(shell.kernel.parent, "connection_file", ""))).stem or _this_process
 
 
 def _printable(path: str) -> str:
-    """The path as REST takes it: printable, not too long, and of two paths never the same."""
+    """The path as REST accepts it: printable, not too long, and different for different paths."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)[-LONGEST_PATH:]
 
 
@@ -118,7 +118,7 @@ def _what_runs(shell: Any) -> str:
 
 
 def default_local_name(directory: str, python: str) -> str:
-    """``local-<folder>-<4 hex of folder and Python>``, in the characters that a name may have."""
+    """``local-<folder>-<4 hex digits of folder and Python>``, in the characters that a name may have."""
     digest = hashlib.sha256(f"{directory}\0{python}".encode("utf-8", "surrogateescape")).hexdigest()[:4]
     folder = "".join(c if _is_plain(c) else "-" for c in unicodedata.normalize("NFC", Path(directory).name))
     folder = folder.strip("-")[: NAME_LENGTH - len("local--0000-000000")].strip("-")
@@ -126,7 +126,7 @@ def default_local_name(directory: str, python: str) -> str:
 
 
 def random_suffix() -> str:
-    """What is added to the default name of an engine that ends with its creator."""
+    """The suffix of the default name of an engine that ends with its creator."""
     return "-" + secrets.token_hex(3)
 
 
@@ -135,7 +135,7 @@ def _is_plain(char: str) -> bool:
 
 
 def local_fields() -> dict[str, Any]:
-    """What an engine on this machine takes from its creator: Python, folder, and the variables of its clouds."""
+    """What an engine on this machine gets from its creator: Python, folder, and the variables of cloud providers."""
     fields: dict[str, Any] = {"local": {"python": sys.executable, "directory": str(Path.cwd())}}
     if env := env_from_kernel(os.environ):
         fields["secret_env"] = env
@@ -154,7 +154,7 @@ def env_from_kernel(environ: Any) -> dict[str, str]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be sent: bytes that are no UTF-8 come as lone surrogates."""
+    """Whether it can be sent: bytes that are not UTF-8 appear as lone surrogates."""
     try:
         return bool(value.encode())
     except UnicodeEncodeError:

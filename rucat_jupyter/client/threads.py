@@ -1,7 +1,7 @@
 """Which cell a thread belongs to: the one that started it, or, for a worker of a pool, the one that gives it work.
 
-Threads are only looked at when cells begin and end, so nothing of Python's is patched. A thread that another thread
-started while a later cell ran is taken for one of that cell.
+Threads are inspected only when cells begin and end, so nothing of Python is patched. A thread that another thread
+started while a later cell ran counts as one of that cell.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import weakref
 from typing import Generic, TypeVar
 
 Cell = TypeVar("Cell")
-NOBODYS = ("subshell-", "rucat-")
-"""Threads that answer clicks in the page, and ours."""
+UNOWNED = ("subshell-", "rucat-")
+"""Threads that answer clicks in the page, and those of Rucat."""
 WAITING = {
     "concurrent.futures.thread",
     "ipykernel.ipkernel",
@@ -21,7 +21,7 @@ WAITING = {
     "queue",
     "threading",
 }
-"""Modules whose code alone is on the stack of a pool's worker that has nothing to do."""
+"""A pool's worker that has nothing to do has only code of these modules on its stack."""
 
 
 class Owners(Generic[Cell]):
@@ -34,11 +34,11 @@ class Owners(Generic[Cell]):
         return bool(self._cells)
 
     def settle(self, cell: Cell | None) -> None:
-        """Give the threads that have come since the last time to a cell; workers without work belong to none."""
+        """Assign the threads that started since the last call to a cell; idle workers belong to none."""
         threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
         frames = sys._current_frames() if threads else {}
         for thread in threads:
-            if thread is threading.current_thread() or thread.name.startswith(NOBODYS):
+            if thread is threading.current_thread() or thread.name.startswith(UNOWNED):
                 continue
             if _is_waiting(frames.get(thread.ident or 0)):
                 self._cells.pop(thread, None)
@@ -46,9 +46,9 @@ class Owners(Generic[Cell]):
                 self._cells[thread] = cell
 
     def owner(self, current: Cell | None) -> Cell | None:
-        """The owner of this thread; one that has come since the cells last changed belongs to the current one."""
+        """The owner of this thread; one that started since the cells last changed belongs to the current one."""
         thread = threading.current_thread()
-        if thread is threading.main_thread() or thread.name.startswith(NOBODYS):
+        if thread is threading.main_thread() or thread.name.startswith(UNOWNED):
             return None
         return self._cells.get(thread, current)
 

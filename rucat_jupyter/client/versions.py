@@ -1,4 +1,4 @@
-"""Compares the versions of this Python with those of an engine, and says in one line each what mends them."""
+"""Compares the versions of this Python with those of an engine, and says how to fix each mismatch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .identity import get_shell
 from .words import text
 
 OLDEST = (4, 1)
-"""Of pyspark: before it a session cannot be followed into a new one, nor its operations be looked at."""
-PANDAS_BELOW = 3  # pyspark 4.1 to 4.3 do not know its strings
+"""Of pyspark: older ones cannot continue in a new session, nor list operations."""
+PANDAS_BELOW = 3  # pyspark 4.1 to 4.3 do not support the strings of pandas 3
 PACKAGES = {
     "pyspark": "pyspark",
     "pandas": "pandas",
@@ -23,7 +23,7 @@ PACKAGES = {
     "google.rpc": "googleapis-common-protos",
     "zstandard": "zstandard",
 }
-"""Module -> package, of what Spark Connect's client asks for (``pyspark.sql.connect.utils.check_dependencies``)."""
+"""Module -> package that Spark Connect's client needs (``pyspark.sql.connect.utils.check_dependencies``)."""
 
 
 class CannotAttach(RucatError):
@@ -32,15 +32,15 @@ class CannotAttach(RucatError):
     code = "cannot_attach"
 
     def _render_traceback_(self, *_: object) -> list[str]:
-        """Show the message alone: IPython's hook for errors with a trace of their own."""
+        """Show only the message: IPython's hook for errors that render their own traceback."""
         return self.message.splitlines()
 
 
 def must_have_client(name: str) -> None:
-    """Raise CannotAttach where Spark Connect's client cannot be loaded, before pyspark ends the process for it."""
+    """Raise CannotAttach if Spark Connect's client cannot be loaded; pyspark itself would end the process."""
     lacking = [package for module, package in PACKAGES.items() if not _has(module)]
     here = _version("pyspark")
-    if lacking == ["zstandard"] and here < (4, 2):  # it came to need it
+    if lacking == ["zstandard"] and here < (4, 2):  # needed since 4.2
         lacking = []
     if lacking or here < OLDEST:
         known = metadata.version("pyspark") if here else ""
@@ -49,7 +49,7 @@ def must_have_client(name: str) -> None:
 
 
 def mismatches(view: View, spark_version: str | None) -> list[str]:
-    """What of the engine's versions does not go with this Python, one line each with the fix."""
+    """Which versions of the engine do not match this Python, one line each with the fix."""
     found, name = [], text.plain(view["name"])
     client = metadata.version("pyspark")
     if spark_version and _minor(spark_version) != _minor(client):
@@ -67,7 +67,7 @@ def mismatches(view: View, spark_version: str | None) -> list[str]:
     if _version("pandas") >= (PANDAS_BELOW,):
         pandas = metadata.version("pandas")
         found.append(
-            f"pandas here is {pandas}, pyspark {client} knows pandas 2: toPandas and pandas functions may fail. "
+            f"pandas here is {pandas}, pyspark {client} supports pandas 2: toPandas and pandas functions may fail. "
             f"{_install('pandas<3')}"
         )
     return found
@@ -77,12 +77,12 @@ def _has(module: str) -> bool:
     """Whether a module can be imported, without importing it."""
     try:
         return util.find_spec(module) is not None
-    except (ImportError, ValueError):  # its parent is not there, or was blocked
+    except (ImportError, ValueError):  # its parent is not installed, or is blocked
         return False
 
 
 def _version(package: str) -> tuple[int, ...]:
-    """Major and minor of an installed package; empty where it is not there."""
+    """Major and minor version of an installed package; empty if it is not installed."""
     try:
         return tuple(int(part) for part in re.findall(r"\d+", metadata.version(package))[:2])
     except metadata.PackageNotFoundError:
@@ -94,7 +94,7 @@ def _minor(version: str) -> str:
 
 
 def _install(wanted: str) -> str:
-    """The command that mends it where the reader is."""
+    """How to install it: in a terminal or in a notebook."""
     if get_shell() is None:
         return f"Install: {sys.executable} -m pip install '{wanted}'."
     return f"Install: %pip install '{wanted}', then restart the kernel."

@@ -1,4 +1,4 @@
-"""How engines show themselves where this runs: as widgets, where the notebook side has said how to draw them."""
+"""How engines are shown here: as widgets, if the notebook package has registered how to draw them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .words.phase import DisplayPhase, LinePhase, Phase, TerminalPhase
 
 
 class Widgets(Protocol):
-    """Draws engines; :mod:`rucat_jupyter.notebook.cards.cards` is one."""
+    """Draws engines; :mod:`rucat_jupyter.notebook.cards.cards` implements it."""
 
     def show_engine(self, view: View, plain: str) -> object:
         """Show the card of an engine in the running cell, with ``plain`` as its text."""
@@ -24,7 +24,7 @@ class Widgets(Protocol):
         ...
 
     def mimebundle(self, view: View) -> dict[str, Any]:
-        """Return the widget's own part of what an engine shows of itself."""
+        """Return the widget's part of an engine's MIME bundle."""
         ...
 
     def card_phase(self) -> Phase:
@@ -36,17 +36,17 @@ _loaders: list[Callable[[], Widgets]] = []
 
 
 def draw_with(load: Callable[[], Widgets]) -> None:
-    """Take what draws widgets; it is loaded when the first one is shown."""
+    """Register what draws widgets; ``load`` is called when the first one is shown."""
     _loaders[:] = [load]
 
 
 def widgets() -> Widgets | None:
-    """What draws engines here; None where widgets are not shown."""
+    """What draws engines here; None if widgets are not shown."""
     return _loaders[0]() if _loaders and shows_widgets() else None
 
 
 def live_phase() -> Phase:
-    """The best phase line for where this runs: the engine's card where widgets are shown."""
+    """The best phase line for this front end: the engine's card if widgets are shown."""
     if (drawn := widgets()) is not None:
         return drawn.card_phase()
     if in_kernel(get_shell()):

@@ -214,7 +214,7 @@ def test_one_that_shows_badly_does_not_end_the_showing_of_others(
     gateway.show("Running")
     wait_until("told", lambda: len(seen) > 2, 5)
     assert len(calls) == 1
-    assert "showing engines failed" in caplog.text
+    assert "an update of engines failed" in caplog.text
 
 
 # httpcore leaves a socket that could not be connected to the garbage collector

@@ -340,7 +340,7 @@ def test_a_session_that_the_engine_forgot_is_replaced_once(world: World, capsys:
     assert world.spark._client._artifact_manager._session_id == new
     assert next(iter(world.execute())).session_id == new
     assert world.gateway.paths("PUT") == [f"engines/{ID}/sessions/{'k' * 32}"]
-    assert capsys.readouterr().err.count("spark goes on in a new one") == 1
+    assert capsys.readouterr().err.count("spark uses a new one now") == 1
 
 
 def test_a_request_of_the_old_session_goes_on_in_the_new_one(world: World) -> None:
@@ -438,10 +438,10 @@ def test_ctrl_c_is_not_held_by_a_frozen_engine(world: World) -> None:
     assert world.server.calls[0][0] == "Interrupt"
 
 
-def test_a_session_that_was_let_go_calls_nobody(world: World) -> None:
+def test_a_detached_session_sends_no_calls(world: World) -> None:
     """After detach, and at exit."""
     world.guard.channel.close()
     for call in (world.config, world.execute):
-        with pytest.raises(Detached, match="let go"):
+        with pytest.raises(Detached, match="was closed"):
             call()
     assert world.server.calls == []

@@ -105,7 +105,7 @@ def test_errors_of_others_are_left_alone(run: Any) -> None:
 def test_a_detached_session_says_so_in_one_line(shell: InteractiveShell, run: Any) -> None:
     """No trace of ours."""
     shell.user_ns["Detached"] = Detached
-    assert run("raise Detached('the session on etl was let go')") == "the session on etl was let go\n"
+    assert run("raise Detached('the session on etl was closed')") == "the session on etl was closed\n"
 
 
 def test_pysparks_second_copy_is_not_written(shell: InteractiveShell, capfd: pytest.CaptureFixture[str]) -> None:

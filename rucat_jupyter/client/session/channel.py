@@ -1,7 +1,7 @@
-"""A gRPC channel that asks a guard what a failed call means, and can be cut and opened anew under its users.
+"""A gRPC channel that asks a guard what a failed call means, and can be closed and reopened while it is in use.
 
-pyspark builds its stubs on it as on any channel. What the guard raises that is no ``grpc.RpcError`` passes through
-pyspark's retries unchanged: that is how a cell shows the engine's failure instead of a trace.
+pyspark builds its stubs on it as on any channel. An exception of the guard that is not a ``grpc.RpcError`` passes
+through pyspark's retries unchanged: so a cell shows the engine's failure instead of a traceback.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ INTERRUPT = "/Interrupt"
 INTERRUPT_METHOD = "/spark.connect.SparkConnectService/Interrupt"
 REATTACH = "/ReattachExecute"
 LIMITS_S = {RELEASE: 10.0, "/ReleaseSession": 5.0}
-"""Upper limits of calls that only tidy up: a frozen engine must hold nobody for them."""
+"""Time limits of calls that only clean up: a frozen engine must not block their callers."""
 RELEASE_EACH_S = 1.0
-"""Answers of one operation are released no more often than this, and all at its end."""
+"""Answers of one operation are released no more often than this, and all of them at its end."""
 LONG_S = 600.0
 INTERRUPT_S = 0.8
-"""Ctrl-C waits no longer than this for the engine to hear of it."""
+"""Ctrl-C waits no longer than this for the engine's answer."""
 
 Metadata = list[tuple[str, str]]
 
 
 class Operation(Protocol):
-    """Whoever follows one operation of a cell: its answers, and what becomes of them."""
+    """Follows one operation of a cell: its answers and its end."""
 
     stream: Any
     """Where its answers come from now."""
@@ -44,16 +44,16 @@ class Operation(Protocol):
         ...
 
     def broke(self, error: grpc.RpcError) -> None:
-        """Look at an error; may raise what it means."""
+        """Look at an error; may raise the exception that it means."""
         ...
 
     def interrupted(self) -> None:
-        """Take that the thread that waits for an answer has been interrupted."""
+        """Note that the thread that waits for an answer was interrupted."""
         ...
 
 
 class Guard(Protocol):
-    """Decides for every call whether it makes sense, and what its failure means."""
+    """Decides for every call whether it can be sent, and what its failure means."""
 
     def metadata(self) -> Metadata:
         """Metadata of every call (the token)."""
@@ -61,7 +61,7 @@ class Guard(Protocol):
 
     @property
     def is_cut(self) -> bool:
-        """Whether the channel was cut, so that tidying calls have no sense."""
+        """Whether the channel was cut, so that clean-up calls are useless."""
         ...
 
     def begin(self) -> None:
@@ -69,36 +69,36 @@ class Guard(Protocol):
         ...
 
     def end(self) -> None:
-        """Note that it waits no more."""
+        """Note that it no longer waits."""
         ...
 
     def before(self, request: Any) -> None:
-        """Raise when there is no engine to call; may open the channel anew, and mend the request for it."""
+        """Raise if there is no engine to call; may reopen the channel, and rewrite the request for it."""
         ...
 
     def starts(self, request: Any) -> Operation | None:
-        """Take an operation that is about to be sent; may add its tag, or raise."""
+        """Register an operation that is about to be sent; may add its tag, or raise."""
         ...
 
     def goes_on(self, request: Any) -> Operation | None:
-        """Find the operation whose answers are asked for again."""
+        """Find the operation whose answers are requested again."""
         ...
 
     def released(self, request: Any) -> None:
-        """Note that answers of an operation are wanted no more."""
+        """Note that answers of an operation are no longer needed."""
         ...
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
-        """Return True to have the call sent again, False to let ``error`` go to pyspark, or raise what it means."""
+        """Return True to send the call again, False to pass ``error`` to pyspark, or raise what it means."""
         ...
 
 
 class Released(Exception):
-    """A tidying call that was given up: the engine tidies up by itself."""
+    """A clean-up call that was given up: the engine cleans up by itself."""
 
 
 class GuardedChannel:
-    """What pyspark takes for its gRPC channel."""
+    """What pyspark uses as its gRPC channel."""
 
     def __init__(self, open_channel: Callable[[], grpc.Channel], guard: Guard, on_close: Callable[[], None]) -> None:
         self._open = open_channel
@@ -111,7 +111,7 @@ class GuardedChannel:
         """Where the answers of each operation come from."""
 
     def current(self) -> grpc.Channel:
-        """The channel in use; opened anew after a cut, never after the close: a call then fails as one that was cut."""
+        """The channel in use, reopened after a cut. After the close a call fails like one that was cut."""
         with self._lock:
             if self._is_closed:
                 raise _Cut
@@ -120,14 +120,14 @@ class GuardedChannel:
             return self._channel
 
     def cut(self) -> None:
-        """Cancel what is under way (each call fails with CANCELLED); the next call opens another channel."""
+        """Cancel all calls (each fails with CANCELLED); the next call opens another channel."""
         with self._lock:
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
 
     def close(self) -> None:
-        """Close for good; what ``grpc.Channel`` has for it."""
+        """Close permanently; part of the API of ``grpc.Channel``."""
         self._on_close()
         with self._lock:
             self._is_closed = True
@@ -151,7 +151,7 @@ class GuardedChannel:
 
 
 class _Callable:
-    """One method of the service, bound anew whenever the channel is."""
+    """One method of the service, bound again whenever the channel is reopened."""
 
     def __init__(
         self, channel: GuardedChannel, kind: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -165,7 +165,7 @@ class _Callable:
         self.guard = channel.guard
 
     def send(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
-        """Send the request on the channel of now."""
+        """Send the request on the present channel."""
         channel = self.channel.current()
         bound = self._bound
         if bound is None or bound[0] is not channel:
@@ -200,7 +200,7 @@ class _Unary(_Callable):
             if self._can_be_spared(request):
                 return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
-            return self._tidy(request, timeout, metadata, more)
+            return self._clean_up(request, timeout, metadata, more)
         self.guard.begin()
         try:
             while True:
@@ -214,7 +214,7 @@ class _Unary(_Callable):
             self.guard.end()
 
     def _can_be_spared(self, request: Any) -> bool:
-        """Whether it frees only what the engine lets go of soon by itself, or at the end of the operation.
+        """Whether it frees only what the engine frees soon by itself, or at the end of the operation.
 
         pyspark releases answer by answer (``ExecutePlanResponseReattachableIterator``), ten calls for two small
         queries. The engine keeps no more than 10 MB of answers that were read, released or not
@@ -229,8 +229,8 @@ class _Unary(_Callable):
         stream.released_at = now
         return False
 
-    def _tidy(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
-        """Send once, for a short time: nobody waits for it, and the engine tidies up by itself in the end."""
+    def _clean_up(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
+        """Send once, with a short limit: the engine cleans up by itself later."""
         if self.guard.is_cut:
             raise Released(self.method)
         try:
@@ -239,9 +239,9 @@ class _Unary(_Callable):
             raise Released(str(error)) from None
 
     def _interrupt(self, request: Any, metadata: Any, more: dict[str, Any]) -> Any:
-        """Tell the engine of Ctrl-C, but let Ctrl-C have its way when the engine does not answer."""
+        """Interrupt on the engine after a Ctrl-C; an engine that does not answer must not stop the Ctrl-C."""
         error = sys.exc_info()[1]
-        if isinstance(error, Interrupted):  # it is being told already
+        if isinstance(error, Interrupted):  # the interrupt is being sent already
             raise error
         try:
             return self.send(request, INTERRUPT_S, metadata, more)

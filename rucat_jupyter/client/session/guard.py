@@ -1,8 +1,8 @@
-"""Knows whether the engine of one session lives, and decides what a call that fails on it means.
+"""Knows whether the engine of one session is alive, and decides what a failed call means.
 
-While the gateway says that the engine is alive, or cannot be asked, a failed call goes back to pyspark, which tries
-again: a broken connection heals. The moment the gateway says Failed, Stopped or Deleting, everything under way ends
-with the engine's own failure. A call that hangs (a frozen engine) is watched by a thread that asks for it.
+While the gateway says that the engine is alive, or does not answer, a failed call goes back to pyspark, which tries
+again: so a broken connection recovers. As soon as the gateway says Failed, Stopped or Deleting, every call ends with
+the engine's own failure. While a call hangs (a frozen engine), a thread asks the gateway.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 ENDED = ("Failed", "Stopped", "Stopping", "Deleting")
 LIVE = ("Running", "Unresponsive")
-PATIENCE_S = 5.0  # calls that fail for longer than this are spoken of
-CHANGE_S = 1.0  # how long a failed call waits for the gateway to see why
+PATIENCE_S = 5.0  # a notice is shown if calls fail for longer than this
+CHANGE_S = 1.0  # how long a failed call waits for the gateway to find out why
 STOPPING_S = 5.0  # how long an error of a dying SparkContext waits for it
 NEVER_SENT = ("failed to connect", "Connection refused")
-"""gRPC's words for a connection that was never made, so that the engine cannot have seen the call."""
+"""gRPC's words for a connection that was not established, so that the engine cannot have seen the call."""
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
-"""What a new life on the old port answers to the token of the old one, before it looks at the request."""
+"""The answer of a new life on the old port to the token of the old one, before it reads the request."""
 DYING = ("SparkContext was shut down", "stopped SparkContext", "SparkContext has been shutdown", "SparkContext is shut")
 SESSION_ENDED = re.compile(r"\s*(?:\([\w.$]+\) )?\[INVALID_HANDLE\.SESSION_(CLOSED|NOT_FOUND|CHANGED)\]")
-"""How Spark says that a session is no more; the same words elsewhere in a message are a user's own."""
+"""How Spark says that a session has ended; the same words elsewhere in a message are a user's own."""
 DOUBTFUL = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -51,16 +51,16 @@ DOUBTFUL = (
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.UNIMPLEMENTED,
 )
-"""Codes that may mean a dead engine (or a stranger on its port) when Spark itself says nothing with them."""
+"""Codes that may mean a dead engine (or another server on its port) if they come without an error of Spark."""
 
 
 class Detached(RucatError):
-    """The session was let go (``%rucat detach``, or the end of the process)."""
+    """The session was closed (``%rucat detach``, or the end of the process)."""
 
     code = "detached"
 
     def _render_traceback_(self, *_: object) -> list[str]:
-        """Show the message alone: IPython's hook for errors with a trace of their own."""
+        """Show only the message: IPython's hook for errors that render their own traceback."""
         return [self.message]
 
 
@@ -90,10 +90,10 @@ class SessionGuard:
         self._closed = threading.Event()
         self._is_cut = False
         self._error: EngineFailed | None = None
-        self._mended: Any = None  # the last request that was refused for its session
+        self._rewritten: Any = None  # the last request that was rejected because its session had ended
         self.waits: dict[int, float] = {}
         self._failing_since: float | None = None
-        self._told_failing = False
+        self._has_warned = False
         self.channel = GuardedChannel(self._open_now, self, self._closed.set)
         Watch(self, api, self._closed).start()
 
@@ -104,20 +104,20 @@ class SessionGuard:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the engine has to be looked at before the next call."""
+        """Whether the gateway must be asked about the engine before the next call."""
         return self._is_cut
 
     @property
     def is_closed(self) -> bool:
-        """Whether the session was let go, or stopped by its user."""
+        """Whether the session was detached, or stopped by its user."""
         return self._closed.is_set()
 
     def bind(self, spark: Any) -> None:
-        """Tell which session object has to follow when its session on the engine is a new one."""
+        """Set the session object that continues in a new session if the one on the engine ends."""
         self._spark = weakref.ref(spark)
 
     def suspend(self) -> None:
-        """End what is under way and look at the engine before the next call: it is about to stop or restart."""
+        """Cancel all calls, and ask about the engine before the next one: it is about to stop or restart."""
         with self._lock:
             self._is_cut = True
         self.channel.cut()
@@ -125,37 +125,37 @@ class SessionGuard:
     # --- what the channel asks -----------------------------------------------------------------------------
 
     def metadata(self) -> Metadata:
-        """The token, as a header: a token in the address would ask for TLS (facts: Spark Connect server 5)."""
+        """The token, as a header: with a token in the address pyspark would use TLS."""
         token = self._connection.get("token")
         return [("authorization", f"Bearer {token}")] if token else []
 
     def begin(self) -> None:
-        """Note that this thread waits for the engine; no lock, for it is on the way of every call."""
+        """Note that this thread waits for the engine; without a lock, because every call passes here."""
         self.waits[threading.get_ident()] = time.monotonic()
 
     def end(self) -> None:
-        """Note that it waits no more."""
+        """Note that it no longer waits."""
         self.waits.pop(threading.get_ident(), None)
 
     def before(self, request: Any) -> None:
-        """Refuse calls of a session that was let go; find the engine again after a cut."""
+        """Reject calls of a detached session; find the engine again after a cut."""
         if self._closed.is_set():
-            raise Detached(f"the session on {self._view['name']} was let go; attach again for another")
+            raise Detached(f"the session on {self._view['name']} was closed; attach again for another")
         if self._is_cut:
             self._reopen()
             if (spark := self._session()) is not None:
-                renewal.mend(request, spark)
+                renewal.rewrite(request, spark)
 
     def starts(self, request: Any) -> Operation | None:
         """Tag an operation that is about to be sent, and follow it for its cell."""
         return cells.start(request, self)
 
     def goes_on(self, request: Any) -> Operation | None:
-        """Find the operation whose answers are asked for again."""
+        """Find the operation whose answers are requested again."""
         return cells.find(request.operation_id)
 
     def released(self, request: Any) -> None:
-        """Note that nobody follows an operation any more."""
+        """Note that the results of an operation are no longer needed."""
         if request.HasField("release_all"):
             cells.release(request.operation_id)
 
@@ -182,20 +182,20 @@ class SessionGuard:
         return list(call.send(asked, timeout_s, None, {}).interrupted_ids)
 
     def end_jobs(self, request: Any, timeout_s: float) -> None:
-        """Have the gateway end jobs that begin in spite of an interrupt: Spark loses one that comes before them."""
+        """Make the gateway end jobs that start in spite of an interrupt: Spark loses one that comes before them."""
         path = engine_path(self._view["id"], "operations", request.operation_id, "cancel")
         try:
             self._api.glance(path, timeout_s, "POST", {"session_id": request.session_id})
         except RucatError as exc:
-            log.info("jobs of operation %s may go on: %s", request.operation_id, exc.message)
+            log.info("jobs of operation %s may keep running: %s", request.operation_id, exc.message)
 
     def after(self, error: grpc.RpcError, request: Any, *, may_repeat: bool) -> bool:
-        """Say what the failure of a call means; see :class:`rucat_jupyter.client.session.channel.Guard`."""
+        """Decide what the failure of a call means; see :class:`rucat_jupyter.client.session.channel.Guard`."""
         if self._closed.is_set():
-            raise Detached(f"the session on {self._view['name']} was let go") from None
+            raise Detached(f"the session on {self._view['name']} was closed") from None
         status = rpc_status.from_call(error)
         if status is not None:
-            return self._after_spark_spoke(status.message, request, may_repeat=may_repeat)
+            return self._after_spark_error(status.message, request, may_repeat=may_repeat)
         never_done = error.code() is REFUSED or any(words in str(error.details()) for words in NEVER_SENT)
         never_sent = may_repeat and never_done
         if self._is_cut:
@@ -208,14 +208,14 @@ class SessionGuard:
 
     # --- verdicts ------------------------------------------------------------------------------------------
 
-    def _after_spark_spoke(self, message: str, request: Any, *, may_repeat: bool) -> bool:
+    def _after_spark_error(self, message: str, request: Any, *, may_repeat: bool) -> bool:
         """An error of Spark's own: the session may have ended, or the engine may be about to."""
         self._failing_since = None
-        if (ended := SESSION_ENDED.match(message)) is not None and request is not self._mended:
-            self._mended = request  # refused a second time, it is Spark's error for the user
+        if (ended := SESSION_ENDED.match(message)) is not None and request is not self._rewritten:
+            self._rewritten = request  # rejected a second time, it is Spark's error for the user
             if not self._renew(request, is_new_id=ended[1] != "CHANGED"):
                 return False
-            if not (may_repeat and self._mend(request)):
+            if not (may_repeat and self._rewrite(request)):
                 raise EngineFailed.session_lost(self._view) from None
             return True
         if any(words in message for words in DYING):
@@ -225,7 +225,7 @@ class SessionGuard:
         return False
 
     def _doubt(self, details: str, *, never_sent: bool) -> bool:
-        """The connection broke: raise when the engine is dead or another life, else let pyspark try again."""
+        """The connection broke: raise if the engine has ended or restarted, else let pyspark try again."""
         for wait_s in (0.0, CHANGE_S):
             view = self._look(wait_s)
             if not self._is_alive(view):
@@ -235,11 +235,11 @@ class SessionGuard:
                     raise EngineFailed.restarted(view) from None
                 self.suspend()
                 return True
-        self._speak_of_failing(view, details)
+        self._warn_of_failing(view, details)
         return False
 
     def _is_alive(self, view: View | None) -> bool:
-        """Whether the engine may still answer (None: unknown); raises its failure when it cannot."""
+        """Whether the engine may still answer (None: unknown); raises its failure if it cannot."""
         if view is not None and view["status"] in ENDED:
             error = self._failure(view)
             self._cut(error)  # the next call looks for the engine's next life, on a new connection
@@ -247,7 +247,7 @@ class SessionGuard:
         return view is not None
 
     def _look(self, wait_s: float = 0.0) -> View | None:
-        """Ask the gateway; None when it cannot be asked. Raises EngineFailed when the engine is no more."""
+        """Ask the gateway; None if it does not answer. Raises EngineFailed if the engine was deleted."""
         try:
             self._view = self._api.poll(self._view, wait_s) if wait_s else self._api.engine(self._view["id"])
         except EngineNotFound:
@@ -260,52 +260,53 @@ class SessionGuard:
         return EngineFailed.of(explained(view, self._api))
 
     def _lost(self) -> EngineFailed:
-        """What became of a call that was cut off."""
+        """The error of a call that was cut off."""
         view = self._look()
         if view is not None and view["status"] in ENDED:
             return self._failure(view)
         return EngineFailed.restarted(self._view)
 
-    def _speak_of_failing(self, view: View | None, details: str) -> None:
+    def _warn_of_failing(self, view: View | None, details: str) -> None:
         now = time.monotonic()
         if self._failing_since is None or now - self._failing_since > 10 * PATIENCE_S:
-            self._failing_since, self._told_failing = now, False
-        elif not self._told_failing and now - self._failing_since > PATIENCE_S:
-            self._told_failing = True
+            self._failing_since, self._has_warned = now, False
+        elif not self._has_warned and now - self._failing_since > PATIENCE_S:
+            self._has_warned = True
             name = text.plain(self._view["name"])
             says = f"the gateway says {view['status']}" if view is not None else "nor does its gateway"
             notice(
                 f"◐ {name} does not answer ({says}): still trying. Interrupt stops waiting. {text.plain(details, 120)}"
             )
 
-    # --- going on ------------------------------------------------------------------------------------------
+    # --- continuing ----------------------------------------------------------------------------------------
 
     def _reopen(self) -> None:
-        """Find the engine after a cut: raise when it has ended, wait while it starts, follow it into its new life."""
-        told = False
+        """Find the engine after a cut: raise if it has ended, wait while it starts, continue in its new life."""
+        has_said = False
         view = self._look()
         while view is None or view["status"] not in LIVE or not self._reconnect():
             self._is_alive(view)
-            if not told and view is not None:
-                told = True
+            if not has_said and view is not None:
+                has_said = True
                 notice(f"{text.phase_line(view)}: waiting until it is Running. Interrupt stops waiting.")
             if view is None:
-                time.sleep(CHANGE_S)  # the gateway cannot be had now
+                time.sleep(CHANGE_S)  # no gateway answers now
             view = self._look(LONGEST_POLL_S) if view is not None else self._look()
         with self._lock:
             if not self._is_cut:
-                return  # another thread was faster
+                return  # another thread has done it
             if view["run"] != self._run:
                 self._run = view["run"]
                 if (spark := self._session()) is not None:
                     renewal.forget_server(spark)
                 notice(
-                    f"● {text.plain(view['name'])} was restarted: temp views and runtime conf are gone; spark goes on."
+                    f"● {text.plain(view['name'])} was restarted: "
+                    "temp views and runtime conf are gone; spark works again."
                 )
             self._is_cut, self._error = False, None
 
     def _renew(self, request: Any, *, is_new_id: bool) -> bool:
-        """Go on in a new session after the engine forgot this one; False where this pyspark cannot follow."""
+        """Continue in a new session after the engine ended this one; False if this pyspark cannot."""
         spark = self._session()
         if spark is None or not renewal.can_follow(spark):
             return False
@@ -317,18 +318,18 @@ class SessionGuard:
                 else:
                     view = self._look()
                     self._run = view["run"] if view is not None else self._run
-                    why = "the engine was started anew"
+                    why = "the engine was restarted"
                 renewal.forget_server(spark)
                 notice(
                     f"● the session on {text.plain(self._view['name'])} had ended ({why}): "
-                    "spark goes on in a new one; temp views and runtime conf are gone."
+                    "spark uses a new one now; temp views and runtime conf are gone."
                 )
         return True
 
-    def _mend(self, request: Any) -> bool:
-        """Make a refused request speak of the session of now, so that it may be sent again."""
+    def _rewrite(self, request: Any) -> bool:
+        """Rewrite a rejected request to use the current session id, so it can be retried."""
         spark = self._session()
-        return spark is not None and renewal.mend(request, spark)
+        return spark is not None and renewal.rewrite(request, spark)
 
     def _session(self) -> Any:
         return self._spark() if self._spark is not None else None
@@ -339,7 +340,7 @@ class SessionGuard:
         return str(answer["session_id"])
 
     def _reconnect(self) -> bool:
-        """Ask where the engine is now; False when it has just stopped being anywhere."""
+        """Read the engine's present address; False if it has none any more."""
         try:
             self._connection = self._get_connection()
         except RucatError:
@@ -356,7 +357,7 @@ class SessionGuard:
     # --- what the watch finds ------------------------------------------------------------------------------
 
     def found(self, view: View) -> str:
-        """Take what the watch saw: end what is under way where the engine has ended; returns the status."""
+        """Handle what the watch saw: cancel all calls if the engine has ended; returns the status."""
         self._view = view
         if view["status"] in ENDED:
             self._cut(self._failure(view))
@@ -365,7 +366,7 @@ class SessionGuard:
         return str(view["status"])
 
     def found_none(self) -> None:
-        """The engine has no record any more."""
+        """Handle that the engine no longer has a record."""
         self._cut(EngineFailed.gone(self._view["name"]))
 
     def _cut(self, error: EngineFailed) -> None:

@@ -1,7 +1,7 @@
-"""Loads libraries in a thread: a Ctrl-C ends the wait for them, and never leaves one half loaded.
+"""Imports libraries in a thread: a Ctrl-C ends the wait for them, and never leaves one half imported.
 
-Signals reach the main thread alone. There one that comes while pandas is imported ends the import in its middle, and
-pandas, whose compiled parts load once in a process, cannot be imported again in that kernel (seen with 2.3).
+Signals reach only the main thread. One that comes there while pandas is imported ends the import halfway, and pandas,
+whose compiled parts load once per process, cannot be imported again in that kernel (seen with 2.3).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 
 
 def import_whole(*names: str) -> None:
-    """Import the modules of these names, in this order; what is interrupted here goes on behind, and is waited for.
+    """Import these modules in this order; after an interrupt the import continues, and the next call waits for it.
 
     Raises what the import raises (ImportError).
     """

@@ -1,7 +1,7 @@
-"""Lets a pyspark session object go on in another session of its engine; the one place that knows its private names.
+"""Moves a pyspark session object to another session on its engine; the only module that uses its private names.
 
-pyspark 4.1, 4.2 and 4.3 keep the session id in the same three places, and beside it the id that the server gave the
-session. Where a later one does not, :func:`can_follow` says so, and the user attaches again.
+pyspark 4.1, 4.2 and 4.3 keep the session id in the same three places, and next to it the id that the server gave the
+session. If a later release does not, :func:`can_follow` is False, and the user attaches again.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ def can_follow(spark: Any) -> bool:
 
 
 def is_of_now(spark: Any, request: Any, *, is_new_id: bool) -> bool:
-    """Whether a refused request spoke of the session as it is, so that nobody has renewed it meanwhile."""
+    """Whether a rejected request used the current session id, so that no other thread has renewed it already."""
     if is_new_id:
         return getattr(request, "session_id", None) in (None, spark._client._session_id)
     return getattr(request, OBSERVED, None) in (None, spark._client._server_session_id)
 
 
 def follow(spark: Any, session_id: str) -> None:
-    """Speak of another session from now on."""
+    """Use another session id from now on."""
     for holder in _holders(spark):
         holder._session_id = session_id
 
 
 def forget_server(spark: Any) -> None:
-    """Let pyspark take the next answer as that of a new server session."""
+    """Make pyspark accept the next answer as that of a new server session."""
     if hasattr(spark, "_client") and hasattr(spark._client, "_server_session_id"):
         spark._client._server_session_id = None
 
 
-def mend(request: Any, spark: Any) -> bool:
-    """Make a request speak of the session of now; False for a stream of requests, which is past mending."""
+def rewrite(request: Any, spark: Any) -> bool:
+    """Rewrite a request to use the current session id; False for a stream of requests, which cannot be rewritten."""
     if not hasattr(request, OBSERVED) or not can_follow(spark):
         return False
     request.session_id = spark._client._session_id

@@ -1,7 +1,7 @@
-"""Spark sessions of this process on engines: attached, kept, let go, and gone without a trace at exit.
+"""Spark sessions of this process on engines: attach, detach, and clean up at exit.
 
-One notebook has one session on an engine, known by the notebook's path: a restarted kernel gets it back with its
-temp views and runtime conf, for those live on the engine. It is therefore never released from here.
+One notebook has one session on an engine, identified by the notebook's path: a restarted kernel gets it again with
+its temp views and runtime conf, which the engine keeps. So this module never releases it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 20_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
-"""gRPC waits up to two minutes between tries of a broken connection; a notebook should see it heal.
+"""By default gRPC waits up to two minutes between tries of a broken connection; a notebook should recover sooner.
 
-The least is no pause: it is how long one try may take until the server says its first word, on a slow way to a cluster
-or while the gateway holds it until the API server is back.
+The minimum is not a pause: it is how long one try may take until the server's first answer, on a slow connection to a
+cluster or while the gateway holds it until the API server is back.
 """
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
 REMOTE = "SPARK_REMOTE"
@@ -55,30 +55,30 @@ class SomeEngine(Protocol):
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id."""
         ...
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name."""
         ...
 
     @property
     def status(self) -> str:
-        """Its status, as last seen."""
+        """The last known status."""
         ...
 
     @property
     def view(self) -> View:
-        """What REST last showed of it."""
+        """The engine as REST last showed it."""
         ...
 
     def refresh(self) -> SomeEngine:
-        """Ask the gateway."""
+        """Read the present state from the gateway."""
         ...
 
     def wait(self) -> object:
-        """Wait until it is Running."""
+        """Wait until the engine is Running."""
         ...
 
 
@@ -98,7 +98,7 @@ class Attachment:
 
 
 _attachments: dict[tuple[str, str], Attachment] = {}
-_environment: dict[str, str] = {}  # what was set here, to be taken back
+_environment: dict[str, str] = {}  # variables that were set here, to be unset again
 _lock = threading.RLock()
 
 
@@ -110,7 +110,7 @@ def connect(engine: SomeEngine, session: str | None = None) -> SparkSession:
 
 
 def attach(engine: SomeEngine, session: str | None = None) -> Attachment:
-    """Like :func:`connect`, with what belongs to the session."""
+    """Like :func:`connect`, but return everything that belongs to the session."""
     must_have_client(engine.name)
     who = caller(session)
     with _lock:
@@ -121,7 +121,7 @@ def attach(engine: SomeEngine, session: str | None = None) -> Attachment:
         engine.wait()
         made = _open(engine, who, is_new=found is not None)
         _attachments[engine.id, who.key] = made
-        _tell_interrupts()
+        _update_interrupts()
         return made
 
 
@@ -132,26 +132,26 @@ def attachments() -> list[Attachment]:
 
 
 def detach(attachment: Attachment) -> None:
-    """Close the session here; on the engine it stays, views and conf included."""
+    """Close the session here; the engine keeps it, with its views and conf."""
     with _lock:
         for key, value in list(_attachments.items()):
             if value is attachment:
                 del _attachments[key]
-        _tell_interrupts()
+        _update_interrupts()
         _close(attachment)
         if not _attachments:
-            for name, ours in _environment.items():
-                if os.environ.get(name) == ours:
+            for name, value in _environment.items():
+                if os.environ.get(name) == value:
                     del os.environ[name]
             _environment.clear()
 
 
-def _tell_interrupts() -> None:
+def _update_interrupts() -> None:
     ipython_hooks.interrupts.sessions = tuple(attachment.guard for attachment in _attachments.values())
 
 
 def suspend(engine_id: str) -> None:
-    """Cut this process's connections to an engine that is about to end; its sessions find its next life."""
+    """Cut this process's connections to an engine that is about to end; its sessions continue in its next life."""
     for attachment in attachments():
         if attachment.engine.id == engine_id:
             attachment.guard.suspend()
@@ -166,7 +166,7 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
 
     api, view = engine._api, engine.view
     body: dict[str, Any] = {"path": who.path}
-    if is_new:  # its user stopped the session: the engine has no way back to that id
+    if is_new:  # the user stopped the session: the engine does not accept that id again
         body["session_id"] = str(uuid.uuid4())
     known = api.call("PUT", engine_path(engine.id, "sessions", who.key), json=body)
     guard = SessionGuard(api, view, who.key, who.path, open_channel)
@@ -188,7 +188,7 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
 
 
 def open_channel(connection: dict[str, Any]) -> Any:
-    """Make a gRPC channel from an answer of ``/connection``; on loopback never through a proxy."""
+    """Make a gRPC channel from an answer of ``/connection``; on loopback without a proxy."""
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder
 
@@ -207,7 +207,7 @@ def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> 
     from pyspark.sql.connect.client import ChannelBuilder
 
     class Builder(ChannelBuilder):
-        """Hands pyspark our channel; the token travels as metadata of that channel, known to nobody else."""
+        """Gives pyspark our channel; the token is sent as metadata of that channel, and is not visible elsewhere."""
 
         @property
         def host(self) -> str:
@@ -224,7 +224,7 @@ def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> 
 
 
 def make_active(spark: Any) -> None:
-    """Let ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
+    """Make ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
     kind = type(spark)
     if hasattr(kind, "_default_session") and hasattr(kind, "_active_session"):
         kind._default_session = spark
@@ -236,12 +236,12 @@ def make_active(spark: Any) -> None:
 
 
 def own_environment() -> dict[str, str]:
-    """The variables that attaching has set in this process, with their values: nobody's doing but ours."""
+    """The environment variables, with their values, that attaching has set in this process."""
     return dict(_environment)
 
 
 def _close(attachment: Attachment) -> None:
-    """Close what is local: no call to the engine, no waiting for it."""
+    """Close what is local, without a call to the engine."""
     attachment.guard.channel.close()
     spark = attachment.spark
     spark.release_session_on_close = False
@@ -249,7 +249,7 @@ def _close(attachment: Attachment) -> None:
 
 
 def _run_last_first() -> None:
-    """Have the closing run before pyspark's own exit handlers, which would call engines that may be dead."""
+    """Close sessions before pyspark's own exit handlers run, which would call engines that may be dead."""
     atexit.unregister(_close_all)
     atexit.register(_close_all)
     if "threads" not in _hooks and hasattr(threading, "_register_atexit"):
@@ -261,7 +261,7 @@ _hooks: set[str] = set()
 
 
 def _cut_all() -> None:
-    """Before Python joins its thread pools at exit: let finished queries be released, and end what hangs."""
+    """Before Python joins its thread pools at exit: wait for releases of finished queries, and end what hangs."""
     futures = [f for a in attachments() for f in getattr(a.spark._client, "_release_futures", ())]
     concurrent.futures.wait(futures, timeout=EXIT_S)
     for attachment in attachments():
