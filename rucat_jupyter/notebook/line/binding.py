@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...client.session import session as sessions
 from ...client.session.announce import Used, announcer
+from ...client.session.session import Attachment, SomeEngine
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import RucatError
-
-if TYPE_CHECKING:
-    from ...client.session.session import Attachment, SomeEngine
 
 
 class Binding:
@@ -23,8 +22,6 @@ class Binding:
 
     def attach(self, engine: SomeEngine, variable: str, session: str | None) -> list[str]:
         """Attach the notebook's session and bind it; returns lines to show."""
-        from ...client.session import session as sessions
-
         before = self._bound.get(variable)
         attachment = sessions.attach(engine, session)
         lines = self._keep_stranger(variable, attachment)
@@ -53,8 +50,6 @@ class Binding:
 
     def release(self, attachment: Attachment) -> list[str]:
         """Unbind and detach; returns the unbound variables."""
-        from ...client.session import session as sessions
-
         variables = [variable for variable, bound in self._bound.items() if bound is attachment]
         for variable in variables:
             del self._bound[variable]
@@ -89,8 +84,6 @@ class Binding:
 
     def _forget(self, attachment: Attachment, variable: str) -> None:
         """Detach a session that no other variable holds."""
-        from ...client.session import session as sessions
-
         if not any(a is attachment for v, a in self._bound.items() if v != variable):
             sessions.detach(attachment)
 

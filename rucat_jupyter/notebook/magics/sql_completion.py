@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...client.session import session as sessions
 from ..line.leading import leading_flags
 from ..line.usage import BadUsage
 from ..sql.catalog import Catalog, catalog_of
@@ -210,8 +211,6 @@ def _in_string(source: str, cursor: int) -> SqlAround | None:
 
 def _can_be_asked(session: Any) -> bool:
     """Whether its engine runs, as far as we know: Tab must not wait for an engine that starts or has failed."""
-    from ...client.session import session as sessions
-
     for attachment in sessions.attachments():
         if attachment.spark is session:
             guard = attachment.guard

@@ -13,6 +13,8 @@ from typing import Any
 
 from ..line.usage import BadUsage
 
+# pyspark is heavy: functions import it, so that %load_ext is fast
+
 _ARG = re.compile(r"\s*([A-Za-z_]\w*)\s*(:?=)(.*)", re.DOTALL | re.ASCII)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)

@@ -12,6 +12,8 @@ from ..line.usage import BadUsage
 from . import values as sql_values
 from .result import Picture, SqlResult
 
+# matplotlib, pandas and pyspark are heavy: functions import them, so that %load_ext is fast
+
 if TYPE_CHECKING:
     import pandas as pd
 

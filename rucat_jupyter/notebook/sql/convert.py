@@ -17,6 +17,8 @@ from ..line.usage import BadUsage
 from .fetch import with_zones
 from .values import listed
 
+# pandas, polars and pyarrow are heavy: functions import them, so that %load_ext is fast
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl

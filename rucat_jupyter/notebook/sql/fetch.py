@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ...client.words import text
 from ...core.errors import NotPossible
 
+# pyspark and pyarrow are heavy: functions import them, so that %load_ext is fast
+
 if TYPE_CHECKING:
     import pyarrow as pa
 

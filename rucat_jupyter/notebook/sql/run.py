@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from IPython.display import display
+
 from ...client.engines.engine import Text
+from ...client.session import session as sessions
 from ...client.spark_errors import brief
 from ...client.words import text
 from ...client.words.phase import notice
@@ -18,6 +21,7 @@ from ...core.errors import NotPossible, RucatError
 from ..line.context import Context
 from ..line.usage import BadUsage
 from . import args as sql_args
+from . import chart as sql_chart
 from . import convert as sql_convert
 from .fetch import fetch
 from .result import SqlResult
@@ -69,8 +73,6 @@ def _checked(asked: argparse.Namespace) -> str:
     if asked.kind:
         sql_convert.must_have(asked.kind)
     if asked.chart:
-        from . import chart as sql_chart
-
         sql_chart.must_have()
     return asked.kind or "pandas"
 
@@ -78,8 +80,6 @@ def _checked(asked: argparse.Namespace) -> str:
 @contextmanager
 def _session(context: Context, name: str | None) -> Iterator[Any]:
     """Yield the attached session, or one on the named engine, without changing the active session."""
-    from ...client.session import session as sessions
-
     current = context.binding.current()
     if name is None:
         if current is None:
@@ -162,8 +162,6 @@ class _Job:
             variables[asked.out] = result.kept(self._kind)
             result.is_kept_as(asked.out)
         if asked.chart:
-            from . import chart as sql_chart
-
             result.picture = sql_chart.draw(result, asked.chart, asked.x, asked.y)
 
     def _plan(self, statement: str) -> str:
@@ -211,7 +209,5 @@ def _show(shown: object) -> None:
     if is_quiet is None or not is_quiet():
         sys.displayhook(shown)
         return
-    from IPython.display import display
-
     display(shown)  # type: ignore[no-untyped-call]
     sys.displayhook.update_user_ns(shown)  # type: ignore[attr-defined]  # IPython's own

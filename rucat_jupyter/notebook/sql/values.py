@@ -11,6 +11,8 @@ from typing import Any
 
 from .fetch import with_leaves
 
+# pyspark and pyarrow are heavy: functions import them, so that %load_ext is fast
+
 NULL = "NULL"
 RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
 """Simple names of the right-aligned types, besides decimals and intervals."""

@@ -8,6 +8,7 @@ from typing import Any
 from ..line import flags
 from ..line.flags import Verb, completed_by
 from ..sql import convert as sql_convert
+from ..sql import run as sql_run
 
 MODES = ("simple", "extended", "codegen", "cost", "formatted")
 MOST = 2**31 - 1
@@ -61,8 +62,6 @@ def _add_flags(parser: flags.Parser) -> None:
 
 
 def _run(context: Any, asked: argparse.Namespace) -> Any:
-    from ..sql import run as sql_run
-
     return sql_run.run(context, asked)
 
 
