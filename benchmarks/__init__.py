@@ -1,1 +1,1 @@
-"""Our figures beside their raw baselines, measured in the same run; `make bench` runs them."""
+"""Benchmarks of Rucat beside raw baselines, measured in the same run; `make bench` runs them."""

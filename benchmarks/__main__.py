@@ -47,10 +47,10 @@ BENCHMARKS = {
 
 
 def main() -> int:
-    """Measure what is asked for, all of it without an argument; 1 where something could not be measured."""
+    """Run the benchmarks that the arguments name, by default all; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("keys", nargs="*", choices=[*BENCHMARKS, []], metavar="KEY", help=", ".join(BENCHMARKS))
-    parser.add_argument("--quick", action="store_true", help="fewer pairs: for a look, not for a figure")
+    parser.add_argument("--quick", action="store_true", help="fewer pairs: a quick check, not a figure to publish")
     options = parser.parse_args()
     figures: list[Figure] = []
     broken: list[str] = []
@@ -58,7 +58,7 @@ def main() -> int:
         print(f"{key} ...", file=sys.stderr, flush=True)
         try:
             with private_folder("rucat-bench-") as folder:
-                set_default_api(Api())  # the one before knows the folder that was
+                set_default_api(Api())  # the previous one uses the previous folder
                 figures += BENCHMARKS[key](folder, quick=options.quick)
         except Exception:
             traceback.print_exc()
@@ -67,7 +67,7 @@ def main() -> int:
     print(table(summaries))
     print(f"written to {_write(summaries, quick=options.quick)}")
     if broken:
-        print(f"not measured to the end: {' '.join(broken)}", file=sys.stderr)
+        print(f"failed: {' '.join(broken)}", file=sys.stderr)
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""The raw baseline of L2: one watch of the pods, and a VALUES (1) to each every ten seconds; nothing else.
+"""The raw baseline of L2: one watch of the pods, and a VALUES (1) to each of them every ten seconds.
 
 Runs in a pod: python -m benchmarks.bare_watch NAMESPACE SELECTOR.
 """
@@ -19,11 +19,11 @@ from rucat_jupyter.spark.connect.messages import EXECUTE, execute_request
 
 EVERY_S = 10.0
 WATCHES = "watches"
-OPTIONS = (("grpc.use_local_subchannel_pool", 1),)  # a connection for each, as engines have
+OPTIONS = (("grpc.use_local_subchannel_pool", 1),)  # one connection per engine, as in the gateway
 
 
 async def main(namespace: str, selector: str) -> None:
-    """Watch for ever."""
+    """Watch until the pod ends."""
     config.load_incluster_config()
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)

@@ -1,4 +1,4 @@
-"""Thousands of pretended engines: a gateway in a pod, kwok's node for their pods, and one stub that answers for all."""
+"""Thousands of simulated engines: a gateway in a pod, a kwok node for their pods, and one stub that answers for all."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from .stub import LISTENS
 
 WITH_WORK = {"min": 0, "max": 2}
 AT_ONCE = 16
-"""Creates under way at once."""
+"""Parallel creates."""
 LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """A namespace, and what a spec needs for its driver to be pretended."""
+    """A namespace, and the fields of a spec that make its driver a simulated one."""
 
     on: Ground
     folder: Path
     asked: dict[str, Any]
 
     def spec(self) -> dict[str, Any]:
-        """A create: a driver that asks for executors when there is work, of which there is none."""
+        """The body of a create: a driver with dynamic allocation and no work, so without executors."""
         asked = {"image": self.on.cluster.image, "driver": SMALL, "executors": WITH_WORK, "kubernetes": self.asked}
         return {"platform": "kubernetes", **asked}
 
     def raw(self) -> Raw:
-        """The same objects by plain calls."""
+        """The same objects, for plain calls."""
         return Raw(self.on, self.folder, executors=WITH_WORK, kubernetes=self.asked)
 
     def empty(self) -> None:
-        """Remove every engine's objects past Rucat: records are thrown away with their gateway."""
+        """Remove the objects of all engines without Rucat: their records go away with their gateway."""
         core, wanted = self.on.cluster.core, f"{names.MANAGED_BY}={names.RUCAT}"
         for kind in ("config_map", "pod", "secret", "service"):
             remove = getattr(core, f"delete_collection_namespaced_{kind}")
@@ -56,13 +56,13 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Gateway:
-    """A gateway in the cluster, its process as this machine sees it, and a client on its socket."""
+    """A gateway in the cluster, its process on this machine, and a client on its socket."""
 
     http: httpx.Client
     process: psutil.Process
 
     def create(self, spec: dict[str, Any], count: int) -> None:
-        """Ask for so many engines, sixteen at once."""
+        """Create ``count`` engines, sixteen in parallel."""
         mark = secrets.token_hex(4)
 
         def one(number: int) -> None:
@@ -74,8 +74,8 @@ class Gateway:
     def wait_until_all_run(self, on: Ground, count: int) -> float:
         """Wait until all engines are Running; returns when the last one was, in seconds since the epoch.
 
-        Each look at a list reads all of it, a thousand records: so the pods are waited for first, as on the raw side,
-        and the records' own times tell how long it took, not the looks.
+        Each read of the list reads a thousand records. So this waits for the pods first, as the raw side does, and
+        takes the time from the records.
         """
         wait_for(partial(_all_run, on), "all pods run", pause_s=LOOK_S)
         wait_for(lambda: not self._page("Pending", 1), f"{count} engines run", pause_s=2.0)
@@ -92,16 +92,18 @@ class Gateway:
         return found
 
     def running(self, most: int) -> list[dict[str, Any]]:
-        """Some engines that run."""
+        """Return ``count`` running engines."""
         return self._page("Running", most)
 
 
 @contextmanager
 def crowd(on: Ground, folder: Path) -> Iterator[Crowd]:
-    """A pretended node, and the stub in a pod."""
+    """A simulated node, and the stub in a pod."""
     own = on.cluster.own
     if own is None:
-        raise SystemExit("pretended engines need a cluster of this machine: set RUCAT_TEST_CLUSTER too, or neither")
+        raise SystemExit(
+            "simulated engines need a cluster on this machine: set RUCAT_TEST_CLUSTER, or no RUCAT_TEST_KUBECONFIG"
+        )
     with ExitStack() as stack:
         own.start_kwok()
         node = stack.enter_context(pretended_node(on.cluster))
@@ -121,7 +123,7 @@ def crowd(on: Ground, folder: Path) -> Iterator[Crowd]:
 
 @contextmanager
 def gateway_in_pod(on: Ground, folder: Path) -> Iterator[Gateway]:
-    """A fresh gateway that runs as Rucat's service account; this machine reaches it by its socket's file."""
+    """A fresh gateway with Rucat's service account; this machine connects to the file of its socket."""
     home = folder / f"g{secrets.token_hex(3)}"
     home.mkdir()
     described = client_pod(on.cluster, home.name, "-m", "rucat_jupyter", "serve", serviceAccountName=rights.RUCAT)
@@ -140,7 +142,7 @@ def gateway_in_pod(on: Ground, folder: Path) -> Iterator[Gateway]:
 
 @contextmanager
 def pod(on: Ground, described: dict[str, Any]) -> Iterator[str]:
-    """A pod, until the end; its name."""
+    """Run a pod within the context; yield its name."""
     core, name = on.cluster.core, described["metadata"]["name"]
     core.create_namespaced_pod(on.namespace, described)
     try:
@@ -153,7 +155,7 @@ def pod(on: Ground, described: dict[str, Any]) -> Iterator[str]:
 
 
 def process_of(mark: str, word: str) -> psutil.Process:
-    """The Python process with that word as an argument, and that mark in its environment or arguments."""
+    """Find the Python process with this word as an argument, and this mark in its environment or arguments."""
     for process in psutil.process_iter(["cmdline", "environ"]):
         words, env = process.info["cmdline"] or [], process.info["environ"] or {}
         if word in words and Path(words[0]).name.startswith("python") and mark in [*words, *env.values()]:
@@ -162,7 +164,7 @@ def process_of(mark: str, word: str) -> psutil.Process:
 
 
 def cores(process: psutil.Process, work: Callable[[], object]) -> tuple[float, float]:
-    """The seconds that some work takes, and the cores that a process uses meanwhile."""
+    """Measure the seconds that some work takes, and the cores that a process uses during it."""
     before, began = _cpu_s(process), time.perf_counter()
     work()
     wall_s = time.perf_counter() - began
@@ -175,7 +177,7 @@ def memory_mb(process: psutil.Process) -> float:
 
 
 def post_all(on: Ground, plain: Raw, count: int) -> float:
-    """POST so many engines' objects in one loop, until all their pods run; the seconds, without describing them."""
+    """POST the objects of ``count`` engines in one loop, until all their pods run; return the seconds."""
     made: Sequence[Any] = [plain.describe()[0] for _ in range(count)]
     began = time.perf_counter()
     for each in made:
@@ -190,13 +192,13 @@ def _all_run(on: Ground) -> bool:
 
 
 def log_of(on: Ground, name: str) -> str:
-    """What a pod has printed; nothing before it has started."""
+    """Return the log of a pod; empty before it has started."""
     from kubernetes.client import ApiException
 
     try:
         return str(on.cluster.core.read_namespaced_pod_log(name, on.namespace))
     except ApiException as exc:
-        if exc.status != 400:  # it is not started yet
+        if exc.status != 400:  # not started yet
             raise
         return ""
 

@@ -1,4 +1,4 @@
-"""Measures ours and raw in alternating pairs and says how they compare."""
+"""Measures Rucat and a raw baseline in alternating pairs, and compares them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: two series, measured in alternating pairs, and the bar that ours has to hold.
+    """One line of the table: two series, measured in alternating pairs, and the limit for Rucat's series, ``ours``.
 
-    ``compare`` says what the bar is about: the ratio ours : raw, the difference, or ours alone (all of medians), or
-    how much later ours was at the latest (99th percentile of the pairs' differences). ``unit`` is what samples count.
+    ``compare`` says what the limit applies to: the ratio ours : raw, the difference, or ``ours`` alone (all of
+    medians), or the 99th percentile of the pairs' differences (``late``). ``unit`` is the unit of the samples.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Figure:
 def alternate(
     ours: Callable[[], float], raw: Callable[[], float], pairs: int, *, with_cpu: bool = False
 ) -> tuple[list[Sample], list[Sample]]:
-    """Measure ``pairs`` pairs; who comes first changes from pair to pair. Each call returns its own wall seconds."""
+    """Measure ``pairs`` pairs; the order alternates from pair to pair. Each call returns its own wall seconds."""
     series: dict[Callable[[], float], list[Sample]] = {ours: [], raw: []}
     for number in range(pairs):
         for measure in (ours, raw) if number % 2 == 0 else (raw, ours):
@@ -75,8 +75,8 @@ def alternate(
 
 
 def table(summaries: Sequence[dict[str, object]]) -> str:
-    """The results as lines of text."""
-    head = ["", "ours : raw", "pairs", "ours", "raw", "ratio (quartiles)", "CPU ours : raw", "bar", ""]
+    """Format the results as lines of text."""
+    head = ["", "Rucat : raw", "pairs", "Rucat", "raw", "ratio (quartiles)", "CPU Rucat : raw", "limit", ""]
     rows = [head, *(_row(summary) for summary in summaries)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     return "\n".join(
@@ -108,7 +108,7 @@ def _row(summary: dict[str, object]) -> list[str]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with a fitting unit."""
+    """Format a value with a suitable unit."""
     if unit != "s":
         return f"{value:.3g} {unit}"
     return f"{value:.2f} s" if abs(value) >= 1 else f"{value * 1000:.2f} ms"

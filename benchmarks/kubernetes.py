@@ -1,6 +1,6 @@
-"""The ground of the benchmarks on Kubernetes: the tests' cluster or the one that the user names, and a namespace in it.
+"""The environment of the benchmarks on Kubernetes: the tests' cluster or a given one, and a namespace in it.
 
-Beside it are the raw ways: the objects of an engine made and removed by plain calls of the API, and a poll of a port.
+It also has the raw baselines: create and remove the objects of an engine by plain API calls, and poll a port.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["ADDRESS", "SMALL", "Ground", "Poller", "Raw", "client_pod", "ground"
 
 LIMIT_S = 300.0
 INSTALLATION = "0" * 16
-SMALL = {"cores": 1, "memory": "1g", "request_cores": "250m"}  # as the profile k8s-small has it
+SMALL = {"cores": 1, "memory": "1g", "request_cores": "250m"}  # as in the profile k8s-small
 POLL = """
 import socket, sys, time
 for line in sys.stdin:
@@ -57,7 +57,7 @@ class Ground:
     namespace: str
 
     def left(self, wanted: str = f"{names.MANAGED_BY}={names.RUCAT}") -> list[str]:
-        """What is in the namespace of engines."""
+        """List the objects of engines in the namespace."""
         core, found = self.cluster.core, []
         for kind in ("pod", "config_map", "secret", "service"):
             items = getattr(core, f"list_namespaced_{kind}")(self.namespace, label_selector=wanted).items
@@ -65,17 +65,17 @@ class Ground:
         return found
 
     def wait_until_empty(self) -> None:
-        """Wait until nothing is left, looking ten times a second."""
+        """Wait until nothing is left; check ten times a second."""
         wait_for(lambda: not self.left(), "nothing is left in the namespace")
 
     def pods(self) -> list[Any]:
-        """The pods of engines."""
+        """List the pods of engines."""
         wanted = f"{names.MANAGED_BY}={names.RUCAT}"
         return list(self.cluster.core.list_namespaced_pod(self.namespace, label_selector=wanted).items)
 
 
 def wait_for(asked: Callable[[], object], what: str, pause_s: float = 0.1) -> None:
-    """Ask until the answer is true."""
+    """Wait until a condition is true."""
     end = time.monotonic() + LIMIT_S
     while not asked():
         if time.monotonic() > end:
@@ -85,7 +85,7 @@ def wait_for(asked: Callable[[], object], what: str, pause_s: float = 0.1) -> No
 
 @contextmanager
 def ground(folder: Path) -> Iterator[Ground]:
-    """A fresh namespace; gateways that this process starts find it by KUBECONFIG."""
+    """A fresh namespace; gateways that this process starts find it through KUBECONFIG."""
     if reason := why_none():
         raise SystemExit(reason)
     with a_cluster(folder) as cluster:
@@ -100,7 +100,7 @@ def ground(folder: Path) -> Iterator[Ground]:
 
 
 class Raw:
-    """Engines' objects by plain calls: the same ones that Rucat makes of this spec."""
+    """The objects of engines by plain calls: the same that Rucat creates for this spec."""
 
     def __init__(self, on: Ground, folder: Path, **spec: Any) -> None:
         self._core, self._namespace = on.cluster.core, on.namespace
@@ -110,7 +110,7 @@ class Raw:
         self._context = manifests.Context(on.namespace, INSTALLATION, "raw")
 
     def describe(self) -> tuple[manifests.Objects, str]:
-        """The objects of one more engine, and their name; nothing is created."""
+        """Return the objects of one more engine and their name, without creating them."""
         engine = Engine(
             id=secrets.token_hex(8),
             name="raw",
@@ -126,7 +126,7 @@ class Raw:
         return manifests.objects(engine, Credential(token=secrets.token_hex(16)), self._context), engine.run_name
 
     def create(self) -> str:
-        """POST one more engine's objects, one after the other; their name."""
+        """POST the objects of one more engine, one after the other; return their name."""
         made, name = self.describe()
         self.post(made)
         return name
@@ -146,7 +146,7 @@ class Raw:
         self._core.delete_namespaced_config_map(name, self._namespace, propagation_policy="Background")
 
     def address(self, name: str) -> str:
-        """The pod's address, looked for ten times a second."""
+        """Wait for the address of the pod; check ten times a second."""
         found: list[str] = []
 
         def has_one() -> bool:
@@ -159,7 +159,7 @@ class Raw:
 
 
 class Poller:
-    """Tries to connect to a pod ten times a second, in the cluster's network where that is not this machine's."""
+    """Tries to connect to a pod ten times a second, from the network of the cluster."""
 
     def __init__(self, on: Ground) -> None:
         own = on.cluster.own
@@ -176,7 +176,7 @@ class Poller:
         self._process.communicate()
 
     def until_open(self, address: str, port: int) -> None:
-        """Return when something listens there."""
+        """Wait until something listens on the port."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None

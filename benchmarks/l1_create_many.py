@@ -1,6 +1,6 @@
-"""L1: engines created at once until all are Running : one loop that POSTs the same objects until their pods run.
+"""L1: engines created in parallel until all are Running : one loop that POSTs the same objects until their pods run.
 
-Pods are pretended by kwok, and one stub answers the health calls for all of them.
+kwok simulates the pods, and one stub answers the health calls for all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COUNTS = (200, 1000)
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """One gateway, which is in the cluster."""
+    """Use one gateway, in the cluster."""
     figures: list[Figure] = []
     with ground(folder) as on, crowd(on, folder) as many:
         for count in COUNTS[:1] if quick else COUNTS:
@@ -51,7 +51,7 @@ def _figures(many: Crowd, count: int, pairs: int) -> list[Figure]:
         return wall_s
 
     series = alternate(ours, raw, pairs)
-    work = (f"{count} engines at once until Running", "a loop that POSTs the same")
+    work = (f"{count} engines in parallel until Running", "a loop that POSTs the same")
     return [
         Figure(f"L1 {count}", *work, *series, compare="ratio", bar=round(1 / RATE, 2)),
         Figure(f"L1 {count} time", *work, *series, compare="ours", bar=240.0),

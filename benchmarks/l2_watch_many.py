@@ -1,7 +1,7 @@
-"""L2: what watching engines costs, at rest : one watch and a VALUES (1) to each every ten seconds.
+"""L2: the cost of monitoring idle engines : one watch and a VALUES (1) to each every ten seconds.
 
-Pods are pretended by kwok, and one stub answers the health calls for all of them. What 5,000 would cost is
-extrapolated from 200 and 1,000, in a straight line.
+kwok simulates the pods, and one stub answers the health calls for all of them. The cost of 5,000 engines is a linear
+extrapolation from 200 and 1,000.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ SELECTOR = f"{names.MANAGED_BY}={names.RUCAT}"
 
 @dataclass
 class Use:
-    """What a process uses, by the number of engines."""
+    """CPU and memory of a process, by the number of engines."""
 
     cores: list[float] = field(default_factory=list)
     memory_mb: list[float] = field(default_factory=list)
 
     def add(self, process: psutil.Process, seconds: float) -> None:
-        """Let it settle for half as long, then measure."""
+        """Wait for half the time, then measure."""
         time.sleep(seconds / 2)
         self.cores.append(cores(process, lambda: time.sleep(seconds))[1])
         self.memory_mb.append(memory_mb(process))
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """One gateway, which is in the cluster; then the bare loop on the same pods."""
+    """Use one gateway, in the cluster; then the bare loop on the same pods."""
     seconds, counts = (20.0, COUNTS[:1]) if quick else (120.0, COUNTS)
     ours, raw = Use(), Use()
     with ground(folder) as on, crowd(on, folder) as many:
@@ -58,12 +58,12 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             many.empty()
     whole = [] if quick else [WHOLE]
     figures = [each for count in (*counts, *whole) for each in _figures(count, counts, ours, raw)]
-    told = ("an end told by REST", "by the API itself")
-    return [*figures, Figure(f"L2 {counts[-1]} F9", *told, *zip(*ends, strict=True), compare="late", bar=5.0)]
+    work = ("a failure reported by REST", "by the API itself")
+    return [*figures, Figure(f"L2 {counts[-1]} F9", *work, *zip(*ends, strict=True), compare="late", bar=5.0)]
 
 
 def _figures(count: int, counts: Sequence[int], ours: Use, raw: Use) -> list[Figure]:
-    """Cores and memory; the bars of 5,000 engines are for each number of engines its share."""
+    """Cores and memory; the limits for 5,000 engines apply to each number of engines."""
     guessed = "" if count in counts else ", extrapolated"
     work = (f"{count} engines watched{guessed}", "one watch, VALUES (1) each 10 s")
     figures = []
@@ -74,7 +74,7 @@ def _figures(count: int, counts: Sequence[int], ours: Use, raw: Use) -> list[Fig
 
 
 def _at(count: int, counts: Sequence[int], values: Sequence[float]) -> float:
-    """What was measured, or the straight line through it."""
+    """Return the measured value, or the linear extrapolation."""
     if count in counts:
         return values[counts.index(count)]
     return values[0] + (values[1] - values[0]) * (count - counts[0]) / (counts[1] - counts[0])
@@ -86,7 +86,7 @@ def _bare(many: Crowd) -> dict[str, Any]:
 
 
 def _end(many: Crowd, gateway: Gateway, engine: dict[str, Any]) -> tuple[Sample, Sample]:
-    """Delete a driver's pod: seconds until REST says so, and until the API server has answered."""
+    """Delete the pod of a driver; return the seconds until REST reports it, and until the API server responds."""
     began = time.perf_counter()
     many.on.cluster.core.delete_namespaced_pod(f"rucat-{engine['id']}-1", many.on.namespace, grace_period_seconds=0)
     answered_s = time.perf_counter() - began

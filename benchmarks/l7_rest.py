@@ -1,4 +1,4 @@
-"""L7: one engine by REST, on the gateway's socket and through Jupyter, beside bare handlers with the same answer."""
+"""L7: GET an engine on the gateway's socket and through Jupyter, beside bare handlers with the same response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Ask for a settled engine (one that this machine refused to start), one call after the other."""
+    """GET a settled engine (this machine has not the memory to start it), one call after the other."""
     requests, pairs = (100, 5) if quick else (500, 11)
     with transport.make_client(launch.ensure(), timeout_s=WAIT_S) as gateway:
         body = _settled_engine(gateway)
@@ -39,7 +39,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _settled_engine(gateway: httpx.Client) -> dict[str, object]:
-    """An engine that no machine has the memory for: Failed at once, and nothing moves."""
+    """Create an engine that needs too much memory for any machine: it is Failed immediately, and stays so."""
     answer = gateway.post("/rucat/engines", json={"name": "l7", "driver": {"memory": "900000g"}}).raise_for_status()
     engine = answer.json()
     deadline = time.monotonic() + WAIT_S
@@ -50,7 +50,7 @@ def _settled_engine(gateway: httpx.Client) -> dict[str, object]:
 
 
 def _p50(client: httpx.Client, path: str, requests: int) -> Callable[[], float]:
-    """Make a measurement: the median of so many calls on one connection."""
+    """Make a measurement: the median of many calls on one connection."""
 
     def measure_once() -> float:
         walls = []
@@ -65,7 +65,7 @@ def _p50(client: httpx.Client, path: str, requests: int) -> Callable[[], float]:
 
 
 class _Bare:
-    """The bare FastAPI service in a process of its own."""
+    """Run the bare FastAPI service in its own process."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket

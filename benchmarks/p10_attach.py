@@ -1,4 +1,4 @@
-"""P10: attach to an engine that runs, and ask it something: ours : raw `.remote(url)`, imports done."""
+"""P10: attach to a running engine and run a query : raw `.remote(url)`. Imports are done before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .harness import Figure, alternate
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Attach with a new session each time; letting go is not counted."""
+    """Attach with a new session each time; the release is not measured."""
     engine = rucat_jupyter.create("p10")
     remote = default_api().call("GET", engine_path(engine.id, "connection"))["remote"]
     keys = map(str, itertools.count())
@@ -39,6 +39,6 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         spark.stop()
         return wall_s
 
-    alternate(ours, raw, 3)  # the engine warms up; not counted
+    alternate(ours, raw, 3)  # warm-up of the engine; not measured
     series = alternate(ours, raw, 7 if quick else 31)
     return [Figure("P10", "attach, select 1", "raw .remote(url), select 1", *series, compare="difference", bar=0.050)]

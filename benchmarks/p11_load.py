@@ -1,4 +1,4 @@
-"""P11: what Rucat adds to a kernel (`%load_ext`) and to the start of JupyterLab."""
+"""P11: the time that Rucat adds to a kernel (`%load_ext`) and to the start of JupyterLab."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ assert "pyspark" not in sys.modules
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Load into fresh kernels, beside an extension that does nothing; start servers with and without ours."""
+    """Load it into fresh kernels, beside an extension that does nothing; start servers with and without Rucat."""
     (folder / "nothing_ext.py").write_text("def load_ipython_extension(shell):\n    pass\n", encoding="utf-8")
     loads = alternate(lambda: _load("rucat_jupyter", folder), lambda: _load("nothing_ext", folder), 3 if quick else 9)
-    pairs = 3 if quick else 21  # the CPU time of equal starts differs by half and more
+    pairs = 3 if quick else 21  # the CPU time of identical starts varies by half and more
     starts = alternate(lambda: _start(folder, True), lambda: _start(folder, False), pairs, with_cpu=True)
     return [
         Figure("P11 kernel", "%load_ext rucat_jupyter", "%load_ext of nothing", *loads, compare="ours", bar=0.200),
@@ -33,7 +33,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _load(name: str, folder: Path) -> float:
-    """Seconds that ``%load_ext`` takes in a fresh kernel."""
+    """Measure the seconds of ``%load_ext`` in a fresh kernel."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), extra_arguments=["--log-level=ERROR"])
     printed: list[str] = []
     try:
@@ -51,7 +51,7 @@ def _load(name: str, folder: Path) -> float:
 
 
 def _start(folder: Path, with_rucat: bool) -> float:
-    """Seconds from the start of JupyterLab's process to its first answer."""
+    """Measure the seconds from the start of JupyterLab's process to its first response."""
     started = time.perf_counter()
     with Server(folder, [f"--ServerApp.jpserver_extensions=rucat_jupyter={with_rucat}"]):
         return time.perf_counter() - started

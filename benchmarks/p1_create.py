@@ -1,4 +1,4 @@
-"""P1: from nothing to the first answer on this machine, in a fresh process: ours : `.remote("local[2]")`."""
+"""P1: from nothing to the first result on this machine, in a fresh process : `.remote("local[2]")`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rucat_jupyter.launch import launch
 
 from .harness import Figure, alternate
 
-VECTOR = "jdk.incubator.vector"  # what Spark's own launcher asks for
+VECTOR = "jdk.incubator.vector"  # Spark's own launcher passes it
 OURS = """
 import sys, rucat_jupyter
 engine = rucat_jupyter.create(sys.argv[1], driver={"cores": 2})
@@ -36,10 +36,10 @@ spark.stop()
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Time each from the start of its process to the first answer; its end is not counted."""
-    os.environ["JAVA_HOME"] = str(_java_of_raw(folder))  # an engine of ours has the bundled one in any case
+    """Measure each from the start of its process to the first result; its end is not measured."""
+    os.environ["JAVA_HOME"] = str(_java_of_raw(folder))  # Rucat's engine uses the bundled Java in any case
     names = (f"p1-{number}" for number in range(1000))
-    launch.ensure()  # the usual case: the gateway is there
+    launch.ensure()  # the usual case: the gateway is running
 
     def ours() -> float:
         return _time(OURS, next(names))
@@ -51,7 +51,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         launch.stop()
         return _time(OURS, next(names))
 
-    _time(OURS, next(names))  # file caches; not counted
+    _time(OURS, next(names))  # fills file caches; not measured
     warm = alternate(ours, raw, 3 if quick else 7, with_cpu=True)
     cold = alternate(ours_and_gateway, raw, 1 if quick else 3, with_cpu=True)
     work = ("create to first query", 'fresh .remote("local[2]") to first query')
@@ -62,7 +62,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _java_of_raw(folder: Path) -> Path:
-    """Home of a Java that the raw client can start: the machine's, else the bundled one without the flag it lacks."""
+    """Home of a Java for the raw client: the machine's, else the bundled one, without the flag that it lacks."""
     for home in machine_homes(os.environ):
         java = look(home)
         if java and java.is_suitable and (java.modules is None or VECTOR in java.modules):

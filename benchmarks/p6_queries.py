@@ -1,4 +1,4 @@
-"""P6: a thousand small queries: ours (tagged, followed, with a bar) : a plain session on the same engine."""
+"""P6: small queries in Rucat's session (tagged, tracked, with a bar) : a plain session on the same engine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .harness import Figure, alternate
 
 QUERIES = 1000
 BLOCK = 50
-"""Queries between changes of side: what else the machine does then falls on both."""
+"""Queries before the sides alternate, so that other load of the machine affects both."""
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Run the queries of ours in a cell of IPython, as a notebook does; both sessions live all the time."""
+    """Run Rucat's queries in a cell of IPython, as a notebook does; both sessions exist all the time."""
     engine = rucat_jupyter.create("p6")
     remote = default_api().call("GET", engine_path(engine.id, "connection"))["remote"]
     shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
@@ -37,10 +37,10 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
     blocks = (3 if quick else 15) * QUERIES // BLOCK
     try:
-        alternate(our_block, lambda: _block(raw), 6)  # the engine warms up; not counted
+        alternate(our_block, lambda: _block(raw), 6)  # warm-up of the engine; not measured
         series = alternate(our_block, lambda: _block(raw), blocks)
     finally:
-        raw.stop()  # a plain session tries for minutes to reach an engine that has ended
+        raw.stop()  # a plain session retries for minutes after its engine has ended
     return [Figure("P6", f"{BLOCK} × select 1", "a plain session", *series, compare="ratio", bar=1.02)]
 
 

@@ -1,4 +1,4 @@
-"""P7: an engine on Kubernetes until it is seen Running : the same pod made by plain calls until its port is open."""
+"""P7: create an engine on Kubernetes until it is Running : the same pod by plain calls until its port is open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .kubernetes import Poller, Raw, ground
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """From outside the cluster; the end of each is not counted."""
+    """Measure from outside the cluster; the end of each is not measured."""
     with ground(folder) as on, Poller(on) as poller:
         plain, numbers = Raw(on, folder), itertools.count()
         at = {"namespace": on.namespace}
@@ -37,7 +37,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
             on.wait_until_empty()
             return wall_s
 
-        alternate(ours, raw, 1)  # file caches; not counted
+        alternate(ours, raw, 1)  # fills file caches; not measured
         series = alternate(ours, raw, 3 if quick else 7)
     work = ("create to Running on Kubernetes", "raw objects, port polled each 100 ms")
     return [

@@ -1,7 +1,7 @@
-"""P8: a change of a pod until REST and the card tell of it : until a raw watch does. The same event for both.
+"""P8: a change of a pod until REST and the card show it : until a raw watch receives it. Both measure the same event.
 
-Engines whose pod no node takes change when the API is told so: what the scheduler says of them is written, and their
-pods are deleted, without a kubelet's own time in between.
+The pods fit on no node, so no kubelet adds its own time: the benchmark writes the scheduler's message of a pod through
+the API, and deletes pods.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ POLL_S = 30.0
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Messages while a pod waits, and ends; moments are random against all rhythms."""
+    """Measure messages of waiting pods, and their ends, at random moments."""
     messages, ends = (20, 5) if quick else (200, 40)
     with ground(folder) as on, transport.make_client(launch.ensure(), timeout_s=2 * POLL_S) as http:
-        told = [_message(on, http, card, number) for card in _cards(on, 1) for number in range(messages)]
+        messages_seen = [_message(on, http, card, number) for card in _cards(on, 1) for number in range(messages)]
         ended = [_end(on, http, card) for card in _cards(on, ends)]
-    return [*_figures("P8", "a pod's words", told), *_figures("P8 end", "a pod's deletion", ended)]
+    return [*_figures("P8", "a pod's message", messages_seen), *_figures("P8 end", "a pod's deletion", ended)]
 
 
 Times = dict[str, float]
@@ -50,12 +50,12 @@ def _figures(key: str, event: str, times: list[Times]) -> list[Figure]:
 
 
 def _cards(on: Ground, count: int) -> Iterator[Card]:
-    """Make engines that wait for a node, one after the other, each with the card that a notebook shows of it."""
+    """Create engines that wait for a node, one after the other, each with its card of a notebook."""
     at = {"namespace": on.namespace, "node_selector": NOWHERE}
     fields: dict[str, Any] = {"image": on.cluster.image, "kubernetes": at, "start_timeout_s": 3600}
     for number in range(count):
         engine = rucat_jupyter.create(f"p8-{count}-{number}", profile="k8s-small", wait=False, **fields)
-        wait_for(lambda: "didn't match" in engine.refresh().message, "the scheduler has looked at it")  # noqa: B023
+        wait_for(lambda: "didn't match" in engine.refresh().message, "the scheduler has rejected the pod")  # noqa: B023
         yield Card(engine.view)
         engine.delete()
 
@@ -92,7 +92,7 @@ def _times(
     is_it: Callable[[dict[str, Any]], bool],
     word: str,
 ) -> Times:
-    """Seconds from the call that changes the pod until each of the three has heard."""
+    """Measure the seconds from the call that changes the pod until each of the three shows it."""
     heard: queue.Queue[tuple[str, float]] = queue.Queue()
     with (
         _watching(on, f"rucat-{card.view['id']}-1", is_it, lambda: heard.put(("watch", time.perf_counter()))),
@@ -113,7 +113,7 @@ def _times(
 def _watching(
     on: Ground, name: str, is_it: Callable[[dict[str, Any]], bool], hear: Callable[[], None]
 ) -> Iterator[None]:
-    """A raw watch of one pod, from its present version on."""
+    """A raw watch of one pod, from its current version on."""
     core, stream = on.cluster.core, watch.Watch()
     version = core.read_namespaced_pod(name, on.namespace).metadata.resource_version
 
@@ -147,11 +147,11 @@ def _polling(http: httpx.Client, engine_id: str, word: str, hear: Callable[[], N
 @contextmanager
 def _showing(card: Card, word: str, hear: Callable[[], None]) -> Iterator[None]:
     """The widgets of the card."""
-    told, parts = threading.Event(), [part for part in card.box.children if part.has_trait("value")]
+    is_seen, parts = threading.Event(), [part for part in card.box.children if part.has_trait("value")]
 
     def changed(change: dict[str, Any]) -> None:
-        if word in str(change["new"]) and not told.is_set():
-            told.set()
+        if word in str(change["new"]) and not is_seen.is_set():
+            is_seen.set()
             hear()
 
     for part in parts:

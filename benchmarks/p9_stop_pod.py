@@ -1,4 +1,4 @@
-"""P9: stop an engine on Kubernetes until everything is gone : the same objects deleted by plain calls."""
+"""P9: stop an engine on Kubernetes until all objects are gone : delete the same objects by plain calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .kubernetes import Ground, Poller, Raw, ground, wait_for
 
 
 def measure(folder: Path, *, quick: bool) -> list[Figure]:
-    """Both have a driver and two executors that run; the start of each is not counted."""
+    """Stop a running driver with two executors; its start is not measured."""
     with ground(folder) as on, Poller(on) as poller:
         plain, numbers = Raw(on, folder), itertools.count()
         at = {"namespace": on.namespace}
@@ -44,5 +44,5 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _wait_until_all_run(on: Ground) -> None:
-    """Driver and executors; the port of the driver is open a little before Spark asks for executors."""
+    """Wait for driver and executors; the driver's port opens shortly before Spark requests executors."""
     wait_for(lambda: [pod.status.phase for pod in on.pods()] == ["Running"] * 3, "the engine's three pods run")

@@ -1,6 +1,6 @@
-"""Stands for the drivers of thousands of pretended engines: answers what a gateway asks of a healthy, idle one.
+"""Simulates the drivers of thousands of engines: answers the gateway's calls as a healthy, idle driver does.
 
-Runs in a pod of its own; python -m benchmarks.stub. No token is checked but that there is one.
+Runs in its own pod: python -m benchmarks.stub. It accepts any token.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ EMPTY = ("/connect/sessions", "/connect/operations", "/jobs?status=running")
 
 
 class Stub(grpc.GenericRpcHandler):
-    """Refuses calls without a token, knows no session, and answers every query."""
+    """Rejects calls without a token, has no sessions, and answers every query."""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        """Find who answers a method."""
+        """Return the handler of a method."""
         if details.method == EXECUTE:
             return grpc.unary_stream_rpc_method_handler(_execute)
         return grpc.unary_unary_rpc_method_handler(_refuse)
@@ -44,7 +44,7 @@ async def _execute(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIt
 
 
 async def _page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One answer of a Spark UI on which nothing runs."""
+    """One response of an idle Spark UI."""
     head = await reader.readuntil(b"\r\n\r\n")
     path = head.split()[1].decode()
     found = [] if path.endswith(EMPTY) else PAGES.get(path)
@@ -58,7 +58,7 @@ async def _page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
-    """Listen on the ports of a driver, for ever."""
+    """Listen on the ports of a driver until the pod ends."""
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((Stub(),))
     server.add_insecure_port(f"0.0.0.0:{CONNECT_PORT}")
