@@ -3,55 +3,55 @@
 VENV = .venv
 PYTHON = $(VENV)/bin/python
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-# What runs beside something else has data of its own: its report (tools/times.py reads it), and which tests failed.
+# Targets run side by side, so each has its own report (for tools/times.py) and its own list of failed tests.
 PYTEST = $(PYTHON) -m pytest -o cache_dir=.pytest_cache/$@ --junitxml=.reports/$@.xml
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder -n
 NUMBER ?= 0
 PORT ?= 6443
 BRIDGE ?= cni0
 CLUSTER ?= $(or $(TMPDIR),/tmp)/rucat-cluster-$(NUMBER)
-# Tests measure seconds: what failed runs once more by itself, and must pass then; what was left behind is never forgiven.
-AGAIN = { [ $$? = 1 ] && echo "Once more, by itself, what failed:" && $(PYTEST:.xml=-again.xml) --last-failed --last-failed-no-failures=none; }
+# Tests depend on time, so failed tests run once more, alone. A run that left something behind fails without a rerun.
+AGAIN = { [ $$? = 1 ] && echo "Rerun of the failed tests, alone:" && $(PYTEST:.xml=-again.xml) --last-failed --last-failed-no-failures=none; }
 HEAVY = slow or engine or lab or cluster or all or timing
 BUILD = PYTHONPATH=tests $(PYTHON) -m cluster build
-# With a temp folder of its own: jupyter-builder and node leave theirs behind.
+# With its own temp folder, because jupyter-builder and node leave files behind.
 JLPM = cd labextension && tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && TMPDIR="$$tmp" PATH="$(CURDIR)/$(VENV)/bin:$$PATH" jlpm
 PANEL = rucat_jupyter/labextension/package.json
 PANEL_SOURCES = $(shell find labextension/src labextension/style labextension/schema -type f) labextension/tsconfig.json
 CORE = rucat_jupyter/core/*.py,rucat_jupyter/core/*/*.py,rucat_jupyter/gateway/use_cases/*.py,rucat_jupyter/gateway/monitor/*.py,rucat_jupyter/platforms/kubernetes/rights.py,rucat_jupyter/client/cells/lost_interrupt.py
-# Bytecode is written: without it each of the many processes that tests start compiles all that it imports.
+# Python may write bytecode: else each of the many processes of the tests compiles all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo lab panel test test-quick test-engine test-browser test-cluster test-all check lint jest archive docs protos pictures bench cluster cluster-build cluster-down clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, end everything"
-	@echo "make lab     open JupyterLab on that notebook"
-	@echo "make panel   build the JupyterLab extension anew where its sources have changed"
+	@echo "make demo    run notebooks/01_quickstart.ipynb on a real engine, print its outputs, and clean up"
+	@echo "make lab     open this notebook in JupyterLab"
+	@echo "make panel   rebuild the JupyterLab extension if its sources changed"
 	@echo "make check   format, lint, types, layers, jest and the quick tests"
-	@echo "make test    all of that, with real engines and a real browser: every front and every feature once"
-	@echo "make test-cluster  the tests on a real Kubernetes cluster, which is built the first time (root, Go)"
-	@echo "make test-all      everything, in parts of up to 40 minutes (PART=name for one; python -m tools.parts --help)"
-	@echo "make bench   our figures beside their raw baselines (BENCH=--quick for fewer pairs)"
-	@echo "make docs    draw the diagrams and tables of docs anew"
-	@echo "make pictures  take the pictures of docs anew, in JupyterLab in Chromium"
-	@echo "make archive   make the class-data archive of this environment's Spark: engines start in half the time"
+	@echo "make test    all of make check, with real engines and a real browser: every feature once"
+	@echo "make test-cluster  tests on a real Kubernetes cluster; the first run builds it (needs root and Go)"
+	@echo "make test-all      all tests, in parts of up to 40 minutes (PART=name for one; python -m tools.parts --help)"
+	@echo "make bench   run the benchmarks beside raw baselines (BENCH=--quick for fewer pairs)"
+	@echo "make docs    generate the diagrams and tables of docs"
+	@echo "make pictures  take the screenshots of docs, in JupyterLab in Chromium"
+	@echo "make archive   build the class-data archive of this environment's Spark: engines start in half the time"
 	@echo "make cluster   start a real Kubernetes cluster for the tests, as root (NUMBER=, CLUSTER=folder, PORT=, BRIDGE=)"
-	@echo "make cluster-down  end it and remove all of it"
+	@echo "make cluster-down  stop this cluster and remove its files"
 	@echo "make protos  compile spark/connect/connect.proto after a change"
 	@echo "make clean   remove the virtual environment, caches and built files"
 
-# One environment; the stamps make the second call quick, and a changed pyproject.toml install anew.
+# One environment; the stamps make further calls quick. A changed pyproject.toml installs again.
 $(VENV)/.ready-%: pyproject.toml tools/setup.sh
 	@tools/setup.sh $(VENV) $*
 
 demo: $(VENV)/.ready-lab
 	@$(PYTHON) -m tools.demo
 
-# The JupyterLab extension, with the environment's own Node.
+# The JupyterLab extension, built with the Node of the environment.
 labextension/node_modules/.yarn-state.yml: labextension/package.json labextension/yarn.lock labextension/.yarnrc.yml
-	@echo "Installing what the JupyterLab extension is built with ..."
+	@echo "Installing the build tools of the JupyterLab extension ..."
 	@$(JLPM) install --immutable >install.log || { cat install.log; exit 1; }
 	@touch $@
 
@@ -63,7 +63,7 @@ panel: $(VENV)/.ready-lab
 	@$(MAKE) --no-print-directory $(PANEL)
 
 lab: panel
-	@echo "Engines live on when JupyterLab ends; $(VENV)/bin/rucat serve --stop --engines ends them and the gateway."
+	@echo "Engines keep running when JupyterLab ends; $(VENV)/bin/rucat serve --stop --engines ends them and the gateway."
 	@$(PYTHON) -m jupyterlab $(LAB_FLAGS) notebooks/01_quickstart.ipynb
 
 lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
@@ -76,13 +76,13 @@ lint: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 jest: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	$(JLPM) test
 
-# Quick tests wait for disks and clocks a third of their time: three workers.
+# Quick tests spend a third of their time waiting for disks and clocks, so three workers keep two cores busy.
 check: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint jest
 	@$(MAKE) --no-print-directory $(PANEL)
 	$(PYTEST) $(SIDE_BY_SIDE) 3 -m "not ($(HEAVY))"
 
-# What waits and what computes goes side by side: two cores are busy all the time.
+# Targets that wait and targets that compute run side by side, so that two cores are always busy.
 test: $(VENV)/.ready-test labextension/node_modules/.yarn-state.yml
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync lint jest $(PANEL) archive
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-quick test-engine test-browser
@@ -110,7 +110,7 @@ archive: $(VENV)/.ready-test
 docs: $(VENV)/.ready-test
 	$(PYTHON) -m tools.diagrams --write
 
-# In an environment of its own, since it holds protobuf back. What its version makes works with protobuf 6.31.1 and newer.
+# In its own environment, because it needs an older protobuf. The files that it makes work with protobuf 6.31.1 and newer.
 protos: $(VENV)/.ready-test
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \
 	  && "$$tmp/bin/pip" install -q grpcio-tools==1.76.0 \
@@ -122,7 +122,7 @@ pictures: $(VENV)/.ready-test $(PANEL)
 bench: $(VENV)/.ready-test
 	$(PYTHON) -m benchmarks $(BENCH)
 
-# Where it cannot be built it says why, and the tests skip; they fail where nothing may be skipped.
+# If the build is not possible, it says why, and the tests skip; with RUCAT_TEST_REQUIRE=1 it fails.
 cluster-build: $(VENV)/.ready-test
 	@$(BUILD) || [ "$(RUCAT_TEST_REQUIRE)" != 1 ]
 
