@@ -56,7 +56,7 @@ async def test_long_logs_and_strange_lines(office: Office, client: httpx.AsyncCl
     assert len(lines) == 100_003
 
 
-async def test_what_is_wrong_at_once_is_an_error(office: Office, client: httpx.AsyncClient) -> None:
+async def test_an_early_error_is_an_error_response(office: Office, client: httpx.AsyncClient) -> None:
     """Not half an answer with status 200."""
     office.local.is_down = True
     assert error_of(await client.get(LOGS)) == (503, "platform_unavailable")
@@ -67,7 +67,7 @@ async def test_what_is_wrong_at_once_is_an_error(office: Office, client: httpx.A
 async def test_a_log_that_breaks_off_says_so(office: Office, client: httpx.AsyncClient) -> None:
     """In its last line: the status has gone out."""
     office.local.is_broken = True
-    assert (await client.get(LOGS)).text == "started\nrucat: the log breaks off here: the disk is gone\n"
+    assert (await client.get(LOGS)).text == "started\nrucat: the log ends here with an error: the disk is gone\n"
 
 
 async def test_lines_are_sent_as_they_come(office: Office) -> None:
@@ -86,7 +86,7 @@ async def test_lines_are_sent_as_they_come(office: Office) -> None:
     assert office.local.readers == 0
 
 
-async def test_an_empty_log_is_followed_at_once(office: Office) -> None:
+async def test_an_empty_log_is_followed_immediately(office: Office) -> None:
     """The answer begins although there is no line yet."""
     office.local.lines = ()
     with served(app_of(office)) as url:

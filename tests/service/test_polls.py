@@ -65,7 +65,7 @@ async def test_a_settled_engines_poll_waits_until_the_end(office: Office, client
     assert (one.json()["revision"], many.json()["token"]) == (engine.revision, token)
 
 
-async def test_a_change_ends_every_poll_at_once(office: Office, client: httpx.AsyncClient) -> None:
+async def test_a_change_ends_every_poll_immediately(office: Office, client: httpx.AsyncClient) -> None:
     """Twenty on the engine and twenty on the list, long before their time is over."""
     engine = await office.engine(Status.RUNNING)
     token = await token_of(client)
@@ -93,7 +93,7 @@ async def test_a_change_ends_every_poll_at_once(office: Office, client: httpx.As
         "/rucat/engines?since=TOKEN&wait=0",
     ],
 )
-async def test_what_does_not_wait_answers_at_once(office: Office, client: httpx.AsyncClient, path: str) -> None:
+async def test_polls_without_a_wait_respond_immediately(office: Office, client: httpx.AsyncClient, path: str) -> None:
     """An unknown token or revision, one without ``wait``, and ``wait`` alone."""
     await office.engine()
     path = path.replace("TOKEN", await token_of(client))
@@ -130,7 +130,7 @@ async def test_a_token_is_of_its_filter(office: Office, client: httpx.AsyncClien
 
 
 async def test_use_moves_neither_revision_nor_token(office: Office, client: httpx.AsyncClient) -> None:
-    """``last_used_at`` is shown, and wakes nobody."""
+    """``last_used_at`` is shown, and wakes no poll."""
     engine = await office.engine()
     token = await token_of(client)
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait="0.3")
@@ -143,7 +143,7 @@ async def test_use_moves_neither_revision_nor_token(office: Office, client: http
 
 
 async def test_another_gateways_writes_are_noticed(office: Office) -> None:
-    """Where others write the same store, a poll looks by itself; where nobody does, it does not."""
+    """If others write the same store, a poll reads it periodically; else it does not."""
     engine = await office.engine()
     async with client_of(office, look_every_s=0.1) as client:
         wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=50)
@@ -165,7 +165,7 @@ async def test_a_poll_that_hears_nothing_reads_twice(
 async def test_many_rings_are_few_reads(
     office: Office, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand engines that start at once do not make each poll read a thousand times."""
+    """A thousand engines that start together do not make each poll read a thousand times."""
     engine = await office.engine()
     reads = count_reads(office, monkeypatch)
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=1)
@@ -193,8 +193,8 @@ def count_reads(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reads
 
 
-async def test_a_closed_bell_lets_polls_go(office: Office, client: httpx.AsyncClient) -> None:
-    """A gateway that ends answers whoever waits."""
+async def test_a_closed_notifier_ends_polls(office: Office, client: httpx.AsyncClient) -> None:
+    """A gateway that ends answers all open polls."""
     engine = await office.engine()
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=50)
     await waits(office)
@@ -204,7 +204,7 @@ async def test_a_closed_bell_lets_polls_go(office: Office, client: httpx.AsyncCl
     assert again.status_code == 200
 
 
-async def test_a_store_that_breaks_meanwhile_is_told(office: Office, client: httpx.AsyncClient) -> None:
+async def test_a_store_that_breaks_meanwhile_is_an_error(office: Office, client: httpx.AsyncClient) -> None:
     """503, not a poll that hangs."""
     engine = await office.engine()
     wait = poll(client, "/rucat/engines/etl", since=engine.revision, wait=50)
@@ -215,7 +215,7 @@ async def test_a_store_that_breaks_meanwhile_is_told(office: Office, client: htt
 
 
 async def test_a_client_that_goes_away_leaves_nothing(office: Office) -> None:
-    """Its poll ends at once, and nothing of it stays."""
+    """Its poll ends immediately, and nothing of it stays."""
     engine = await office.engine()
     gone = asyncio.Event()
     sent: list[dict[str, object]] = []
@@ -249,7 +249,7 @@ async def test_a_client_that_goes_away_leaves_nothing(office: Office) -> None:
 
 
 async def test_a_poll_is_cancelled_with_its_call(office: Office) -> None:
-    """Whoever cancels the call of a poll (the gateway's door does, at the end) cancels all of it."""
+    """Cancelling the call of a poll, as draining does at the end, cancels all of it."""
     engine = await office.engine()
     before = asyncio.all_tasks()
     async with client_of(office) as client:

@@ -77,10 +77,10 @@ def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.
 
 
 def test_many_starters_get_one_gateway(directory: Path) -> None:
-    """F17: ten at once, one process, all served."""
+    """F17: ten concurrent starters, one process, all served."""
     starters = [python(ENSURE) for _ in range(10)]
-    told = [starter.communicate(timeout=90) for starter in starters]
-    assert {out.strip() for out, _ in told} == {str(pid_of(directory))}, told
+    outputs = [starter.communicate(timeout=90) for starter in starters]
+    assert {out.strip() for out, _ in outputs} == {str(pid_of(directory))}, outputs
     of_this = [p for p in psutil.process_iter() if _serves(p, directory)]
     assert [p.pid for p in of_this] == [pid_of(directory)]
 
@@ -100,7 +100,7 @@ def _serves(process: psutil.Process, directory: Path) -> bool:
         ("RUCAT_STORE_URL", "ws://127.0.0.1:9", "store"),
     ],
 )
-def test_who_starts_it_is_told_at_once_why_it_does_not(
+def test_a_failed_start_gives_its_reason_immediately(
     directory: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
 ) -> None:
     """The reason in one line, no time-out, and nothing left."""
@@ -145,7 +145,7 @@ def test_after_a_kill_the_next_call_starts_another(directory: Path) -> None:
 
 
 def test_stale_files_of_a_boot_before_are_cleared(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record of another boot with an old heartbeat, a socket nobody listens on, in a folder of its own."""
+    """Record of another boot with an old heartbeat, and a dead socket in a folder of its own."""
     datadir.prepare(directory)
     folder = Path(tempfile.mkdtemp(prefix="rucat-"))
     code = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
@@ -176,7 +176,7 @@ def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypa
 @pytest.mark.all
 @pytest.mark.slow
 def test_a_lost_socket_is_made_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody cleans up the runtime directory: the gateway notices and hands over to one that can be reached."""
+    """A cleanup removes the runtime directory: the gateway notices and hands over to a reachable one."""
     monkeypatch.setenv("RUCAT_SELF_END_S", "8")
     first = start()
     Path(first.socket).unlink()
@@ -200,7 +200,7 @@ def test_a_directory_that_was_taken_over_is_given_up(directory: Path, monkeypatc
 
 @pytest.mark.all
 @pytest.mark.slow
-def test_an_installed_anew_package_is_handed_over_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newly_installed_package_takes_over(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files under a gateway change: when no call is open, the installed Rucat takes over by itself."""
     monkeypatch.setenv("RUCAT_SELF_END_S", "6")
     copy = directory.parent / "site" / "rucat_jupyter"
@@ -235,8 +235,8 @@ def test_a_signal_ends_it_cleanly(directory: Path, number: signal.Signals) -> No
     assert not Path(address.socket).exists()
 
 
-def test_nobody_needs_it_and_it_ends(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a short self-end time: a follower does not keep it, anybody else does."""
+def test_an_idle_gateway_ends(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a short self-end time: a follower does not keep it running, other calls do."""
     monkeypatch.setenv("RUCAT_SELF_END_S", "1")
     address = start()
     with raw(address) as web:

@@ -57,7 +57,7 @@ def waits_for(event: asyncio.Event, *, begins: bool = False) -> Callable[..., Aw
     return app
 
 
-async def test_a_closed_door_refuses_politely() -> None:
+async def test_a_closing_gateway_refuses_calls() -> None:
     """503 gateway_unavailable with Retry-After, in the design's form."""
     draining = Draining(waits_for(asyncio.Event()))
     await draining.close(0.1)
@@ -70,7 +70,7 @@ async def test_a_closed_door_refuses_politely() -> None:
 
 
 async def test_closing_ends_a_wait_and_lets_work_finish() -> None:
-    """A long poll is told to come again, a create is answered."""
+    """A long poll gets 503 and can be repeated, a create is answered."""
     gate = asyncio.Event()
     draining = Draining(waits_for(gate))
     poll, work = Knock(draining, "GET"), Knock(draining, "POST")
@@ -84,7 +84,7 @@ async def test_closing_ends_a_wait_and_lets_work_finish() -> None:
     assert work.status == 200
 
 
-async def test_closing_does_not_wait_for_ever() -> None:
+async def test_closing_has_a_time_limit() -> None:
     """Work that hangs is cut off, and says that it may be tried again."""
     draining = Draining(waits_for(asyncio.Event()))
     work = Knock(draining, "POST")
@@ -105,7 +105,7 @@ async def test_a_stream_that_is_cut_is_not_answered_twice() -> None:
 
 
 async def test_a_follower_keeps_nothing_alive() -> None:
-    """Idle counts from the last call of anybody else."""
+    """Idle time counts from the last call that is not a follower's."""
     clock, gate = Clock(), asyncio.Event()
     draining = Draining(waits_for(gate), clock)
     Knock(draining, "GET", (b"x-rucat-follower", b"1"))
@@ -135,8 +135,8 @@ async def test_what_would_be_lost_is_known() -> None:
     gate.set()
 
 
-async def test_a_door_can_refuse_work_alone() -> None:
-    """While engines are stopped for good nobody makes new ones, everybody may look."""
+async def test_draining_can_refuse_only_writes() -> None:
+    """While all engines are being stopped, no call can create new ones; reads work."""
     gate = asyncio.Event()
     gate.set()
     draining = Draining(waits_for(gate))
@@ -244,7 +244,7 @@ def test_settings_have_their_defaults() -> None:
     assert (found.pull_grace_s, found.stop_grace_local_s) == (60, 10)
 
 
-def test_wrong_settings_are_named_all_at_once_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_error_names_all_wrong_settings_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable, the rule, and never what a secret may be."""
     monkeypatch.setenv("RUCAT_IDLE_TIMEOUT_S", "CANARY")
     monkeypatch.setenv("RUCAT_STORE_URL", "mysql://CANARY")

@@ -86,7 +86,7 @@ async def test_a_users_broken_file_takes_nothing_else_away(user: Path, admin: Pa
 
 @pytest.mark.parametrize(("text", "says"), BROKEN, ids=[says for _, says in BROKEN])
 async def test_an_administrators_broken_file_lets_nothing_new_begin(admin: Path, text: bytes, says: str) -> None:
-    """Nobody knows what it would have forbidden; engines that exist go on, and looking works."""
+    """Its limits are unknown; existing engines keep running, and reading works."""
     office = await open_office()
     engine = await office.engine(Status.RUNNING)
     files = ProfileFiles(office.gateway, None)

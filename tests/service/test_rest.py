@@ -371,7 +371,7 @@ async def test_force(office: Office, client: httpx.AsyncClient) -> None:
 
 
 async def test_sixteen_writers_see_no_error(office: Office, client: httpx.AsyncClient) -> None:
-    """Stops, restarts and sessions at once are all 2xx."""
+    """Concurrent stops, restarts and sessions are all 2xx."""
     await office.engine(Status.RUNNING)
     answers = await asyncio.gather(
         *(client.post(f"/rucat/engines/etl/{verb}") for verb in ("stop", "restart") * 4),
@@ -628,8 +628,8 @@ async def test_the_header_names_the_owner(client: httpx.AsyncClient, sent: str, 
 
 
 @pytest.mark.parametrize("sent", ["", "%FF", "a%00", "a%0Ab", "x" * 256, b"\xff"])
-async def test_a_header_that_names_nobody_is_refused(client: httpx.AsyncClient, sent: str | bytes) -> None:
-    """Never taken for somebody else."""
+async def test_a_header_without_a_valid_name_is_refused(client: httpx.AsyncClient, sent: str | bytes) -> None:
+    """Never taken for another user."""
     answer = await client.get(
         "/rucat/engines", headers=[(b"X-Rucat-Owner", sent if isinstance(sent, bytes) else sent.encode())]
     )
@@ -638,7 +638,7 @@ async def test_a_header_that_names_nobody_is_refused(client: httpx.AsyncClient, 
 
 
 async def test_two_headers_are_refused(client: httpx.AsyncClient) -> None:
-    """Nobody may add a second name."""
+    """A second name is refused."""
     answer = await client.get("/rucat/engines", headers=[("X-Rucat-Owner", "bob"), ("X-Rucat-Owner", "eve")])
     assert error_of(answer) == (400, "invalid_request")
 
@@ -653,11 +653,11 @@ async def test_a_header_that_is_not_believed_changes_nothing(office: Office) -> 
 def test_a_user_without_an_entry_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that runs under any user id."""
 
-    def nobody(uid: int) -> object:
+    def no_entry(uid: int) -> object:
         raise KeyError(uid)
 
     assert os_user() == pwd.getpwuid(os.getuid()).pw_name
-    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
     assert os_user() == f"uid-{os.getuid()}"
 
 
@@ -724,7 +724,7 @@ async def test_health_names_broken_profile_files() -> None:
 
 
 async def test_restart_takes_settings(office: Office, client: httpx.AsyncClient) -> None:
-    """202 and stored; every wrong field at once; no body, an empty one and {} are a plain restart."""
+    """202 and stored; all wrong fields in one error; no body, an empty one and {} are a plain restart."""
     await office.engine(Status.RUNNING)
     url = "/rucat/engines/etl/restart"
     answer = await client.post(url, json={"driver": {"memory": "4 GB"}, "executors": 2, "foo": 1})

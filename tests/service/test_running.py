@@ -68,7 +68,7 @@ async def engine(office: Office, ui: UiServer) -> Engine:
 
 
 async def test_an_operation_has_notebook_and_cell(office: Office, client: httpx.AsyncClient, engine: Engine) -> None:
-    """By the sessions that are stored; one of somebody else has neither."""
+    """From the stored sessions; an operation of another client has neither."""
     put = await client.put(f"/rucat/engines/etl/sessions/{KEY}", json={"path": "/home/me/a.ipynb"})
     mine = replace(FULL, user_id=put.json()["user_id"], session_id=put.json()["session_id"])
     office.operations.at[URL] = [mine, replace(FULL, tags=(), is_ending=True)]
@@ -116,7 +116,7 @@ async def test_cancel_is_accepted_once(office: Office, client: httpx.AsyncClient
 
 
 async def test_what_a_notebook_has_cancelled_itself(office: Office, client: httpx.AsyncClient, engine: Engine) -> None:
-    """202 for a session that is known, whether the operation is seen or not; the engine is not asked anew."""
+    """202 for a session that is known, whether the operation is seen or not; the engine is not asked again."""
     put = await client.put(f"/rucat/engines/etl/sessions/{KEY}", json={"path": "/home/me/a.ipynb"})
     path = f"/rucat/engines/etl/operations/{OPERATION}/cancel"
     answer = await client.post(path, params={"session_id": put.json()["session_id"]})
@@ -142,7 +142,7 @@ async def test_no_operation_has_such_an_id(office: Office, client: httpx.AsyncCl
 
 @pytest.mark.parametrize("status", [status for status in Status if status not in LIVE])
 async def test_an_engine_that_is_not_live(office: Office, client: httpx.AsyncClient, status: Status) -> None:
-    """409 for all of it, and nobody is asked."""
+    """409 for all of it, and no engine is called."""
     engine = await office.engine(status)
     for method, path in (
         ("GET", "operations"),
@@ -199,7 +199,7 @@ async def test_a_page_is_asked_for_as_it_was_written(client: httpx.AsyncClient, 
 async def test_no_secret_of_the_caller_reaches_the_engine(
     client: httpx.AsyncClient, engine: Engine, ui: UiServer
 ) -> None:
-    """Cookies, tokens, forwarding headers, whoever asks: only what a page needs goes on."""
+    """Cookies, tokens, forwarding headers of any caller: only what a page needs goes on."""
     secret = {
         "Cookie": "a=b",
         "Authorization": "token x",
@@ -252,7 +252,7 @@ async def test_on_tcp_the_base_is_only_a_claim(office: Office, engine: Engine, u
 
 @pytest.mark.parametrize("target", ["jobs/job/kill/?id=1", "stages/stage/kill/", "SQL/execution/kill", "jobs/%6Bill/"])
 async def test_a_look_ends_nothing(client: httpx.AsyncClient, engine: Engine, ui: UiServer, target: str) -> None:
-    """Spark's kill links answer to a GET in some releases: whoever may only read must not end anything."""
+    """Spark's kill links answer to a GET in some releases: a user who may only read must not end anything."""
     answer = await client.get(f"/rucat/engines/{engine.id}/ui/{target}")
     assert error_of(answer) == (403, "forbidden")
     assert ui.asked == []
@@ -262,7 +262,7 @@ async def test_a_look_ends_nothing(client: httpx.AsyncClient, engine: Engine, ui
 
 
 async def test_only_a_pages_headers_come_back(client: httpx.AsyncClient, engine: Engine, ui: UiServer) -> None:
-    """No cookie of the engine, nothing hop by hop; its own policy stays, beside ours, which keeps the page apart."""
+    """No cookie of the engine, nothing hop by hop; its own policy stays, beside Rucat's, which sandboxes the page."""
     ui.answer = http(
         "200 OK",
         *("Content-Type: text/html", "Set-Cookie: a=b", "Connection: close, x-odd", "X-Odd: 1", "Keep-Alive: 5"),
@@ -286,7 +286,7 @@ async def test_only_a_pages_headers_come_back(client: httpx.AsyncClient, engine:
 
 
 @pytest.mark.parametrize(
-    ("location", "ours"),
+    ("location", "proxied"),
     [
         ("http://127.0.0.1:{port}/jobs/", "{root}/jobs/"),
         ("http://127.0.0.1:{port}/jobs/?a=1", "{root}/jobs/?a=1"),
@@ -300,14 +300,14 @@ async def test_only_a_pages_headers_come_back(client: httpx.AsyncClient, engine:
     ],
 )
 async def test_a_redirect_stays_within_the_ui(
-    client: httpx.AsyncClient, engine: Engine, ui: UiServer, location: str, ours: str | None
+    client: httpx.AsyncClient, engine: Engine, ui: UiServer, location: str, proxied: str | None
 ) -> None:
     """To where the same page is here; one that leads elsewhere is not passed on."""
     root = f"/rucat/engines/{engine.id}/ui"
     ui.answer = http("302 Found", f"Location: {location.format(port=ui.port, root=root)}")
     answer = await client.get(f"{root}/", headers={"X-Rucat-Base": "/user/x/"})
     assert answer.status_code == 302
-    assert answer.headers.get("location") == (ours and ours.format(root=root))
+    assert answer.headers.get("location") == (proxied and proxied.format(root=root))
 
 
 async def test_a_name_leads_to_the_id(client: httpx.AsyncClient, engine: Engine, ui: UiServer) -> None:

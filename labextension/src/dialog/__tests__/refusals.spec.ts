@@ -29,11 +29,11 @@ describe('errors of the server are shown', () => {
 
   it('below the form if there is no such field', () => {
     const errors = [
-      { field: '', message: 'the body broke off' },
+      { field: '', message: 'the body is incomplete' },
       { field: 'external.url', message: 'is not had' }
     ];
     expect(refusal('invalid_request', 400, '…', { errors }).rest).toEqual([
-      'the body broke off',
+      'the body is incomplete',
       'external.url: is not had'
     ]);
   });

@@ -1,4 +1,4 @@
-"""Makes the web application: routes and their OpenAPI, one place that knows who asks, one that translates errors."""
+"""The web application: routes and their OpenAPI document, the owner of a request, and error responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .routes import Service
 from .views import answer_error
 
 OWNER_HEADER = "X-Rucat-Owner"
-"""Who asks, as the Jupyter server extension knows it: percent-encoded UTF-8, believed on the gateway's own socket."""
+"""Owner of a request, set by the Jupyter server extension: percent-encoded UTF-8, trusted on the gateway's socket."""
 LONGEST_OWNER = 255
 ROUTERS = (routes.router, running.router, ui.router, known_confs.router)
 """The parts of the URL table."""
@@ -57,21 +57,21 @@ def make_app(
     look_every_s: float | None = None,
     refresh_profiles: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
-    """Make the application. It opens and closes nothing: the process owns the life of its parts.
+    """Build the application. It opens and closes nothing: the process owns its parts.
 
     Parameters
     ----------
     operations, ui_pages
-        How engines are asked what runs on them, and for the pages of their Spark UI.
+        Clients of the engines, for their operations and for the pages of their Spark UI.
     owner
-        Who asks where no header says so; default: the operating-system user of this process.
+        Owner of requests without a header; default: the operating-system user of this process.
     trusts_owner_header
-        Whether :data:`OWNER_HEADER` is believed: only where nobody else can open the socket. The default is for the
-        one socket that a gateway has today; on TCP it must be False.
+        Whether to trust :data:`OWNER_HEADER`: only if no other user can open the socket. The default fits the Unix
+        socket that a gateway has today; on TCP it must be False.
     look_every_s
-        How often a long poll looks at a store that other gateways write too; None: all writes wake the notifier.
+        How often a long poll reads a store that other gateways write too; None: all writes wake the notifier.
     refresh_profiles
-        Called before profiles are used: reads their files again where they have changed.
+        Called before profiles are used: reads changed files again.
     """
     app = FastAPI(
         title="Rucat",
@@ -113,7 +113,7 @@ def os_user() -> str:
 
 
 def _named_owner(request: Request) -> str | None:
-    """The owner that the header names, or None without one."""
+    """The owner in the header, or None without one."""
     values = request.headers.getlist(OWNER_HEADER)
     if not values:
         return None
@@ -122,13 +122,13 @@ def _named_owner(request: Request) -> str | None:
     except UnicodeDecodeError:
         name = ""
     if len(values) > 1 or not 1 <= len(name) <= LONGEST_OWNER or any(unicodedata.category(c) == "Cc" for c in name):
-        rule = f"must be one name of 1 to {LONGEST_OWNER} characters in percent-encoded UTF-8, none of them a control"
+        rule = f"must be one name of 1 to {LONGEST_OWNER} characters in percent-encoded UTF-8, no control characters"
         raise InvalidRequest.of([(OWNER_HEADER, rule)])
     return name
 
 
 def _openapi(app: FastAPI, gateway: Gateway) -> dict[str, Any]:
-    """The document, made anew when there are other platforms or profiles."""
+    """The document; built again when platforms or profiles change."""
     profiles = [profile.name for profile in gateway.profiles.all() if profile.platform in gateway.platforms]
     known = (sorted(gateway.platforms), sorted(profiles))
     if app.openapi_schema is None or app.state.described != known:
@@ -137,7 +137,7 @@ def _openapi(app: FastAPI, gateway: Gateway) -> dict[str, Any]:
 
 
 async def _nothing() -> None:
-    """Profiles that never change."""
+    """Do nothing: the profiles never change."""
 
 
 # --- errors -------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ async def _on_rucat_error(request: Request, exc: Exception) -> Response:
 
 
 async def _on_wrong_parameters(request: Request, exc: Exception) -> Response:
-    """FastAPI's findings in the one form; the first part of each place is where: path or query."""
+    """FastAPI's validation errors in Rucat's form; the first part of each location (path or query) is dropped."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101 - registered for it
     found = [(e["loc"][1:], e["type"], e.get("ctx", {}), e["msg"]) for e in exc.errors()]
     wrong = [(dotted(place)[:80], say(kind, place, context, message)) for place, kind, context, message in found]
@@ -159,28 +159,28 @@ async def _on_wrong_parameters(request: Request, exc: Exception) -> Response:
 
 
 async def _on_http_error(request: Request, exc: Exception) -> Response:
-    """Starlette's own two: a path that is not in the table, or not with that method."""
+    """Starlette's own errors: unknown path, or wrong method."""
     assert isinstance(exc, HTTPException)  # noqa: S101 - registered for it
     path = request.scope["path"][:200]
     if exc.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-        return answer_error(NoSuchRoute(f"Rucat has no {path!r}; GET rucat/openapi.json lists what there is"))
+        return answer_error(NoSuchRoute(f"Rucat has no route {path!r}; GET rucat/openapi.json lists all routes"))
     allowed = _methods_of(request)
-    error = WrongMethod(f"{path!r} takes {' and '.join(allowed)}, not {request.method[:20]!r}", allowed=allowed)
+    error = WrongMethod(f"{path!r} allows {' and '.join(allowed)}, not {request.method[:20]!r}", allowed=allowed)
     return answer_error(error, {"Allow": ", ".join(allowed)})
 
 
 async def _on_client_gone(request: Request, exc: Exception) -> Response:
-    """Nobody reads it; 499 is what proxies log for it."""
+    """No client reads the response; proxies log 499 for it."""
     return Response(status_code=499)
 
 
 async def _on_defect(request: Request, exc: Exception) -> Response:
-    """A defect of Rucat; the server logs it with its trace."""
-    error = RucatError("Rucat has a defect here; its log says more", type=type(exc).__name__)
+    """An internal error; the server logs it with its traceback."""
+    error = RucatError("internal error; see gateway.log", type=type(exc).__name__)
     return answer_error(error)
 
 
 def _methods_of(request: Request) -> list[str]:
-    """Every method of a path: Starlette names only those of the first route that has it."""
+    """All methods of a path: Starlette lists only those of the first matching route."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     return sorted({m for route in routes if route.path_regex.match(request.scope["path"]) for m in route.methods or ()})

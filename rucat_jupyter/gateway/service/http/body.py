@@ -1,4 +1,4 @@
-"""Reads a request's JSON body: one object, of limited size and depth, and nothing that only looks like JSON."""
+"""Read a request's JSON body: one object of limited size and depth, in strict JSON."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ....core.field_errors import capped, dotted
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
-"""Deeper nesting means nothing in any field, and breaks recursive code far below the stack's end."""
+"""No field needs more levels; deeper nesting would break recursive code."""
 _MOST_DRAINED = 8 * MAX_BYTES
-"""A client that is still sending when the answer comes sees a broken pipe instead: so much is read and dropped."""
+"""Read and drop up to so many bytes: a client that still sends when the response comes sees only a broken pipe."""
 _LARGE_BYTES = 256 * 1024
-"""Larger bodies are parsed in a thread: 8 MB take a tenth of a second, in which nobody else would be served."""
+"""Larger bodies are parsed in a thread: 8 MB take 0.1 s, in which no other request would be served."""
 
 
 async def read_object(request: Request) -> dict[str, object]:
-    """The JSON object that was sent.
+    """Read the JSON object in the body.
 
-    Raises WrongContentType, BodyTooLarge (counted as it comes: what Content-Length says is only a claim), or
-    InvalidRequest where it is not UTF-8, not JSON, not an object, too deep, or has a key twice, a number that is
-    none, or a lone surrogate.
+    Raises WrongContentType, BodyTooLarge (we count the received bytes and do not trust Content-Length), or
+    InvalidRequest if it is not UTF-8, not JSON, not an object, too deep, or has a duplicate key, an invalid number or a
+    lone surrogate.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        found = f"not {content_type[:80]!r}" if content_type else "and say so in Content-Type"
+        found = f"not {content_type[:80]!r}" if content_type else "with that Content-Type"
         raise WrongContentType(f"the body must be application/json, {found}")
     body = await _read(request)
     return await asyncio.to_thread(parse_object, body) if len(body) > _LARGE_BYTES else parse_object(body)
 
 
 async def read_optional_object(request: Request) -> dict[str, object]:
-    """The JSON object that was sent, or an empty one where nothing was; raises as :func:`read_object` does."""
+    """Read the JSON object in the body, an empty one without a body; raises as :func:`read_object` does."""
     length = request.headers.get("content-length")
     if length == "0" or (length is None and "transfer-encoding" not in request.headers):
         return {}
@@ -69,7 +69,7 @@ async def _read(request: Request) -> bytes:
             elif size > _MOST_DRAINED:
                 break
     except ClientDisconnect:
-        raise InvalidRequest.of([("", "the body broke off")]) from None
+        raise InvalidRequest.of([("", "the body is incomplete")]) from None
     if size > MAX_BYTES:
         raise BodyTooLarge(f"the body is larger than {MAX_BYTES // 1024**2} MB", max_bytes=MAX_BYTES)
     return b"".join(chunks)
@@ -79,7 +79,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {dotted([twice])[:80]!r} is there twice")
+        raise ValueError(f"duplicate key {dotted([twice])[:80]!r}")
     return found
 
 
@@ -115,7 +115,7 @@ def _check_depth(value: object, text: str) -> None:
 
 
 def _check_surrogates(value: object, text: str) -> None:
-    """Only an escape can make one, and nothing that Rucat writes to could take it."""
+    """Only an escape sequence can contain one; nothing that Rucat writes to accepts it."""
     if "\\ud" not in text.lower():
         return
     wrong = [

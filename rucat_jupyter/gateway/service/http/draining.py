@@ -1,4 +1,4 @@
-"""Connection draining: who has called when, what is open, and a polite refusal while the gateway closes (ASGI)."""
+"""Connection draining (ASGI): open calls, the time of the last call, and a 503 while the gateway closes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-Scope = MutableMapping[str, Any]  # the ASGI specification's own words
+Scope = MutableMapping[str, Any]  # names of the ASGI specification
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 FOLLOWER = b"x-rucat-follower"
-"""Header of a Jupyter server extension's own long poll, which keeps no gateway alive."""
+"""Header of the Jupyter server extension's own long poll, which does not count as use of the gateway."""
 RETRY_AFTER_S = 1
-GRACE_S = 0.2  # closing: how long a long poll that was told to end may take to answer
+GRACE_S = 0.2  # closing: how long a long poll may take to respond after its wait is cancelled
 _REFUSAL = json.dumps(
     {
-        "message": "this gateway is closing and took nothing of the call: try again, another one takes over",
+        "message": "this gateway is closing and did nothing for this request: try again, another one takes over",
         "code": "gateway_unavailable",
         "details": {},
     }
@@ -30,7 +30,7 @@ _REFUSAL = json.dumps(
 
 @dataclass
 class Call:
-    """A call that is open."""
+    """An open call."""
 
     reads: bool
     follows: bool
@@ -38,7 +38,7 @@ class Call:
 
 
 class Draining:
-    """Wraps the application; knows all open calls."""
+    """Wraps the application and tracks all open calls."""
 
     def __init__(self, app: App, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class Draining:
         self._takes_work = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one call, or refuse it with 503 ``gateway_unavailable``."""
+        """Handle one call, or refuse it with 503 ``gateway_unavailable``."""
         reads = scope.get("method") in ("GET", "HEAD")
         if self._is_closed or not (reads or self._takes_work):
             await _refuse(send)
@@ -70,19 +70,19 @@ class Draining:
             await _refuse(send)
 
     def idle_s(self) -> float:
-        """Seconds since anybody but a follower had a call open."""
+        """Seconds since the last open call; a follower's does not count."""
         return 0.0 if any(not c.follows for c in self._calls.values()) else self._clock() - self._last
 
     def has_work(self) -> bool:
-        """Whether a call is open that would lose something: one that changes something, or sends a stream."""
+        """Whether an open call would lose data: one that writes, or sends a stream."""
         return any(not c.follows and (c.has_begun or not c.reads) for c in self._calls.values())
 
     def refuse_work(self) -> None:
-        """From now on take only calls that read."""
+        """From now on accept only calls that read."""
         self._takes_work = False
 
     async def close(self, patience_s: float) -> None:
-        """Take no more calls; give open ones a moment, then end those that only read, and after ``patience_s`` all."""
+        """Refuse new calls; after a short grace cancel open ones that only read, and after ``patience_s`` all."""
         self._is_closed = True
         await self._drain(min(GRACE_S, patience_s), lambda call: call.reads)
         await self._drain(patience_s, lambda call: True)

@@ -1,4 +1,4 @@
-"""The route of Spark's own settings, for forms that offer their keys with their documentation."""
+"""The route of Spark's settings, for forms that offer their keys and documentation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ router = make_router()
 
 @router.get("/confs", response_model=ConfsView)
 async def list_confs(call: PlainCall) -> Response:
-    """List Spark's settings, as the release of the pyspark beside the gateway documents them."""
+    """List Spark's settings with their documentation, for the pyspark release in the gateway's environment."""
     del call
     return answer(ConfsView(confs=[ConfView(**setting._asdict()) for setting in spark_confs.load().values()]))

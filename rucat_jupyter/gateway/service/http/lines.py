@@ -1,4 +1,4 @@
-"""Sends lines of text as they come, and ends when the client goes away."""
+"""Stream lines of text until they end or the client disconnects."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ....core.errors import RucatError
 from .polls import cancel, while_heard
 
 FIRST_S = 0.5
-"""How long an error of the first line may take to become a status; later it can only end the text."""
+"""Time for the first line: an error within it becomes a status; a later one can only end the text."""
 BLOCK_BYTES = 64 * 1024
 TEXT = "text/plain; charset=utf-8"
 
 
 class Lines(Response):
-    """A streamed answer of text lines."""
+    """A streamed response of text lines."""
 
-    def __init__(self, lines: AsyncIterator[str], first: asyncio.Future[str | None], *, at_once: bool) -> None:
+    def __init__(self, lines: AsyncIterator[str], first: asyncio.Future[str | None], *, unbuffered: bool) -> None:
         super().__init__(None, 200, {"Content-Type": TEXT, "X-Content-Type-Options": "nosniff"})
         del self.headers["content-length"]
         self._lines = lines
         self._first = first
-        self._block_bytes = 0 if at_once else BLOCK_BYTES
+        self._block_bytes = 0 if unbuffered else BLOCK_BYTES
 
     @classmethod
-    async def begin(cls, lines: AsyncIterator[str], *, at_once: bool) -> Lines:
-        """Ask for the first line, so that what is wrong now is an error and not half an answer.
+    async def begin(cls, lines: AsyncIterator[str], *, unbuffered: bool) -> Lines:
+        """Read the first line, so that an early error becomes an error response.
 
-        ``at_once`` sends each line by itself, else they are gathered into larger blocks.
+        ``unbuffered`` sends each line by itself, else they are collected into larger blocks.
         """
         first = asyncio.ensure_future(_next(lines))
         try:
@@ -42,10 +42,10 @@ class Lines(Response):
         except BaseException:
             await _close(lines, first)
             raise
-        return cls(lines, first, at_once=at_once)
+        return cls(lines, first, unbuffered=unbuffered)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the lines end or the client has gone."""
+        """Send until the lines end or the client disconnects."""
         try:
             await while_heard(self._send(send), Request(scope, receive))
         finally:
@@ -68,7 +68,7 @@ class Lines(Response):
                 yield line
                 line = await _next(self._lines)
         except RucatError as exc:
-            yield f"rucat: the log breaks off here: {exc.message}"
+            yield f"rucat: the log ends here with an error: {exc.message}"
 
 
 async def _next(lines: AsyncIterator[str]) -> str | None:
@@ -76,7 +76,7 @@ async def _next(lines: AsyncIterator[str]) -> str | None:
 
 
 async def _close(lines: AsyncIterator[str], first: asyncio.Future[str | None]) -> None:
-    """End what the lines hold open (a file, a connection), also when nobody read to the end."""
+    """Close what the lines hold open (a file, a connection), also before their end."""
     await cancel(first)
     if isinstance(lines, AsyncGenerator):
         await lines.aclose()

@@ -1,4 +1,4 @@
-"""What FastAPI cannot know of the OpenAPI document: the errors of each route, and what may be asked of an engine."""
+"""Parts of the OpenAPI document that FastAPI cannot generate: errors of each route, and request bodies."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def errors(*kinds: type[RucatError]) -> dict[int | str, Schema]:
 
 
 def body(model: str, *, required: bool = True) -> Schema:
-    """FastAPI's ``openapi_extra`` for a body that the route reads by itself."""
+    """FastAPI's ``openapi_extra`` for a body that the route itself reads."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
     return {"requestBody": {"required": required, "content": content}}
 
 
 def describe(version: str, routes: Sequence[BaseRoute], platforms: Sequence[str], profiles: Sequence[str]) -> Schema:
-    """The whole document, for a gateway that has these platforms and profiles now."""
+    """The whole document, for a gateway with these platforms and profiles."""
     document = get_openapi(title="Rucat", version=version, description=ABOUT, routes=routes)
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for methods in document["paths"].values():
         for operation in methods.values():
-            operation["responses"].pop("422", None)  # FastAPI's own form of what is a 400 here
+            operation["responses"].pop("422", None)  # FastAPI's own validation error; here it is a 400
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _never_null(parameter["schema"])
     schemas.update(_request_schemas(platforms, profiles))
@@ -50,18 +50,18 @@ def describe(version: str, routes: Sequence[BaseRoute], platforms: Sequence[str]
 
 
 def _never_null(schema: Schema) -> Schema:
-    """A parameter can be left out, but there is no null in a URL."""
+    """A parameter can be missing, but a URL has no null."""
     kept = next((branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"), schema)
     return {key: value for key, value in kept.items() if key not in ("title", "description")}
 
 
 def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[str, Schema]:
-    """What may be sent: the spec's fields, each of which may be null to unset what the profile has."""
+    """The request bodies: the spec's fields; null unsets the profile's value."""
     spec = EngineSpec.model_json_schema(ref_template="#/components/schemas/{model}Request")
     defs = {f"{name}Request": _nullable(schema) for name, schema in spec.pop("$defs").items()}
     name = {"type": ["string", "null"], "minLength": 1, "maxLength": 63}
     about = {
-        "name": {**name, "description": f"Chosen free where it is missing; {NAME_RULE}."},
+        "name": {**name, "description": f"Default: a free name; {NAME_RULE}."},
         "platform": {"enum": [*sorted(platforms), None], "description": "Default: the profile's."},
         "profile": {"enum": [*sorted(profiles), None], "description": "Default: the gateway's."},
     }
@@ -69,13 +69,13 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
     request = _nullable(spec)
     request["title"] = "EngineRequest"
     request["description"] = (
-        f"What is asked of an engine, over its profile: objects merge field by field, lists are replaced, null unsets. "
-        f"{MASK!r} as a secret's value is refused."
+        f"Settings of an engine, merged into its profile: objects merge field by field, lists are replaced, null "
+        f"unsets. {MASK!r} as the value of a secret is refused."
     )
     restart = {
         **request,
         "title": "RestartRequest",
-        "description": "What changes of the stored settings from the next run on, as over a profile at create.",
+        "description": "Changes of the stored settings, merged as a create's are into its profile.",
     }
     request["properties"] = about | request["properties"]
     session = {
@@ -90,7 +90,11 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
                 "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
                 "description": "The notebook's path.",
             },
-            "session_id": {"type": ["string", "null"], "format": "uuid", "description": "In place of the present one."},
+            "session_id": {
+                "type": ["string", "null"],
+                "format": "uuid",
+                "description": "Replaces the present session id.",
+            },
         },
     }
     return {**defs, "EngineRequest": request, "RestartRequest": restart, "SessionRequest": session}

@@ -1,4 +1,4 @@
-"""The routes of what runs on an engine: its operations."""
+"""The routes of an engine's running operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .routes import ENGINE, AnyCall, PlainCall, Ref, make_router
 from .views import OperationsView, answer
 
 router = make_router()
-OperationId = Annotated[str, Path(description="The id of an operation that runs: a UUID in its usual form.")]
+OperationId = Annotated[str, Path(description="Id of a running operation: a UUID.")]
 
 
 @router.get(
@@ -24,19 +24,19 @@ OperationId = Annotated[str, Path(description="The id of an operation that runs:
     responses=errors(EngineNotFound, NotPossible, PlatformUnavailable, EngineUnavailable),
 )
 async def list_operations(call: PlainCall, ref: Ref) -> Response:
-    """List what runs now on an engine, of all its sessions: notebook, cell, text and progress. It is no use of it."""
+    """List the running operations of all sessions: notebook, cell, text, progress. Does not count as activity."""
     return answer(OperationsView(operations=await call.service.running.running(call.owner, ref)))
 
 
 @router.post(
     f"{ENGINE}/operations/{{op}}/cancel",
     status_code=202,
-    response_description="Accepted: the engine was told, the client of the operation gets OPERATION_CANCELED.",
+    response_description="Accepted: the engine cancels; the operation's client gets OPERATION_CANCELED.",
     response_model=OperationView,
     responses=errors(EngineNotFound, OperationNotFound, NotPossible, PlatformUnavailable, EngineUnavailable),
 )
 async def cancel_operation(
     call: AnyCall, ref: Ref, op: OperationId, query: Annotated[CancelQuery, Query()]
 ) -> Response:
-    """Cancel an operation on the engine, whoever runs it; its session, views and conf stay."""
+    """Cancel an operation of any session on the engine; the session, its views and conf stay."""
     return answer(await call.service.running.cancel(call.owner, ref, op, query.session_id), 202)

@@ -1,4 +1,4 @@
-"""What a dry run and the list of profiles answer: values with their places."""
+"""Response models of the dry run and of profiles: values with their sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...use_cases.views import EngineView
 
 
 class ValueView(Model):
-    """One value, and where it comes from."""
+    """A value and its source."""
 
     key: str
     value: object = Field(description="Secrets are masked.")
@@ -34,26 +34,26 @@ class OutlineView(Model):
     python: str
     directory: str
     heap_mb: int
-    needed_mb: int = Field(description="Heap and what Java uses beside it.")
-    free_mb: int = Field(description="What another engine can be promised here now.")
+    needed_mb: int = Field(description="Heap, plus the memory that Java uses beside it.")
+    free_mb: int = Field(description="Memory that is available for another engine now.")
     total_mb: int
     cores: int
     cores_offered: int
 
 
 class PlannedObjectView(Model):
-    """One kind of thing that the platform would create."""
+    """Objects of one kind that the platform would create."""
 
     kind: str
     name: str
-    size: str = Field(description="In words; empty where it takes nothing.")
+    size: str = Field(description="As text; empty if it needs no resources.")
     count: int
 
 
 class HeadroomView(Model):
-    """One limit of the place, in its own units."""
+    """One limit of the place (the namespace), in its own units."""
 
-    limit: str = Field(description="Whose limit.")
+    limit: str = Field(description="Name of the limit.")
     resource: str
     asked: str
     used: str
@@ -62,42 +62,42 @@ class HeadroomView(Model):
 
 
 class BlueprintView(Model):
-    """What the platform would create, and what the place says of it."""
+    """What the platform would create, and the checks of the place (the namespace)."""
 
     place: str
     objects: list[PlannedObjectView]
-    cores: str = Field(description="Cores that are asked of the scheduler, in all.")
-    memory_mb: int = Field(description="Memory that is asked of the scheduler, in all.")
-    headroom: list[HeadroomView] = Field(description="Limits of the place that this comes under.")
-    checked: list[str] = Field(description="What the place was asked.")
-    obstacles: list[str] = Field(description="What the place would refuse, and what mends it; in warnings, too.")
+    cores: str = Field(description="Total cores that are requested from the scheduler.")
+    memory_mb: int = Field(description="Total memory that is requested from the scheduler.")
+    headroom: list[HeadroomView] = Field(description="Limits of the place that apply.")
+    checked: list[str] = Field(description="Checks that were made.")
+    obstacles: list[str] = Field(description="What the place would refuse, with the fix; also in warnings.")
 
 
 class PlanView(Model):
-    """What would be created and started; nothing of it is."""
+    """What a create would make and start; nothing is created."""
 
     name: str
     platform: str
-    profile: str | None = Field(description="Null: made without one.")
+    profile: str | None = Field(description="Null: without a profile.")
     site: str
     spec: dict[str, object]
     spark_version: str | None
     python_version: str | None
     values: list[ValueView] = Field(description="The fields of the spec.")
-    conf: list[ValueView] = Field(description="Every Spark conf in effect, as far as the platform says.")
-    outline: OutlineView | None = Field(description="On this machine. Null: the platform does not say.")
-    blueprint: BlueprintView | None = Field(description="On a platform that creates objects. Null: it does not say.")
-    exists: EngineView | None = Field(description="My engine that has the name: a create would be 409.")
-    warnings: list[str] = Field(description="What may keep it from starting now.")
+    conf: list[ValueView] = Field(description="Every Spark conf in effect, as far as the platform lists them.")
+    outline: OutlineView | None = Field(description="For this machine; null: the platform has none.")
+    blueprint: BlueprintView | None = Field(description="For a platform that creates objects; null: it has none.")
+    exists: EngineView | None = Field(description="The caller's engine with that name: a create would be 409.")
+    warnings: list[str] = Field(description="What may prevent a start now.")
 
 
 def value_view(value: Value) -> ValueView:
-    """Show a value."""
+    """Build the view of a value."""
     return ValueView(key=value.key, value=value.value, source=value.source, profile=value.profile, note=value.note)
 
 
 def plan_view(plan: Preview, exists: EngineView | None) -> PlanView:
-    """Show a plan."""
+    """Build the view of a dry run."""
     return PlanView(
         name=plan.name,
         platform=plan.platform,
@@ -126,7 +126,7 @@ def where_of(platform: str, spec: Mapping[str, object]) -> str:
 
 
 def size_of(spec: Mapping[str, object]) -> str:
-    """What a profile asks for, in words: ``driver 1 core 1 GB, 2 executors × 1 core 1 GB``; empty for defaults."""
+    """Size of a profile as text: ``driver 1 core 1 GB, 2 executors × 1 core 1 GB``; empty for defaults."""
     driver, executors = (_part(spec, name) for name in ("driver", "executors"))
     number = executors.get("instances") or executors.get("max")
     parts = [f"driver {_amount(driver)}"] if _amount(driver) else []

@@ -1,4 +1,4 @@
-"""Long polls: answer when there is news, when the time is over, or never to a client that went away."""
+"""Long polls: respond to news or when the time is over; stop when the client disconnects."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ...use_cases.notifier import Notifier
 T = TypeVar("T")
 
 PAUSE_S = 0.05
-"""Least time between two reads of one poll: a thousand engines that start at once ring far more often."""
+"""Minimum time between two reads of one poll: a thousand starting engines notify far more often."""
 
 
 class ClientGone(Exception):
-    """Nobody is there to answer any more."""
+    """The client has disconnected."""
 
 
 class Polls:
     """Waits for news.
 
-    ``look_every_s`` is for a store that other gateways write too: their writes reach no notifier here. None: every
-    write rings.
+    ``look_every_s`` is for a store that other gateways write too: their writes do not notify this gateway. None: every
+    write notifies.
     """
 
     def __init__(self, notifier: Notifier, look_every_s: float | None = None) -> None:
@@ -34,7 +34,7 @@ class Polls:
     async def wait(
         self, request: Request, wait_s: float, read: Callable[[], Awaitable[T]], is_news: Callable[[T], bool]
     ) -> T:
-        """Read until it is news or ``wait_s`` seconds are over, and return what was read last."""
+        """Read until there is news or ``wait_s`` seconds are over, and return the last result."""
         if wait_s <= 0:
             return await read()
         return await while_connected(request, self._wait(wait_s, read, is_news))
@@ -53,7 +53,7 @@ class Polls:
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """Do some work, but cancel it and raise ClientGone when the client goes away."""
+    """Await some work; cancel it and raise ClientGone if the client disconnects."""
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(until_gone(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,7 +65,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 
 async def until_gone(request: Request) -> None:
-    """Return when the client has gone away."""
+    """Return when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -78,7 +78,7 @@ async def cancel(*tasks: asyncio.Future[T] | asyncio.Future[None]) -> None:
 
 
 async def while_heard(sending: Coroutine[object, object, None], request: Request) -> None:
-    """Send an answer until it ends, or until the client has gone; raises what sending raises."""
+    """Send a response until it ends or the client disconnects; raises what sending raises."""
     sent = asyncio.ensure_future(sending)
     gone = asyncio.ensure_future(until_gone(request))
     try:

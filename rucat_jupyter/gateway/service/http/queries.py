@@ -1,4 +1,4 @@
-"""The query parameters of each route: strict, and an unknown one is an error."""
+"""The query parameters of each route; an unknown one is an error."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ....core.engine import Status
 from ....core.spec import Model, Text
 
 LONGEST_WAIT_S = 50
-"""Under the minute after which proxies give up a silent request."""
+"""Less than the minute after which proxies close a silent request."""
 MOST_ENGINES = 1000
 MOST_LINES = 100_000
 
 
 def _number(text: object) -> object:
-    """A number as JSON writes it: no blanks, underscores, words or signs that Python would take."""
+    """A JSON number: without the blanks, underscores, words and signs that Python accepts."""
     if isinstance(text, str) and not re.fullmatch(
         r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?", text
     ):
@@ -40,7 +40,7 @@ def _flag(text: object) -> object:
     return _FLAGS[text] if isinstance(text, str) else text
 
 
-# The range comes first: what follows a validator does not get into the schema.
+# The range comes first: constraints after a validator are missing in the schema.
 _from_text = BeforeValidator(_whole)
 Wait = Annotated[
     float, Field(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for a change."), BeforeValidator(_number)
@@ -56,37 +56,37 @@ Word = Annotated[Text, Field(min_length=1, max_length=4096, json_schema_extra={"
 
 
 class CheckupQuery(Model):
-    """Where the asker's engines on Kubernetes would be."""
+    """Where the caller's engines on Kubernetes would run."""
 
-    kubeconfig: Word | None = Field(None, description="Path of the kubeconfig; default the gateway's own.")
-    context: Word | None = Field(None, description="Context of it; default its current one.")
-    namespace: Word | None = Field(None, description="Namespace; default the context's.")
+    kubeconfig: Word | None = Field(None, description="Path of the kubeconfig; default: the gateway's.")
+    context: Word | None = Field(None, description="Context in it; default: its current one.")
+    namespace: Word | None = Field(None, description="Namespace; default: the context's.")
 
 
 class ListQuery(Model):
     """Which engines, and how long to wait for a change of them."""
 
-    status: Status | None = Field(None, description="Only engines of that status.")
-    name: str | None = Field(None, description="Only the engine of that name.")
+    status: Status | None = Field(None, description="Only engines with this status.")
+    name: str | None = Field(None, description="Only the engine with this name.")
     limit: Annotated[int, Field(ge=1, le=MOST_ENGINES), _from_text] | None = Field(
-        None, description="Engines a page; default all."
+        None, description="Engines per page; default: all."
     )
-    page: Annotated[int, Field(ge=1, le=10**9), _from_text] = Field(1, description="Which page, from 1.")
-    since: str | None = Field(None, description="The token of an earlier answer: wait until it is no longer current.")
+    page: Annotated[int, Field(ge=1, le=10**9), _from_text] = Field(1, description="Number of the page, from 1.")
+    since: str | None = Field(None, description="Token of an earlier response: wait until the list's token differs.")
     wait: Wait = 0.0
 
 
 class CreateQuery(Model):
-    """Whether to create at all."""
+    """Whether to create, or only to preview."""
 
-    dry_run: Flag = Field(False, description="Create nothing: answer what would be created and started.")
+    dry_run: Flag = Field(False, description="Create nothing: return what would be created and started.")
 
 
 class EngineQuery(Model):
     """How long to wait for a change of an engine."""
 
     since: Annotated[int, Field(ge=0, le=10**15), _from_text] | None = Field(
-        None, description="The revision of an earlier answer: wait until it is no longer current."
+        None, description="Revision of an earlier response: wait until the engine's revision differs."
     )
     wait: Wait = 0.0
 
@@ -94,15 +94,17 @@ class EngineQuery(Model):
 class DeleteQuery(Model):
     """How to delete."""
 
-    force: Flag = Field(False, description="Forget an engine whose platform has been out of reach for 60 s.")
+    force: Flag = Field(
+        False, description="Delete only the record of an engine whose platform has been out of reach for 60 s."
+    )
 
 
 class CancelQuery(Model):
-    """Who has cancelled already."""
+    """Which session has already asked the engine to cancel."""
 
     session_id: str | None = Field(
         None,
-        description="A notebook's session that told the engine itself: only jobs that begin all the same are ended.",
+        description="Session of a notebook that has already asked the engine to cancel: only end later jobs.",
     )
 
 
@@ -110,6 +112,6 @@ class LogsQuery(Model):
     """Which lines."""
 
     tail: Annotated[int, Field(ge=0, le=MOST_LINES), _from_text] | None = Field(
-        None, description="How many last lines; all."
+        None, description="Number of last lines; default: all."
     )
-    follow: Flag = Field(False, description="Send new lines as they come, until the engine ends.")
+    follow: Flag = Field(False, description="Stream new lines until the engine ends.")

@@ -1,4 +1,4 @@
-"""The routes: each with its parameters, its answers and its errors, and the few lines that it does."""
+"""The routes with their parameters, responses and errors; they only call the use cases."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ PREFIX = "/rucat"
 
 @dataclass
 class Service:
-    """What the routes work with."""
+    """The parts that the routes use."""
 
     gateway: Gateway
     running: RunningOperations
@@ -80,7 +80,7 @@ class Service:
     owner_of: Callable[[Request], str]
     ui_pages: UiPages
     trusts_headers: bool
-    """Whether headers that only the Jupyter server extension may set are believed."""
+    """Whether to trust headers that only the Jupyter server extension may set."""
 
     @cached_property
     def spec_schema(self) -> dict[str, object]:
@@ -88,13 +88,13 @@ class Service:
         return EngineSpec.model_json_schema()
 
     async def show(self, engine: Engine, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-        """Answer with one engine."""
+        """Respond with one engine."""
         return answer((await self.gateway.view([engine]))[0], status, headers)
 
 
 @dataclass
 class Call:
-    """One request and who asks."""
+    """A request and its owner."""
 
     service: Service
     request: Request
@@ -102,7 +102,7 @@ class Call:
 
 
 async def begin_call(request: Request) -> Call:
-    """Know who asks, and refuse a parameter that is given twice: FastAPI would take the last."""
+    """Find the owner, and refuse a duplicate parameter: FastAPI would use the last one."""
     given = Counter(name for name, _ in request.query_params.multi_items())
     if twice := [(name[:80], "is given twice") for name, count in given.items() if count > 1]:
         raise InvalidRequest.of(capped(twice))
@@ -111,7 +111,7 @@ async def begin_call(request: Request) -> Call:
 
 
 async def begin_plain_call(call: Annotated[Call, Depends(begin_call)], query: Annotated[NoQuery, Query()]) -> Call:
-    """Begin a call of a route that takes no parameters, and refuse any."""
+    """Begin a call of a route without parameters; refuse any parameter."""
     return call
 
 
@@ -122,7 +122,7 @@ Key = Annotated[
     str,
     Path(
         description="First 32 hex digits of the SHA-256 of the path.",
-        json_schema_extra={"pattern": f"^{SESSION_KEY.pattern}$"},  # the use case checks it, with all else of a session
+        json_schema_extra={"pattern": f"^{SESSION_KEY.pattern}$"},  # the use case checks it
     ),
 ]
 
@@ -130,7 +130,7 @@ ENGINE = "/engines/{id}"
 
 
 def make_router() -> APIRouter:
-    """A router for a part of the table, with the errors that any route may answer."""
+    """A router for a part of the table, with the errors that any route may return."""
     return APIRouter(
         prefix=PREFIX,
         generate_unique_id_function=lambda route: route.name,
@@ -155,7 +155,7 @@ _VERB: dict[str, Any] = {
 
 @router.get("/engines", response_model=EnginesView)
 async def list_engines(call: AnyCall, query: Annotated[ListQuery, Query()]) -> Response:
-    """List my engines, a page of them or all, and wait for a change if asked to."""
+    """List the caller's engines, all or one page; with since and wait, first wait for a change."""
 
     async def read() -> tuple[list[Engine], str]:
         engines = await call.service.gateway.engines(call.owner, query.status, query.name)
@@ -195,7 +195,7 @@ async def list_engines(call: AnyCall, query: Annotated[ListQuery, Query()]) -> R
     openapi_extra=body("EngineRequest"),
 )
 async def create_engine(call: AnyCall, query: Annotated[CreateQuery, Query()]) -> Response:
-    """Create an engine; it starts by itself. With dry_run nothing is made: the answer is a plan."""
+    """Create an engine; it starts by itself. With dry_run nothing is created: the response is a preview."""
     sent = await read_object(call.request)
     await call.service.refresh_profiles()
     if query.dry_run:
@@ -209,7 +209,7 @@ async def create_engine(call: AnyCall, query: Annotated[CreateQuery, Query()]) -
 
 @router.get(ENGINE, response_model=EngineView, responses=errors(EngineNotFound))
 async def get_engine(call: AnyCall, ref: Ref, query: Annotated[EngineQuery, Query()]) -> Response:
-    """Show one engine, and wait for a change of it if asked to."""
+    """Show an engine; with since and wait, first wait for a change."""
     engine = await call.service.gateway.get(call.owner, ref)
     since = query.since
     if since is not None and query.wait and since == engine.revision:
@@ -225,7 +225,7 @@ async def get_engine(call: AnyCall, ref: Ref, query: Annotated[EngineQuery, Quer
 
 @router.post(f"{ENGINE}/stop", **_VERB)
 async def stop_engine(call: PlainCall, ref: Ref) -> Response:
-    """Stop an engine; record, settings and last log lines stay."""
+    """Stop an engine; Rucat keeps its record, settings and last log lines."""
     return await _ask(call, ref, Verb.STOP)
 
 
@@ -252,7 +252,7 @@ async def stop_engine(call: PlainCall, ref: Ref) -> Response:
     openapi_extra=body("RestartRequest", required=False),
 )
 async def restart_engine(call: PlainCall, ref: Ref) -> Response:
-    """Start an engine again, after stopping it if need be: with its stored settings, and what the body changes."""
+    """Restart an engine, or start a stopped one: with its stored settings and the changes in the body."""
     sent = await read_optional_object(call.request)
     await call.service.refresh_profiles()
     if not sent:
@@ -263,7 +263,7 @@ async def restart_engine(call: PlainCall, ref: Ref) -> Response:
 
 @router.delete(ENGINE, **_VERB)
 async def delete_engine(call: AnyCall, ref: Ref, query: Annotated[DeleteQuery, Query()]) -> Response:
-    """Stop an engine and forget it; its history stays for a time."""
+    """Stop an engine and delete its record; its history is kept for some time."""
     return await _ask(call, ref, Verb.DELETE, force=query.force)
 
 
@@ -281,7 +281,7 @@ async def _ask(call: Call, ref: str, verb: Verb, *, force: bool = False) -> Resp
     responses=errors(EngineNotFound, NotPossible, PlatformUnavailable, StoreUnavailable),
 )
 async def get_connection(call: PlainCall, ref: Ref) -> Response:
-    """Tell how to connect to a Running engine, with its token."""
+    """Return the addresses and the token of a Running engine."""
     found = await call.service.gateway.connection(call.owner, ref)
     view = ConnectionView(url=found.url, token=found.token, remote=found.remote, ui_url=found.ui_url)
     return answer(view, headers={"Cache-Control": "no-store"})
@@ -296,15 +296,15 @@ async def get_connection(call: PlainCall, ref: Ref) -> Response:
     },
 )
 async def get_logs(call: AnyCall, ref: Ref, query: Annotated[LogsQuery, Query()]) -> Response:
-    """Send the driver's log as lines of text."""
+    """Return the driver's log as lines of text."""
     follow = query.follow
     lines = await call.service.gateway.logs(call.owner, ref, query.tail, follow)
-    return await Lines.begin(lines, at_once=follow)
+    return await Lines.begin(lines, unbuffered=follow)
 
 
 @router.get(f"{ENGINE}/history", response_model=HistoryView, responses=errors(EngineNotFound))
 async def get_history(call: PlainCall, ref: Ref) -> Response:
-    """Tell what happened to an engine; by its id also to a deleted one."""
+    """Return the history of an engine; with its id also of a deleted one."""
     return answer(history_view(await call.service.gateway.history(call.owner, ref)))
 
 
@@ -315,7 +315,7 @@ async def get_history(call: PlainCall, ref: Ref) -> Response:
     openapi_extra=body("SessionRequest"),
 )
 async def put_session(call: PlainCall, ref: Ref, key: Key) -> Response:
-    """Return the session of a notebook on an engine, or begin a new one."""
+    """Return the session of a notebook on an engine, or create it."""
     sent = await read_object(call.request)
     strange = [(name, "there is no such field") for name in sent if name not in ("path", "session_id")]
     if strange:
@@ -326,7 +326,7 @@ async def put_session(call: PlainCall, ref: Ref, key: Key) -> Response:
 
 @router.delete(f"{ENGINE}/sessions/{{key}}", status_code=204, responses=errors(EngineNotFound, StoreTooNew))
 async def drop_session(call: PlainCall, ref: Ref, key: Key) -> Response:
-    """Forget the session of a notebook."""
+    """Remove the session of a notebook."""
     await call.service.gateway.drop_session(call.owner, ref, key)
     return Response(status_code=204)
 
@@ -336,7 +336,7 @@ async def drop_session(call: PlainCall, ref: Ref, key: Key) -> Response:
 
 @router.get("/profiles", response_model=ProfilesView)
 async def list_profiles(call: PlainCall) -> Response:
-    """List the profiles, and the fields that they may have."""
+    """List the profiles, and the fields that they can have."""
     await call.service.refresh_profiles()
     gateway = call.service.gateway
     return answer(profiles_view(gateway.profiles, list(gateway.platforms), call.service.spec_schema))
@@ -344,7 +344,7 @@ async def list_profiles(call: PlainCall) -> Response:
 
 @router.get("/health", response_model=HealthView)
 async def get_health(call: PlainCall) -> Response:
-    """Tell whether store, monitor, platforms and profiles work; it answers as long as the gateway lives."""
+    """Report whether store, monitor, platforms and profiles work; it responds while the gateway runs."""
     try:
         await call.service.store.check()
         store = PartView(ok=True)
@@ -372,7 +372,7 @@ async def get_health(call: PlainCall) -> Response:
 
 @router.get("/checkup", response_model=CheckupView)
 async def get_checkup(call: AnyCall, query: Annotated[CheckupQuery, Query()]) -> Response:
-    """Look at the places that my engines are or would be in: reachable or not, which rights are missing."""
+    """Check the places where the caller's engines run or would run: is it reachable, which rights are missing."""
     await call.service.refresh_profiles()
     asked = KubernetesSpec(**query.model_dump(exclude_none=True))
     return answer(checkup_view(await call.service.gateway.examine(call.owner, asked)))
@@ -380,5 +380,5 @@ async def get_checkup(call: AnyCall, query: Annotated[CheckupQuery, Query()]) ->
 
 @router.get("/openapi.json")
 async def get_openapi(call: PlainCall) -> Response:
-    """Describe all this for programs."""
+    """Return the OpenAPI document."""
     return JSONResponse(call.request.app.openapi())

@@ -1,7 +1,7 @@
-"""The routes of an engine's Spark UI: a proxy to engines in the store, for their owners, that lets no secret through.
+"""The routes of an engine's Spark UI: a proxy for the engine's owner that passes on no secret.
 
-What goes to Spark and what comes back are lists of what is let through, so neither cookies nor tokens nor forwarding
-headers of the caller reach the engine. Spark makes its links from ``X-Forwarded-Context``, which only we say.
+Allow lists select the headers in both directions, so cookies, tokens and forwarding headers of the caller do not reach
+the engine. Spark builds its links from ``X-Forwarded-Context``, which only the gateway sets.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from .routes import ENGINE, PREFIX, Call, Ref, Service, make_router
 log = logging.getLogger(__name__)
 
 BASE_HEADER = "X-Rucat-Base"
-"""The Jupyter server's base URL, as the extension knows it; believed where the owner's header is."""
+"""Base URL of the Jupyter server, set by the extension; trusted if the owner's header is."""
 PAGE_S = 120.0
-"""The longest time that one page may take, however it trickles."""
+"""Time limit of one page, also if it comes slowly."""
 
 _BASE = re.compile(r"/([A-Za-z0-9._~%@+:=,!$&*-]+/)*")
 _SENT = (
@@ -58,27 +58,27 @@ _OWN_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'self'"
 )
-"""For a Spark that says none (before 4.3): what its pages need, and nothing from or to elsewhere."""
+"""For a Spark without a policy (before 4.3): what its pages need, and nothing from or to other hosts."""
 _APART = (
     "sandbox allow-scripts allow-forms allow-downloads allow-popups allow-popups-to-escape-sandbox; "
     "object-src 'none'; frame-ancestors 'self'"
 )
-"""A policy beside the page's own: a page of an engine has not the origin of whoever shows it, so that its scripts can
-do nothing there. Links that leave the UI open as pages of their own."""
+"""Added to the page's own policy: a page of an engine does not have the origin of the Jupyter server, so its scripts
+cannot act there. Links that leave the UI open as separate pages."""
 
 router = make_router()
-UiPath = Annotated[str, Path(description="A page of the Spark UI, such as 'jobs/'; empty: its first page.")]
+UiPath = Annotated[str, Path(description="Page of the Spark UI, such as 'jobs/'; empty: its first page.")]
 _ANSWERS: dict[int | str, Schema] = {
     200: {"description": "A page, script or image of the Spark UI.", "content": {"*/*": {}}},
-    302: {"description": "To another page of the Spark UI; it may answer other statuses too."},
-    304: {"description": "What the browser has is still right."},
-    307: {"description": "To the same page by the engine's id."},
+    302: {"description": "Redirect to another page of the Spark UI; it may return other statuses too."},
+    304: {"description": "The browser's copy is still valid."},
+    307: {"description": "Redirect to the same page, with the engine's id."},
     **errors(EngineNotFound, NotPossible, NotManaged, PlatformUnavailable, EngineUnavailable),
 }
 
 
 async def begin_ui_call(request: Request) -> Call:
-    """Know who asks; the parameters are the Spark UI's own."""
+    """Find the owner; the parameters belong to the Spark UI."""
     service: Service = request.app.state.service
     return Call(service, request, service.owner_of(request))
 
@@ -88,26 +88,26 @@ UiCall = Annotated[Call, Depends(begin_ui_call)]
 
 @router.get(f"{ENGINE}/ui", response_class=Response, responses=_ANSWERS)
 async def get_ui_root(call: UiCall, ref: Ref) -> Response:
-    """Lead to the first page of an engine's Spark UI."""
+    """Redirect to the first page of an engine's Spark UI."""
     engine = await call.service.gateway.get(call.owner, ref)
     return _redirect(call, engine.id, b"")
 
 
 @router.get(f"{ENGINE}/ui/{{path:path}}", response_class=Response, responses=_ANSWERS)
 async def get_ui(call: UiCall, ref: Ref, path: UiPath) -> Response:
-    """Show a page of an engine's Spark UI; by name it leads to the engine's id."""
+    """Return a page of an engine's Spark UI; a name redirects to the engine's id."""
     return await _page(call, ref, path)
 
 
 @router.head(f"{ENGINE}/ui/{{path:path}}", include_in_schema=False)
 async def head_ui(call: UiCall, ref: Ref, path: UiPath) -> Response:
-    """Say what a page of the Spark UI would be."""
+    """Return only the headers of a page of the Spark UI."""
     return await _page(call, ref, path)
 
 
 async def _page(call: Call, ref: str, path: str) -> Response:
     if "kill" in path.split("/"):
-        raise Forbidden("the Spark UI's own kill links end work by a mere look: cancel the operation instead")
+        raise Forbidden("the kill links of the Spark UI are disabled: cancel the operation in Rucat")
     found = await call.service.gateway.get(call.owner, ref)
     rest = _raw_rest(call.request)
     if ref != found.id:
@@ -126,9 +126,9 @@ async def _page(call: Call, ref: str, path: str) -> Response:
 
 def _ui_url_of(at: Reached) -> str:
     if not at.engine.is_managed:
-        raise NotManaged(f"{at.engine.name!r} is someone else's engine: Rucat does not offer its Spark UI")
+        raise NotManaged(f"{at.engine.name!r} is an external engine: Rucat does not show its Spark UI")
     if at.endpoint.ui_url is None:
-        raise NotPossible(f"{at.engine.name!r} has no Spark UI: it was made with spark.ui.enabled=false")
+        raise NotPossible(f"{at.engine.name!r} has no Spark UI: its conf has spark.ui.enabled=false")
     return at.endpoint.ui_url
 
 
@@ -139,14 +139,14 @@ def _redirect(call: Call, engine_id: str, rest: bytes) -> Response:
 
 
 def _raw_rest(request: Request) -> bytes:
-    """What follows ``/ui/``, as it came: a decoded path would lose which slashes were escaped."""
+    """The undecoded path after ``/ui/``: a decoded one loses which slashes were escaped."""
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     after = raw.partition(f"{PREFIX}/engines/".encode())[2]
     return after.split(b"/", 2)[2]
 
 
 def _base_of(call: Call) -> str:
-    """What stands before our own path where the reader is, without a slash at the end."""
+    """The base URL of the reader's page before ``/rucat``, without a slash at the end."""
     base = call.request.headers.get(BASE_HEADER, "/") if call.service.trusts_headers else "/"
     if not _BASE.fullmatch(base) or b"\n" in unquote_to_bytes(base):
         raise InvalidRequest.of([(BASE_HEADER, "must be a path that begins and ends with a slash")])
@@ -154,22 +154,22 @@ def _base_of(call: Call) -> str:
 
 
 def _returned(page: UiPage, ui_url: str, context: str, root: str) -> dict[str, str]:
-    """The headers of the answer, its ``Location`` as one of ours."""
+    """The headers of the response, with ``Location`` rewritten to this proxy."""
     headers = {name: value for name, value in page.headers.items() if name in _RETURNED}
     location = headers.pop("location", None)
-    if location is not None and (ours := _our_location(location, ui_url, context, root)) is not None:
-        headers["location"] = ours
+    if location is not None and (proxied := _proxied(location, ui_url, context, root)) is not None:
+        headers["location"] = proxied
     policy = headers.get("content-security-policy", _OWN_POLICY)
     return {
         **headers,
         "content-security-policy": f"{policy}, {_APART}",
-        "referrer-policy": "no-referrer",  # nor does the address of a page, which may carry a ticket, go anywhere
+        "referrer-policy": "no-referrer",  # a page's address may contain a ticket: send it to no other host
         "x-content-type-options": "nosniff",
     }
 
 
-def _our_location(location: str, ui_url: str, context: str, root: str) -> str | None:
-    """A redirect within the UI, as it is called here; None where it leads elsewhere."""
+def _proxied(location: str, ui_url: str, context: str, root: str) -> str | None:
+    """The proxy's address of a redirect within the UI; None if it leads elsewhere."""
     parts, own = urlsplit(location), urlsplit(ui_url)
     if (parts.netloc and parts.netloc != own.netloc) or parts.scheme not in ("", "http"):
         return None
@@ -180,7 +180,7 @@ def _our_location(location: str, ui_url: str, context: str, root: str) -> str | 
 
 
 class Page(Response):
-    """A page of the Spark UI, sent on as it comes, until the client has gone or it takes too long."""
+    """A streamed page of the Spark UI, until the client disconnects or the time limit is over."""
 
     def __init__(self, page: UiPage, headers: dict[str, str]) -> None:
         super().__init__(None, page.status, headers)
@@ -189,18 +189,18 @@ class Page(Response):
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the page or the client's patience ends."""
+        """Send until the page ends or the client disconnects."""
         try:
             await while_heard(self._send_in_time(send), Request(scope, receive))
         finally:
             await self._page.close()
 
     async def _send_in_time(self, send: Send) -> None:
-        """Send; an answer that breaks off is left without its end, so that nobody takes it for the whole."""
+        """Send; an incomplete page is left without its end, so that clients notice it."""
         try:
             await within(PAGE_S, self._send(send))
         except asyncio.TimeoutError:
-            log.info("a page of the Spark UI took more than %g s and was cut off", PAGE_S)
+            log.info("a page of the Spark UI took more than %g s and was cancelled", PAGE_S)
         except EngineUnavailable as exc:
             log.info("%s", exc.message)
 

@@ -1,4 +1,4 @@
-"""What the routes answer beside engines, and how it becomes bytes."""
+"""Response models of the routes, except those of engines, and their rendering."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JSON = "application/json"
 
 
 class ErrorView(Model):
-    """Every error: ``details`` depends on ``code``."""
+    """An error; ``details`` depends on ``code``."""
 
     message: str
     code: str
@@ -36,23 +36,23 @@ class EnginesView(Model):
     """A page of a filtered list of engines, oldest first."""
 
     engines: list[EngineView]
-    token: str = Field(description="Stands for the whole filtered list, whatever the page.")
+    token: str = Field(description="Token of the whole filtered list; it changes when the list changes.")
     next_page: int | None
 
 
 class ConnectionView(Model):
-    """How to reach an engine: the one answer that has its token."""
+    """How to connect to an engine: the only response with its token."""
 
     url: str
     token: str
-    remote: str = Field(description="Ready for SparkSession.builder.remote().")
+    remote: str = Field(description="Address with token, for SparkSession.builder.remote().")
     ui_url: str | None = Field(
-        description="The driver's own Spark UI where the gateway runs; null where there is none."
+        description="The driver's own Spark UI, as the gateway's machine reaches it; null if there is none."
     )
 
 
 class SessionPut(Model):
-    """The session that a notebook holds."""
+    """The session of a notebook on an engine."""
 
     key: str
     path: str
@@ -61,13 +61,13 @@ class SessionPut(Model):
 
 
 class OperationsView(Model):
-    """What runs now on an engine, oldest first."""
+    """Running operations of an engine, oldest first."""
 
     operations: list[OperationView]
 
 
 class EventView(Model):
-    """One line of an engine's history."""
+    """An event in an engine's history."""
 
     at: datetime | None
     actor: str
@@ -91,48 +91,48 @@ class ProfileView(Model):
     name: str
     platform: str
     description: str
-    spec: dict[str, object] = Field(description="What it sets of the spec.")
-    sources: list[str] = Field(description="Where its values come from, later ones win.")
-    available: bool = Field(description="Whether this gateway has its platform.")
-    chain: list[str] = Field(description="The profiles that it extends, the farthest first, and itself.")
-    where: str = Field(description="Where its engines run, in words.")
-    size: str = Field(description="What it asks for, in words; empty: the platform's defaults.")
-    values: list[ValueView] = Field(description="Every value with its place, and those that limits fill in.")
+    spec: dict[str, object] = Field(description="Fields of the spec that it sets.")
+    sources: list[str] = Field(description="Sources of its values; later ones win.")
+    available: bool = Field(description="Whether this gateway has the platform.")
+    chain: list[str] = Field(description="The profiles that it extends, base first, then the profile itself.")
+    where: str = Field(description="Where its engines run, as text.")
+    size: str = Field(description="Its resources, as text; empty: the platform's defaults.")
+    values: list[ValueView] = Field(description="Every value with its source, including values from limits.")
 
 
 class ConfView(Model):
-    """One of Spark's own settings."""
+    """One of Spark's settings."""
 
     key: str
-    default: str | None = Field(description="Null: it has none, or Spark computes it.")
-    kind: str = Field(description="Of its value: boolean, int, bytes, …; empty: not known.")
+    default: str | None = Field(description="Null: no default, or Spark computes it.")
+    kind: str = Field(description="Type of the value: boolean, int, bytes, …; empty: unknown.")
     doc: str
-    since: str = Field(description="The Spark release that brought it; empty: not known.")
+    since: str = Field(description="First Spark release with it; empty: unknown.")
 
 
 class ConfsView(Model):
-    """Spark's settings by key; others may be set, too."""
+    """Spark's settings, sorted by key; others can be set, too."""
 
     confs: list[ConfView]
 
 
 class LimitView(Model):
-    """One limit of an administrator or of one's own."""
+    """One limit, of an administrator or of the user."""
 
     name: str
     value: object
-    source: str = Field(description="The file that sets it.")
+    source: str = Field(description="File that sets it.")
     description: str
 
 
 class ProfilesView(Model):
-    """All profiles, and the fields that they and a create may set."""
+    """All profiles, and the fields that profiles and requests can set."""
 
     profiles: list[ProfileView]
     default: str
     platforms: list[str]
-    errors: list[str] = Field(description="What is wrong in the files: one line (file, key, why) each.")
-    limits: list[LimitView] = Field(description="What no engine may exceed.")
+    errors: list[str] = Field(description="Problems in the files: one line (file, key, reason) each.")
+    limits: list[LimitView] = Field(description="Limits for all engines.")
     fields: dict[str, object] = Field(description="JSON Schema of a spec.")
 
 
@@ -140,8 +140,8 @@ class PartView(Model):
     """Whether a part works."""
 
     ok: bool
-    message: str = Field("", description="One line: what is wrong; empty while it works.")
-    since: datetime | None = Field(None, description="Since when it does not work, where that is known.")
+    message: str = Field("", description="The problem in one line; empty while it works.")
+    since: datetime | None = Field(None, description="Since when it does not work; null: unknown.")
 
 
 class HealthView(Model):
@@ -153,44 +153,44 @@ class HealthView(Model):
     store: PartView
     monitor: PartView
     platforms: dict[str, PartView]
-    profiles: PartView = Field(description="The files rucat.toml; engines that exist do not depend on them.")
+    profiles: PartView = Field(description="The rucat.toml files; existing engines do not depend on them.")
 
 
 class SymptomView(Model):
-    """One thing that was found at a place of a platform."""
+    """A finding at a place of a platform."""
 
     platform: str
     place: str
     found: str
-    fix: str = Field(description="The command that mends it; empty: all is well.")
-    used: bool = Field(description="Whether I have an engine on that platform.")
+    fix: str = Field(description="Command that fixes it; empty: no problem.")
+    used: bool = Field(description="Whether the caller has an engine on the platform.")
 
 
 class CheckupView(Model):
-    """What the platforms' places are like now."""
+    """Findings at the platforms' places."""
 
     symptoms: list[SymptomView]
 
 
 def answer(view: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Render without validating again: the view was built from valid parts."""
+    """Render a view; without validation, since it was built from valid parts."""
     return Response(view.__pydantic_serializer__.to_json(view), status, headers, JSON)
 
 
 def answer_error(error: RucatError, headers: Mapping[str, str] | None = None) -> Response:
-    """Render an error in the one form, with ``Retry-After`` where trying again makes sense."""
+    """Render an error, with ``Retry-After`` if a retry makes sense."""
     view = ErrorView(message=error.message, code=error.code, details=error.details)
     retry = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else {}
     return answer(view, error.http_status, {**retry, **(headers or {})})
 
 
 def part_view(problem: Problem | None) -> PartView:
-    """Show whether a part works."""
+    """Build the view of a part."""
     return PartView(ok=False, message=problem.message, since=problem.since) if problem else PartView(ok=True)
 
 
 def token_of(engines: Sequence[Engine]) -> str:
-    """Stand for a list of engines: it changes when one comes, goes or changes its revision; nothing is kept."""
+    """Token of a list of engines: it changes when an engine is added, removed or gets another revision."""
     digest = blake2b(digest_size=16)
     for engine in engines:
         digest.update(f"{engine.id}:{engine.revision};".encode())
@@ -198,18 +198,18 @@ def token_of(engines: Sequence[Engine]) -> str:
 
 
 def session_put(session: Session) -> SessionPut:
-    """Show a notebook its session."""
+    """Build the view of a notebook's session."""
     return SessionPut(key=session.key, path=session.path, user_id=session.user_id, session_id=session.session_id)
 
 
 def history_view(events: Sequence[Event]) -> HistoryView:
-    """Show a history."""
+    """Build the view of a history."""
     fields = EventView.model_fields
     return HistoryView(events=[EventView(**{name: getattr(event, name) for name in fields}) for event in events])
 
 
 def profile_view(profile: Profile, profiles: Profiles, platforms: Sequence[str]) -> ProfileView:
-    """Show a profile."""
+    """Build the view of a profile."""
     spec = masked(profile.spec)
     return ProfileView(
         name=profile.name,
@@ -226,7 +226,7 @@ def profile_view(profile: Profile, profiles: Profiles, platforms: Sequence[str])
 
 
 def checkup_view(found: Sequence[Found]) -> CheckupView:
-    """Show what was found."""
+    """Build the view of findings."""
     return CheckupView(
         symptoms=[
             SymptomView(
@@ -242,7 +242,7 @@ def checkup_view(found: Sequence[Found]) -> CheckupView:
 
 
 def profiles_view(profiles: Profiles, platforms: Sequence[str], fields: dict[str, object]) -> ProfilesView:
-    """Show all profiles."""
+    """Build the view of all profiles."""
     about = {name: str(field.description) for name, field in Limits.model_fields.items()}
     return ProfilesView(
         profiles=[profile_view(profile, profiles, platforms) for profile in profiles.all()],
