@@ -1,4 +1,4 @@
-"""Engines that someone else runs, known by an ``sc://`` address: attached and watched, never started or stopped."""
+"""Engines that Rucat does not run, known by an ``sc://`` address: attached and monitored, never started or stopped."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..core.spec import EngineSpec
 
 SITE = "external"
 DEFAULT_PORT = 15002
-"""Spark Connect's own (Spark documentation, "Spark Connect overview")."""
+"""The default port of Spark Connect (Spark documentation, "Spark Connect overview")."""
 
-_FORM = "an address has the form sc://host:port, where needed with /;use_ssl=true after it"
+_FORM = "an address has the form sc://host:port, optionally followed by /;use_ssl=true"
 _URL = re.compile(r"sc://(?P<host>\[[^\]/;]*\]|[^:/;\[\]]*)(?::(?P<port>[^/;]*))?(?:/?|/;(?P<parameters>[^/]*))")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?")
 
 
 @dataclass(frozen=True)
 class Address:
-    """The parts of an ``sc://`` address that Rucat can honour; an IPv6 host keeps its brackets."""
+    """The parts of an ``sc://`` address that Rucat supports; an IPv6 host keeps its brackets."""
 
     host: str
     port: int = DEFAULT_PORT
@@ -34,7 +34,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Read an address, or raise ValueError with what is wrong. Parameters are never named by value: secrets."""
+        """Parse an address, or raise ValueError without values of parameters, which may be secrets."""
         match = _URL.fullmatch(url)
         if match is None:
             raise ValueError(_FORM)
@@ -42,7 +42,7 @@ class Address:
 
 
 class ExternalPlatform:
-    """Implements :class:`.core.ports.platform.Platform` for addresses: everything but :meth:`endpoint` is nothing."""
+    """Implements :class:`.core.ports.platform.Platform` for addresses: only :meth:`endpoint` does something."""
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()
@@ -53,14 +53,14 @@ class ExternalPlatform:
         return "external"
 
     async def open(self, installation: str) -> None:
-        """Nothing to begin: no label of ours is on what is not ours."""
+        """Do nothing: external engines have no labels of Rucat."""
 
     async def close(self) -> None:
         """End :meth:`changes`."""
         self._closed.set()
 
     async def check(self, spec: EngineSpec) -> list[Problem]:
-        """The address must be one, and nothing else of the spec can be honoured."""
+        """The address must be valid, and no other field may be set."""
         text = "Rucat does not start external engines, so it cannot set this"
         problems = [Problem(".".join(path), text) for path in _set_fields(spec) if path[0] != "external"]
         try:
@@ -70,11 +70,11 @@ class ExternalPlatform:
         return problems
 
     async def pin(self, spec: EngineSpec) -> Pinned:
-        """Nothing is known of it, and nothing would hold."""
+        """Pin nothing: Rucat does not control external engines."""
         return Pinned(spec, None, None)
 
     async def site(self, spec: EngineSpec) -> str:
-        """One site: any gateway may watch any address."""
+        """The only site: any gateway may monitor any address."""
         return SITE
 
     def serves(self, site: str) -> bool:
@@ -86,39 +86,39 @@ class ExternalPlatform:
         return (SITE,)
 
     async def start(self, engine: Engine, credential: Credential) -> None:
-        """Someone else does."""
+        """Do nothing."""
 
     async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
-        """What is wanted is there, as far as anybody can say; whether it answers is the probe's word."""
+        """A wanted engine exists; only probes know whether it responds."""
         return {
             engine.id: Observation(Presence.ABSENT if engine.target is Target.DELETED else Presence.ALIVE)
             for engine in engines
         }
 
     async def stop(self, engine: Engine) -> None:
-        """Never: it is someone else's."""
+        """Do nothing: Rucat does not stop external engines."""
 
     async def clean(self, engine: Engine) -> None:
-        """Nothing of ours is there."""
+        """Do nothing: Rucat has created nothing."""
 
     async def leftovers(self) -> Sequence[Leftover]:
-        """Nothing of ours is there."""
+        """Do nothing: Rucat has created nothing."""
         return ()
 
     async def remove(self, leftover: Leftover) -> None:
-        """Nothing of ours is there."""
+        """Do nothing: Rucat has created nothing."""
 
     async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
-        """One line that says where they are."""
-        yield "Rucat does not run this engine: its log is where it was started"
+        """One line that says where the log is."""
+        yield "Rucat does not run this engine: its log is on the machine where it was started"
 
     async def endpoint(self, engine: Engine) -> Endpoint | None:
-        """The address; never a UI, which Rucat does not offer for what it does not run."""
+        """The address; without a UI, which Rucat does not offer for external engines."""
         address = Address.parse(engine.spec.external.url or "")
         return Endpoint(address.host, address.port, use_tls=address.use_tls)
 
     async def changes(self) -> AsyncIterator[str]:
-        """None, until closed: nobody tells."""
+        """Yield nothing until closed: there are no notifications."""
         await self._closed.wait()
         nothing: tuple[str, ...] = ()
         for engine_id in nothing:
@@ -130,9 +130,9 @@ def _host(text: str) -> str:
         try:
             return f"[{IPv6Address(text[1:-1])}]"
         except ValueError:
-            raise ValueError("what stands in brackets must be an IPv6 address") from None
+            raise ValueError("the text in brackets must be an IPv6 address") from None
     if not _HOST.fullmatch(text):
-        raise ValueError(f"there is no valid host in it: {_FORM}")
+        raise ValueError(f"it has no valid host: {_FORM}")
     return text
 
 
@@ -148,16 +148,16 @@ def _use_tls(parameters: str) -> bool:
     given = dict(part.partition("=")[::2] for part in parameters.split(";") if part)
     value = given.pop("use_ssl", "false").lower()
     if "token" in given:
-        raise ValueError("give the token as external.token, where it is kept as a secret")
+        raise ValueError("set the token as external.token, which is stored as a secret")
     if given:
-        raise ValueError(f"of the parameters only use_ssl can be honoured, not {', '.join(sorted(given))}")
+        raise ValueError(f"only the parameter use_ssl is supported, not {', '.join(sorted(given))}")
     if value not in {"true", "false"}:
         raise ValueError("use_ssl must be true or false")
     return value == "true"
 
 
 def _set_fields(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Paths of all fields that are not as by default."""
+    """Paths of all fields that differ from the default."""
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):

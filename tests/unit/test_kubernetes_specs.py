@@ -40,8 +40,8 @@ def test_an_empty_spec_is_fine():
 @pytest.mark.parametrize(
     ("fields", "field", "text"),
     [
-        ({"local": {"python": "/x"}}, "local.python", "do not have it"),
-        ({"external": {"url": "sc://x"}}, "external.url", "do not have it"),
+        ({"local": {"python": "/x"}}, "local.python", "do not support it"),
+        ({"external": {"url": "sc://x"}}, "external.url", "do not support it"),
         ({"image": "a b"}, "image", "must be an image"),
         ({"image": "x\n"}, "image", "must be an image"),
         ({"image": "spark:3.5.1"}, "image", "needs Spark 4"),

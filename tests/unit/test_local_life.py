@@ -138,7 +138,7 @@ async def test_a_life_that_ended_never_begins_again(data, spec):
         engine = await started(platform, spec())
         await platform.stop(engine)
         for _ in range(2):
-            with pytest.raises(PlatformError, match="has ended already"):
+            with pytest.raises(PlatformError, match="has already ended"):
                 await platform.start(engine, TOKEN)
             assert find_engines(data.resolve() / "runs") == {}
             await platform.clean(engine)

@@ -80,12 +80,12 @@ def test_every_foreign_field_is_a_problem(specs):
         ({"conf": {"spark.driver.cores": "0"}}, "conf.spark.driver.cores", "'0' is not a number of cores"),
         ({"conf": {"spark.driver.cores": "2"}, "driver": {"cores": 3}}, "conf.spark.driver.cores", "contradicts"),
         ({"local": {"directory": "x"}}, "local.directory", "not an absolute path"),
-        ({"local": {"directory": "/nonexistent"}}, "local.directory", "no folder /nonexistent"),
-        ({"local": {"directory": "/etc/passwd"}}, "local.directory", "no folder /etc/passwd"),
+        ({"local": {"directory": "/nonexistent"}}, "local.directory", "/nonexistent is not an accessible folder"),
+        ({"local": {"directory": "/etc/passwd"}}, "local.directory", "/etc/passwd is not an accessible folder"),
         ({"local": {"python": "python3"}}, "local.python", "absolute path"),
         ({"local": {"python": "/nonexistent"}}, "local.python", "no Python at /nonexistent"),
         ({"local": {"python": "/bin/ls"}}, "local.python", "does not run as a Python"),
-        ({"spark_version": "3.5.1"}, "spark_version", "name a Python with pyspark 3.5.1"),
+        ({"spark_version": "3.5.1"}, "spark_version", "a Python with pyspark 3.5.1"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(specs, fields, field, text):
@@ -308,7 +308,7 @@ def test_class_and_library_paths_reach_java(specs, folder, tmp_path):
         ({"python_version": "2.7.18"}, "created with Python 2.7.18"),
         ({"spec.spark_version": "4.1.0"}, "created with pyspark 4.1.0"),
         ({"spec.local.python": "/nonexistent/python"}, "no Python at /nonexistent/python"),
-        ({"spec.local.directory": "/nonexistent"}, "no folder /nonexistent"),
+        ({"spec.local.directory": "/nonexistent"}, "/nonexistent is not an accessible folder"),
     ],
 )
 def test_what_has_gone_since_create_is_a_failure_with_the_fix(specs, folder, tmp_path, changes, text):

@@ -50,7 +50,7 @@ class Lives:
     async def start(self, site: Site, engine: Engine, credential: Credential) -> None:
         """Create what is not there of the life, the root first; adopt what is. The caller holds the lock."""
         if self._archive.get(engine.run_name) is not None:
-            raise PlatformError(f"run {engine.state_run} has ended already", reason=Reason.LOST.value)
+            raise PlatformError(f"run {engine.state_run} has already ended", reason=Reason.LOST.value)
         made = manifests.objects(engine, credential, self._context(site))
         try:
             root = await self._root(site, made.root)

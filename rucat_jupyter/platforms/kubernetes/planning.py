@@ -27,7 +27,7 @@ KINDS = {"ConfigMap": "configmaps", "Secret": "secrets", "Service": "services", 
 RUN = "rucat-<id>-1"
 """The name in plans: an engine has its id when it is stored."""
 FIXED = "always"
-DEFAULT = "default; the spec may set it"
+DEFAULT = "default; the spec may override it"
 
 
 @dataclass

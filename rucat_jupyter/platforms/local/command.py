@@ -1,4 +1,4 @@
-"""Say what the JVM of a local engine is started with: its argfile, its environment, its folder."""
+"""The command of a local engine's JVM: argfile, environment, working directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Words:
-    """All that a JVM is started with."""
+    """Everything that a JVM is started with."""
 
     executable: Path
     argfile: bytes
@@ -31,7 +31,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Setting:
-    """What has been decided for one life before its words are written down."""
+    """The choices for one life."""
 
     folder: RunFolder
     port: int
@@ -51,9 +51,9 @@ def has_ui(conf: Mapping[str, str]) -> bool:
 def words_of(
     specs: LocalSpecs, data_dir: Path, folder: RunFolder, engine: Engine, credential: Credential, *, locale: str
 ) -> Words:
-    """What to start this life with; its ports are those of the folder's record.
+    """The command of this life; its ports are those of the folder's record.
 
-    Raises PlatformError with the reason when what was pinned at create is not there any more.
+    Raises PlatformError with the reason if something that was pinned at create no longer exists.
     """
     assert folder.record is not None, folder.name  # noqa: S101 - written before this by the one caller
     env = {**engine.spec.env, **credential.env}
@@ -76,12 +76,12 @@ def words_of(
 
 
 def warehouse_of(data_dir: Path, run_name: str) -> Path:
-    """Where a life keeps its managed tables: with the data of the gateway, never in the notebook's folder."""
+    """Folder of a life's managed tables: in the gateway's data directory, never in the notebook's folder."""
     return data_dir / "warehouse" / run_name
 
 
 def _pinned(specs: LocalSpecs, engine: Engine) -> PySpark:
-    """The pyspark of create's time, or the failure that says what has become of it."""
+    """The pyspark that was pinned at create; PlatformError if it has changed."""
     try:
         found = specs.pyspark(engine.spec)
     except PySparkNotFound as exc:
@@ -89,14 +89,14 @@ def _pinned(specs: LocalSpecs, engine: Engine) -> PySpark:
     wanted, python = engine.spec.spark_version, engine.python_version
     if wanted and found.spark_version != wanted:
         raise PlatformError(
-            f"the engine was created with pyspark {wanted}, and {found.python} has {found.spark_version} now; "
-            f"install 'pyspark[connect]=={wanted}' there, or create the engine anew",
+            f"the engine was created with pyspark {wanted}, but {found.python} now has {found.spark_version}; "
+            f"install 'pyspark[connect]=={wanted}' there, or create the engine again",
             reason=Reason.CONFIG_INVALID.value,
         )
     if python and python.split(".")[:2] != found.python_version.split(".")[:2]:
         raise PlatformError(
-            f"the engine was created with Python {python}, and {found.python} is {found.python_version} now; "
-            "create the engine anew",
+            f"the engine was created with Python {python}, but {found.python} is now {found.python_version}; "
+            "create the engine again",
             reason=Reason.CONFIG_INVALID.value,
         )
     return found
@@ -120,9 +120,9 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
     hadoop = [setting.env[key] for key in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if setting.env.get(key)]
     return [
         f"-Xmx{heap}m",
-        "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
-        "-XX:-UsePerfData",  # else /tmp/hsperfdata_<user> is left, whatever java.io.tmpdir says
-        # The file has the whole command line, secrets included: it goes with the run; the log has what happened.
+        "-XX:+ExitOnOutOfMemoryError",  # a JVM that continues after it may be a zombie
+        "-XX:-UsePerfData",  # else it leaves /tmp/hsperfdata_<user>, whatever java.io.tmpdir is
+        # The file has the whole command line, secrets included: it is removed with the run; the log has the cause.
         f"-XX:ErrorFile={str(folder.tmp).replace('%', '%%')}/crash-%p.log",
         "-XX:-CreateCoredumpOnCrash",
         *spark.archive_flags(str(setting.spark.home)),
@@ -138,7 +138,7 @@ def _arguments(setting: Setting, engine: Engine, data_dir: Path) -> list[str]:
 
 
 def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict[str, str]:
-    """Confs that a spec may set otherwise."""
+    """Defaults that a spec may override."""
     ivy = {"spark.jars.ivy": str(data_dir / "ivy")} if spark.needs_submit(setting.conf) else {}
     return {
         **ivy,
@@ -146,16 +146,16 @@ def default_conf(setting: Setting, name: str, heap: int, data_dir: Path) -> dict
         spark.HEAP_CONF: f"{heap}m",
         "spark.local.dir": str(setting.folder.tmp),
         **command.PACE,
-        # One for each life: the default catalogue lives as long, and a later life could not write a table of the
-        # same name over files that it does not know (LOCATION_ALREADY_EXISTS).
+        # One for each life, as the default catalogue: a later life could not write a table of the same name over
+        # files that are not in its catalogue (LOCATION_ALREADY_EXISTS).
         "spark.sql.warehouse.dir": str(warehouse_of(data_dir, setting.folder.name)),
-        # Else the UI moves to the next port in silence, and nobody finds it. So the start fails, and is tried again.
+        # Else the UI silently uses the next port, which we do not know. So the start fails, and is tried again.
         "spark.port.maxRetries": "0",
     }
 
 
 def own_conf(master: str, port: int | str, ui_port: int | str) -> dict[str, str]:
-    """Confs that make the engine what Rucat says it is: here, on loopback, on these ports."""
+    """Confs that a spec cannot override: local, on loopback, on these ports."""
     return {
         "spark.master": master,
         "spark.connect.grpc.binding.address": LOOPBACK,
@@ -178,7 +178,7 @@ def _own_env(setting: Setting, base_env: Mapping[str, str], token: str) -> dict[
         RUN_ENV: setting.folder.name,
         "SPARK_CONF_DIR": str(setting.folder.conf),
         "SPARK_HOME": str(setting.spark.home),
-        "SPARK_LOCAL_IP": LOOPBACK,  # the UI has no conf for the address that it binds
+        "SPARK_LOCAL_IP": LOOPBACK,  # the UI has no conf for its bind address
         "TMPDIR": str(setting.folder.tmp),
         spark.TOKEN_ENV: token,
     }

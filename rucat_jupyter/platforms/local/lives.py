@@ -1,8 +1,8 @@
-"""Begin, watch and end the processes of local engines.
+"""Start, monitor and stop the processes of local engines.
 
-What is on disk (:mod:`.runs`) and in the process table (:mod:`.processes`) is the truth; what this object
-remembers only saves looking. So a gateway may die between any two steps: the record is written before the
-JVM is spawned, a JVM that is not in its record is found by its argfile, and a recorded one that is gone has ended.
+The files (:mod:`.run_folder`) and the process table (:mod:`.processes`) are the truth; the state of this object is only
+a cache. So a gateway may die between any two steps: the record is written before the JVM is spawned, a JVM that is not
+in its record is found by its argfile, and a recorded one that is gone has ended.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ from .spec import LocalSpecs
 log = logging.getLogger(__name__)
 
 KILL_WAIT_S = 10.0
-"""How long the kernel may take to end what was killed; longer means that it hangs in the kernel."""
+"""How long the kernel may take to end a killed process; longer means that it hangs in the kernel."""
 
 PORT_ATTEMPTS = 3
-"""How often a start is tried when somebody takes its port between the choice and the JVM's bind."""
+"""Number of tries of a start whose port another process takes before the JVM binds it."""
 
 TEND_S = 5.0
 TEND_STARTING_S = 0.25
-"""How often logs are kept within bounds, and how often a starting engine is asked how far it is."""
+"""Seconds between log rotations, and between looks at the phase of a starting engine."""
 
 
 @dataclass
 class Life:
-    """One life that is being started or is there; ``process`` None: not spawned yet, or not again."""
+    """One life that is starting or exists; ``process`` None: not spawned yet, or not spawned again yet."""
 
     folder: RunFolder
     process: Process | None = None
     watch: Watch | None = None
-    again: tuple[Engine, Credential] | None = None  # what to start it with once more if its port is lost
+    again: tuple[Engine, Credential] | None = None  # for another start if its port is lost
     attempts: int = 0
-    phase: str | None = FIRST_PHASE  # what it waits for; None: it has come up
+    phase: str | None = FIRST_PHASE  # what it waits for; None: it has started
 
     @property
     def is_there(self) -> bool:
-        """Whether it is being started, or its process is there by a direct look."""
+        """Whether it is starting, or its process exists now."""
         return self.process is None or self.process.is_alive
 
 
 class LocalLives:
-    """The lives of one data directory, each started once, watched and ended. ``ring`` hears of every change."""
+    """The lives of one data directory, each started once, monitored and stopped. ``ring`` is called on every change."""
 
     def __init__(self, data_dir: Path, specs: LocalSpecs, boot_id: str, grace_s: float, ring: Callable[[str], None]):
         self.runs = data_dir / "runs"
@@ -78,14 +78,14 @@ class LocalLives:
         self._is_closed = False
 
     async def open(self) -> None:
-        """Adopt every engine of this data directory that lives, and begin to look after their logs."""
+        """Adopt every running engine of this data directory, and start to rotate their logs."""
         self.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._spawner.locale = await asyncio.to_thread(machine.utf8_locale)
         await self.adopt()
         self._tender = asyncio.get_running_loop().create_task(self._tend())
 
     async def close(self) -> None:
-        """Stop watching, after the starts that have begun; engines live on."""
+        """Stop monitoring, after pending starts; engines keep running."""
         self._is_closed = True
         if self._tender is not None:
             self._tender.cancel()
@@ -98,11 +98,11 @@ class LocalLives:
     # --- looking ---------------------------------------------------------------------------------------------
 
     def folder(self, name: str) -> RunFolder:
-        """The folder of a run, there or not; always the same object, which remembers its record."""
+        """The folder of a run, existing or not; always the same object, which caches its record."""
         return self._folders.setdefault(name, RunFolder(self.runs / name))
 
     def lock(self, engine_id: str) -> asyncio.Lock:
-        """Held by whoever starts, ends or removes a life of this engine."""
+        """Held while a life of this engine is started, stopped or removed."""
         return self._locks.setdefault(engine_id, asyncio.Lock())
 
     def forget(self, name: str) -> None:
@@ -111,33 +111,35 @@ class LocalLives:
         self._ends.pop(name, None)
 
     def find(self, name: str) -> Life | None:
-        """The life of this name that is there by a direct look; one that has just ended is noted, and None."""
+        """The life with this name that exists now; notes the end of one that has just ended, and returns None."""
         life = self._lives.get(name)
         if life is not None and not life.is_there:
             self._exited(life)
-            life = self._lives.get(name)  # it may be tried with other ports
+            life = self._lives.get(name)  # it may be started again with other ports
         return life
 
     def is_lost(self, name: str) -> bool:
-        """Whether a life has begun, was not seen to end, and its process is not known."""
+        """Whether a life has begun, its end was not seen, and its process is unknown."""
         record = self.folder(name).record
         return name not in self._lives and record is not None and not (record.has_ended or record.is_cleaned)
 
     async def adopt(self) -> None:
-        """Watch every engine of this data directory that lives and is not watched yet."""
+        """Monitor every running engine of this data directory that is not monitored yet."""
         for name, process in (await asyncio.to_thread(find_engines, self.runs)).items():
             if name in self._lives or self._is_closed or not process.is_alive:
                 continue
             life = self._lives[name] = Life(self.folder(name), process)
             record = life.folder.record
             if record is not None and (record.pid, record.mark, record.has_ended) != (process.pid, process.mark, False):
-                with contextlib.suppress(OSError):  # the folder went, or the disk is full: it is found again
+                with contextlib.suppress(
+                    OSError
+                ):  # the folder is gone, or the disk is full: the next call finds it again
                     life.folder.change(pid=process.pid, mark=process.mark, has_ended=False)
             self._watch(life)
             self._started.set()
 
     def end_of(self, name: str, *, was_running: bool) -> End:
-        """Why a life that has a record and is not there has ended."""
+        """Why a life that has a record and no process has ended."""
         folder = self.folder(name)
         if name not in self._ends and folder.record is not None:
             if not folder.record.has_ended:
@@ -151,7 +153,7 @@ class LocalLives:
         return self._ends[name]
 
     def budget(self, without: str = "") -> Budget:
-        """Memory of this machine, less what the live engines of this data directory were promised."""
+        """Memory of this machine, with the reservations of the running engines of this data directory."""
         lives = [life for name, life in list(self._lives.items()) if name != without]
         promised = sum(life.folder.record.memory_mb for life in lives if life.folder.record)
         in_use = sum(_rss_mb(life.process) for life in lives if life.process)
@@ -159,20 +161,20 @@ class LocalLives:
 
     @property
     def locale(self) -> str:
-        """The locale that engines are started with, known after :meth:`open`."""
+        """The locale of engines, known after :meth:`open`."""
         return self._spawner.locale
 
     # --- starting --------------------------------------------------------------------------------------------
 
     async def start(self, engine: Engine, credential: Credential) -> None:
-        """Start a life, or adopt it if it is there; a cancelled call is finished in the background."""
+        """Start a life, or adopt it if it exists; a cancelled call completes in the background."""
         task = asyncio.get_running_loop().create_task(self._start(engine, credential))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
     async def _start(self, engine: Engine, credential: Credential) -> None:
-        async with self.lock(engine.id):  # its own, since the caller may give up while it goes on
+        async with self.lock(engine.id):  # taken here, because the caller may be cancelled while this continues
             await self._start_alone(engine, credential)
 
     async def _start_alone(self, engine: Engine, credential: Credential) -> None:
@@ -182,7 +184,7 @@ class LocalLives:
             return
         folder = self.folder(name)
         if folder.record is not None and (folder.record.has_ended or folder.record.is_cleaned or folder.record.pid):
-            raise PlatformError(f"run {engine.state_run} has ended already", reason=Reason.LOST.value)
+            raise PlatformError(f"run {engine.state_run} has already ended", reason=Reason.LOST.value)
         for other in [life.folder for life in self._lives.values() if life.folder.engine_id == engine.id]:
             await self.end(other.name)
         life = self._lives[name] = Life(folder, again=(engine, credential))
@@ -207,7 +209,7 @@ class LocalLives:
         self._watch(life)
 
     def _others(self, life: Life) -> Others:
-        """What the other engines of this data directory hold."""
+        """Memory and ports of the other engines of this data directory."""
         records = [other.folder.record for other in list(self._lives.values()) if other is not life]
         ports = {port for record in records if record for port in (record.port, record.ui_port)}
         return Others(self.budget(without=life.folder.name), ports)
@@ -219,7 +221,7 @@ class LocalLives:
         life.watch = Watch(life.process, lambda: self._exited(life))
 
     def _exited(self, life: Life) -> None:
-        """Note that a watched process has ended; once for each."""
+        """Note that a monitored process has ended; once for each."""
         name = life.folder.name
         if life.process is None or self._lives.get(name) is not life:
             return
@@ -228,7 +230,7 @@ class LocalLives:
         code = reap(life.process.pid)
         self._note_end(life.folder, code, was_watched=True)
         if life.again and life.attempts < PORT_ATTEMPTS and has_lost_port(_death(life.folder, was_running=False)):
-            log.warning("%s: its port was taken while it started, trying another", name)
+            log.warning("%s: another process took its port during the start, trying another port", name)
             life.process = life.watch = None
             task = asyncio.get_running_loop().create_task(self._spawn_again(life, *life.again))
             self._tasks.add(task)
@@ -253,10 +255,10 @@ class LocalLives:
         try:
             folder.change(has_ended=True, exit_code=exit_code, was_watched=was_watched)
         except OSError as exc:
-            log.warning("%s: its end could not be recorded, and is only remembered: %s", folder.name, exc)
+            log.warning("%s: cannot write its end to the record, keeping it in memory: %s", folder.name, exc)
 
     async def _tend(self) -> None:
-        """Keep logs within bounds, and see how far the starting engines are, until cancelled."""
+        """Rotate logs, and update the phase of starting engines, until cancelled."""
         while True:
             self._started.clear()
             for life in list(self._lives.values()):
@@ -264,7 +266,7 @@ class LocalLives:
                     await asyncio.to_thread(logfile.rotate, life.folder.log)
                     await self._look_at_phase(life)
                 except OSError as exc:
-                    log.warning("%s: its log cannot be looked after, will try again: %s", life.folder.name, exc)
+                    log.warning("%s: cannot rotate or read its log, will try again: %s", life.folder.name, exc)
             pause_s = TEND_STARTING_S if any(life.phase for life in self._lives.values()) else TEND_S
             with contextlib.suppress(asyncio.TimeoutError):
                 await within(pause_s if self._lives else None, self._started.wait())
@@ -276,7 +278,7 @@ class LocalLives:
         text = await asyncio.to_thread(logfile.first_text, life.folder.log, since=record.log_start if record else 0)
         phase = phase_of(text)
         if phase is None:
-            life.again = None  # its port is its own
+            life.again = None  # it has bound its port
         if phase != life.phase:
             life.phase = phase
             self._ring(life.folder.engine_id)
@@ -284,9 +286,9 @@ class LocalLives:
     # --- ending ----------------------------------------------------------------------------------------------
 
     async def end(self, name: str) -> None:
-        """End a life and all that it has started, in order and then by force; what is not there has ended.
+        """Stop a life and all of its child processes, gracefully and then by force; a missing life is no error.
 
-        The caller holds the lock. Raises PlatformUnavailable when a process that was killed does not go.
+        The caller holds the lock. Raises PlatformUnavailable if a killed process does not end.
         """
         life = self._lives.get(name)
         if life is not None:
@@ -296,7 +298,7 @@ class LocalLives:
         process = life.process if life else (await asyncio.to_thread(find_engines, self.runs)).get(name)
         if process is not None:
             if self.folder(name).record is not None:
-                with contextlib.suppress(OSError):  # a full disk must not keep it from ending
+                with contextlib.suppress(OSError):  # a full disk must not prevent the stop
                     self.folder(name).change(was_stopped=True)
             send(process, signal.SIGTERM, signal.SIGCONT)  # a stopped process acts on SIGTERM when it continues
             await wait_gone(process, self._grace_s)

@@ -1,4 +1,4 @@
-"""Say what would be started for a spec on this machine, by the words that a start uses, and start nothing."""
+"""Dry run on this machine: what a start would run, made with the code of a start."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .spec import LocalSpecs, heap_mb
 
 A_FREE_PORT = "<a free port>"
 RUN = "rucat-<id>-1"
-"""The run's name in paths: an engine has its id when it is stored."""
+"""Stands for the run's name in paths: a new engine has no id yet."""
 
 FIXED = "always"
-DEFAULT = "default; the spec may set it"
+DEFAULT = "default; the spec may override it"
 
 
 def outline(specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, locale: str, budget: Budget) -> Outline:
-    """What a start of this pinned spec, whose secrets are masked, would be.
+    """What a start of this pinned spec, whose secrets are masked, would run.
 
-    Raises PlatformError where Java, Python or pyspark is not there.
+    Raises PlatformError if Java, Python or pyspark is missing.
     """
     env = {**spec.env, **spec.secret_env}
     try:
@@ -63,5 +63,5 @@ def outline(specs: LocalSpecs, data_dir: Path, spec: EngineSpec, *, name: str, l
 
 
 def _known(env: Mapping[str, str]) -> dict[str, str]:
-    """What Java is chosen by; a masked ``JAVA_HOME`` (sent as a secret by the kernel) cannot be looked at."""
+    """The environment to choose Java by, without a masked ``JAVA_HOME`` (which the kernel sent as a secret)."""
     return {"JAVA_HOME": env["JAVA_HOME"]} if env.get("JAVA_HOME", MASK) != MASK else {}

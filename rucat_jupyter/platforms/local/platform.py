@@ -24,7 +24,7 @@ from .run_folder import RunFolder, list_runs
 from .spec import LocalSpecs
 
 STOP_GRACE_S = 10.0
-"""How long an engine may take to end in order; Spark needs about one second, also when it is busy."""
+"""How long an engine may take to shut down; Spark needs about one second, also if it is busy."""
 
 
 class LocalPlatform:
@@ -33,15 +33,16 @@ class LocalPlatform:
     Parameters
     ----------
     data_dir
-        The gateway's data directory: run folders, tables and downloaded packages live there.
+        The gateway's data directory, with run folders, tables and downloaded packages.
     boot_id
-        What changes when the machine or container starts anew (default: :func:`.machine.boot_id`).
+        An id that changes when the machine or container restarts (default: :func:`.machine.boot_id`).
     env
         The gateway's environment (default: the process's), of which engines inherit a few variables.
     stop_grace_s
-        How long an engine may take to end in order before it is killed.
+        Seconds that an engine may take to shut down before it is killed.
     umask
-        The user's, for what queries write; the gateway's own files are private whatever it is (default: the process's).
+        The user's umask, for files that queries write; the gateway's own files are always private (default: the
+        process's).
     """
 
     name = "local"
@@ -64,11 +65,11 @@ class LocalPlatform:
         self._is_closed = False
 
     async def open(self, installation: str) -> None:
-        """Make the folders, and adopt every engine of this data directory that lives."""
+        """Create the folders, and adopt every running engine of this data directory."""
         await self._lives.open()
 
     async def close(self) -> None:
-        """Stop watching; engines live on."""
+        """Stop monitoring; engines keep running."""
         self._is_closed = True
         await self._lives.close()
         for queue in self._listeners:
@@ -87,7 +88,7 @@ class LocalPlatform:
         return (self._site,)
 
     async def check(self, spec: EngineSpec) -> list[Problem]:
-        """Everything that would stop this spec from starting here."""
+        """Everything that would keep this spec from starting here."""
         return await asyncio.to_thread(lambda: self._specs.problems(spec, self._lives.budget()))
 
     async def pin(self, spec: EngineSpec) -> Pinned:
@@ -108,13 +109,13 @@ class LocalPlatform:
         )
 
     async def start(self, engine: Engine, credential: Credential) -> None:
-        """Start the life's JVM, or adopt it if it is there. A cancelled call is finished in the background."""
+        """Start the life's JVM, or adopt it if it exists. A cancelled call completes in the background."""
         await self._lives.start(engine, credential)
 
     async def observe(self, engines: Sequence[Engine]) -> Mapping[str, Observation]:
-        """Look at lives: one listing of the run folders, and a direct look at each process that is known.
+        """Look at lives: lists the run folders, and checks each known process.
 
-        The process table is searched only for a life that has begun and whose process is not known or has gone.
+        Searches the process table only for a life that has begun and whose process is unknown or gone.
         """
         there = await asyncio.to_thread(lambda: {folder.name for folder in list_runs(self._lives.runs)})
         if any(self._lives.is_lost(engine.run_name) for engine in engines):
@@ -122,7 +123,7 @@ class LocalPlatform:
         return {engine.id: await self._look(engine, engine.run_name in there) for engine in engines}
 
     async def stop(self, engine: Engine) -> None:
-        """SIGTERM, after the grace SIGKILL, for the JVM and all that it has started; returns when all are gone."""
+        """SIGTERM, after the grace SIGKILL, for the JVM and all of its children; returns when all are gone."""
         async with self._lives.lock(engine.id):
             await self._lives.end(engine.run_name)
 
@@ -146,12 +147,12 @@ class LocalPlatform:
         return [Leftover(folder.engine_id, folder.run, str(folder.path)) for folder in folders]
 
     async def remove(self, leftover: Leftover) -> None:
-        """End and remove a run that no record speaks of; the tables that it has written stay."""
+        """Stop and remove a run without a record; its tables stay."""
         async with self._lives.lock(leftover.engine_id):
             await self._remove(f"rucat-{leftover.engine_id}-{leftover.run}")
 
     async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
-        """Lines of the life's log: what Spark logs, and all that the JVM and its children print."""
+        """Lines of the life's log: Spark's log, and all output of the JVM and its children."""
         name = engine.run_name
         may_grow = (lambda: self._lives.find(name) is not None) if follow else None
         async for line in logfile.lines(self._lives.folder(name).log, tail, may_grow):
@@ -165,7 +166,7 @@ class LocalPlatform:
         return Endpoint(LOOPBACK, record.port, f"http://{LOOPBACK}:{record.ui_port}" if record.has_ui else None)
 
     async def changes(self) -> AsyncIterator[str]:
-        """Ids of engines whose process has ended, or whose start has come further, as it happens."""
+        """Ids of engines whose process has ended, or whose start has made progress, as it happens."""
         queue: asyncio.Queue[str | None] = asyncio.Queue()
         self._listeners.add(queue)
         try:
@@ -185,7 +186,7 @@ class LocalPlatform:
             return Observation(Presence.ABSENT)
         record = self._lives.folder(name).record
         if record is None or (not record.pid and record.boot_id == self._boot_id and not record.has_ended):
-            # A gateway died before it had spawned it: it may still begin, or is removed.
+            # A gateway died before it spawned the process: the run may still begin, or is removed.
             gone = Observation(Presence.ENDED, end=End(None, "stopped before it started"))
             return Observation(Presence.ABSENT) if is_wanted(engine) else gone
         if record.is_cleaned:
@@ -203,7 +204,7 @@ class LocalPlatform:
 
     def _clean(self, folder: RunFolder) -> None:
         folder.clean()
-        with contextlib.suppress(OSError):  # it holds tables, or is not there
+        with contextlib.suppress(OSError):  # it has tables, or does not exist
             warehouse_of(self._data_dir, folder.name).rmdir()
         if folder.record is None:
             folder.remove()

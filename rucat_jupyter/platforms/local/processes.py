@@ -1,8 +1,8 @@
-"""Find, watch and end the processes of engines, and never touch anybody else's.
+"""Find, monitor and stop the processes of engines, and never touch other processes.
 
-A pid says nothing by itself: it is used again. A process is an engine's own when its command line names the
-run's argfile, or (its workers) when its environment names the run; a known process is the same one as
-long as its start mark is. A zombie is dead.
+A pid alone does not identify a process, because pids are reused. A process belongs to an engine if its command line has
+the run's argfile, or (its workers) if its environment names the run; a known process is the same one as long as its
+start mark is the same. A zombie counts as ended.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from ...core.errors import PlatformUnavailable
 from ...core.timeouts import within
 
 RUN_ENV = "SPARK_RUCAT_RUN"
-"""The environment variable that marks an engine and all that it starts, whatever session they are in.
+"""The environment variable that marks an engine and all of its child processes, in any session.
 
-Not ``RUCAT_…``: those go from whoever starts a gateway to the gateway, which is no part of an engine.
+Not ``RUCAT_…``: a gateway inherits those from the process that starts it, and a gateway is not part of an engine.
 """
 
 POLL_S = 0.2
-"""How often a process is looked at where the system cannot tell when it ends."""
+"""Polling interval where the system cannot report the end of a process."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process, by its pid and what makes that unique: its start in the kernel's own count."""
+    """One process: its pid, and its start time by the kernel, which makes it unique."""
 
     pid: int
     mark: str
 
     @property
     def is_alive(self) -> bool:
-        """Whether this very process still runs, by a direct look."""
+        """Whether this process still runs now."""
         return start_mark(self.pid) == self.mark
 
 
 def start_mark(pid: int) -> str | None:
-    """What tells a live process from another that had or will have its pid; None when none lives there.
+    """A mark that differs between processes with the same pid; None if there is no live process.
 
-    On Linux the start time in clock ticks since boot, which no change of the clock moves. A process that was killed
-    shows as a zombie as soon as its first thread is gone; it has ended, and can be reaped, when all others are too.
+    On Linux the start time in clock ticks since boot, which does not depend on the clock. A killed process becomes a
+    zombie as soon as its first thread is gone; it has ended, and can be reaped, when all threads are gone.
     """
     if sys.platform != "linux":
         return _start_mark_by_psutil(pid)
@@ -65,7 +65,7 @@ def start_mark(pid: int) -> str | None:
 def find_engines(runs: Path) -> dict[str, Process]:
     """The live engines whose argfile is in this folder, by run name, from one pass over all processes.
 
-    A child of the JVM has the JVM's command line until it runs its own program: the oldest is the engine.
+    A child of the JVM has the JVM's command line until it executes its own program: the oldest is the engine.
     """
     found: dict[str, Process] = {}
     prefix, suffix = f"@{runs}{os.sep}", f"{os.sep}java.args"
@@ -81,19 +81,19 @@ def find_engines(runs: Path) -> dict[str, Process]:
 
 
 def wait_until_named(pid: int, word: str, timeout_s: float = 1.0) -> None:
-    """Wait until a process that was just spawned can be found by this word of its command line.
+    """Wait until a new process can be found by this word of its command line.
 
-    While the kernel replaces a process's program, its command line is empty for a moment, although the spawn is over.
+    While the kernel replaces the program of a process, its command line is empty for a moment after the spawn.
     """
     deadline = time.monotonic() + timeout_s
-    with contextlib.suppress(psutil.Error, OSError):  # it has ended already, and is found by nothing any more
+    with contextlib.suppress(psutil.Error, OSError):  # it has already ended
         process = psutil.Process(pid)
         while word not in process.cmdline() and time.monotonic() < deadline:
             time.sleep(0.001)
 
 
 def find_family(run_name: str) -> list[Process]:
-    """Every live process that the engine of this run has started, itself included, whatever session it is in."""
+    """All live processes of this run's engine, itself included, in any session."""
     return list(_family(run_name))
 
 
@@ -107,7 +107,7 @@ def _family(run_name: str) -> Iterator[Process]:
 
 
 def send(process: Process, *signals: signal.Signals) -> None:
-    """Send signals to this very process; one that has ended gets nothing."""
+    """Send signals to this process; does nothing if it has ended."""
     with contextlib.suppress(ProcessLookupError):
         for number in signals:
             if process.is_alive:
@@ -115,7 +115,7 @@ def send(process: Process, *signals: signal.Signals) -> None:
 
 
 async def kill_family(run_name: str, timeout_s: float) -> None:
-    """Kill an engine and all that it has started, until a look finds nothing; PlatformUnavailable if they do not go."""
+    """Kill an engine and its children until none is left; PlatformUnavailable if one does not end."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while family := await asyncio.to_thread(find_family, run_name):
@@ -123,11 +123,11 @@ async def kill_family(run_name: str, timeout_s: float) -> None:
             send(member, signal.SIGKILL)
         for member in family:
             if not await wait_gone(member, max(0.0, deadline - loop.time())):
-                raise PlatformUnavailable(f"process {member.pid} of {run_name} was killed and is still there")
+                raise PlatformUnavailable(f"process {member.pid} of {run_name} still runs after SIGKILL")
 
 
 def reap(pid: int) -> int | None:
-    """The exit code of an ended child (negative: the signal that killed it); None if it is not a child of ours."""
+    """The exit code of an ended child (negative: the signal that killed it); None if it is not our child."""
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -136,7 +136,7 @@ def reap(pid: int) -> int | None:
 
 
 async def wait_gone(process: Process, timeout_s: float) -> bool:
-    """Wait until the process has ended; False when it has not in time."""
+    """Wait until the process has ended; False after the timeout."""
     ended = asyncio.Event()
     watch = Watch(process, ended.set)
     try:
@@ -149,9 +149,9 @@ async def wait_gone(process: Process, timeout_s: float) -> bool:
 
 
 class Watch:
-    """Calls ``on_exit`` once, on the event loop, as soon as a process has ended; a child or not.
+    """Calls ``on_exit`` once, on the event loop, when a process has ended, which need not be a child.
 
-    By a pidfd where the kernel has them (Linux 5.3), else by looking every :data:`POLL_S` seconds.
+    Uses a pidfd if the kernel supports it (Linux 5.3), else polls every :data:`POLL_S` seconds.
     """
 
     def __init__(self, process: Process, on_exit: Callable[[], None]) -> None:
@@ -160,7 +160,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._fd = _pidfd(process.pid)
         self._timer: asyncio.Handle | None = None
-        if self._fd is None or not process.is_alive:  # the second: it ended, and its pid may be another's by now
+        if self._fd is None or not process.is_alive:  # the latter: it has ended, and another process may have its pid
             self._timer = self._loop.call_soon(self._look)
         else:
             self._loop.add_reader(self._fd, self._ended)
@@ -186,7 +186,7 @@ class Watch:
 
 
 def _pidfd(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where the system has none."""
+    """A descriptor that becomes readable when the process ends; None if the system does not support it."""
     opener = getattr(os, "pidfd_open", None)
     if opener is None:
         return None

@@ -1,7 +1,7 @@
-"""Keep the folder of one run of a local engine: what is in it, its record, how it goes away.
+"""The folder of one run of a local engine: its content, its record, its removal.
 
 ``runs/rucat-<id>-<run>/`` holds ``java.args`` (with the secret confs), ``log/``, ``tmp/``, ``work/``, ``conf/`` and
-``run.json``: what a later gateway must know of this life, nothing secret. Files are 0600, folders 0700.
+``run.json``: what a later gateway needs to know about this life, without secrets. Files are 0600, folders 0700.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = re.compile(r"rucat-(?P<engine_id>[^/]+)-(?P<run>\d+)")
 
 @dataclass(frozen=True)
 class Record:
-    """What ``run.json`` says of a life. ``pid`` 0: not spawned, or the gateway died before it could write that."""
+    """The content of ``run.json``. ``pid`` 0: not spawned, or the gateway died before it wrote the pid."""
 
     boot_id: str
     port: int
@@ -35,13 +35,13 @@ class Record:
     has_ended: bool = False
     exit_code: int | None = None
     was_watched: bool = False  # a gateway saw it end
-    was_stopped: bool = False  # it ended because it was told to
+    was_stopped: bool = False  # it ended because Rucat stopped it
     is_cleaned: bool = False
-    log_start: int = 0  # where its words begin in the log
+    log_start: int = 0  # position in the log where this start begins
 
 
 class RunFolder:
-    """One run's folder; reads its record once, since one gateway at a time writes it."""
+    """One run's folder; caches its record, because only one gateway at a time writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,53 +57,55 @@ class RunFolder:
 
     @property
     def argfile(self) -> Path:
-        """The argfile, whose path in a command line is what the engine is found by."""
+        """The argfile; we find an engine's process by its path in the command line."""
         return self.path / "java.args"
 
     @property
     def log(self) -> Path:
-        """The log: what Spark logs, and all that the JVM and its children print."""
+        """The log of Spark, and all output of the JVM and its children."""
         return self.path / "log" / "engine.log"
 
     @property
     def tmp(self) -> Path:
-        """Temp folder: Java's, Python's, and Spark's local directory."""
+        """Temp folder of Java and Python, and Spark's local directory."""
         return self.path / "tmp"
 
     @property
     def conf(self) -> Path:
-        """Spark's conf folder, and the log's configuration."""
+        """Spark's conf folder, with the log configuration."""
         return self.path / "conf"
 
     @property
     def record(self) -> Record | None:
-        """What is known of the life, or None if it was never begun."""
+        """The record of the life, or None if it never began."""
         if self._record is None:
-            with contextlib.suppress(OSError, ValueError, TypeError):  # none, or torn by a crash: never begun
+            with contextlib.suppress(
+                OSError, ValueError, TypeError
+            ):  # missing, or incomplete after a crash: never began
                 self._record = Record(**json.loads((self.path / "run.json").read_bytes()))
         return self._record
 
     def write(self, record: Record) -> None:
-        """Replace the record, whole or not at all."""
+        """Replace the record atomically."""
         draft = self.path / "run.json.new"
         write_private(draft, json.dumps(asdict(record)).encode())
         draft.replace(self.path / "run.json")
         self._record = record
 
     def change(self, **changes: Any) -> Record:
-        """Replace fields of the record that is there."""
+        """Replace fields of the existing record."""
         assert self.record is not None, self.name  # noqa: S101 - only of a life that has begun
         record = replace(self.record, **changes)
         self.write(record)
         return record
 
     def make(self) -> None:
-        """Make the folder and those in it; what is there stays."""
+        """Create the missing folders."""
         for path in (self.path, self.log.parent, self.tmp, self.path / "work", self.conf):
             path.mkdir(mode=0o700, exist_ok=True)
 
     def clean(self) -> None:
-        """Remove all but the log and the record."""
+        """Remove everything except the log and the record."""
         for path in (self.tmp, self.path / "work", self.conf, self.argfile):
             remove(path)
 
@@ -113,7 +115,7 @@ class RunFolder:
 
 
 def list_runs(runs: Path) -> Iterator[RunFolder]:
-    """The run folders that are there; a link in their place is no run folder."""
+    """The existing run folders; a symbolic link does not count."""
     try:
         entries = list(os.scandir(runs))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Spawn the JVM of a local engine: ports, record, argfile, process, in an order that a crash cannot confuse."""
+"""Spawn the JVM of a local engine: ports, record, argfile, process, in an order that is safe in a crash."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Others:
-    """What the other live engines hold: memory that was promised, ports that they may not have bound yet."""
+    """Resources of the other live engines: reserved memory, and ports that they may not have bound yet."""
 
     budget: Budget
     ports: Collection[int]
 
 
 class Spawner:
-    """Spawns JVMs of one data directory; blocking, to be called in a thread."""
+    """Spawns JVMs of one data directory; blocking, so call it in a thread."""
 
     def __init__(self, data_dir: Path, specs: LocalSpecs, boot_id: str) -> None:
         self.locale = "C.UTF-8"
@@ -55,12 +55,12 @@ class Spawner:
     def spawn(
         self, folder: RunFolder, engine: Engine, credential: Credential, others: Callable[[], Others], *, is_again: bool
     ) -> Process:
-        """Write the record without a pid, spawn, write the pid; PlatformError with the reason when it cannot start.
+        """Write the record without a pid, spawn, write the pid; PlatformError with the reason if it cannot start.
 
         ``is_again`` chooses new ports.
         """
         try:
-            with self._lock:  # one after the other: none sees another's memory and ports as free
+            with self._lock:  # one at a time, so that none counts memory and ports of another as free
                 held = others()
                 self._record(folder, engine, credential, self._ports(folder, held.ports, is_again=is_again))
             refusal = held.budget.refusal(heap_mb(engine.spec))
@@ -91,7 +91,7 @@ class Spawner:
         )
 
     def _ports(self, folder: RunFolder, taken: Collection[int], *, is_again: bool) -> tuple[int, int]:
-        """Ports for Connect and UI: those of the last run where they are free."""
+        """Ports for Connect and UI: those of the last run if they are free."""
         runs = list_runs(folder.path.parent)
         earlier = [run for run in runs if run.engine_id == folder.engine_id and run.run < folder.run and run.record]
         last = max(earlier, key=lambda run: run.run).record if earlier and not is_again else None
@@ -99,7 +99,7 @@ class Spawner:
 
 
 def take_back(folder: RunFolder) -> None:
-    """Leave nothing of a start that failed but the ports that the next run shall have."""
+    """Remove everything of a failed start, except the ports for the next run."""
     try:
         folder.clean()
         if folder.record is not None:
@@ -107,7 +107,7 @@ def take_back(folder: RunFolder) -> None:
         else:
             folder.remove()
     except OSError as exc:
-        log.warning("%s: what a failed start left could not be removed yet: %s", folder.name, exc)
+        log.warning("%s: cannot remove the remains of a failed start yet: %s", folder.name, exc)
 
 
 def _popen(folder: RunFolder, words: Words, umask: int) -> Process:
@@ -123,5 +123,5 @@ def _popen(folder: RunFolder, words: Words, umask: int) -> Process:
             umask=umask,
         )
     wait_until_named(child.pid, f"@{folder.argfile}")
-    child.returncode = 0  # not true: it keeps Popen from waiting for it or warning of it; `reap` does that
+    child.returncode = 0  # not the real code: Popen must not wait for the process or warn about it; `reap` does that
     return Process(child.pid, start_mark(child.pid) or "")

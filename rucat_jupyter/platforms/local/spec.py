@@ -1,4 +1,4 @@
-"""Read a spec for this machine: what is wrong with it, and what a restart must find again."""
+"""Check a spec for this machine, and pin what a restart must keep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREIGN_FIELDS = (
     "kubernetes",
     "external",
 )
-"""Fields, with all below them, that mean nothing on this machine."""
+"""Fields, with everything below them, that have no meaning on this machine."""
 
 KEPT_ENV = frozenset(
     {
@@ -38,7 +38,7 @@ KEPT_ENV = frozenset(
         *("KRB5_CONFIG", "KRB5CCNAME"),
     }
 )
-"""What an engine inherits of the gateway's environment: no proxies, no Spark, Java or Python settings, no secrets."""
+"""Variables that engines inherit from the gateway: no proxies, no Spark, Java or Python settings, no secrets."""
 
 OWN_ENV_PREFIXES = ("SPARK_", "PYSPARK_", "RUCAT_")
 OWN_ENV = frozenset(
@@ -47,20 +47,20 @@ OWN_ENV = frozenset(
         *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TMPDIR", "TMP", "TEMP"),
     }
 )
-"""Variables that a spec cannot set: Rucat does, or they are a way round ``java_options``."""
+"""Variables that a spec cannot set: Rucat sets them, or they bypass ``java_options``."""
 
 
 class LocalSpecs:
-    """Specs of engines on this machine, read against what is installed here.
+    """Specs of engines on this machine, checked against the installed software.
 
     Parameters
     ----------
     folder
-        Where interpreters are started to ask them: a folder with no Python files.
+        Working directory for interpreters that we run to find pyspark: a folder with no Python files.
     env
         The gateway's environment.
     umask
-        The mode bits that an engine's files do without; -1 for those of this process.
+        The umask of engines; -1: that of this process.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str], umask: int = -1) -> None:
@@ -71,20 +71,22 @@ class LocalSpecs:
 
     @property
     def base_env(self) -> dict[str, str]:
-        """What an engine, or a Python that is asked for its pyspark, inherits."""
+        """The environment that engines, and interpreters that we run, inherit."""
         return {key: value for key, value in self.env.items() if key in KEPT_ENV}
 
     def problems(self, spec: EngineSpec, budget: Budget) -> list[Problem]:
-        """Everything that would stop this spec from starting."""
-        found = [Problem(field, "engines on this machine do not have it") for field in _foreign(spec)]
+        """Everything that would keep this spec from starting."""
+        found = [Problem(field, "engines on this machine do not support it") for field in _foreign(spec)]
         found += [Problem("java_options", text) for text in command.check_java_options(spec.java_options)]
         found += [Problem(dotted(["conf", key]), text) for key, text in command.ignored(spec.conf)]
         for field, env in (("env", spec.env), ("secret_env", spec.secret_env)):
-            found += [Problem(dotted([field, key]), "Rucat sets it, or refuses it") for key in env if _is_own(key)]
+            found += [
+                Problem(dotted([field, key]), "Rucat sets it, or does not allow it") for key in env if _is_own(key)
+            ]
         return [*found, *self._own_problems(spec, budget), *self._java_problems(spec)]
 
     def pin(self, spec: EngineSpec, budget: Budget) -> Pinned:
-        """The spec with Python, folder, Spark version, cores and memory filled in, or InvalidRequest."""
+        """Return the spec with Python, folder, Spark version, cores and memory filled in, or raise InvalidRequest."""
         wrong = [problem for problem in self._own_problems(spec, budget) if problem.is_wrong]
         if wrong:
             raise InvalidRequest.of([(problem.field, problem.message) for problem in wrong])
@@ -102,11 +104,11 @@ class LocalSpecs:
         return Pinned(pinned, found.spark_version, found.python_version)
 
     def pyspark(self, spec: EngineSpec) -> PySpark:
-        """The pyspark that this spec runs with; PySparkNotFound when it is not there."""
+        """The pyspark for this spec; PySparkNotFound if there is none."""
         return self._pysparks.look(spec.local.python or sys.executable, self.base_env, self._folder)
 
     def directory(self, spec: EngineSpec) -> Path:
-        """The working directory: the home where the spec names none."""
+        """The working directory; the home directory by default."""
         return Path(spec.local.directory or self.env.get("HOME") or Path.home())
 
     def _own_problems(self, spec: EngineSpec, budget: Budget) -> list[Problem]:
@@ -124,7 +126,7 @@ class LocalSpecs:
             return [Problem("local.python", str(exc))]
         if spec.spark_version in (None, found.spark_version):
             return []
-        fix = f"leave it out, or name a Python with pyspark {spec.spark_version} in local.python"
+        fix = f"remove it, or set local.python to a Python with pyspark {spec.spark_version}"
         return [Problem("spark_version", f"{found.python} has pyspark {found.spark_version}; {fix}")]
 
     def _java_problems(self, spec: EngineSpec) -> list[Problem]:
@@ -138,7 +140,7 @@ class LocalSpecs:
 
 
 def heap_mb(spec: EngineSpec) -> int:
-    """The heap that a spec asks for, in MB; the smallest default where it names none."""
+    """The heap of a spec, in MB; the smallest default if it sets none."""
     text = spec.driver.memory or spec.conf.get(command.HEAP_CONF)
     return command.memory_mb(text) if text else DEFAULT_HEAPS_MB[-1]
 
@@ -148,13 +150,13 @@ def directory_problems(directory: Path) -> list[Problem]:
     if not directory.is_absolute():
         return [Problem("local.directory", f"{str(directory)!r} is not an absolute path")]
     if not directory.is_dir() or not os.access(directory, os.X_OK):
-        text = f"there is no folder {directory} that can be entered; make it, or name another"
+        text = f"{directory} is not an accessible folder; create it, or set another one"
         return [Problem("local.directory", text)]
     return []
 
 
 def _foreign(spec: EngineSpec) -> Iterator[str]:
-    """Dotted names of the fields that are set and that this machine cannot honour."""
+    """Dotted names of set fields that this platform does not support."""
     for name, value in _leaves(spec, ""):
         is_foreign = any(name == field or name.startswith(f"{field}.") for field in FOREIGN_FIELDS)
         if is_foreign and value not in (None, {}, []):
@@ -176,7 +178,7 @@ def _memory_problems(spec: EngineSpec, budget: Budget) -> list[Problem]:
     if by_conf is not None and not command.is_memory(by_conf):
         return [Problem(conf_field, f"{by_conf!r} is not a memory size such as '4g'; use driver.memory")]
     if asked and by_conf and command.memory_mb(asked) != command.memory_mb(by_conf):
-        return [Problem(conf_field, f"{by_conf} contradicts driver.memory, {asked}; set only that")]
+        return [Problem(conf_field, f"{by_conf} contradicts driver.memory, {asked}; set only one of them")]
     heap = heap_mb(spec)
     if heap < command.MIN_HEAP_MB:
         return [
@@ -193,7 +195,7 @@ def _core_problems(spec: EngineSpec) -> list[Problem]:
     if not by_conf.isascii() or not by_conf.isdigit() or not 1 <= int(by_conf) <= 10_000:
         return [Problem(field, f"{by_conf!r} is not a number of cores; use driver.cores")]
     if spec.driver.cores not in (None, int(by_conf)):
-        return [Problem(field, f"{by_conf} contradicts driver.cores, {spec.driver.cores}; set only that")]
+        return [Problem(field, f"{by_conf} contradicts driver.cores, {spec.driver.cores}; set only one of them")]
     return []
 
 

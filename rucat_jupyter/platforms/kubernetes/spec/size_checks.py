@@ -22,7 +22,7 @@ def size_problems(spec: EngineSpec) -> Iterator[Problem]:
     for key, (part, name) in TWINS.items():
         field, conf = getattr(getattr(spec, part), name), spec.conf.get(key)
         if field is not None and conf is not None and not _same(name, str(field), conf):
-            yield Problem(dotted(["conf", key]), f"{conf} contradicts {part}.{name}, {field}; set only that")
+            yield Problem(dotted(["conf", key]), f"{conf} contradicts {part}.{name}, {field}; set only one of them")
     try:
         wanted = sizes(spec)
     except ValueError as exc:

@@ -134,7 +134,7 @@ def _foreign(spec: EngineSpec) -> Iterator[Problem]:
     for part in ("local", "external"):
         for name, value in getattr(spec, part).model_dump(exclude_none=True).items():
             if value:
-                yield Problem(f"{part}.{name}", "engines on Kubernetes do not have it")
+                yield Problem(f"{part}.{name}", "engines on Kubernetes do not support it")
 
 
 def _names(spec: EngineSpec) -> Iterator[Problem]:
@@ -180,7 +180,7 @@ def _env(spec: EngineSpec) -> Iterator[Problem]:
         for key, value in getattr(spec, part).items():
             field = dotted([part, key])
             if _is_own(key):
-                yield Problem(field, "Rucat sets it, or refuses it")
+                yield Problem(field, "Rucat sets it, or does not allow it")
             elif not _VARIABLE.fullmatch(key):
                 yield Problem(field, "a variable on Kubernetes has letters, digits, '_', '-' and '.', no digit first")
             elif len(key) + 1 + len(value.encode()) > MOST_ENV_BYTES:
