@@ -38,7 +38,7 @@ def button(book: LabNotebook, name: str, index: int = 0) -> Any:
 
 @pytest.mark.all
 def test_stop_works_while_python_sleeps(lab: Callable[..., LabNotebook], server: JupyterServer, engine: str) -> None:
-    """Within a second, and nothing is printed anywhere; Start brings it back in the same card."""
+    """Within a second, without output in a cell; Start starts it again in the same card."""
     book = lab("sleeping", [CREATE, SLEEP])
     book.run(0)
     book.wait_for_text(book.card(), "Running", 10)
@@ -84,7 +84,7 @@ def test_stop_and_cancel_work_while_a_query_runs(
 
 @pytest.mark.all
 def test_one_card_per_engine(lab: Callable[..., LabNotebook], engine: str) -> None:
-    """A second create moves it, and says so where it was; the same engine twice in one cell is one card."""
+    """A second create moves it, with a note in the first cell; the same engine twice in one cell is one card."""
     book = lab("twice", [CREATE, "%rucat create etl", "import rucat_jupyter as r\nr.create('etl')", "%rucat status"])
     book.run(0)
     book.run(1)
@@ -99,7 +99,7 @@ def test_one_card_per_engine(lab: Callable[..., LabNotebook], engine: str) -> No
 
 
 def test_a_reload_shows_the_current_status(lab: Callable[..., LabNotebook], server: JupyterServer, engine: str) -> None:
-    """Within two seconds after the page is there, though it has changed meanwhile."""
+    """Within two seconds after the page has loaded, even if the engine has changed."""
     book = lab("reloaded", [CREATE])
     book.run(0)
     book.wait_for_text(book.card(), "Running", 10)
@@ -113,7 +113,7 @@ def test_a_reload_shows_the_current_status(lab: Callable[..., LabNotebook], serv
 
 @pytest.mark.all
 def test_after_a_kernel_restart_the_text_is_there(lab: Callable[..., LabNotebook], engine: str) -> None:
-    """At once and after a reload: name, the state that it has now, how to attach; never a widget's error."""
+    """Immediately and after a reload: name, current status, how to attach; never the error of a widget."""
     book = lab("restarted", [CREATE, "%rucat list"])
     book.run(0)
     book.run(1)

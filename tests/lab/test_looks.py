@@ -50,7 +50,7 @@ def test_nothing_is_cut_or_hard_to_read(book: LabNotebook, tmp_path: Path, dark:
 
 
 def test_the_form_shows_errors_at_their_fields_and_creates(book: LabNotebook, server: JupyterServer) -> None:
-    """First what is no number, then what the server refuses; in the end the new engine's card is below."""
+    """First an invalid number, then an error of the server; at the end the card of the new engine is below."""
     form = book.output(2)
     form.get_by_label("Executors", exact=True).fill("many")
     form.get_by_label("Driver memory", exact=True).fill("much")
@@ -78,7 +78,7 @@ def test_the_form_shows_errors_at_their_fields_and_creates(book: LabNotebook, se
 
 @pytest.mark.all
 def test_the_table_follows_and_manages(book: LabNotebook, server: JupyterServer) -> None:
-    """New engines come by themselves; the card of the one that is chosen is below."""
+    """New engines appear automatically; the card of the selected one is below."""
     table = book.output(1)
     server.create(name="other", platform="external", external={"url": "sc://127.0.0.1:2"})
     book.wait_for_text(table, "other", 5)

@@ -19,7 +19,7 @@ ENGINE = "shared"
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A private home; its end ends every process in it."""
+    """A private home; all its processes end with it."""
     with place_in(tmp_path_factory.mktemp("n")) as place:
         place.start_quickly()
         yield place
@@ -43,7 +43,7 @@ def rest(place: Place) -> Callable[..., Any]:
 
 @pytest.fixture
 def engine(place: Place, rest: Callable[..., Any]) -> str:
-    """The shared engine, Running: brought back where an earlier test ended it. Its id."""
+    """The id of the shared engine, Running: started again if an earlier test stopped it."""
     for found in rest("GET", "engines")["engines"]:
         if (found["name"], found["status"]) == (ENGINE, "Running"):
             return str(found["id"])

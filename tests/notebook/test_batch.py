@@ -86,7 +86,7 @@ def test_nbconvert_creates_its_own_engine_and_stops_it(place: Place, rest: Calla
 
 
 def test_papermill_leaves_a_named_engine_running(place: Place, engine: str, rest: Callable[..., Any]) -> None:
-    """A name says that it is meant to stay; the session is one of its own, whatever notebook is open elsewhere."""
+    """A named engine keeps running; the session belongs to this run, even if the notebook is open elsewhere."""
     path = _notebook(place.root / "mill.ipynb", ENGINE)
     before = {session["key"] for session in rest("GET", f"engines/{engine}")["sessions"]}
     _run(place, "-m", "papermill", str(path), str(path), "--no-progress-bar")
@@ -98,7 +98,7 @@ def test_papermill_leaves_a_named_engine_running(place: Place, engine: str, rest
 
 @pytest.mark.all
 def test_a_plain_ipython_attaches_to_a_named_session(place: Place, engine: str) -> None:
-    """Where there is no notebook, --session names one; without it each process has its own."""
+    """Without a notebook --session names the session; else each process has its own."""
     make = f"%rucat attach {ENGINE} --session mine\nspark.range(9).createOrReplaceTempView('v')"
     assert "spark is attached" in _run_ipython(place, make)
     look = "{}\nprint('views', spark.catalog.tableExists('v'))"

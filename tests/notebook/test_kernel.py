@@ -35,7 +35,7 @@ def test_loading_adds_nothing_of_the_server_side(place: Place) -> None:
 def test_create_shows_the_phase_attaches_and_spark_works(
     place: Place, engine: str, notebook: Callable[..., Kernel]
 ) -> None:
-    """Found again, with functions, relative paths and Python UDFs of this kernel."""
+    """A second create finds it; functions, relative paths and Python UDFs work."""
     (place.root / "data.csv").write_text("n\n1\n2\n")
     mine = notebook()
     cell = mine.run(f"%rucat create {ENGINE} --driver-memory 3g")
@@ -157,7 +157,7 @@ def test_a_stopped_engine_is_named_and_starts_again_by_create(engine: str, noteb
 
 
 def test_ctrl_c_ends_the_waiting_not_the_engine(notebook: Callable[..., Kernel], rest: Callable[..., Any]) -> None:
-    """Within a second, with the way on; the rest of Run All does not run."""
+    """Within a second, with the next commands; the rest of Run All does not run."""
     mine = notebook("interrupted")
     mine.run("%rucat list")  # a gateway is there, and asking it is quick
     interrupted_at = _at(2, mine.interrupt)
@@ -183,7 +183,7 @@ def test_the_death_of_the_gateway_is_not_noticed(place: Place, engine: str, note
 
 @pytest.mark.all
 def test_delete_asks_in_a_kernel(engine: str, notebook: Callable[..., Kernel]) -> None:
-    """And a no is a no."""
+    """The answer no keeps the engine."""
     mine = notebook("asking")
     assert f"{ENGINE} is kept." in mine.run(f"%rucat delete {ENGINE}").text
     silent = notebook("silent", allow_stdin=False)
@@ -194,7 +194,7 @@ def test_delete_asks_in_a_kernel(engine: str, notebook: Callable[..., Kernel]) -
 def test_an_external_engine_is_attached_by_its_address(
     engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
-    """Its record is made once, its token is no part of what is shown."""
+    """Its record is created once, and its token is never shown."""
     remote = rest("GET", f"engines/{engine}/connection")["remote"]
     mine = notebook("external")
     said = mine.run(f"%rucat attach '{remote}'").text
@@ -224,7 +224,7 @@ def _at(seconds: float, act: Callable[[], object]) -> list[float]:
 def test_a_frozen_engine_is_shown_in_the_cell(
     place: Place, engine: str, notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
-    """Within 35 s a line says so; it thaws, a line says so, and the query ends as if nothing had been."""
+    """Within 35 s a line says so; it thaws, a line says so, and the query ends normally."""
     mine = notebook("frozen")
     mine.run(f"%rucat attach {ENGINE}")
     driver = place.engine_process(engine)

@@ -1,4 +1,4 @@
-"""Every verb × every way to use it oddly, in a real kernel on a real gateway: one line, or the right result."""
+"""Every verb × every kind of wrong use, in a real kernel on a real gateway: one line, or the right result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ HOSTILE = [
     r"'\\'",
     "';drop table engine'",
 ]
-"""Words that name no engine of mine."""
+"""Names without an engine."""
 BAD_FLAGS = {
     "unknown": "--nope",
     "unknown with a value": "--nope=1",
@@ -102,7 +102,7 @@ def test_wrong_words_are_one_line(mine: Kernel, verb: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kernel, verb: str) -> None:
-    """Numbers that are none, too large, missing values: a line; nothing of what was asked is done."""
+    """Invalid or too large numbers, missing values: one line, and no action."""
     from rucat_jupyter.notebook.magics.parser import parser_of
 
     for action in parser_of(VERBS[verb]).options():
@@ -123,7 +123,7 @@ def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kern
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", NAMED)
 def test_unknown_names_are_one_line(mine: Kernel, verb: str) -> None:
-    """Whatever characters they have; they are shown as text."""
+    """With any characters, which are shown as text."""
     for name in HOSTILE:
         line = f"%rucat {verb} {name}" + (" --yes" if verb == "delete" else "")
         cell = mine.run(line, may_fail=True)
@@ -134,7 +134,7 @@ def test_unknown_names_are_one_line(mine: Kernel, verb: str) -> None:
 
 
 def test_create_rejects_invalid_names(mine: Kernel) -> None:
-    """In one line; and what it may have is taken as it is typed."""
+    """In one line; valid names are not changed."""
     for name in ("' '", "'a/b'", "'-a'", "proxy", "0123456789abcdef", "x" * 64, "'<b>'", "'\x1b[31m'", "'\u202ea'"):
         check(mine.run(f"%rucat create {name} --no-wait", may_fail=True), name)
     for name in ("'a b'", "名前", "été", "'שלום עולם'"):
@@ -145,7 +145,7 @@ def test_create_rejects_invalid_names(mine: Kernel) -> None:
 
 
 def test_create_rejects_invalid_settings(mine: Kernel) -> None:
-    """Too much, nonsense, denied: one line that says which; no engine is made."""
+    """Too large, invalid or denied: one line names the setting, and no engine is created."""
     for flags in (
         f"--executors {'9' * 40}",
         "--driver-memory lots",
@@ -265,7 +265,7 @@ def test_the_extension_loads_twice_reloads_and_unloads_clean(place: Place, mine:
 
 @pytest.mark.all
 def test_no_data_directory_is_one_line(place: Place, tmp_path: Path) -> None:
-    """Where nothing can be written, every verb says so, and what to set."""
+    """Without a writable directory every verb says so, and which setting to use."""
     locked = tmp_path / "file"
     locked.write_text("")  # a file where the directory would be: even root cannot use it
     env = {**place.env, "RUCAT_DATA_DIR": str(locked / "rucat")}

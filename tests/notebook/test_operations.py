@@ -168,7 +168,7 @@ def test_the_session_is_usable_after_a_cancel(
 def test_another_notebook_sees_and_cancels_it(
     busy: Callable[[str], concurrent.futures.Future[Cell]], notebook: Callable[..., Kernel], ask: Asked
 ) -> None:
-    """By the Python face: a table, and cancel by what it lists."""
+    """With the Python API: a table, and cancel by an id of it."""
     other = notebook("other")
     cell = busy("query")
     ask.the_one()
@@ -217,7 +217,7 @@ def test_hostile_operation_ids(ask: Asked, ref: str) -> None:
 
 @pytest.mark.all
 def test_status_requests_are_not_activity(ask: Asked, rest: Callable[..., Any]) -> None:
-    """However often; nor does it change the engine."""
+    """Any number of requests; the engine does not change."""
     before = rest("GET", "engines/shared")
     for _ in range(20):
         ask.running()

@@ -1,4 +1,4 @@
-"""Profiles, plans and saved settings in real kernels, compared with what a real engine really got."""
+"""Profiles, plans and saved settings in real kernels, compared with those of a real engine."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_plan_is_what_an_engine_gets(place: Place, notebook: Callable[..., Ker
 
 @pytest.mark.all
 def test_a_restart_takes_new_settings(place: Place, notebook: Callable[..., Kernel], rest: Callable[..., Any]) -> None:
-    """They hold for the next run and are stored; token, secrets, id and other settings stay; history says which."""
+    """They apply to the next run and are stored; token, secrets, id and other settings stay; history says which."""
     kernel = notebook("restart")
     kernel.run("%rucat create planned --profile plan-etl", timeout_s=200)
     before = rest("GET", "engines/planned")

@@ -101,7 +101,7 @@ def interrupted(mine: Kernel, code: str, after_s: float = INTERRUPT_AFTER_S) -> 
     ],
 )  # fmt: skip
 def test_ctrl_c_cancels_on_the_engine(mine: Kernel, active_tasks: Callable[[], int], code: str) -> None:
-    """The cell ends within 2 s in one line, no task runs after 3 s, and the session goes on as it was."""
+    """The cell ends within 2 s in one line, no task runs after 3 s, and the session stays usable."""
     cell, seconds = interrupted(mine, code)
     assert seconds < 2
     assert LINE.fullmatch(cell.error), cell.error
@@ -263,7 +263,7 @@ def test_the_bar_moves_and_never_goes_back(mine: Kernel) -> None:
 
 
 def test_a_failed_query_leaves_a_failed_bar(mine: Kernel) -> None:
-    """And its error as ever."""
+    """And its error does not change."""
     cell = mine.run(
         f'spark.range(0, 4, 1, 4).selectExpr("{SLEEP.format(2500)}", "raise_error(\'no\')").collect()', may_fail=True
     )

@@ -1,4 +1,4 @@
-"""Wrong queries in a real kernel on a real engine: what people see, what they can ask for, and that work goes on."""
+"""Wrong queries in a real kernel on a real engine: what users see, what they can request, and that work continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def attached(place: Place) -> Iterator[Kernel]:
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_wrong_query_has_five_lines(attached: Kernel, name: str) -> None:
-    """Cause first, then where and what to do; the error message is one line, everything is kept, work goes on."""
+    """Cause first, then place and hint; the error message is one line, the details are kept, and work continues."""
     wrong = TABLE[name]
     cell = attached.run(wrong.code, may_fail=True)
     lines = cell.error.splitlines()
@@ -93,7 +93,7 @@ def test_an_error_that_is_caught_is_as_pyspark_made_it(attached: Kernel) -> None
 
 
 def test_what_the_user_raises_is_the_users(attached: Kernel) -> None:
-    """An exception of another type is shown by IPython, with its cause; other handlers of theirs live on."""
+    """An exception of another type is shown by IPython, with its cause; other handlers of the user stay."""
     code = f"try:\n    {MISSING}\nexcept Exception as error:\n    raise RuntimeError('mine') from error"
     assert "RuntimeError: mine" in attached.run(code, may_fail=True).error.replace("\x1b[39m", "").replace(
         "\x1b[31m", ""

@@ -74,7 +74,7 @@ def test_a_session_that_was_idle_is_renewed_once(attached: Kernel) -> None:
     ],
 )
 def test_a_session_that_was_closed_by_another_is_renewed_under_any_call(attached: Kernel, code: str, said: str) -> None:
-    """The refused request was not executed: it is sent again in the new session."""
+    """The rejected request was not executed: it is sent again in the new session."""
     attached.run("spark.range(1).collect(); close()")
     cell = attached.run(code)
     assert cell.stdout.replace("\n\n", "\n").endswith(said)

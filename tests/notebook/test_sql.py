@@ -85,7 +85,7 @@ assert df.schema["ym"].dataType.simpleString() == "interval year to month"
 
 
 def results(cell: Cell) -> list[str]:
-    """What was shown beside the bar of progress, which comes where the machine is slow."""
+    """Output without the progress bar, which appears on a slow machine."""
     return [shown for key, shown in cell.shown.items() if not key.startswith("rucat-")]
 
 
@@ -203,7 +203,7 @@ def test_a_cut_result_says_so_and_runs_once(shared: Kernel, place: Place) -> Non
 
 
 def test_several_statements_run_in_order_until_one_fails(shared: Kernel) -> None:
-    """Each answer is shown; which one failed is said; those after it do not run."""
+    """Each result is shown, and the failed statement is named; later ones do not run."""
     cell = shared.run(
         "%%rucat sql --out df\ncreate or replace temp view v as select ';' c; -- a comment;\n"
         "begin declare x int = 3; select x as y; end;\nselect c, '/*' d from v;"
@@ -235,8 +235,8 @@ def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel) -> None:
     assert shared.run("print([spark.catalog.tableExists(t) for t in ('never', 'late')])").stdout == "[False, False]\n"
 
 
-def test_a_flag_that_needs_rows_refuses_a_command(shared: Kernel) -> None:
-    """The old value of the variable is not taken for a new one in silence."""
+def test_a_flag_that_needs_rows_rejects_a_command(shared: Kernel) -> None:
+    """The variable does not silently keep its old value."""
     cell = shared.run("%rucat sql --out df create or replace temp view v as select 1", may_fail=True)
     assert cell.error == (
         "rucat: sql: the last statement ran, but returns no rows for --out: create or replace temp view v as select 1"
@@ -397,7 +397,7 @@ select /*+ broadcast(t) */ 7 as a from range(1) t
 
 
 def test_statements_are_cut_where_sparks_own_parser_cuts(shared: Kernel) -> None:
-    """Each piece of a nasty cell is a statement to Spark, with the value that was meant."""
+    """Spark parses each part of a difficult cell as one statement, with the expected value."""
     cell = shared.run(f"%%rucat sql\n{LEXED}")
     values = [shown.splitlines()[3].strip() for shown in results(cell)]
     assert values == ["1", "\\", "it's; 'x'", "3", "4", "ab;", "six;", "7"]

@@ -82,7 +82,7 @@ def test_create_stops_waiting_in_a_second_and_continues(
 def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
     notebook: Callable[..., Kernel], rest: Callable[..., Any]
 ) -> None:
-    """Stop, restart, attach, delete: asked or not asked, never half; the next verb finds it as it is."""
+    """Stop, restart, attach, delete: requested or not, never half; the next verb sees the current state."""
     mine = notebook("acting")
     mine.run("%rucat create acted")
     rng = random.Random(3)
@@ -123,7 +123,7 @@ VERBS["list"] = replace(VERBS["list"], run=run)
 
 @pytest.mark.all
 def test_an_interrupt_that_a_callback_swallows_is_not_lost(notebook: Callable[..., Kernel]) -> None:
-    """Whole libraries are loaded on the way to a first verb, and call back: the signal comes again after it."""
+    """A first verb loads libraries with callbacks: an interrupt that one swallows is raised again afterwards."""
     mine = notebook("lost")
     mine.run(LOST)
     began = time.monotonic()

@@ -75,7 +75,7 @@ def test_a_card_is_a_widget_with_its_text_beside_it(engine: str, notebook: Calla
 
 
 def test_the_end_of_a_kernel_waits_for_no_card(engine: str, place: Place) -> None:
-    """Its threads are daemons, whatever they wait for."""
+    """Its threads are daemons."""
     with kernel(place.env, place.root, place.root / "ending.ipynb") as mine:
         mine.run(f"%load_ext rucat_jupyter\n%rucat create {ENGINE}\n%rucat list")
         begun = time.time()

@@ -19,7 +19,7 @@ def by_path(platform: str) -> dict[str, Field]:
 
 
 def test_common_fields_come_first_and_all_others_follow() -> None:
-    """Memory, executors and idle stop; each field of the schema once, of other platforms none, secrets never."""
+    """Memory, executors and idle timeout; each field of the schema once, none of other platforms, no secrets."""
     paths = list(by_path("local"))
     assert paths[:3] == list(widget_fields.COMMON)
     assert len(paths) == len(set(paths))
@@ -43,7 +43,7 @@ def test_kinds_follow_the_schema() -> None:
 
 
 def test_input_becomes_a_request() -> None:
-    """Nested as REST takes it; what is left empty is the profile's."""
+    """Nested as in REST; empty inputs are left out."""
     typed = {
         "driver.memory": " 4g ",
         "driver.cores": "2",
@@ -62,7 +62,7 @@ def test_input_becomes_a_request() -> None:
 
 
 def test_invalid_input_is_reported_at_its_field() -> None:
-    """Before anybody is asked."""
+    """Before any request."""
     typed = {"driver.cores": "two", "conf": "a", "kubernetes.pod_patch": "{", "idle_timeout_s": "soon"}
     _, wrong = widget_fields.request_of(list(by_path("kubernetes").values()), typed)
     assert wrong["driver.cores"] == "'two' is not a whole number"
@@ -75,12 +75,12 @@ def test_invalid_input_is_reported_at_its_field() -> None:
     ("kind", "typed", "value"), [("boolean", "yes", True), ("boolean", "no", False), ("number", "1.5", 1.5)]
 )
 def test_single_values(kind: str, typed: str, value: object) -> None:
-    """Of the kinds that the schema has not yet."""
+    """Kinds that the schema does not use yet."""
     assert widget_fields.value_of(Field("x", "X", kind, ""), typed) == value
 
 
 def test_an_invalid_number_is_rejected() -> None:
-    """With what was typed."""
+    """The message contains the input."""
     with pytest.raises(WrongValue, match="'much' is not a number"):
         widget_fields.value_of(Field("x", "X", "number", ""), "much")
 
@@ -100,7 +100,7 @@ def test_errors_of_the_server_find_their_fields() -> None:
 
 
 def test_an_empty_field_shows_the_profiles_value() -> None:
-    """Numbers and words as they are, the rest as JSON."""
+    """Numbers and words unchanged, other values as JSON."""
     spec = {"driver": {"memory": "1g"}, "conf": {"a": "b"}, "env": {}}
     assert widget_fields.placeholder(spec, "driver.memory") == "profile: 1g"
     assert widget_fields.placeholder(spec, "conf") == 'profile: {"a": "b"}'

@@ -1,4 +1,4 @@
-"""What Tab offers after %rucat, and what Spark says of its settings."""
+"""Completion after %rucat, and the documentation of Spark's settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SOURCES = Sources(Found(), lambda: {"df": 1, "_hidden": 2})
 
 
 def words(code: str, after: str = "") -> list[str]:
-    """What is offered at the end of the code."""
+    """The candidates at the end of the code."""
     asked = rest_of(code)
     assert asked is not None
     return [c.word for c in offer(asked[0], SOURCES, after=after, is_cell=asked[1]).candidates]
@@ -80,23 +80,23 @@ def words(code: str, after: str = "") -> list[str]:
     ],
 )
 def test_valid_words_are_offered(code: str, expected: list[str]) -> None:
-    """Verbs, flags not yet given, names quoted where they must be, values of flags."""
+    """Verbs, flags not yet given, names (quoted if necessary), values of flags."""
     assert words(code) == expected
 
 
 def test_a_closing_quote_is_not_added_again() -> None:
-    """Editors close quotes by themselves."""
+    """Editors close quotes automatically."""
     assert words("%rucat stop 'm", after="'") == ["'my etl"]
 
 
 @pytest.mark.parametrize("code", ["x % rucat", "print(1)", "a\n%%rucat sql", "%rucats ", ""])
 def test_other_lines_are_left_alone(code: str) -> None:
-    """Python's completion stays what it is."""
+    """Python's completion does not change."""
     assert rest_of(code) is None
 
 
 def test_every_word_has_documentation() -> None:
-    """What a tooltip shows: help of a verb, a flag's line, an engine's page, a setting's documentation."""
+    """The tooltip: help of a verb or flag, status of an engine, documentation of a setting."""
     assert "Examples" in meaning(" create", SOURCES)
     assert "heap" in meaning(" create --driver-memory", SOURCES)
     assert "Running" in meaning(" stop etl", SOURCES)
@@ -106,7 +106,7 @@ def test_every_word_has_documentation() -> None:
 
 
 def test_tab_asks_once_and_starts_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is kept for a moment; where no gateway runs there are no names."""
+    """The response is cached for a moment; without a gateway there are no names."""
     gateway = FakeGateway(make_view())
     monkeypatch.setattr(engine, "_api", gateway.api())
     tab = Known()
@@ -118,7 +118,7 @@ def test_tab_asks_once_and_starts_no_gateway(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_tab_does_not_wait_for_a_slow_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of a second at most; what comes later is there at the next Tab."""
+    """At most a third of a second; the next Tab offers a later response."""
 
     def slow() -> httpx.Client | None:
         time.sleep(known.WAIT_S * 2)

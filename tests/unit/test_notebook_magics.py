@@ -1,4 +1,4 @@
-"""What %rucat says, verb by verb, on a scripted gateway; nothing here starts an engine."""
+"""The output of %rucat, verb by verb, with a scripted gateway; nothing here starts an engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ID = "0123456789abcdef"
 
 @pytest.fixture
 def gateway() -> Iterator[FakeGateway]:
-    """A gateway that this process talks to, with one running engine ``etl``."""
+    """A fake gateway for this process, with one running engine ``etl``."""
     gateway = FakeGateway(make_view())
     before = client.set_default_api(gateway.api())
     yield gateway
@@ -44,7 +44,7 @@ def shell() -> Iterator[InteractiveShell]:
 
 @pytest.fixture
 def run(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run one %rucat line and return what it wrote."""
+    """Run one line of %rucat and return its output."""
 
     def run_line(line: str) -> str:
         shell.run_line_magic("rucat", line)
@@ -55,7 +55,7 @@ def run(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Sessions that need no engine: one fake attachment an engine; let-go ones are listed."""
+    """Sessions without an engine: one fake attachment per engine; lists the detached ones."""
     from rucat_jupyter.client.session import session
 
     made: dict[str, Any] = {}
@@ -73,21 +73,21 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_the_bare_magic_shows_help_and_engines(gateway: FakeGateway, run: Any) -> None:
-    """One screen: verbs, then my engines."""
+    """One screen: verbs, then the user's engines."""
     said = run("")
     assert "%rucat VERB" in said
     assert "● etl" in said
 
 
 def test_no_engines_says_how_to_create_one(gateway: FakeGateway, run: Any) -> None:
-    """Empty is no mistake."""
+    """An empty list is not an error."""
     gateway.engines.clear()
     assert run("list") == "No engines yet. Create one: %rucat create\n"
     assert run("status") == "No engines yet. Create one: %rucat create\n"
 
 
 def test_bad_usage_is_one_line(gateway: FakeGateway, run: Any) -> None:
-    """A UsageError, which IPython shows without a trace."""
+    """A UsageError, which IPython shows without a traceback."""
     with pytest.raises(UsageError, match=r"^rucat: create has no flag --memroy \(did you mean --driver-memory\?\)$"):
         run("create --memroy 4g")
     with pytest.raises(UsageError, match=r"^rucat: %rucat: no closing quotation"):
@@ -95,7 +95,7 @@ def test_bad_usage_is_one_line(gateway: FakeGateway, run: Any) -> None:
 
 
 def test_create_attaches_and_shows_the_next_commands(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
-    """Found again: what was not applied is named."""
+    """When it is found again, settings that were not applied are named."""
     said = run("create etl --driver-memory 4g")
     assert "● etl  Running on this machine · Spark 4.3.0 · driver 2 cores 1 GB · attached to the running engine" in said
     assert "Not applied: driver.memory 4g (it has 1g). To apply: %rucat restart etl --driver-memory 4g" in said
@@ -106,7 +106,7 @@ def test_create_attaches_and_shows_the_next_commands(gateway: FakeGateway, run: 
 def test_create_shows_each_phase_once_if_lines_cannot_be_replaced(
     gateway: FakeGateway, run: Any, sessions: Any
 ) -> None:
-    """A pipe gets one line a phase."""
+    """A pipe gets one line per phase."""
     new = f"{1:016x}"
     gateway.on_poll = [
         lambda: gateway.change(new, message="the JVM starts"),
@@ -121,7 +121,7 @@ def test_create_shows_each_phase_once_if_lines_cannot_be_replaced(
 
 
 def test_a_failed_start_shows_three_lines(gateway: FakeGateway, run: Any) -> None:
-    """What, why, what to do; IPython renders nothing else."""
+    """Failure, message and hint; IPython shows nothing else."""
     new = f"{1:016x}"
     gateway.on_poll = [lambda: gateway.change(new, status="Failed", failure=FAILURE)]
     with pytest.raises(EngineFailed) as caught:
@@ -133,7 +133,7 @@ def test_a_failed_start_shows_three_lines(gateway: FakeGateway, run: Any) -> Non
 
 
 def test_ctrl_c_says_how_to_wait_again_and_how_to_stop(gateway: FakeGateway, run: Any) -> None:
-    """It ends the waiting only."""
+    """It stops only the waiting."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -146,13 +146,13 @@ def test_ctrl_c_says_how_to_wait_again_and_how_to_stop(gateway: FakeGateway, run
 
 
 def test_no_wait_returns_immediately(gateway: FakeGateway, run: Any, shell: Any) -> None:
-    """Nothing is attached then."""
+    """And attaches nothing."""
     assert "◌ new  Pending" in run("create new --no-wait")
     assert "spark" not in shell.user_ns
 
 
 def test_a_variable_of_the_user_is_kept(gateway: FakeGateway, run: Any, sessions: Any, shell: Any) -> None:
-    """Nothing of theirs is lost, and it is said."""
+    """Its value is kept under another name, with a message."""
     shell.user_ns["spark"] = mine = object()
     assert "spark was your own object: it is kept as old_spark" in run("attach etl")
     assert shell.user_ns["old_spark"] is mine
@@ -172,7 +172,7 @@ def test_another_engine_in_the_same_variable_releases_the_first(
 
 
 def test_attach_rejects_a_stopped_engine(gateway: FakeGateway, run: Any) -> None:
-    """And says how to start it."""
+    """The message says how to start it."""
     gateway.change(status="Stopped")
     with pytest.raises(NotPossible, match=r"cannot attach 'etl': it is Stopped. Start it: %rucat create etl"):
         run("attach etl")
@@ -201,7 +201,7 @@ def test_verbs_without_a_name_mean_the_attached_engine(gateway: FakeGateway, run
 
 
 def test_an_unknown_name_lists_the_known_ones(gateway: FakeGateway, run: Any) -> None:
-    """One line, also for what no path of REST can carry."""
+    """One line, also for names that are not valid in a URL."""
     for name in ("x", "a/b", "..", "http://x"):
         with pytest.raises(EngineNotFound, match=rf"there is no engine '{name}'. Yours: etl"):
             run(f"stop {name}")
@@ -217,7 +217,7 @@ def test_stop_and_restart_show_the_result(gateway: FakeGateway, run: Any) -> Non
 
 
 def test_ctrl_c_while_it_stops_does_not_propose_to_start_it(gateway: FakeGateway, run: Any) -> None:
-    """As the way to go on waiting, that is: starting it again is named as such."""
+    """The message proposes create only as a way to start it again."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -232,7 +232,7 @@ def test_ctrl_c_while_it_stops_does_not_propose_to_start_it(gateway: FakeGateway
 def test_delete_asks_if_it_can_and_else_names_the_command(
     gateway: FakeGateway, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is deleted by accident."""
+    """Without an answer it deletes nothing."""
     with pytest.raises(
         UsageError, match=r"delete needs a confirmation, which is not possible here. To delete: %rucat delete etl --yes"
     ):
@@ -253,7 +253,7 @@ def test_delete_with_yes_does_not_ask(gateway: FakeGateway, run: Any) -> None:
 
 
 def test_logs_are_text_only(gateway: FakeGateway, run: Any) -> None:
-    """No escape reaches the page."""
+    """Terminal escapes are removed."""
     gateway.log = "one\n\x1b[31mtwo\x1b[0m\n"
     assert run("logs etl --tail 5") == "one\ntwo\n"
 
@@ -275,7 +275,7 @@ def test_history_is_a_table_also_of_a_deleted_engine(gateway: FakeGateway, run: 
 def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(
     gateway: FakeGateway, run: Any, sessions: Any, shell: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Said once; a variable that its user took for something else is left alone."""
+    """With one notice; a variable that the user reassigned does not change."""
     run("attach etl")
     binding = shell.magics_manager.registry["RucatMagics"].binding
     old = shell.user_ns["spark"]
@@ -291,7 +291,7 @@ def test_a_session_that_its_user_stopped_is_replaced_before_the_next_cell(
 
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "\x1b[31mx", "</pre><script>"])
 def test_html_output_is_escaped(gateway: FakeGateway, name: str) -> None:
-    """Names, messages, whatever REST says."""
+    """Names, messages and all other values of REST."""
     gateway.change(name=name, message=name)
     shown = client.engines()._repr_html_() + client.get(ID)._repr_mimebundle_()["text/html"]
     assert "<img" not in shown
@@ -300,13 +300,13 @@ def test_html_output_is_escaped(gateway: FakeGateway, name: str) -> None:
 
 
 def test_a_name_may_be_a_variable(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
-    """A NAME that is a variable as a whole is its value."""
+    """If NAME is $variable or {variable}, its value is used."""
     shell.user_ns["mine"] = "etl"
     assert run("status $mine") == run("status {mine}") == run("status etl")
 
 
 def test_values_are_not_changed(run: Any, shell: InteractiveShell, gateway: FakeGateway) -> None:
-    """Braces and dollars in a conf are no variables: IPython's expansion is off."""
+    """Braces and dollars in a conf stay: IPython's expansion is off."""
     shell.user_ns["mine"] = "etl"
     run("create other --no-attach --no-wait --conf 'spark.x={mine} $mine {{1+1}} ${HOME}'")
     posted = next(asked for asked in gateway.asked if asked[0] == "POST")

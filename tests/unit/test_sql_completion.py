@@ -67,7 +67,7 @@ def at(marked: str) -> tuple[str, int]:
     ],
 )
 def test_where_sql_is(marked: str, around: SqlAround | None) -> None:
-    """In cells and lines of the magic, and in the texts of two methods."""
+    """In cells and lines of the magic, and in the strings of two methods."""
     assert sql_around(*at(marked)) == around
 
 
@@ -96,7 +96,7 @@ def test_where_sql_is(marked: str, around: SqlAround | None) -> None:
     ],
 )
 def test_what_fits_at_the_cursor(marked: str, expected: list[str]) -> None:
-    """Tables after FROM, columns elsewhere, what is below a name after its dot."""
+    """Tables after FROM, columns elsewhere, and after a dot the members of a name."""
     source, cursor = at(marked)
     session = CatalogOfOneTable()
     look = lambda: complete_sql(session, source[:cursor], source[cursor:]) == expected  # noqa: E731
@@ -104,7 +104,7 @@ def test_what_fits_at_the_cursor(marked: str, expected: list[str]) -> None:
 
 
 def test_a_slow_catalog_is_not_waited_for_and_answers_next_time() -> None:
-    """Half a second at most; the answer is kept, and asked for once."""
+    """At most half a second; the result is requested once and cached."""
     session = CatalogOfOneTable()
     session.may_answer.clear()
     begun = time.monotonic()

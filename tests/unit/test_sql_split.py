@@ -30,13 +30,13 @@ def texts(sql: str) -> list[str]:
 
 @given(st.text())
 def test_tokens_are_the_text_again(sql: str) -> None:
-    """Nothing is lost or made, whatever the text is."""
+    """Tokens of any text, joined, are the text."""
     assert "".join(token.text for token in tokens(sql)) == sql
 
 
 @given(st.text(st.sampled_from("ab ;'\"`-/*\\$\nr:.") | st.characters(), max_size=60))
 def test_statements_are_pieces_of_the_text_in_order(sql: str) -> None:
-    """Each is there as it was typed, after the one before."""
+    """Each statement is unchanged, and in order."""
     at = 0
     for statement in split(sql):
         at = sql.index(statement.text, at) + len(statement.text)
@@ -89,7 +89,7 @@ def test_statements(sql: str, expected: list[str]) -> None:
     ],
 )
 def test_a_block_of_a_script_is_one_statement(block: str) -> None:
-    """With everything inside it, and what comes after is another."""
+    """With everything inside it; the text after it is another statement."""
     assert texts(f"select 0; {block}; select 3") == ["select 0", block, "select 3"]
 
 

@@ -1,4 +1,4 @@
-"""A result as a table: text and HTML that say the same, and that nothing in a value can break."""
+"""A result as a table: text and HTML have the same content, and no value can break them."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def test_no_value_can_leave_its_cell(values: list[str]) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_no_escape_reaches_a_terminal(value: str) -> None:
-    """Nor a mark that turns the text around."""
+    """Nor a character that changes the direction of text."""
     shown = as_text([Column(value, "string", False, [value])]) + as_html([Column(value, "string", False, [value])])
     assert not {"\x1b", "\u202e"} & set(shown)
 
 
 def test_numbers_are_right_aligned_and_null_differs_from_text() -> None:
-    """In the page by a class, in text by blanks."""
+    """In HTML by a class, in text by spaces."""
     cells = sql_values.column(pa.chunked_array([["NULL", None, "null", ""]]), T.StringType())
     assert cells == ['"NULL"', "NULL", '"null"', ""]
     columns = [Column("n", "int", True, ["1", "NULL", "333", "4"]), Column("s", "string", False, cells)]
@@ -93,14 +93,14 @@ def test_numbers_are_right_aligned_and_null_differs_from_text() -> None:
 
 
 def test_a_long_cell_is_cut_and_its_title_has_more() -> None:
-    """A cell of a megabyte makes no page of a megabyte."""
+    """A cell of a megabyte does not make a page of a megabyte."""
     page = as_html([Column("s", "string", False, ["x" * 1_000_000])])
     assert len(page) < 6000
     assert f'title="{"x" * 300}' in page
 
 
 def test_no_columns_and_no_rows_are_fine() -> None:
-    """Only names and types are left, or nothing."""
+    """Only names and types are shown, or nothing."""
     assert as_text([Column("a", "int", True, [])]).splitlines() == ["  a", "int", "---"]
     assert as_html([]).count("<td") == 0
 
@@ -141,12 +141,12 @@ def test_times_outside_pythons_calendar_are_shown() -> None:
 
 
 def test_repeated_names_get_numbers_for_polars() -> None:
-    """And never one that is there already."""
+    """And never a name that exists already."""
     assert sql_convert.unique(["a", "a", "a_2", "a", "b"]) == ["a", "a_3", "a_2", "a_4", "b"]
 
 
 def test_a_struct_with_two_fields_of_one_name_is_rejected_with_a_message() -> None:
-    """Spark before 4.3 sends it as it is; inside another type, too."""
+    """Spark before 4.3 sends such a struct; also inside another type."""
     made = pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, None])], names=["id", "id"])
     table = pa.table({"s": pa.ListArray.from_arrays([0, 2], made)})
     schema = T.StructType([T.StructField("s", T.ArrayType(T.StructType()))])
@@ -168,7 +168,7 @@ def test_a_struct_with_two_fields_of_one_name_is_rejected_with_a_message() -> No
     ],
 )
 def test_nulls_change_no_other_value(arrow: str, values: list[Any], pandas: str) -> None:
-    """Integers and booleans stay what they are; NaN and null stay two things."""
+    """Integers and booleans keep their values; NaN and null stay different."""
     schema = T.StructType().add("v", "string")
     found = sql_convert.to_pandas(pa.table({"v": pa.array(values, arrow)}), schema)["v"]
     assert str(found.dtype) == pandas
@@ -205,7 +205,7 @@ DRAWN_SCHEMA = T.StructType().add("t", "timestamp").add("k", "string").add("v", 
 def test_a_chart_chooses_suitable_columns_and_draws_nulls(
     rows: int, kind: str, x: str | None, y: str | None, words: str
 ) -> None:
-    """Times, texts and numbers by their types, also without a row; a null is a gap and no error."""
+    """Times, texts and numbers by their types, even without rows; a null is a gap, not an error."""
     table = DRAWN.slice(0, rows)
     made: Any = SimpleNamespace(columns=table.column_names, schema=DRAWN_SCHEMA, fetched=lambda: table)
     picture = sql_chart.draw(made, kind, x, y)

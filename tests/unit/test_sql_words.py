@@ -16,7 +16,7 @@ from rucat_jupyter.notebook.sql import args as sql_args
 
 
 def test_the_rest_of_the_line_is_not_changed() -> None:
-    """Quotes, backslashes, dollars and blanks included; the flags before it are shell words."""
+    """With its quotes, backslashes, dollars and spaces; the flags before it are shell words."""
     asked = parse("""sql --limit 5 --arg "s=a b" --arg n=-1  select  'it''s' \\ $x {y} "q" -- c """)
     assert asked.rest == """select  'it''s' \\ $x {y} "q" -- c """
     assert (asked.limit, asked.arg) == (5, ["s=a b", "n=-1"])
@@ -39,7 +39,7 @@ def test_the_rest_of_the_line_is_not_changed() -> None:
     ],
 )
 def test_flags_end_where_the_text_begins(line: str, rest: str, flag: str, value: Any) -> None:
-    """A flag's value may be left out where it says so."""
+    """Some flags have an optional value."""
     asked = parse(line)
     assert (asked.rest, getattr(asked, flag)) == (rest, value)
 
@@ -57,7 +57,7 @@ def test_flags_end_where_the_text_begins(line: str, rest: str, flag: str, value:
     ],
 )
 def test_wrong_flags_are_one_line(line: str, says: str) -> None:
-    """With what was meant."""
+    """With a suggestion."""
     with pytest.raises(BadUsage) as caught:
         parse(line)
     assert says in str(caught.value)
@@ -101,20 +101,20 @@ def test_values_that_print_exactly_as_typed_are_converted(text: str, value: Any)
      "9223372036854775808", "1" * 5000, "-0", "0x1f", "'7'"],
 )  # fmt: skip
 def test_everything_else_is_text(text: str) -> None:
-    """Nothing that a number would lose is lost."""
+    """If a number would lose something, the value stays text."""
     assert sql_args.typed(text) == text
 
 
 @given(st.text())
 def test_a_value_never_changes(text: str) -> None:
-    """Whatever is typed prints the same afterwards."""
+    """Every value prints exactly as typed."""
     found = sql_args.typed(text)
     shown = {True: "true", False: "false", None: "null"}.get(found, str(found)) if not isinstance(found, str) else found
     assert (text if found == 0 or found == 1 else shown) == text
 
 
 def test_a_python_expression_gives_its_value() -> None:
-    """With ``:=``; a leading dollar is taken as in names of engines."""
+    """With ``:=``; a leading dollar is allowed, as in names of engines."""
     mine = {"day": dt.date(2026, 1, 1), "n": [1, 2]}
     found = sql_args.values(["a:=day", "b:=$n", "c:='7'", "d=$n", "a:=1"], lambda code: eval(code, dict(mine)))
     assert found == {"a": 1, "b": [1, 2], "c": "7", "d": "$n"}
@@ -132,7 +132,7 @@ def test_a_python_expression_gives_its_value() -> None:
     ],
 )
 def test_a_wrong_argument_is_one_line(given: str, says: str) -> None:
-    """It names what is wrong."""
+    """The message names the problem."""
     with pytest.raises(BadUsage) as caught:
         sql_args.values([given], lambda code: eval(code, {}))
     assert says in str(caught.value)
@@ -141,7 +141,7 @@ def test_a_wrong_argument_is_one_line(given: str, says: str) -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", object(), 2**70, {"a": object()}])
 def test_a_value_without_a_spark_literal_is_one_line(value: Any) -> None:
-    """Before anything is sent."""
+    """Before any request."""
     with pytest.raises(BadUsage, match="--arg n: Spark cannot use this") as caught:
         sql_args.as_literals({"n": value})
     assert "\n" not in str(caught.value)
