@@ -15,7 +15,7 @@ CODES = (
     (OK, "done"),
     (FAILED, "rejected or failed; doctor: a finding is bad"),
     (USAGE, "wrong usage, or an invalid setting"),
-    (NOT_FOUND, "there is no such engine"),
+    (NOT_FOUND, "no such engine"),
     (TIME_OVER, "--timeout has expired; the engine keeps running"),
     (INTERRUPTED, "Ctrl-C; the engine keeps running"),
 )
