@@ -1,1 +1,1 @@
-"""What the Makefile, the tests and the benchmarks share."""
+"""Programs for the Makefile, the tests and the benchmarks."""

@@ -1,7 +1,7 @@
-"""Makes the class-data archive with which this environment's engines start in half the time.
+"""Builds the class-data archive of this environment: engines start in half the time.
 
-A real server is started and asked for what most notebooks ask first, so that the classes of both are in it. It lies in
-Spark's home, where every engine looks for it, and is made once an environment, and anew when Java or Spark is newer.
+It starts a real server and runs typical first queries, so that the archive has the classes of both. The archive is in
+Spark's home, where every engine finds it. It is built once per environment, and again when Java or Spark is newer.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ spark.stop()
 
 
 def main() -> int:
-    """Make it where it is missing, or older than what it is made of."""
+    """Build the archive if it is missing, or older than Java or the jars."""
     found = pysparks.PySparks().look(sys.executable, os.environ, Path.cwd())
     runtime = java.choose({}, os.environ)
     archive = found.home / spark.CDS_ARCHIVE
     parts = (runtime.executable, found.jars)
     if archive.is_file() and archive.stat().st_mtime > max(part.stat().st_mtime for part in parts):
         return 0
-    print("Making the class-data archive of Spark ...", flush=True)
+    print("Building the class-data archive of Spark ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         make(archive, runtime, found.jars, Path(folder))
     return 0
 
 
 def make(archive: Path, runtime: java.Java, jars: Path, folder: Path) -> None:
-    """Make it of what a server and its first queries load; ``folder`` is for what it writes meanwhile."""
+    """Build the archive of the classes that a server and its first queries load; ``folder`` takes temporary files."""
     base, new = archive.with_name("rucat-java.jsa"), archive.with_name("rucat-new.jsa")
     flags = [*QUIET, *spark.module_flags(jars, runtime.modules)]
-    # The wheel of Java lacks the archive of its own classes, which the other one rests on.
+    # The archive needs one of Java's own classes, which the wheel of Java lacks.
     command = [str(runtime.executable), "-Xshare:dump", *QUIET, f"-XX:SharedArchiveFile={base}"]
     subprocess.run(command, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
     port, ui_port = free_ports.choose(None, None)
@@ -72,7 +72,7 @@ def make(archive: Path, runtime: java.Java, jars: Path, folder: Path) -> None:
         try:
             _wait(port, server)
             remote = f"sc://localhost:{port}/;token={token}"
-            env = {**os.environ, "SPARK_REMOTE": remote}  # no argument: others see those
+            env = {**os.environ, "SPARK_REMOTE": remote}  # not an argument, because other users can see those
             ask = [sys.executable, "-c", QUERIES]
             subprocess.run(ask, env=env, check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
         finally:

@@ -1,6 +1,6 @@
-"""Runs the quickstart on a real engine, prints each output as it comes, and ends everything that it started.
+"""Runs the quickstart on a real engine, prints each output as it appears, and ends everything that it started.
 
-The exit code is 0, 1 after a failed cell or when something had to be ended by force, 130 after Ctrl-C.
+The exit code is 0; 1 after a failed cell, or if a process had to be killed; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .private import LeftBehind, private_folder
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "01_quickstart.ipynb"
 
-QUIET = ["--log-level=ERROR"]  # the kernel's own log is no output of a cell
+QUIET = ["--log-level=ERROR"]  # the kernel's log is not an output of a cell
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
         with private_folder("rucat-demo-"):
             return run(NOTEBOOK)
     except KeyboardInterrupt:
-        print("\nInterrupted; everything has been ended.", file=sys.stderr)
+        print("\nInterrupted; all processes have ended.", file=sys.stderr)
         return 130
     except LeftBehind as exc:
         print(exc, file=sys.stderr)
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def run(notebook: Path) -> int:
-    """Execute the cells one after another in a kernel whose folder is the notebook's; stop at the first error."""
+    """Execute the cells in a kernel in the notebook's folder; stop at the first error."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(notebook.parent), extra_arguments=QUIET)
     try:
@@ -63,7 +63,7 @@ def _run_cells(cells: Sequence[Mapping[str, Any]], client: BlockingKernelClient)
 
 
 class _Printer:
-    """Prints outputs as they come; a live phase again only when more than its numbers is new."""
+    """Prints outputs as they appear; prints a live phase again only if more than its numbers changes."""
 
     def __init__(self) -> None:
         self._phase = ""

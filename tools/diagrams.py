@@ -1,6 +1,6 @@
-"""Draws the diagrams and tables of docs from the tables of the code; `make docs` writes them.
+"""Generates the diagrams and tables of docs from the tables of the code; `make docs` writes them.
 
-Each part stands between ``<!-- drawn: NAME -->`` and ``<!-- end -->``; a test compares them.
+Each part is between ``<!-- drawn: NAME -->`` and ``<!-- end -->``; a test compares them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ ANSWERS = {Outcome.ACCEPTED: "202", Outcome.OK: "200, nothing to do", Outcome.NO
 
 
 def drawn(page: str) -> str:
-    """Return the page with each of its parts drawn anew."""
+    """Return the page with all its parts generated again."""
     return PART.sub(lambda part: f"{part['begin']}{DRAWINGS[part['name']]()}\n{part['end']}", page)
 
 
 def states() -> str:
-    """The legal changes of ``state``."""
+    """The legal transitions of ``state``."""
     steps = sorted(f"    {_node(old)} --> {_node(new)}" for old, new in LEGAL)
     return _mermaid("stateDiagram-v2", *steps)
 
 
 def verbs() -> str:
-    """What a person sees change by asking a verb: each status, each verb that it accepts, and the status after."""
+    """The visible effect of verbs: each status, each verb that it accepts, and the status after it."""
     steps = []
     for status, engine in samples().items():
         arrows: dict[Status, list[str]] = {}
@@ -59,13 +59,13 @@ def answers() -> str:
 
 
 def statuses() -> str:
-    """What people see, first match."""
+    """The statuses that users see; the first match counts."""
     shown = [_constant(status) for _, _, status in STATUSES]
     return _table(["when", "status"], [[when, name] for (when, _, _), name in zip(STATUSES, shown, strict=True)])
 
 
 def rules() -> str:
-    """The monitor's rules, first match, with the one step that each takes."""
+    """The rules of the monitor and their steps; the first match counts."""
     rows = [[str(n), rule.when, f"**{step_of(rule).__name__}**"] for n, rule in enumerate(RULES, 1)]
     return _table(["", "when", "step"], rows)
 
@@ -96,13 +96,13 @@ def magics() -> str:
 
 
 def faults() -> str:
-    """The errors that REST answers with."""
+    """The errors of REST."""
     rows = [[cls.code, str(cls.http_status), _first_line(cls)] for cls in _tree(errors.RucatError)]
     return _table(["code", "HTTP", "meaning"], rows)
 
 
 def settings() -> str:
-    """The gateway's settings, with defaults and units; a default that is none is in the words."""
+    """The settings of the gateway, with defaults and units; the description explains a computed default."""
     rows = []
     for name, field in Settings.model_fields.items():
         unit = UNITS.get(name.rpartition("_")[2], "")
@@ -119,7 +119,7 @@ DRAWINGS: dict[str, Callable[[], str]] = {
 
 
 def step_of(rule: lifecycle.Rule) -> type[Step]:
-    """The step that a rule's function makes: the one that its code names."""
+    """The step that a rule's function returns: the one that its code names."""
     named = [getattr(lifecycle, name, None) for name in rule.step.__code__.co_names]
     found = {cls for cls in named if isinstance(cls, type) and issubclass(cls, Step)}
     (step,) = found
@@ -154,7 +154,7 @@ def samples() -> dict[Status, Engine]:
 
 
 def _constant(status: Callable[[Engine], Status]) -> str:
-    """The name of the status that a row always gives; its state where it gives that."""
+    """The status that a row returns, or ``*state*`` if it returns the state."""
     given = {status(engine) for engine in samples().values() if engine.state is not State.STOPPED}
     return given.pop().value if len(given) == 1 else "*state*"
 

@@ -1,4 +1,4 @@
-"""Finds the processes that still know a folder: what a run started there and did not end."""
+"""Finds processes that still use a folder: a run started them there and did not end them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import psutil
 
 
 def left_processes(folder: str, wait_s: float = 10.0) -> list[psutil.Process]:
-    """Processes with the folder in an argument, their environment or as working directory.
+    """Find processes with the folder in an argument, in their environment, or as working directory.
 
-    This process and its parents do not count. Those that end within ``wait_s`` do not count either.
+    This process, its parents, and processes that end within ``wait_s`` do not count.
     """
     deadline = time.monotonic() + wait_s
     mine = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
@@ -24,7 +24,7 @@ def left_processes(folder: str, wait_s: float = 10.0) -> list[psutil.Process]:
 
 
 def describe_and_kill(process: psutil.Process) -> str:
-    """End a process by force; say what it was."""
+    """Kill a process; return its description."""
     text = f"{process.pid}"
     with contextlib.suppress(psutil.Error):
         text += " " + " ".join(process.cmdline())[:300]
@@ -36,7 +36,7 @@ def _knows(process: psutil.Process, folder: str) -> bool:
     with contextlib.suppress(psutil.Error):
         arguments = process.cmdline()  # a zombie has none
         if not arguments or any("multiprocessing.resource_tracker" in a for a in arguments):
-            return False  # the tracker is Python's own, and ends with this process
+            return False  # Python's tracker, which ends with this process
         if any(folder in argument for argument in arguments) or process.cwd().startswith(folder):
             return True
         return any(folder in value for value in process.environ().values())

@@ -1,8 +1,8 @@
-"""Runs the parts of ``make test-all``: everything that is tested, in pieces of at most 40 minutes.
+"""Runs the parts of ``make test-all``: all tests, in parts of at most 40 minutes.
 
-``python -m tools.parts [PART …]`` runs the named parts, else all. A part that passed is recorded in ``.reports/passed``
-with the git tree that it passed for: it does not run again until a committed file changes. With uncommitted changes
-every part runs and nothing is recorded. What failed runs once more by itself, and has to pass then.
+``python -m tools.parts [PART …]`` runs the named parts, by default all. ``.reports/passed`` records each part that
+passed and its git tree: the part does not run again until a committed file changes. With uncommitted changes every
+part runs, and nothing is recorded. Failed tests run once more, alone, and must pass then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ALONE = "timing"  # the marker of tests that measure seconds
 
 @dataclass(frozen=True)
 class Part:
-    """A part: what it tests, in words; a make target, or the folders and the marker expression of its tests."""
+    """A part: a description, and a make target, or folders and a marker expression that select its tests."""
 
     about: str
     target: str = ""
@@ -32,14 +32,14 @@ class Part:
     workers: int = 1
 
     def selection(self) -> list[str]:
-        """Give pytest's arguments that select its tests."""
+        """Return the arguments of pytest that select its tests."""
         return [*(f"tests/{folder}" for folder in self.folders), "-m", self.marks]
 
 
 REST = "all and not (cluster or lab or timing)"
 PARTS = {
-    "test": Part("what CI runs without a cluster: `make test`", target="test"),
-    "test-cluster": Part("what CI runs with a cluster: `make test-cluster`", target="test-cluster"),
+    "test": Part("CI without a cluster: `make test`", target="test"),
+    "test-cluster": Part("CI with a cluster: `make test-cluster`", target="test-cluster"),
     "notebook": Part("notebooks, kernels and terminals in full", folders=("notebook", "cli"), marks=REST, workers=2),
     "faults": Part(
         "faults, restarts and outages in full, the wheel, every store and platform",
@@ -60,12 +60,12 @@ PARTS = {
         folders=("cluster", "contract", "service", "unit"),
         marks="all and cluster and not timing",
     ),
-    "timing": Part("what has to happen within seconds, one test at a time", marks="timing"),
+    "timing": Part("tests that measure seconds, one at a time", marks="timing"),
 }
 
 
 def tree() -> str | None:
-    """Name the git tree that is checked out; None where files differ from it."""
+    """Return the git tree that is checked out; None if files differ from it."""
     if _git("status", "--porcelain"):
         return None
     return _git("rev-parse", "HEAD^{tree}")
@@ -76,7 +76,7 @@ def _git(*words: str) -> str:
 
 
 def run(name: str) -> bool:
-    """Run one part; whether it passed."""
+    """Run one part; return whether it passed."""
     part = PARTS[name]
     if part.target:
         return subprocess.run(["make", "--no-print-directory", part.target], cwd=ROOT, check=False).returncode == 0
@@ -87,14 +87,14 @@ def run(name: str) -> bool:
     code = subprocess.run([*words, *workers, *part.selection()], cwd=ROOT, env=env, check=False).returncode
     if code != SOME_FAILED:
         return code == 0
-    print(f"{name}: once more, by itself, what failed:", flush=True)
+    print(f"{name}: rerun of the failed tests, alone:", flush=True)
     words[-1] = f"--junitxml={REPORTS / f'{name}-again.xml'}"
     again = [*words, *part.selection(), "--last-failed", "--last-failed-no-failures=none"]
     return subprocess.run(again, cwd=ROOT, env=env, check=False).returncode == 0
 
 
 def main() -> int:
-    """Run the parts that have not passed yet for this tree, and say how each ended."""
+    """Run the parts that have not passed yet for this tree, and print the result of each."""
     parser = argparse.ArgumentParser(prog="python -m tools.parts", description=__doc__)
     listed = "; ".join(f"{name}: {part.about}" for name, part in PARTS.items())
     parser.add_argument("parts", nargs="*", metavar="PART", help=listed)

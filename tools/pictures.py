@@ -1,7 +1,7 @@
-"""Takes the pictures of the documents in a real JupyterLab in Chromium: ``python -m tools.pictures [NAME …]``.
+"""Takes the screenshots of the documents in a real JupyterLab in Chromium: ``python -m tools.pictures [NAME …]``.
 
 It needs the development environment and a Chromium (``RUCAT_TEST_CHROMIUM``, or one on PATH). Everything runs in a
-private folder and is ended; only the files in ``docs/images`` are written.
+private folder and ends there; only the files in ``docs/images`` change.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Book:
         self.page, self.client = page, client
 
     def start(self, index: int) -> None:
-        """Begin to run a cell."""
+        """Start a cell."""
         self.page.evaluate(RUN, index)
 
     def run(self, index: int) -> None:
@@ -82,11 +82,11 @@ class Book:
         return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{index}']")
 
     def wait_for(self, index: int, words: str) -> None:
-        """The words are in a cell."""
+        """Wait until the words are in a cell."""
         _wait(f"{words!r} in cell {index}", lambda: words in self.cell(index).inner_text())
 
     def take(self, name: str, index: int, width: int = WIDTH) -> None:
-        """Take the picture of a cell."""
+        """Take a screenshot of a cell."""
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
         self.page.evaluate(CALM)
         self.page.mouse.move(0, 0)
@@ -164,7 +164,7 @@ PICTURES: dict[str, Callable[[Book], None]] = {
 
 
 def main(names: Sequence[str]) -> int:
-    """Take the pictures of these names; without any, all."""
+    """Take the screenshots with these names, by default all."""
     if unknown := set(names) - set(PICTURES):
         print(f"no such picture: {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}", file=sys.stderr)
         return 2
@@ -181,7 +181,7 @@ def main(names: Sequence[str]) -> int:
 @contextmanager
 def _book(folder: Path) -> Iterator[Book]:
     """Open the notebook in a browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # heavy to load
 
     shutil.copytree(DATA, folder / "notebooks" / "data")
     (folder / "notebooks" / "pictures.ipynb").write_text(json.dumps(_notebook()))
@@ -226,8 +226,8 @@ def _wait(what: str, look: Callable[[], bool]) -> None:
 
 
 def _write(name: str, png: bytes) -> None:
-    """Write a picture with few colours, which is a third of the bytes."""
-    from PIL import Image
+    """Write a picture with few colours, which needs a third of the bytes."""
+    from PIL import Image  # heavy to load
 
     IMAGES.mkdir(exist_ok=True)
     path = IMAGES / f"{name}.png"

@@ -1,4 +1,4 @@
-"""A temp folder that takes all that Rucat, Jupyter and notebooks write, and that ends them when it ends."""
+"""A temp folder for all files of Rucat, Jupyter and notebooks; at the end it stops their processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from .leftovers import describe_and_kill, left_processes
 
 OURS = ("RUCAT_", "JUPYTER_", "JPY_", "IPYTHON", "XDG_", "MPL")
-KEPT = "RUCAT_TEST_"  # a cluster that the user names
+KEPT = "RUCAT_TEST_"  # for example a cluster of the user
 PLACES = {
     "HOME": "home",
     "TMPDIR": "tmp",
@@ -28,12 +28,12 @@ PLACES = {
 
 
 class LeftBehind(RuntimeError):
-    """Processes that did not end when they were told to; they were ended by force."""
+    """Processes did not end in time, and were killed."""
 
 
 @contextmanager
 def private_folder(prefix: str) -> Iterator[Path]:
-    """Point this process and its children into a fresh folder; at the end stop gateway and engines and remove it.
+    """Move this process and its children to a fresh folder; at the end stop gateway and engines, and remove it.
 
     SIGTERM and SIGHUP become KeyboardInterrupt, and nothing interrupts the clean-up. Raises LeftBehind.
     """
@@ -47,7 +47,7 @@ def private_folder(prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         for number in handlers:
-            signal.signal(number, signal.SIG_IGN)  # the clean-up is short, and must be whole
+            signal.signal(number, signal.SIG_IGN)  # the clean-up is short, and must be complete
         try:
             _end_all(folder)
         finally:
@@ -73,7 +73,7 @@ def _end_all(folder: Path) -> None:
     left = [describe_and_kill(process) for process in left_processes(str(folder))]
     shutil.rmtree(folder)
     if left:
-        raise LeftBehind("left behind, and now ended by force: " + "; ".join(left))
+        raise LeftBehind("left behind, and now killed: " + "; ".join(left))
 
 
 def _interrupt(*_: object) -> None:

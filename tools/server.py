@@ -1,4 +1,4 @@
-"""Starts a Jupyter server of our own, for the benchmarks and for the README's commands."""
+"""Starts a Jupyter server, for the benchmarks and the README's commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAIT_S = 60.0
 
 
 class Server:
-    """A Jupyter server on a free port of loopback, from its first answer to its end.
+    """A Jupyter server on a free loopback port; entering the context waits for its first response.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Server:
         self._client: httpx.Client | None = None
 
     def __enter__(self) -> httpx.Client:
-        """Start it; returns a client that has its token."""
+        """Start the server; return a client with its token."""
         with (self._folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(self._command, cwd=self._folder, stdout=log, stderr=log)
         deadline = time.monotonic() + WAIT_S
@@ -47,13 +47,13 @@ class Server:
             time.sleep(0.005)
         self.__exit__(None, None, None)
         raise RuntimeError(
-            "Jupyter did not answer: " + (self._folder / "server.log").read_text(errors="replace")[-2000:]
+            "Jupyter did not respond: " + (self._folder / "server.log").read_text(errors="replace")[-2000:]
         )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it."""
+        """Stop the server."""
         if self._client is not None:
             self._client.close()
         self._process.terminate()
@@ -63,7 +63,7 @@ class Server:
         info_file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{self._process.pid}.json"
         try:
             info = json.loads(info_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # not written yet, or half
+        except (OSError, ValueError):  # not written yet, or only in part
             return None
         headers = {"Authorization": f"token {info['token']}"}
         client = httpx.Client(base_url=info["url"], headers=headers, trust_env=False, timeout=WAIT_S)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the virtual environment that every make target uses: setup.sh VENV EXTRA (EXTRA: lab or test).
+# Creates the virtual environment for all make targets: setup.sh VENV EXTRA (EXTRA: lab or test).
 set -eu
 venv=$1
 extra=$2
 
-fits() { # a Python that is new enough, and that can make virtual environments
+fits() { # a Python that is new enough
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }
 can_make_venv() {
@@ -26,28 +26,28 @@ find_python() {
     exit 1
 }
 
-is_whole() { # works, and was not moved from elsewhere
+is_whole() { # works, and was not moved
     fits "$venv/bin/python" && [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$PWD" ]
 }
 
 if ! is_whole; then
     find_python
-    echo "Making $venv with $("$found" --version) ..."
+    echo "Creating $venv with $("$found" --version) ..."
     "$found" -m venv --clear "$venv"
     echo "$PWD" >"$venv/.made-in"
 fi
-echo "Installing Rucat with what '$extra' needs into $venv (a few minutes the first time) ..."
-# JupyterLab takes the extension from the checkout, where make builds it: pip neither builds nor copies one.
+echo "Installing Rucat with the extra '$extra' into $venv (a few minutes the first time) ..."
+# JupyterLab loads the extension from the checkout, where make builds it: pip neither builds nor copies it.
 built=rucat_jupyter/labextension
 link=$venv/share/jupyter/labextensions/rucat-jupyter
-rm -rf "$link" # through it pip would write into the checkout
+rm -rf "$link" # else pip writes through it into the checkout
 mkdir -p "$built" "${link%/*}"
 SKIP_JUPYTER_BUILDER=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --no-compile \
     --editable ".[$extra]"
 rm -rf "$link"
 ln -s "$PWD/$built" "$link"
-# pip would compile on one core, and packages' own tests too. A file that is for another Python makes compileall fail,
-# when all others are done.
+# pip would compile on one core, and also the tests of packages. compileall fails after it has compiled all other files if
+# one is for another Python.
 "$venv/bin/python" -m compileall -q -j 0 -x 'site-packages/.*/tests?/' "$venv/lib" >/dev/null || :
 
 has_browser() {
@@ -58,10 +58,10 @@ has_browser() {
     return 1
 }
 
-# Tests of what people see need a browser; where it cannot be installed they skip, and say so.
+# Tests in JupyterLab need a browser; without one they skip, and say so.
 if [ "$extra" = test ] && ! has_browser && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "Installing Chromium for the tests in JupyterLab ..."
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1 ||
-        echo "rucat: Chromium could not be installed; the tests in JupyterLab will skip" >&2
+        echo "rucat: Chromium could not be installed; tests in JupyterLab skip" >&2
 fi
 touch "$venv/.ready-$extra"

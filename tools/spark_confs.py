@@ -1,8 +1,8 @@
-"""Makes ``rucat_jupyter/host/spark_confs.json``: the settings of a Spark release, as its own classes declare them.
+"""Writes ``rucat_jupyter/host/spark_confs.json``: the settings of a Spark release, as its classes declare them.
 
-``python -m tools.spark_confs`` takes the installed pyspark; ``python -m tools.spark_confs FOLDER`` the jars in a
-folder, for another release: ``pip download --no-deps pyspark==4.1.4``, unpacked, has them in ``deps/jars``. The other
-releases in the file stay as they are.
+``python -m tools.spark_confs`` reads the installed pyspark. ``python -m tools.spark_confs FOLDER`` reads the jars in a
+folder, for another release: ``pip download --no-deps pyspark==4.1.4``, unpacked, has them in ``deps/jars``. Other
+releases in the file stay unchanged.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from rucat_jupyter.host.spark_confs import DATA, Setting
 
 INSTALLED = Path(pyspark.__path__[0]) / "jars"
 BUILDER = b"org/apache/spark/internal/config/ConfigBuilder"
-"""A class that names it declares settings."""
+"""A class that references it declares settings."""
 OTHERS = re.compile(r"spark-yarn_|/(ConfigBuilder|Tests)\$\.class")
-"""No engine of Rucat runs on YARN, or is Spark's own test."""
+"""Excluded: Rucat does not use YARN, and does not run Spark's own tests."""
 OF_THE_MACHINE = {"spark.driver.host", "spark.sql.warehouse.dir"}
-"""Their defaults are those of the machine that asks; so are those that a function computes."""
+"""Their defaults depend on the machine, as do defaults that a function computes."""
 
 
 def release_of(jars: Path) -> str:
@@ -38,7 +38,7 @@ def release_of(jars: Path) -> str:
 
 
 def read(jars: Path) -> list[Setting]:
-    """Ask a JVM with the jars for the settings that they declare, those left out that Spark calls internal."""
+    """Read the settings that the jars declare from a JVM, without those that Spark marks as internal."""
     port, token, process = launch_gateway(
         jarpath=str(next(jars.glob("py4j-*.jar"))),
         classpath=f"{jars}/*",
@@ -51,7 +51,7 @@ def read(jars: Path) -> list[Setting]:
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token))
     try:
         for name in _homes(jars):
-            gateway.jvm.java.lang.Class.forName(name)  # its initializer registers what it declares
+            gateway.jvm.java.lang.Class.forName(name)  # its initializer registers its settings
         package = gateway.jvm.org.apache.spark.internal.config
         entries = getattr(getattr(package, "ConfigEntry$"), "MODULE$").knownConfigs().values()
         found = [_setting(entry) for entry in entries if entry.isPublic()]
@@ -80,7 +80,7 @@ def _setting(entry: Any) -> Setting:
 
 
 def _kind(entry: Any) -> str:
-    """What its values are, by what Spark says of one that is none; a text may be anything."""
+    """The type of its values, by Spark's error for an invalid value; a string accepts any text."""
     try:
         entry.valueConverter().apply("?")
     except Py4JJavaError as exc:
@@ -93,7 +93,7 @@ def _kind(entry: Any) -> str:
 
 
 def merged(rows: list[list[Any]], release: str, settings: list[Setting]) -> list[list[Any]]:
-    """The rows with those of one release replaced; what several releases say alike is one row."""
+    """Replace the rows of one release; a setting that is the same in several releases is one row."""
     releases: dict[Setting, set[str]] = {}
     for *fields, lines in rows:
         releases[Setting(*fields)] = set(lines) - {release}

@@ -1,4 +1,4 @@
-"""Prints where a test run's time went: the slowest tests, and the time of each folder.
+"""Prints the time of each test folder, and the slowest tests.
 
 ``python -m tools.times REPORT.xml [REPORT.xml …] [--slowest N]`` reads pytest's JUnit reports, which ``make check``,
 ``make test``, ``make test-cluster`` and ``make test-all`` write to ``.reports/``.
@@ -29,10 +29,10 @@ def read(report: Path) -> list[Test]:
     Raises
     ------
     OSError, xml.etree.ElementTree.ParseError
-        It is not there, or is no report.
+        The file does not exist, or is not a report.
     """
     found = []
-    for case in ElementTree.parse(report).iter("testcase"):  # pytest wrote it
+    for case in ElementTree.parse(report).iter("testcase"):  # trusted: pytest wrote it
         module = case.get("classname", "").removeprefix("tests.")
         name = f"{module.replace('.', '/')}.py::{case.get('name')}"
         found.append(Test(module.split(".")[0], name, float(case.get("time", 0))))
@@ -40,7 +40,7 @@ def read(report: Path) -> list[Test]:
 
 
 def table(tests: Iterable[Test], slowest: int = 25) -> str:
-    """Make the text that is printed: first the folders, then the slowest tests.
+    """Format the folders, then the slowest tests.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def table(tests: Iterable[Test], slowest: int = 25) -> str:
 
 
 def main() -> int:
-    """Read the reports that the arguments name and print the table."""
+    """Read the given reports and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tools.times", description=__doc__)
     parser.add_argument("reports", type=Path, nargs="+", help="JUnit reports, as in .reports/")
     parser.add_argument("--slowest", type=int, default=25, metavar="N", help="how many tests to list; default 25")

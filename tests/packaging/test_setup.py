@@ -72,7 +72,7 @@ def test_takes_the_newest_that_can(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / ".venv" / ".ready-lab").exists()
     extension = tmp_path / ".venv/share/jupyter/labextensions/rucat-jupyter"
     assert extension.readlink() == tmp_path / "rucat_jupyter/labextension"
-    assert "Making" not in set_up(path, tmp_path).stdout
+    assert "Creating" not in set_up(path, tmp_path).stdout
 
 
 def test_makes_a_moved_environment_anew(path: Path, tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_makes_a_moved_environment_anew(path: Path, tmp_path: Path) -> None:
     add_python(path, "python3", ANSWERS)
     set_up(path, tmp_path)
     (tmp_path / ".venv" / ".made-in").write_text("elsewhere\n", encoding="utf-8")
-    assert "Making" in set_up(path, tmp_path).stdout
+    assert "Creating" in set_up(path, tmp_path).stdout
