@@ -122,7 +122,7 @@ TABLE = {
         "line 5:",
     ),
     "too large a result": Wrong(
-        'spark.range(2_000_000).selectExpr("id", "uuid() as u").collect()', "maxResultSize", "", "Bring less"
+        'spark.range(2_000_000).selectExpr("id", "uuid() as u").collect()', "maxResultSize", "", "Collect less"
     ),
     "table that exists": Wrong('spark.sql("create table twice (a int) using parquet")', "already exists"),
     "view that exists": Wrong('spark.range(1).createTempView("seen")', "already exists"),

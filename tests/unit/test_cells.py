@@ -168,7 +168,7 @@ def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cell
     ctrl_c._cancel(cancel)
     assert engine.heard == [{"tag": run.tag}, {"operation_id": "2"}]
     assert [line.was_cut for line in lines] == [False, True]
-    assert cancel.heard.is_set()
+    assert cancel.answered.is_set()
     assert sorted(engine.swept.get(timeout=5) for _ in operations) == ["1", "2"]
 
 
@@ -266,11 +266,11 @@ def test_one_ctrl_c_is_one_for_code_that_catches_it_and_goes_on() -> None:
 def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:
     """Which says whether the engine has heard."""
     cancel = ctrl_c.Cancel(cells.begin(1))
-    cancel.heard.set()
+    cancel.answered.set()
     error = Interrupted(["etl"], 14.2, cancel)
     assert error._render_traceback_() == ["Cancelled on etl after 14 s."]
-    cancel.unheard.add("my etl")
+    cancel.silent.add("my etl")
     assert error._render_traceback_() == [
-        "Interrupted after 14 s. my etl does not answer, so what ran there may go on. Look: %rucat status 'my etl'"
+        "Interrupted after 14 s. my etl does not answer, so its operations may keep running. Check: %rucat status 'my etl'"
     ]
     assert str(Interrupted(["etl"], 3)) == "Interrupted on etl after 3 s."

@@ -112,4 +112,4 @@ def test_a_module_that_the_engine_lacks_is_told_with_where_it_belongs(raised: st
     """A function runs on the engine: Spark's own images lack pyarrow, so the image is what to change."""
     frame = '  File "/opt/spark/python/lib/pyspark.zip/pyspark/worker.py", line 1, in main'
     said = words(f"Traceback (most recent call last):\n{frame}\n{raised}\n", None, "PythonException")
-    assert said.hint.startswith(f"The Python of the engine has no {module}: on Kubernetes take an image that has it")
+    assert said.hint.startswith(f"The Python of the engine has no {module}: on Kubernetes use an image that has it")

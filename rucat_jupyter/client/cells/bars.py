@@ -1,4 +1,4 @@
-"""Where a bar of progress is shown: a widget, an output that is updated, a line of a terminal, or a last line."""
+"""Where a progress bar is shown: a widget, an output that is updated, a line of a terminal, or one last line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..frontend import guard_comm, shows_widgets
 from ..identity import can_ask, get_shell, in_kernel
 from .totals import Picture
 
@@ -21,25 +22,25 @@ class Surface(Protocol):
     """Shows the bar of one cell."""
 
     def show(self, picture: Picture) -> None:
-        """Show the present state."""
+        """Show the current state."""
         ...
 
     def pause(self) -> None:
-        """Make room: the cell goes on, and may write."""
+        """Make room: the cell continues, and may write."""
         ...
 
     def end(self, picture: Picture) -> None:
-        """Leave the last state."""
+        """Leave the final state."""
         ...
 
 
 def surface(parent: Any, cancel: Callable[[], object]) -> Surface | None:
-    """The best surface for where this runs; None where nothing should be shown.
+    """The best surface for this front end; None if nothing should be shown.
 
     Parameters
     ----------
     parent
-        Header of the request that runs the cell: outputs go to that cell, whichever runs now.
+        Header of the request that runs the cell: outputs go to that cell, even if another one runs now.
     cancel
         What the Cancel button does.
     """
@@ -50,8 +51,6 @@ def surface(parent: Any, cancel: Callable[[], object]) -> Surface | None:
             return None
         if not can_ask(shell):
             return LastLine(Output(publisher, parent))
-        from ..frontend import shows_widgets
-
         if shows_widgets():
             return WidgetBar(Output(publisher, parent), cancel)
         return HtmlBar(Output(publisher, parent))
@@ -61,7 +60,7 @@ def surface(parent: Any, cancel: Callable[[], object]) -> Surface | None:
 
 
 class Output:
-    """One output of one cell, which may be another than the one that runs now."""
+    """One output of one cell, not necessarily the one that runs now."""
 
     def __init__(self, publisher: Any, parent: Any) -> None:
         self._publisher, self._parent = publisher, parent
@@ -69,7 +68,7 @@ class Output:
         self.is_shown = False
 
     def put(self, data: dict[str, Any]) -> None:
-        """Show it, or show this in its place."""
+        """Show the data, or replace what is shown."""
         kind = "update_display_data" if self.is_shown else "display_data"
         self.is_shown = True
         content = {"data": data, "metadata": {}, "transient": {"display_id": self._id}}
@@ -78,20 +77,20 @@ class Output:
 
 
 class HtmlBar:
-    """An output of HTML and text, where widgets are not drawn; Cancel is the Stop button of the page."""
+    """An output of HTML and text, without widgets; the page's Stop button cancels."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._last = ""
 
     def show(self, picture: Picture) -> None:
-        """Update the output when its words have changed."""
+        """Update the output if its text has changed."""
         if picture.line != self._last:
             self._last = picture.line
             self._output.put({"text/plain": picture.line, "text/html": picture.html})
 
     def pause(self) -> None:
-        """Do nothing: it is in nobody's way."""
+        """Do nothing: the output of the cell goes elsewhere."""
 
     def end(self, picture: Picture) -> None:
         """Update the output a last time."""
@@ -99,7 +98,7 @@ class HtmlBar:
 
 
 class LastLine(HtmlBar):
-    """For notebooks that run while nobody looks on (nbconvert, papermill): one line at the end, in plain text."""
+    """For notebooks that run without a reader (nbconvert, papermill): one line of plain text at the end."""
 
     def show(self, picture: Picture) -> None:
         """Show nothing yet."""
@@ -110,7 +109,7 @@ class LastLine(HtmlBar):
 
 
 class WidgetBar:
-    """A bar with a Cancel button that works while the cell runs; at the end nothing of the widget is left."""
+    """A bar with a Cancel button that works while the cell runs; at the end HTML replaces the widget."""
 
     def __init__(self, output: Output, cancel: Callable[[], object]) -> None:
         self._output, self._cancel = output, cancel
@@ -119,7 +118,7 @@ class WidgetBar:
         self._button: Any = None
 
     def show(self, picture: Picture) -> None:
-        """Draw it, or bring it up to date."""
+        """Draw or update the widget."""
         if self._box is None:
             self._draw(picture)
         else:
@@ -128,10 +127,10 @@ class WidgetBar:
             self._button.layout.visibility = "hidden" if picture.outcome else "visible"
 
     def pause(self) -> None:
-        """Do nothing: it is in nobody's way."""
+        """Do nothing: the output of the cell goes elsewhere."""
 
     def end(self, picture: Picture) -> None:
-        """Put plain HTML in the widget's place, so that a saved notebook shows it."""
+        """Replace the widget by plain HTML, which a saved notebook can show."""
         self._output.put({"text/plain": picture.line, "text/html": picture.html})
         if self._box is not None:
             for widget in (self._button, self._html, self._box):
@@ -139,9 +138,7 @@ class WidgetBar:
             self._box = None
 
     def _draw(self, picture: Picture) -> None:
-        import ipywidgets
-
-        from ..frontend import guard_comm
+        import ipywidgets  # loads much, and most kernels show no bar
 
         self._html = ipywidgets.HTML(picture.html, layout={"flex": "0 1 auto", "margin": "0"})
         self._button = ipywidgets.Button(
@@ -158,20 +155,20 @@ class WidgetBar:
         self._output.put({"text/plain": picture.line, WIDGET_VIEW: view})
 
     def _clicked(self, button: Any) -> None:
-        """Runs in the thread that answers clicks: one moment's work."""
+        """Start the cancel; this runs in the thread that answers clicks, so it must be quick."""
         button.disabled, button.description = True, "Cancelling…"
         self._cancel()
 
 
 class TerminalBar:
-    """One line of a terminal, overwritten; it makes room when the cell may write."""
+    """One line of a terminal, overwritten; it is erased when the cell may write."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_there = False
 
     def show(self, picture: Picture) -> None:
-        """Overwrite the line; one that is too wide would not be overwritten whole, so it is cut."""
+        """Overwrite the line; it is cut to the width, because a wrapped line is not overwritten completely."""
         if picture.outcome:
             self.pause()
             return
@@ -187,17 +184,17 @@ class TerminalBar:
                 _write("\r\x1b[K")
 
     def end(self, picture: Picture) -> None:
-        """Leave the last state in grey, on a line of its own."""
+        """Leave the final state in grey, on a line of its own."""
         with self._lock:
             self._is_there = False
             _write(f"\r\x1b[K{GREY}{picture.line}{PLAIN}\n")
 
 
 def _write(text: str) -> None:
-    """Write past what the cell may have put in the place of stderr."""
+    """Write to the terminal, also if the cell has replaced stderr."""
     if (terminal := sys.__stderr__) is None:
         return
     encoding = terminal.encoding or "utf-8"
-    with contextlib.suppress(OSError, ValueError):  # the terminal is gone: so is whoever looks on
+    with contextlib.suppress(OSError, ValueError):  # the terminal is gone, and its reader too
         terminal.write(text.encode(encoding, "replace").decode(encoding))
         terminal.flush()

@@ -1,4 +1,4 @@
-"""Tells the cells of IPython when they begin and end; the one place that joins cells, interrupts and progress."""
+"""Follows the cells of IPython; the only module that connects cells, interrupts and progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ progress = Progress()
 
 
 def install(shell: Any = None) -> None:
-    """Follow the cells of the running IPython, from the present one on; nothing happens where there is none."""
+    """Follow the cells of the running IPython, from the current one on; without IPython do nothing."""
     shell = shell if shell is not None else get_shell()
     if shell is None or shell in _followed:
         return
@@ -23,11 +23,11 @@ def install(shell: Any = None) -> None:
     cells.on_first = progress.follow
     shell.events.register("pre_run_cell", _begins)
     shell.events.register("post_run_cell", _ends)
-    _begin(shell, len(shell.history_manager.input_hist_parsed) - 1)  # the present cell's input is kept already
+    _begin(shell, len(shell.history_manager.input_hist_parsed) - 1)  # the current cell is in the history already
 
 
 def remove(shell: Any) -> None:
-    """Follow its cells no more; the one that asks for this ends here."""
+    """Stop following the cells of this IPython; the current one counts as ended."""
     if shell not in _followed:
         return
     _followed.remove(shell)
@@ -38,7 +38,7 @@ def remove(shell: Any) -> None:
 
 
 def _begins(info: Any = None) -> None:
-    """A cell begins; one inside another (``get_ipython().run_cell``) is a part of it."""
+    """Note that a cell begins; one inside another (``get_ipython().run_cell``) is a part of it."""
     del info
     shell, here = get_shell(), threading.get_ident()
     run = cells.of_thread()
@@ -63,7 +63,7 @@ def _ends(result: Any = None) -> None:
 
 
 def _begin(shell: Any, number: int) -> None:
-    """``number`` is that of the prompt; some IPythons count up before they say that a cell begins, some after it."""
+    """``number`` is the prompt's; releases of IPython differ in whether they count before or after a cell begins."""
     interrupts.enter()
     count = shell.execution_count
     cells.begin(number if number in (count, count - 1) else count, _parent(shell))

@@ -1,7 +1,7 @@
-"""A Ctrl-C that comes while Python runs a callback which lets no exception out is lost in it; here it comes again.
+"""Repeats a Ctrl-C that was lost: one that arrives in a callback from which Python lets no exception out.
 
-Importing a module is full of such callbacks (the import system keeps its locks by weak references), and a first verb
-imports whole libraries.
+An import runs many such callbacks (the import system keeps its locks in weak references), and the first verb imports
+large libraries.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ AGAIN_S = 0.05
 
 @contextmanager
 def comes_again() -> Iterator[None]:
-    """Within it, send SIGINT once more when a KeyboardInterrupt was lost (``sys.unraisablehook``).
+    """Within the block, send SIGINT again if a KeyboardInterrupt was lost (``sys.unraisablehook``).
 
-    Signals reach the main thread alone, so in another one there is nothing to do.
+    Signals reach only the main thread, so in another one there is nothing to do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

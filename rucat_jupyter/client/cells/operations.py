@@ -1,8 +1,8 @@
-"""Which cell runs, and which operations of engines it has started: by itself, or in threads of its own.
+"""Which cell runs, and which operations it has started on engines, itself or in its threads.
 
-Every operation that a cell starts carries the cell's tag, ``rucat:cell=<execution count>:<8 hex>``, beside the
-user's own tags. It is put into the request itself, for pyspark's tags belong to one thread. Outside of IPython there
-are no cells, and nothing is tagged.
+Every operation that a cell starts has the cell's tag, ``rucat:cell=<execution count>:<8 hex digits>``, beside the
+user's own tags. It is added to the request itself, because pyspark's tags belong to one thread. Outside of IPython
+there are no cells, and nothing is tagged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TAG = "rucat:cell="
 CANCELED = "OPERATION_CANCELED"  # Spark's error class of an operation that was interrupted
 DONE, FAILED, WAS_CANCELLED = "done", "failed", "cancelled"
-HEARD_S = 1.0  # the last line of an interrupted cell waits this long for the engine to answer
+ANSWER_S = 1.0  # the last line of an interrupted cell waits this long for the engine to answer
 
 
 class Session(Protocol):
@@ -35,33 +35,33 @@ class Session(Protocol):
 
     @property
     def view(self) -> dict[str, Any]:
-        """The engine as it was last seen."""
+        """The last known state of the engine."""
         ...
 
     @property
     def is_cut(self) -> bool:
-        """Whether the engine is known not to be there."""
+        """Whether the engine is known to have ended."""
         ...
 
     def interrupt(
         self, request: Any, timeout_s: float, *, tag: str | None = None, operation_id: str | None = None
     ) -> list[str]:
-        """Interrupt what has the tag, or one operation, in the request's session; returns the ids of those found."""
+        """Interrupt what has the tag, or one operation, in the request's session; returns the ids that were found."""
         ...
 
     def end_jobs(self, request: Any, timeout_s: float) -> None:
-        """Have jobs ended that the request's operation may begin after it was interrupted."""
+        """End jobs that the request's operation may start after it was interrupted."""
         ...
 
 
 class Cancel:
-    """One cancelling of a cell: of what, and whether the engines have heard of it."""
+    """One cancellation of a cell: its operations, and which engines have answered."""
 
     def __init__(self, run: CellRun) -> None:
         self.run = run
         self.operations = list(run.open.values())
-        self.heard = threading.Event()
-        self.unheard: set[str] = set()  # names of engines that did not answer
+        self.answered = threading.Event()  # every engine, or its time is over
+        self.silent: set[str] = set()  # names of engines that did not answer
 
 
 class Cancelled(RucatError):
@@ -73,12 +73,12 @@ class Cancelled(RucatError):
         super().__init__(cancelled_line(engines, elapsed_s))
 
     def _render_traceback_(self, *_: object) -> list[str]:
-        """Show the line alone: IPython's hook for errors with a trace of their own."""
+        """Show only the message: IPython's hook for errors that render their own traceback."""
         return [self.message]
 
 
 class Interrupted(KeyboardInterrupt):
-    """The cell was interrupted while engines worked for it; what they did is cancelled."""
+    """The cell was interrupted while engines ran its operations, which are cancelled."""
 
     def __init__(self, engines: list[str], elapsed_s: float, cancel: Cancel | None = None) -> None:
         super().__init__()
@@ -87,18 +87,18 @@ class Interrupted(KeyboardInterrupt):
     def __str__(self) -> str:
         if self._cancel is None:
             return f"Interrupted on {_names(self.engines)} after {text.duration(self.elapsed_s)}."
-        if unheard := sorted(self._cancel.unheard):
-            name = _names(unheard)
+        if silent := sorted(self._cancel.silent):
+            name = _names(silent)
             return (
-                f"Interrupted after {text.duration(self.elapsed_s)}. {name} does not answer, so what ran there "
-                f"may go on. Look: %rucat status {text.quoted(unheard[0])}"
+                f"Interrupted after {text.duration(self.elapsed_s)}. {name} does not answer, so its operations "
+                f"may keep running. Check: %rucat status {text.quoted(silent[0])}"
             )
         return cancelled_line(self.engines, self.elapsed_s)
 
     def _render_traceback_(self, *_: object) -> list[str]:
-        """Show one line, as soon as it is known whether the engine has heard."""
+        """Show one line, as soon as it is known whether the engines have answered."""
         if self._cancel is not None and threading.current_thread() is threading.main_thread():
-            self._cancel.heard.wait(HEARD_S)
+            self._cancel.answered.wait(ANSWER_S)
         return [str(self)]
 
 
@@ -151,7 +151,7 @@ class Operation:
             self.run.end(self, DONE)
 
     def broke(self, error: grpc.RpcError) -> None:
-        """Look at an error on its way to pyspark; raises Cancelled where that is what it means."""
+        """Look at an error on its way to pyspark; raises Cancelled if it means that."""
         self.has_broken = True
         if self.is_cancelled or CANCELED in str(error.details()):
             elapsed_s = self.run.elapsed_s()
@@ -159,7 +159,7 @@ class Operation:
             raise Cancelled([self.engine], elapsed_s) from None
 
     def interrupted(self) -> None:
-        """Take that its thread has been interrupted while it waited."""
+        """Note that its thread was interrupted while it waited."""
         self.run.end(self, WAS_CANCELLED)
 
     def released(self) -> None:
@@ -167,7 +167,7 @@ class Operation:
         self.run.end(self, FAILED if self.has_broken else "")
 
     def cut(self) -> None:
-        """End the waiting for its answers."""
+        """End the wait for its answers."""
         stream = self.stream
         if stream is not None:
             stream.cut()
@@ -191,7 +191,7 @@ class CellRun:
         self._lock = threading.RLock()  # a signal's handler takes it, perhaps in the thread that holds it
 
     def begin(self, operation: Operation) -> None:
-        """Take an operation that begins."""
+        """Register an operation that begins."""
         with self._lock:
             if not self.open:
                 self._changed_at = time.monotonic()
@@ -199,11 +199,11 @@ class CellRun:
             self.count += 1
 
     def end(self, operation: Operation, outcome: str) -> None:
-        """Take that an operation ended; the first word on it counts."""
+        """Note that an operation ended; the first outcome counts."""
         with self._lock:
             if self.open.pop(operation.id, None) is None:
                 return
-            operation.stream = None  # which knows the operation: a cycle is work for the garbage collector
+            operation.stream = None  # it refers to the operation: avoid a cycle
             if operation.stages:
                 self._past += Totals.of(operation.stages)
                 self.staged += 1
@@ -217,12 +217,12 @@ class CellRun:
             self.on_pause()
 
     def elapsed_s(self) -> float:
-        """For how long operations of it have run."""
+        """For how many seconds its operations have run."""
         with self._lock:
             return self._busy_s + (time.monotonic() - self._changed_at if self.open else 0.0)
 
     def idle_s(self) -> float:
-        """For how long none of them has run."""
+        """For how many seconds none of its operations has run."""
         with self._lock:
             return 0.0 if self.open else time.monotonic() - self._changed_at
 
@@ -235,7 +235,7 @@ class CellRun:
         return found
 
     def queries(self) -> int:
-        """How many of its operations have had stages: the others were too short to speak of, or had nothing to do."""
+        """How many of its operations had stages: the others were very short, or had nothing to do."""
         with self._lock:
             return self.staged + sum(1 for operation in self.open.values() if operation.stages)
 
@@ -255,7 +255,7 @@ class CellRun:
 
 
 class Cells:
-    """The cells of this process; there is one object of it."""
+    """The cells of this process; there is one instance."""
 
     def __init__(self) -> None:
         self._now: dict[int, CellRun] = {}  # thread -> the cell that it runs (subshells have threads of their own)
@@ -270,13 +270,13 @@ class Cells:
         return self._now.get(threading.main_thread().ident or 0)
 
     def begin(self, number: int, parent: Any = None) -> CellRun:
-        """A cell begins in this thread."""
+        """Begin a cell in this thread."""
         self._owners.settle(None)
         run = self._now[threading.get_ident()] = CellRun(number, parent)
         return run
 
     def end(self) -> CellRun | None:
-        """The cell of this thread has ended."""
+        """End the cell of this thread, and return it."""
         run = self._now.pop(threading.get_ident(), None)
         if run is not None:
             self._owners.settle(run)
@@ -295,13 +295,13 @@ class Cells:
         return run
 
     def start(self, request: Any, session: Session) -> Operation | None:
-        """Take an operation that is about to be sent: tag it. None where it belongs to no cell."""
-        if (known := self._operations.get(request.operation_id)) is not None:  # sent again: it had not arrived
+        """Tag and register an operation that is about to be sent; None if it belongs to no cell."""
+        if (known := self._operations.get(request.operation_id)) is not None:  # sent again, as it had not arrived
             return known
         run = self.here()
         if run is None:
             return None
-        if run.cancel is not None and threading.get_ident() not in self._now:  # a cell may tidy up, its threads end
+        if run.cancel is not None and threading.get_ident() not in self._now:  # only the cell itself may clean up
             raise Cancelled([str(session.view["name"])], run.elapsed_s())
         if run.tag not in request.tags:
             request.tags.append(run.tag)
@@ -312,7 +312,7 @@ class Cells:
         return operation
 
     def find(self, operation_id: str) -> Operation | None:
-        """The operation that a request goes on with."""
+        """The operation that a request continues."""
         return self._operations.get(operation_id)
 
     def release(self, operation_id: str) -> None:

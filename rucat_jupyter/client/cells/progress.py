@@ -1,7 +1,7 @@
-"""One bar under each running cell that waits for engines for more than a second; a thread keeps it up to date.
+"""One progress bar under each cell that waits for engines for more than a second; a thread updates it.
 
-Off by ``RUCAT_PROGRESS=off`` in the environment, ``%config RucatMagics.progress = False``, or
-``rucat_jupyter.progress = False``; they are looked at when a bar would appear.
+Switch it off with ``RUCAT_PROGRESS=off`` in the environment, ``%config RucatMagics.progress = False``, or
+``rucat_jupyter.progress = False``; this is checked whenever a bar would appear.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ SWITCH = "RUCAT_PROGRESS"
 OFF = ("0", "off", "no", "false")
 APPEARS_S = 1.0
 TICK_S = 0.25
-PAUSED_S = 0.5  # a cell without operations for this long is shown as done for now
+PAUSED_S = 0.5  # a cell that has no operations for this long is shown as done for now
 
 
 def is_on() -> bool:
-    """Whether bars are wanted."""
+    """Whether bars are switched on."""
     return bool(getattr(_package(), "progress", True)) and os.environ.get(SWITCH, "").strip().lower() not in OFF
 
 
 def switch(*, on: bool) -> None:
-    """Set what ``rucat_jupyter.progress`` says."""
+    """Set ``rucat_jupyter.progress``."""
     vars(_package())["progress"] = on
 
 
 def _package() -> ModuleType:
-    """The package itself; an import of it here would be one of the server side, which its entry point names."""
+    """The package itself; an import statement would count as one of the server extension, which it refers to."""
     return sys.modules[__name__.partition(".")[0]]
 
 
 class Bar:
-    """The bar of one cell: appears, follows, and leaves its last state."""
+    """The bar of one cell: appears, is updated, and leaves its final state."""
 
     def __init__(self, run: CellRun) -> None:
         self._run = run
@@ -50,7 +50,7 @@ class Bar:
         self.is_over = False
 
     def tick(self) -> None:
-        """Bring it up to date; ends it after its cell, when the cell's threads have ended their operations."""
+        """Update the bar; ends it after its cell, when the operations of the cell's threads have ended."""
         self._run.drop_dead()
         with self._lock:
             if self.is_over:
@@ -64,14 +64,14 @@ class Bar:
                 self._surface.show(self._picture(is_paused=self._run.idle_s() > PAUSED_S))
 
     def close(self) -> None:
-        """Take that the cell has ended: its bar is left as it is then, before the next cell begins."""
+        """End the bar with its cell, before the next cell begins, unless threads still run operations."""
         if not self._run.open:
             with self._lock:
                 if not self.is_over:
                     self._end()
 
     def pause(self) -> None:
-        """Make room for what the cell writes."""
+        """Make room for the output of the cell."""
         if self._surface is not None:
             self._surface.pause()
 
@@ -96,7 +96,7 @@ class Bar:
 
 
 class Progress:
-    """The bars of this process and the thread that moves them."""
+    """The bars of this process and the thread that updates them."""
 
     def __init__(self) -> None:
         self._bars: dict[CellRun, Bar] = {}
@@ -105,7 +105,7 @@ class Progress:
         self._has_started = False
 
     def follow(self, run: CellRun) -> None:
-        """A cell has begun its first operation."""
+        """Add a bar for a cell that has begun its first operation."""
         bar = self._bars[run] = Bar(run)
         run.on_pause = bar.pause
         with self._lock:
@@ -115,7 +115,7 @@ class Progress:
         self._work.set()
 
     def close(self, run: CellRun) -> None:
-        """The cell has ended."""
+        """End the bar of a cell that has ended."""
         if (bar := self._bars.get(run)) is not None:
             bar.close()
 
@@ -128,5 +128,5 @@ class Progress:
                     del self._bars[run]
             if not self._bars:
                 self._work.clear()
-                if self._bars:  # one came in between
+                if self._bars:  # one was added in between
                     self._work.set()

@@ -1,4 +1,4 @@
-"""What a bar of progress shows: a fraction that never goes back, and its words. Pure: no clock, no output."""
+"""What a progress bar shows: a fraction that never decreases, and its text. Pure: no clock, no output."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from ..words import text
 
 WIDTH = 8  # characters of the bar in text
-ALMOST = 0.99  # nothing is complete before its end
-MANY = 1  # queries beyond this number are counted in words
+ALMOST = 0.99  # the bar is never full before the end
+MANY = 1  # the text counts queries if there are more than this
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _SIZE_STEP = 1024
@@ -20,7 +20,7 @@ _ROUND = 10  # sizes below this have a decimal
 
 @dataclass(frozen=True)
 class Totals:
-    """Work of one or more operations, as far as Spark has told."""
+    """Work of one or more operations, as far as Spark has reported it."""
 
     stages: int = 0
     stages_done: int = 0
@@ -39,7 +39,7 @@ class Totals:
 
     @property
     def completed(self) -> Totals:
-        """The same work when all of it is done."""
+        """The same work with all of it done."""
         return replace(self, stages_done=self.stages, tasks_done=self.tasks)
 
     @classmethod
@@ -56,11 +56,11 @@ class Totals:
 
 
 class Gauge:
-    """A fraction that only grows, though Spark finds more work while it works.
+    """A fraction that only grows, although Spark finds more work while it runs.
 
-    As long as the amount of work stays the same it is the share of the tasks that are done. When more work is found,
-    and that share would fall, the bar stays where it is and the new work fills what is left of it. When all that is
-    known is done, more may be found in a moment: half of what is left is kept for it.
+    As long as the number of tasks stays the same, it is the share of tasks that are done. If more work is found and
+    this share would decrease, the bar stays where it is, and the new work fills the rest of it. If all known work is
+    done, more may follow soon: half of the rest is kept for it.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Gauge:
         self._base = (0.0, 0)  # where the bar was, and how much was done, when work was last found
 
     def update(self, done: int, total: int) -> float:
-        """Take the present numbers of tasks; returns the fraction to show."""
+        """Update with the current numbers of tasks; returns the fraction to show."""
         if (done, total) == self._seen or total <= 0:
             return self.shown
         before_done, before_total = self._seen
@@ -98,7 +98,7 @@ class Picture:
 
     @property
     def words(self) -> str:
-        """What stands beside the bar; at the end it is all that is left."""
+        """The text beside the bar; at the end only the text is left."""
         many = f"{self.queries:,} queries" if self.queries > MANY else ""
         return self._at_end(many) if self.outcome else self._live(many)
 
@@ -112,12 +112,12 @@ class Picture:
 
     @property
     def percent(self) -> int:
-        """The fraction in whole percent, never more than is done."""
+        """The fraction in whole percent, rounded down."""
         return int(self.fraction * 100)
 
     @property
     def html(self) -> str:
-        """The bar in JupyterLab's colours; elsewhere in those of the page."""
+        """The bar as HTML, in JupyterLab's colours where they are defined."""
         words = html.escape(self.words)
         if self.outcome:
             return f'<div class="rucat-progress" style="{_GREY}">{words}</div>'
@@ -139,7 +139,7 @@ class Picture:
         return " · ".join(filter(None, [many, stage, tasks, read, clock(self.elapsed_s)]))
 
     def _at_end(self, many: str) -> str:
-        totals = self.totals.completed if self.outcome == "done" else self.totals  # Spark's last word may be older
+        totals = self.totals.completed if self.outcome == "done" else self.totals  # Spark's last report may be older
         how = f"{self.outcome} {'in' if self.outcome == 'done' else 'after'} {clock(self.elapsed_s)}"
         stages = text.count(totals.stages_done, "stage") if totals.stages_done else ""
         tasks = f"{totals.tasks_done:,} task{'' if totals.tasks_done == 1 else 's'}" if totals.tasks_done else ""
@@ -156,14 +156,14 @@ def bar(fraction: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A length of time as a stop-watch has it: ``0:14``, ``12:05``, ``1:02:05``."""
+    """A duration as on a stopwatch: ``0:14``, ``12:05``, ``1:02:05``."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size(number: int) -> str:
-    """Bytes in their largest unit, with a decimal where it says something: ``1.2 GB``, ``86 MB``."""
+    """Bytes in their largest unit, with a decimal if the number is small: ``1.2 GB``, ``86 MB``."""
     amount, unit = float(number), 0
     while round(amount) >= _SIZE_STEP and unit < len(_UNITS) - 1:
         amount, unit = amount / _SIZE_STEP, unit + 1

@@ -1,8 +1,8 @@
-"""Shows Spark's errors in a notebook in at most five lines, cause first; the whole stays one line away.
+"""Shows Spark's errors in a notebook in at most five lines, cause first; one more line shows everything.
 
-IPython asks an exception for ``_render_traceback_`` before it makes a traceback of its own, also for what goes wrong
-while a result is shown; Python's own errors, whose classes take no hook, are given it when they are about to be shown.
-Handlers of the user's (``set_custom_exc``) come first, ``%tb`` and ``%xmode Verbose`` show everything, and outside of
+IPython calls an exception's ``_render_traceback_`` before it makes a traceback itself, also for an error while a
+result is shown; Python's own errors, whose classes cannot be changed, get this hook just before they are shown.
+The user's handlers (``set_custom_exc``) come first, ``%tb`` and ``%xmode Verbose`` show everything, and outside of
 IPython nothing changes.
 """
 
@@ -28,7 +28,7 @@ MOST_LINES = 5
 MODE_VARIABLE = "RUCAT_ERRORS"
 SHORT, FULL = "short", "full"
 LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
-"""pyspark writes each error with a query context to stderr as a line of JSON, also when the user catches it."""
+"""pyspark writes each error with a query context to stderr as a line of JSON, also if the user catches it."""
 VERBOSE = "Verbose"
 
 _state: dict[str, str] = {}
@@ -37,7 +37,7 @@ _installed: set[str] = set()
 
 
 def mode() -> str:
-    """How errors are shown: ``short`` or ``full``; the environment's ``RUCAT_ERRORS`` is the default."""
+    """How errors are shown: ``short`` or ``full``; the default is in the environment (``RUCAT_ERRORS``)."""
     return _state.get("mode") or (FULL if os.environ.get(MODE_VARIABLE, "").strip().lower() == FULL else SHORT)
 
 
@@ -49,14 +49,14 @@ def set_mode(wanted: str) -> None:
 
 
 def install(shell: Any) -> None:
-    """Have this kernel show Spark's errors in few lines; once, when a session is attached in IPython."""
+    """Make this kernel show Spark's errors in a few lines; called when a session is attached in IPython."""
     if "types" not in _installed:
         _installed.add("types")
         for kind in _kinds():
             kind._render_traceback_ = _render
         quieten()
         before = threading.excepthook
-        threading.excepthook = lambda args: None if _told_of_thread(args) else before(args)
+        threading.excepthook = lambda args: None if _shows_of_thread(args) else before(args)
     if getattr(shell, "_rucat_errors", None) is not install:
         shell._rucat_errors = install
         shell.events.register("pre_execute", _restore)
@@ -64,7 +64,7 @@ def install(shell: Any) -> None:
 
 
 def _mark_plain(shell: Any) -> None:
-    """Have a plain TypeError of pyspark's own code shown in few lines, too: the classes of Python take no hook."""
+    """Show also a plain TypeError of pyspark's own code in a few lines: Python's classes cannot get a hook."""
     show = shell.showtraceback
 
     def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -77,7 +77,7 @@ def _mark_plain(shell: Any) -> None:
 
 
 def quieten() -> None:
-    """Keep pyspark from writing errors a second time (as JSON, as a trace), unless all is wanted."""
+    """Keep pyspark from writing errors a second time (as JSON, as a traceback), unless the mode is ``full``."""
     from pyspark import util
     from pyspark.logger import PySparkLogger
 
@@ -98,8 +98,8 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
         if (failed := user_lines.raised(said.python, shell)) is not None:
             lines.append(f"  in your function: {failed}")
         places = [p for p in places[:1] if p != failed]
-    told = filter(None, [" → ".join(map(str, places)), getattr(error, "rucat_place", "")])
-    lines += [f"  {line}"] if (line := ", ".join(told)) else []
+    where = filter(None, [" → ".join(map(str, places)), getattr(error, "rucat_place", "")])
+    lines += [f"  {line}"] if (line := ", ".join(where)) else []
     lines += _origin(error, places, shell)
     marked = [f"  {line}" for line in said.mark.lines()] if said.mark else []
     hint = getattr(error, "rucat_hint", "") or said.hint
@@ -113,7 +113,7 @@ def short(error: BaseException, shell: Any = None) -> list[str]:
 
 
 def amend(error: BaseException, *, place: str = "", hint: str = "") -> bool:
-    """Have the few lines of an error of Spark say where in the cell it was, what to do; False where there are none."""
+    """Add to the short form of Spark's error where in the cell it was, and what to do; False if it has none."""
     if mode() == FULL or not is_of_spark(error):
         return False
     error.rucat_place, error.rucat_hint = place, hint  # type: ignore[attr-defined]
@@ -121,7 +121,7 @@ def amend(error: BaseException, *, place: str = "", hint: str = "") -> bool:
 
 
 def full(error: BaseException) -> str:
-    """Everything that is known of the error: Python's trace, Spark's whole message, the trace of the JVM."""
+    """Everything about the error: Python's traceback, Spark's whole message, the stack trace of the JVM."""
     restored = _restore_one(error)
     parts = ["".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()]
     jvm = _trace_of_jvm(error)
@@ -138,7 +138,7 @@ def full(error: BaseException) -> str:
 
 
 def is_of_spark(error: BaseException | None) -> bool:
-    """Whether an exception is Spark's, or was raised inside pyspark by what pyspark stands on."""
+    """Whether an exception is Spark's, or was raised inside pyspark by a library that pyspark uses."""
     from pyspark.errors import PySparkException
 
     if isinstance(error, PySparkException):
@@ -152,18 +152,18 @@ def is_of_spark(error: BaseException | None) -> bool:
 
 
 def _is_plain(error: BaseException | None) -> bool:
-    """Whether it is an error of Python itself: pyspark's, when it was raised by pyspark's own code."""
+    """Whether it is an error of Python itself: it is pyspark's if pyspark's own code raised it."""
     return isinstance(error, Exception) and type(error).__module__ == "builtins"
 
 
 def _everything(shell: Any) -> str:
-    """How to see the whole trace where the reader is: the magic is there only when the extension is loaded."""
+    """How to see the whole traceback: the magic exists only if the extension is loaded."""
     lines = shell.magics_manager.magics["line"] if shell is not None else {}
     return f"Full trace: {'%rucat error --verbose' if 'rucat' in lines else '%tb'}"
 
 
 def _kinds() -> tuple[Any, ...]:
-    """What pyspark raises: errors of its own, of gRPC, of pickling functions, of Arrow."""
+    """What pyspark raises: its own errors, those of gRPC, of pickling functions, of Arrow."""
     import grpc
     from pyspark.errors import PySparkException
 
@@ -176,7 +176,7 @@ def _kinds() -> tuple[Any, ...]:
 
 
 def _render(error: BaseException, *_: object) -> list[str]:
-    """IPython's hook: few lines while the error ends a cell, everything when it is asked for later."""
+    """IPython's hook: a few lines when the error ends a cell, everything when it is requested later."""
     shell = get_shell()
     is_ending = sys.exc_info()[1] is error
     if is_ending and mode() == SHORT and getattr(shell.InteractiveTB, "mode", "") != VERBOSE and is_of_spark(error):
@@ -188,8 +188,8 @@ def _render(error: BaseException, *_: object) -> list[str]:
     return found
 
 
-def _told_of_thread(args: Any) -> bool:
-    """Say in few lines what ended a thread; False where that is not Spark's error, or all is wanted."""
+def _shows_of_thread(args: Any) -> bool:
+    """Show in a few lines what ended a thread; False if it is not Spark's error, or the mode is ``full``."""
     error = args.exc_value
     if get_shell() is None or mode() != SHORT or not is_of_spark(error):
         return False
@@ -218,7 +218,7 @@ def _message(error: BaseException) -> str:
 
 
 def _origin(error: BaseException, places: list[user_lines.Place], shell: Any) -> list[str]:
-    """Where the column was made that failed, when that is another line than the one that asked."""
+    """Where the column that failed was defined, if not in the line that ran the query."""
     for context in _ask(error, "getQueryContext") or []:
         if context.contextType().name == "DataFrame" and (found := call_site(context.callSite())) is not None:
             made = user_lines.in_cell(*found, shell)
@@ -231,7 +231,7 @@ def _trace_of_jvm(error: BaseException) -> str:
 
 
 def _ask(error: BaseException, name: str) -> Any:
-    """What one of pyspark's methods says; None where the exception has no such method, or no such knowledge."""
+    """The result of one of pyspark's methods; None if the exception does not have this method."""
     found = getattr(error, name, None)
     return found() if callable(found) else None
 
@@ -240,7 +240,7 @@ def _ask(error: BaseException, name: str) -> Any:
 
 
 def _shrink(error: BaseException, said: str) -> None:
-    """Let ``str(error)`` be one line while kernel and front end are told of it; undone before the next cell."""
+    """Make ``str(error)`` one line while the kernel reports the error; undone before the next cell."""
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__str__": lambda _: said}
     if not _is_plain(error):  # whose text is one line, and whose class cannot be changed
@@ -249,7 +249,7 @@ def _shrink(error: BaseException, said: str) -> None:
 
 
 def _restore_one(error: BaseException) -> str | None:
-    """Give a shrunk error its own text back; returns the short one."""
+    """Restore the text of a shrunk error; returns the short one."""
     for one in list(_shrunk):
         if one[0] is error:
             said = str(error)
@@ -260,7 +260,7 @@ def _restore_one(error: BaseException) -> str | None:
 
 
 def _restore(*_: object) -> None:
-    """Before a cell: what is held of an earlier error says everything again."""
+    """Before a cell: restore the texts of earlier errors."""
     while _shrunk:
         error, kind = _shrunk.pop()
         error.__class__ = kind

@@ -1,7 +1,7 @@
-"""Puts what Spark says of an error into few words: cause, hint, and where in the query; knows text, not exceptions.
+"""Shortens Spark's error messages: cause, hint, and place in the query; works on text, not on exceptions.
 
 The forms are those of Spark 4.x: ``[ERROR_CLASS] Sentences. SQLSTATE: 12345; line 1 pos 7;`` and a plan, the query
-with a caret under it, a job's failure with the task's exception in it, a Python worker's traceback.
+with a caret below it, a job's failure with the task's exception in it, a Python worker's traceback.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from ..words import text
 
 LONGEST = 300  # characters of one line
 LONGEST_HINT = 160
-MOST_READ = 100_000  # characters of a message: a user's own may have a megabyte
+MOST_READ = 100_000  # characters of a message: a user's own message may have a megabyte
 WIDEST_QUERY = 100  # characters of the query's line that are shown
 NEEDLE = "Traceback (most recent call last):"
 JVM_TRACE = "\n\nJVM stacktrace:\n"
 OWN_WORDS = ("USER_RAISED_EXCEPTION", "SQL_SCRIPT")
-"""Errors whose text is the user's own: shown as it is."""
+"""Errors whose text is the user's own: shown unchanged."""
 VAGUE = ("FAILED_READ_FILE", "TASK_WRITE_FAILED", "INTERNAL_ERROR", "FAILED_EXECUTE_UDF", "FAILED_TO_LOAD")
-"""Errors that name the act and not what was wrong: that is in the exception that caused them."""
+"""Errors that name only what failed; the reason is in the exception that caused them."""
 HINTS = {
-    "maxResultSize": "Bring less to the notebook (limit, aggregate, write it), or create an engine with "
+    "maxResultSize": "Collect less data (limit, aggregate, write it), or create an engine with "
     "--conf spark.driver.maxResultSize=2g",
-    "OutOfMemoryError": "Less data at a time (more partitions, fewer columns), or an engine with more memory "
-    "(--driver-memory).",
-    "Could not execute broadcast in": "Do without the broadcast, or allow more time: spark.sql.broadcastTimeout",
+    "OutOfMemoryError": "Process less data at a time (more partitions, fewer columns), or use an engine with more "
+    "memory (--driver-memory).",
+    "Could not execute broadcast in": "Do not broadcast, or allow more time: spark.sql.broadcastTimeout",
     "Python worker exited unexpectedly": "It crashed, or the machine had no memory left for it.",
-    "Could not serialize object": "A Python function takes something along that cannot be sent: make it inside.",
-    "[NOT_IMPLEMENTED]": "Spark Connect has no such thing; use the DataFrame API.",
-    "[CANNOT_MODIFY_CONFIG]": "It is set when an engine is created: %rucat create NAME --conf KEY=VALUE",
+    "Could not serialize object": "A Python function uses an object that cannot be sent: create it in the function.",
+    "[NOT_IMPLEMENTED]": "Spark Connect does not support this; use the DataFrame API.",
+    "[CANNOT_MODIFY_CONFIG]": "It can only be set when an engine is created: %rucat create NAME --conf KEY=VALUE",
 }
-"""Words in the message -> what to do, where Spark itself says nothing of use."""
+"""Part of the message -> what to do, for errors in which Spark gives no useful hint."""
 DOES: tuple[str, ...] = (
     "Did you",
     "Use ",
@@ -50,10 +50,10 @@ DOES += ("To ", "You can", "Try ", "Visit ", "Consult ", "Check ", "Either ", "P
 
 NOT_INSTALLED = re.compile(r"No module named '([\w.]+)'|PACKAGE_NOT_INSTALLED\] (\w+)")
 MISSING = (
-    "The Python of the engine has no {}: on Kubernetes take an image that has it (--image IMAGE), on this machine "
-    "install it beside the engine's Python."
+    "The Python of the engine has no {}: on Kubernetes use an image that has it (--image IMAGE), on this machine "
+    "install it in the engine's Python."
 )
-"""Functions run on the engine: what the notebook has installed is not there. Spark's own images lack pyarrow."""
+"""Functions run on the engine, without the packages of the notebook. Spark's own images lack pyarrow."""
 
 _CLASS = re.compile(r"^\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
 _REASON = re.compile(r"^\(([\w.$]+)\)\s+")
@@ -74,7 +74,7 @@ _CALL_SITE = re.compile(r"line (\d+) in cell \[(\d+)\]")
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a query: its line, and the columns (from 0) that are meant."""
+    """A place in a query: its line, and the columns (from 0) to mark."""
 
     where: str
     line: str
@@ -82,7 +82,7 @@ class Mark:
     length: int
 
     def lines(self) -> list[str]:
-        """The line, and carets under what is meant; a window of a long line."""
+        """The line with carets below the marked columns; of a long line a part."""
         line, start = text.plain(self.line), min(self.start, len(self.line))
         begin = max(0, start - WIDEST_QUERY // 2) if len(line) > WIDEST_QUERY else 0
         shown = line[begin : begin + WIDEST_QUERY]
@@ -104,18 +104,18 @@ class Words:
 
 
 def words(message: str, condition: str | None, kind: str, jvm_trace: str = "") -> Words:
-    """Tell cause and hint of an error.
+    """Find the cause and hint of an error.
 
     Parameters
     ----------
     message
-        All that the error says of itself.
+        The whole message of the error.
     condition
         Spark's error class, if it has one.
     kind
-        The name of the exception's Python class, said where there is no error class.
+        The name of the exception's Python class, shown if there is no error class.
     jvm_trace
-        The stack trace of the JVM, for what caused an error that does not say it.
+        The stack trace of the JVM, which has the cause if the message does not.
     """
     said = message.split(JVM_TRACE, maxsplit=1)[0].strip()
     if NEEDLE in said:
@@ -142,7 +142,7 @@ def words(message: str, condition: str | None, kind: str, jvm_trace: str = "") -
 
 
 def sql_mark(summary: str) -> Mark | None:
-    """The place that a query context's summary shows."""
+    """The place in a query context's summary."""
     found = _SUMMARY.match(summary)
     if found is None:
         return None
@@ -153,13 +153,13 @@ def sql_mark(summary: str) -> Mark | None:
 
 
 def call_site(site: str) -> tuple[int, int] | None:
-    """Cell and line that a DataFrame's query context names."""
+    """Cell and line in a DataFrame's query context."""
     found = _CALL_SITE.search(site)
     return (int(found[2]), int(found[1])) if found else None
 
 
 def deepest(jvm_trace: str) -> str:
-    """The message of the last exception of a JVM's chain, without its class where that says nothing more."""
+    """The message of the last exception in a JVM's chain of causes; its class if it has no message."""
     causes = [line[len("Caused by: ") :] for line in jvm_trace.splitlines() if line.startswith("Caused by: ")]
     if not causes:
         return ""
@@ -177,7 +177,7 @@ def _without_reason(said: str, condition: str | None) -> str:
 
 
 def _label(said: str, condition: str | None, kind: str) -> tuple[str, str]:
-    """The word for the brackets, and the message without it."""
+    """The label in brackets, and the message without it."""
     if said.startswith("[") and "] " in said:
         name, _, rest = said[1:].partition("] ")
         if re.fullmatch(r"[\w.$]+", name):
@@ -187,7 +187,7 @@ def _label(said: str, condition: str | None, kind: str) -> tuple[str, str]:
 
 
 def _parted(message: str) -> tuple[str, str]:
-    """The sentences up to the first that says what to do, and those that do."""
+    """The sentences before the first hint, and the hints."""
     sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+(?=[A-Z\d])|\n+", message) if s.strip()]
     if not sentences:
         return "", ""
@@ -231,7 +231,7 @@ def _parse_mark(said: str) -> Mark | None:
 
 
 def _of_python(said: str) -> Words:
-    """The exception of a Python worker: its type and message, its own error class where it is Spark's."""
+    """The exception of a Python worker: type and message, or the error class if it is Spark's."""
     trace = said[said.rindex(NEEDLE) :][:MOST_READ]
     frames = [(name, int(line), function or "") for name, line, function in _FRAME.findall(trace)]
     lines = trace.split("\n")[1:]

@@ -1,4 +1,4 @@
-"""Finds the user's own lines in a traceback: the cell and line that asked, and the function of theirs that failed."""
+"""Finds the user's own lines in a traceback: the cell and line that ran the query, and the function that failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from ..words import text
 
 LONGEST_SOURCE = 100
-OURS = str(Path(__file__).parents[2])
+PACKAGE = str(Path(__file__).parents[2])
 _NUMBER = re.compile(r"\[(\d+)\]")
 _PATHS = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _MAGIC = "get_ipython()"
@@ -23,7 +23,7 @@ _MAGIC = "get_ipython()"
 
 @dataclass(frozen=True)
 class Place:
-    """A line of the user's: where, and what it says."""
+    """A line of the user's code: where it is, and its source."""
 
     where: str
     source: str = ""
@@ -33,19 +33,19 @@ class Place:
 
 
 def asked(trace: TracebackType | None, shell: Any) -> list[Place]:
-    """The outermost line of the user's in a traceback, and the innermost where that is another."""
+    """The user's outermost line in a traceback, and the innermost if it is another one."""
     places = [found for f in traceback.extract_tb(trace) if (found := place(f.filename, f.lineno or 0, shell))]
     return places[:1] + ([places[-1]] if len(places) > 1 and places[-1] != places[0] else [])
 
 
 def running(shell: Any) -> list[Place]:
-    """The line that runs now: for what goes wrong while a result is shown, which is not in the traceback."""
+    """The line that runs now: for errors while a result is shown, whose traceback does not contain it."""
     frames = traceback.extract_stack() if shell is not None else []
     return [found for f in frames if _cell(f.filename, shell) and (found := place(f.filename, f.lineno or 0, shell))]
 
 
 def raised(frames: Iterable[tuple[str, int, str]], shell: Any) -> Place | None:
-    """The innermost line of the user's in the frames of a Python worker."""
+    """The user's innermost line in the frames of a Python worker."""
     found = None
     for name, line, _ in frames:
         found = place(name, line, shell) or found
@@ -53,21 +53,23 @@ def raised(frames: Iterable[tuple[str, int, str]], shell: Any) -> Place | None:
 
 
 def place(filename: str, line: int, shell: Any) -> Place | None:
-    """The line as a person knows it; None when it is not the user's."""
+    """The line with the cell or file that the user knows; None if it is not the user's."""
     cell = _cell(filename, shell)
-    if cell is None and (filename.startswith(("<", OURS, *_PATHS)) or _is_library(filename)):
+    if cell is None and (filename.startswith(("<", PACKAGE, *_PATHS)) or _is_library(filename)):
         return None
     source = linecache.getline(filename, line).strip()
-    if source.startswith(_MAGIC):  # what IPython made of a magic is nobody's line
+    if source.startswith(_MAGIC):  # IPython's translation of a magic is not what the user wrote
         return Place(f"cell {cell}" if cell else Path(filename).name)
     where = f"cell {cell}, line {line}" if cell else f"{text.plain(Path(filename).name)}, line {line}"
     return Place(where, text.plain(source, LONGEST_SOURCE))
 
 
 def in_cell(counted: int, line: int, shell: Any) -> Place:
-    """The line of a cell that was run in this kernel, by the count that pyspark took of it while it ran."""
+    """A line of a cell of this kernel, by the execution count that pyspark read while the cell ran."""
     cells = shell.user_ns.get("In", []) if shell is not None else []
-    ahead = shell.execution_count - (len(cells) - 1) if cells else 0  # newer IPythons count on as a cell begins
+    ahead = (
+        shell.execution_count - (len(cells) - 1) if cells else 0
+    )  # newer releases of IPython count when a cell begins
     cell = counted - ahead
     lines = str(cells[cell]).splitlines() if 0 < cell < len(cells) else []
     source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
@@ -75,7 +77,7 @@ def in_cell(counted: int, line: int, shell: Any) -> Place:
 
 
 def _cell(filename: str, shell: Any) -> int | None:
-    """The number of the cell that IPython compiled under this name."""
+    """The number of the cell that IPython compiled with this file name."""
     named = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
     found = _NUMBER.search(str(named[1])) if named else None
     return int(found[1]) if found else None
