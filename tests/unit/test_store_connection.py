@@ -1,4 +1,4 @@
-"""The line to SurrealDB: time limits, the one-writer lock, cancelled callers, and errors in Rucat's words."""
+"""The connection to SurrealDB: time limits, the one-writer lock, cancelled callers, and Rucat's errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def err(words: str) -> dict[str, Any]:
 
 
 class DatabaseThatWaits:
-    """Plays the SDK's connection: each query waits until it is let go, and answers from a list."""
+    """Plays the SDK's connection: each query waits until the test releases it, and answers from a list."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -116,7 +116,7 @@ async def test_the_mark_moves_with_each_write_and_is_gone_meanwhile(link: LinkTo
 
 
 async def test_a_cancelled_writer_keeps_the_lock_until_its_write_has_ended(link: LinkToIt) -> None:
-    """The engine is still at work on it: the next write must not overtake, and must not wait for ever."""
+    """The engine is still at work on it: the next write must not overtake, and must not wait without end."""
     first = asyncio.create_task(link.write("first"))
     await turns()
     first.cancel()
@@ -130,7 +130,7 @@ async def test_a_cancelled_writer_keeps_the_lock_until_its_write_has_ended(link:
     assert link.database.ended == ["first", "second"]
 
 
-async def test_a_writer_cancelled_while_it_waits_for_the_lock_blocks_nobody(link: LinkToIt) -> None:
+async def test_a_writer_cancelled_while_it_waits_for_the_lock_blocks_no_other(link: LinkToIt) -> None:
     """However many callers give up, the lock is released."""
     writers = [asyncio.create_task(link.write(str(number))) for number in range(5)]
     await turns()
@@ -142,7 +142,7 @@ async def test_a_writer_cancelled_while_it_waits_for_the_lock_blocks_nobody(link
 
 
 async def test_a_write_that_takes_too_long_is_unavailable_and_blocks_only_while_it_lasts() -> None:
-    """Callers are told after the time limit; when the engine answers at last, writes go on."""
+    """Callers get an error after the time limit; when the engine finally answers, writes go on."""
     link = LinkToIt(time_limit_s=0.05)
     await link.open()
     for name in ("slow", "waits"):
@@ -183,9 +183,9 @@ async def test_close_waits_for_the_write_under_way(link: LinkToIt) -> None:
         ([err(NOT_RUN), err("Something\nodd  happened")], StoreUnavailable, "Something odd happened"),
         ([err(NOT_RUN)], StoreUnavailable, "failed transaction"),
         ([ok(1), err("late"), ok(3)], StoreUnavailable, "late"),
-        ({"error": {"code": -32000, "message": "told as an object"}}, StoreUnavailable, "told as an object"),
-        ({"error": "told as a text"}, StoreUnavailable, "told as a text"),
-        (RuntimeError("told by the extension"), StoreUnavailable, "told by the extension"),
+        ({"error": {"code": -32000, "message": "sent as an object"}}, StoreUnavailable, "sent as an object"),
+        ({"error": "sent as a text"}, StoreUnavailable, "sent as a text"),
+        (RuntimeError("raised by the extension"), StoreUnavailable, "raised by the extension"),
     ],
 )
 async def test_every_refusal_has_its_own_error(
@@ -209,7 +209,7 @@ async def test_a_write_that_lost_against_another_transaction_is_tried_again(link
     assert link.database.begun == ["w"] * 3
 
 
-async def test_a_write_that_loses_for_ever_is_a_conflict(link: LinkToIt, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_write_that_always_loses_is_a_conflict(link: LinkToIt, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying again has an end."""
     monkeypatch.setattr(connection, "ATTEMPTS", 3)
     link.database.gate.set()
@@ -222,7 +222,7 @@ async def test_a_write_that_loses_for_ever_is_a_conflict(link: LinkToIt, monkeyp
 # --- a database that broke --------------------------------------------------------------------------------
 
 
-async def test_after_an_io_error_the_database_is_opened_anew_once(link: LinkToIt) -> None:
+async def test_after_an_io_error_the_database_is_reopened_once(link: LinkToIt) -> None:
     """The old one is closed before the new one is opened, and only one caller does it."""
     first = link.database
     first.gate.set()
@@ -237,7 +237,7 @@ async def test_after_an_io_error_the_database_is_opened_anew_once(link: LinkToIt
     assert (first.closed, link.database.closed) == (1, 0)
 
 
-async def test_a_database_that_cannot_be_closed_is_opened_anew_all_the_same(
+async def test_a_database_that_cannot_be_closed_is_reopened_all_the_same(
     link: LinkToIt, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The full disk also breaks the old one's last words; that is logged."""
@@ -255,7 +255,7 @@ async def test_a_database_that_cannot_be_closed_is_opened_anew_all_the_same(
     await turns()
     link.database.gate.set()
     assert await again == "again"
-    assert "could not be closed cleanly: fsync failed" in caplog.text
+    assert "cleanly: fsync failed" in caplog.text
 
 
 # --- addresses --------------------------------------------------------------------------------------------
@@ -273,8 +273,8 @@ def test_an_address_never_shows_its_password() -> None:
     assert "hush" not in repr(Address("ws://h", "n", "d", "u", "hush"))
 
 
-async def test_a_database_that_many_make_at_once_is_chosen_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server makes a new database when it is first chosen, and refuses all but one who do so at once."""
+async def test_a_database_that_many_create_is_selected_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server creates a new database at its first selection; of concurrent ones it refuses all but one."""
     answers = [SurrealError("Transaction conflict: Write conflict, retry. This transaction can be retried")] * 3
     asked: list[tuple[str, str]] = []
 
@@ -294,7 +294,7 @@ async def test_a_database_that_many_make_at_once_is_chosen_in_the_end(monkeypatc
     await link.close()
 
 
-async def test_a_refusal_that_is_no_conflict_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_that_is_no_conflict_is_raised_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
     """What trying again does not change is not tried again."""
     asked: list[str] = []
 

@@ -1,11 +1,11 @@
-"""The line to SurrealDB: every call limited in time, its results checked, its failures named in Rucat's words.
+"""The connection to SurrealDB: every call has a time limit, its results are checked, its errors become Rucat's.
 
-Here the base, and the engine that runs inside this process. That engine (core 2.0) does not keep concurrent writes
-apart (two compare-and-sets on one revision both win), so its writes go one at a time. The line to a server is in
+This module has the base class and the embedded engine. That engine (core 2.0) does not isolate concurrent writes (two
+compare-and-sets on one revision both win), so its writes go one at a time. The connection to a server is in
 :mod:`.server`.
 
-Each call runs in a task of its own, which the caller's cancellation does not touch: a write under the lock always
-ends by itself, so the lock is always released and no later write overtakes one that is still under way.
+Each call runs in a task of its own, which a cancelled caller does not cancel: a write under the lock always ends by
+itself, so the lock is always released and no later write overtakes one in progress.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from surrealdb import AsyncEmbeddedSurrealConnection, SurrealError
 from ...core.errors import Conflict, StoreTooNew, StoreUnavailable
 
 TOO_NEW = "rucat: the schema is newer"
-"""What a guarded write throws on a store that a newer Rucat has migrated."""
+"""Error of a guarded write on a store that a newer Rucat has migrated."""
 
 _CLOSE_GRACE_S = 0.2  # without it the interpreter aborted at exit in 9 of 40 runs (SDK 2.0.0, embedded engine)
 _NOT_RUN = "The query was not executed due to a failed transaction"
-_BROKEN = ("IO error", "Log error")  # after one of these surrealkv answers nothing more until it is opened anew
+_BROKEN = ("IO error", "Log error")  # after one of these surrealkv does not answer until it is opened again
 ATTEMPTS = 12
-"""Of what lost against another transaction; at most 1.5 s in all."""
+"""Tries of a transaction that loses against others; at most 1.5 s in total."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is, and as whom to go there."""
+    """URL and credentials of a database."""
 
     url: str
     namespace: str
@@ -46,31 +46,31 @@ class Address:
 
 
 def is_conflict(words: str) -> bool:
-    """Whether the database says that a transaction lost against another, and may be tried again."""
+    """Whether the error says that a transaction lost against another, and can be retried."""
     return any(sign in words for sign in ("can be retried", "Transaction conflict", "read or write conflict"))
 
 
 async def part(attempt: int) -> None:
-    """Wait a random, growing while: losers of one round must not meet again in the next."""
+    """Wait for a random, growing time, so that losers of one round do not collide again in the next."""
     await asyncio.sleep(random.uniform(0, 0.001 * 2 ** min(attempt, 8)))  # noqa: S311 - no secret
 
 
 class AlreadyThere(Exception):
-    """A unique index or a record id is taken; the message is the database's."""
+    """A unique index or a record id is already taken; the message is from the database."""
 
 
 class Link:
-    """A line to one database."""
+    """A connection to one database."""
 
     def __init__(self, shown: str, time_limit_s: float) -> None:
-        self._shown = shown  # how messages name the store: without a password
+        self._shown = shown  # name of the store in messages, without a password
         self._time_limit_s = time_limit_s
         self._calls: set[asyncio.Task[Any]] = set()
         self._is_open = False
 
     @property
     def mark(self) -> int | None:
-        """Stands for all that is stored: it moves with each write; None while that may change unseen."""
+        """Version of the whole database: it changes with each write; None while it is not known."""
         return None
 
     async def open(self) -> None:
@@ -83,7 +83,7 @@ class Link:
             raise
 
     async def close(self) -> None:
-        """End what is under way and let go; safe to call twice."""
+        """Wait for open calls, then disconnect; safe to call twice."""
         if not self._is_open:
             return
         self._is_open = False
@@ -94,14 +94,14 @@ class Link:
         await self._disconnect()
 
     async def read(self, statement: str, **values: object) -> Any:
-        """Run one statement that writes nothing and return its result."""
+        """Run one read-only statement and return its result."""
         return (await self._limited(lambda: self._query(statement, values)))[-1]
 
     async def write(self, statement: str, **values: object) -> Any:
-        """Run a statement that is one transaction and return its result (the last one's, of several).
+        """Run a statement as one transaction and return its result (of several, the last one).
 
-        Raises AlreadyThere, StoreTooNew, and Conflict where it still lost against other transactions after some
-        attempts: such a transaction has had no effect, so that trying again is safe for any write.
+        Raises AlreadyThere, StoreTooNew, and Conflict if it still loses against other transactions after
+        :data:`ATTEMPTS`: a lost transaction has no effect, so a retry is safe for any write.
         """
         attempt = 1
         while True:
@@ -123,17 +123,17 @@ class Link:
         if not done:
             self._on_timeout(task)
             raise self._unavailable(f"no answer within {self._time_limit_s:g} s")
-        if task.cancelled():  # the SDK cancels what waits on a connection that broke
+        if task.cancelled():  # the SDK cancels the calls of a broken connection
             raise self._unavailable("the connection was lost")
         return task.result()
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
         if not task.cancelled():
-            task.exception()  # the caller may have gone: then nobody else asks for it
+            task.exception()  # mark it as retrieved: the caller may be gone
 
     def _unavailable(self, why: str) -> StoreUnavailable:
-        return StoreUnavailable(f"the store {self._shown} does not answer: {why}; Rucat tries again by itself")
+        return StoreUnavailable(f"the store {self._shown} does not answer: {why}; Rucat tries again")
 
     def _results(self, answer: dict[str, Any]) -> list[Any]:
         """The result of every statement, or the first one's error."""
@@ -145,13 +145,13 @@ class Link:
         return [result["result"] for result in answer["result"]]
 
     def _refused(self, words: str) -> Exception:
-        """The error for the database's own words."""
+        """Convert the database's error message to Rucat's error."""
         if TOO_NEW in words:
             return StoreTooNew(
-                f"the store {self._shown} was migrated by a newer Rucat: this one can only read it; update Rucat"
+                f"a newer Rucat has migrated the store {self._shown}: this version can only read it; update Rucat"
             )
         if is_conflict(words):
-            return Conflict("somebody else wrote to the store at the same moment")
+            return Conflict("another writer changed the store at the same time")
         if "already contains" in words or "already exists" in words:
             return AlreadyThere(words)
         return self._unavailable(" ".join(words.split())[:300])
@@ -169,11 +169,11 @@ class Link:
         return await self._query(statement, values)
 
     def _on_timeout(self, task: asyncio.Task[Any]) -> None:
-        """Decide what becomes of a call that took too long."""
+        """Handle a call that exceeds its time limit."""
 
 
 class EmbeddedLink(Link):
-    """The engine inside this process, one writer at a time."""
+    """The embedded engine, one writer at a time."""
 
     def __init__(self, address: Address, time_limit_s: float) -> None:
         is_memory = address.url.startswith("mem:")
@@ -187,7 +187,7 @@ class EmbeddedLink(Link):
 
     @property
     def mark(self) -> int | None:
-        """How many writes there were; None while one is under way, or the database is broken or not open."""
+        """Count of writes; None while one is in progress, or the database is broken or not open."""
         return self._writes if self._is_open and not self._is_broken and not self._lock.locked() else None
 
     async def _connect(self) -> None:
@@ -221,7 +221,7 @@ class EmbeddedLink(Link):
     async def _run(self, statement: str, values: dict[str, Any]) -> list[Any]:
         db = self._db
         if db is None:
-            raise self._unavailable("it broke, and could not be opened again")
+            raise self._unavailable("it failed and cannot be opened again")
         try:
             return self._results(await self._ask(db, statement, values))
         except StoreUnavailable as exc:
@@ -232,21 +232,21 @@ class EmbeddedLink(Link):
     async def _ask(self, db: AsyncEmbeddedSurrealConnection, statement: str, values: dict[str, Any]) -> dict[str, Any]:
         try:
             return await db.query_raw(statement, values)
-        except RuntimeError as exc:  # what the extension raises for whatever the engine says
+        except RuntimeError as exc:  # the extension raises it for any error of the engine
             raise self._refused(str(exc)) from exc
 
     async def _mend(self) -> None:
-        """Open the database again if it broke (a full disk): what was acknowledged is still there."""
+        """Open the database again after a failure (a full disk): acknowledged writes are still there."""
         if self._is_broken:
             if self._db:
-                await self._let_go(self._db)  # first: two that are open at once would corrupt each other
+                await self._let_go(self._db)  # first: two open ones would corrupt each other
             await self._connect()
             self._is_broken = False
-            _log.warning("opened the store %s again", self._shown)
+            _log.warning("reopened the store %s", self._shown)
 
     async def _let_go(self, db: AsyncEmbeddedSurrealConnection) -> None:
         self._db = None
         try:
             await db.close()
-        except RuntimeError as exc:  # it cannot write its last bytes either
-            _log.warning("the store %s could not be closed cleanly: %s", self._shown, exc)
+        except RuntimeError as exc:  # a full disk also prevents its last writes
+            _log.warning("cannot close the store %s cleanly: %s", self._shown, exc)

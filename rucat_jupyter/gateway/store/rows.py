@@ -1,12 +1,11 @@
-"""Rows of SurrealDB to and from the models: the one place that knows how a value is stored.
+"""Convert rows of SurrealDB to and from the models; only this module knows how a value is stored.
 
-A row is read leniently, since a newer Rucat may have added fields. NUL and lone surrogates never reach the database:
-the embedded engine stores a NUL that it cannot read back.
+Reading ignores unknown fields, since a newer Rucat may have added some. NUL and lone surrogates never reach the
+database: the embedded engine stores a NUL that it cannot read back.
 
-Spec, executors and secret maps are one JSON text each. As FLEXIBLE objects of a SCHEMAFULL table a conf of 10,000
-keys cost 1.9 s for each write of its row, of whatever field (core 2.0 checks the keys in quadratic time), 1,000 keys
-14 ms; as a text 4 ms and 0.9 ms. Text also keeps what SurrealDB drops or refuses: null in a map, numbers beyond 64
-bits.
+Spec, executors and secret maps are one JSON text each. As FLEXIBLE objects of a SCHEMAFULL table, a conf of 10,000 keys
+costs 1.9 s for each write of its row, of any field (core 2.0 checks the keys in quadratic time), 1,000 keys 14 ms; as a
+text 4 ms and 0.9 ms. A text also keeps values that SurrealDB drops or refuses: null in a map, numbers beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from ...core.ports.store import STORE_NOW, Beat
 from ...core.spec import EngineSpec
 
 Row = Mapping[str, Any]
-"""A row as the SDK decodes it."""
+"""A row decoded by the SDK."""
 
 FIXED = frozenset({"id", "owner", "name", "platform", "created_at", "revision"})
-"""Fields of an engine that no update may name."""
+"""Fields of an engine that an update cannot change."""
 
-_PARTS: dict[str, type[BaseModel]] = {  # the fields of a spec that are models themselves
+_PARTS: dict[str, type[BaseModel]] = {  # the fields of a spec that are models
     name: field.annotation
     for name, field in EngineSpec.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
@@ -42,21 +41,21 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def text(value: str) -> str:
-    """The text without what cannot be stored: NUL and lone surrogates become U+FFFD."""
+    """Make a text storable: NUL and lone surrogates become U+FFFD."""
     if value.isascii() and "\0" not in value:
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", _REPLACEMENT)
 
 
 def engine_values(engine: Engine) -> dict[str, Any]:
-    """Every stored field of an engine but ``id`` and ``created_at``, ready to be bound."""
+    """All stored fields of an engine except ``id`` and ``created_at``, as bound values."""
     return {name: value_of(getattr(engine, name)) for name in Engine.model_fields if name not in ("id", "created_at")}
 
 
 def change_values(changes: Changes) -> dict[str, Any]:
-    """The values of an update, ready to be bound; those given as STORE_NOW stay as they are.
+    """The bound values of an update; STORE_NOW stays as it is.
 
-    Raises ValueError for a field that an update cannot write: a mistake in our code, not a user's.
+    Raises ValueError for a field that an update cannot write: a bug in Rucat, not a user's error.
     """
     wrong = [name for name in changes if name in FIXED or name not in Engine.model_fields]
     if wrong:
@@ -65,7 +64,7 @@ def change_values(changes: Changes) -> dict[str, Any]:
 
 
 def value_of(value: object) -> object:
-    """One field's value as it is stored."""
+    """Convert a field's value to its stored form."""
     if isinstance(value, EngineSpec):
         return _json(value.model_dump(exclude_defaults=True))  # a default means "not set"
     if isinstance(value, Executors):
@@ -78,7 +77,7 @@ def value_of(value: object) -> object:
 
 
 def credential_values(credential: Credential) -> dict[str, Any]:
-    """Every field of a credential, ready to be bound."""
+    """All fields of a credential, as bound values."""
     return {
         "token": text(credential.token),
         "conf": _json(credential.conf),
@@ -87,12 +86,12 @@ def credential_values(credential: Credential) -> dict[str, Any]:
 
 
 def event_values(event: Event) -> dict[str, Any]:
-    """Every stored field of a history line but ``at``, which is the store's."""
+    """All stored fields of a history line except ``at``, which the store sets."""
     return {name: value_of(value) for name, value in event if name != "at"}
 
 
 def session_values(session: Session) -> dict[str, Any]:
-    """Every stored field of a session but ``created_at``, which is the store's."""
+    """All stored fields of a session except ``created_at``, which the store sets."""
     return {name: value_of(value) for name, value in session if name != "created_at"}
 
 
@@ -126,7 +125,7 @@ def session_of(row: Row) -> Session:
 
 
 def beat_of(row: Row) -> Beat:
-    """The heartbeat of a row that also has ``now``, the store's time of the reading."""
+    """The heartbeat of a row that also has ``now``, the store's time of the read."""
     at, now = row["at"], row["now"]
     assert isinstance(at, datetime) and isinstance(now, datetime)  # noqa: S101, PT018 - the schema's own types
     return Beat(row["gateway_id"], row["host"], tuple(row["sites"]), (now - at).total_seconds())
@@ -135,7 +134,7 @@ def beat_of(row: Row) -> Beat:
 class Line:
     """The statement that appends a history line, and its values.
 
-    A transition's line is named after engine and revision, so that the database itself refuses a second one.
+    The id of a transition's line is engine and revision, so that the database refuses a second one.
     """
 
     def __init__(self, event: Event, revision: int, *, is_tombstone: bool = False, nonce: str = "") -> None:
@@ -146,24 +145,24 @@ class Line:
 
 
 def assign(values: dict[str, Any], prefix: str = "new_") -> str:
-    """``field = $new_field`` for each field; the store's own time where a value is STORE_NOW."""
+    """``field = $new_field`` for each field; the store's time for STORE_NOW."""
     return ", ".join(
         f"{name} = time::now()" if value is STORE_NOW else f"{name} = ${prefix}{name}" for name, value in values.items()
     )
 
 
 def bind(values: dict[str, Any], prefix: str = "new_") -> dict[str, Any]:
-    """The bound values that :func:`assign` names."""
+    """The bound values for :func:`assign`."""
     return {f"{prefix}{name}": value for name, value in values.items() if value is not STORE_NOW}
 
 
 def _json(value: object) -> str:
-    return text(json.dumps(value, ensure_ascii=False))  # which writes NUL as \\u0000
+    return text(json.dumps(value, ensure_ascii=False))  # writes NUL as \\u0000
 
 
 @lru_cache(maxsize=4096)
 def _spec_of(text: str) -> EngineSpec:
-    """The spec of a stored text: nothing changes one, and each engine's is read again and again."""
+    """The spec of a stored text; cached, since specs are immutable and read often."""
     values = _known(EngineSpec, json.loads(text))
     for name in values.keys() & _PARTS.keys():
         values[name] = _known(_PARTS[name], values[name])
@@ -176,5 +175,5 @@ def _executors_of(row: Row) -> Executors:
 
 
 def _known(model: type[BaseModel], row: Row) -> dict[str, Any]:
-    """The part of a row that this version of the model knows; NONE reads as the field's default."""
+    """The fields of a row that this version of the model knows; NONE becomes the field's default."""
     return {name: row[name] for name in model.model_fields if row.get(name) is not None}

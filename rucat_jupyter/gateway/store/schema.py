@@ -1,8 +1,7 @@
-"""The tables of the store as numbered migrations, and the climb from whatever is there to the newest.
+"""The tables of the store as numbered migrations, and the upgrade of an older store to the newest.
 
-SurrealQL that the embedded engine (core 2.0) and servers 3.x both understand. A migration is one text of idempotent
-statements, so that two gateways that climb at once do no harm; one that was released is never changed, a change of
-the tables is a new number.
+The SurrealQL works on the embedded engine (core 2.0) and on servers 3.x. A migration has only idempotent statements, so
+that two gateways can upgrade at the same time. A released migration never changes; a change of the tables is a new one.
 """
 
 from __future__ import annotations
@@ -86,34 +85,34 @@ DEFINE FIELD IF NOT EXISTS executors ON engine TYPE option<string>;
 """
 
 MIGRATIONS: dict[int, str] = {1: _FIRST, 2: _EXECUTORS}
-"""From the schema before, by the number that it leads to."""
+"""Migrations from the previous schema, by the number of the new one."""
 
 VERSION = max(MIGRATIONS)
-"""The schema that this code writes."""
+"""Number of the schema that this code writes."""
 
-_GUARD = f"IF (SELECT VALUE schema FROM ONLY meta:store) > {VERSION} {{ THROW '{TOO_NEW}' }};"  # noqa: S608 - ours
+_GUARD = f"IF (SELECT VALUE schema FROM ONLY meta:store) > {VERSION} {{ THROW '{TOO_NEW}' }};"  # noqa: S608 - constants
 
 
 def guarded(body: str) -> str:
-    """One block, so one transaction, of these statements, refused once a newer Rucat has migrated the store."""
+    """These statements as one block, so one transaction; it fails if a newer Rucat has migrated the store."""
     return f"{{ {_GUARD} {body} }}"
 
 
 async def migrate(link: Link) -> str:
-    """Bring the schema to :data:`VERSION` and return the installation id, made once, also in a race.
+    """Upgrade the schema to :data:`VERSION` and return the installation id, which is created once, also in a race.
 
-    A newer schema is left alone, with a warning: what is known of it can still be read.
+    A newer schema stays as it is, with a warning: the known fields can still be read.
     """
     await link.write(_META)
     meta = await _meta(link)
     if meta["schema"] > VERSION:
         _log.warning(
-            "the store has schema %s and this Rucat knows %s: it only reads; update Rucat", meta["schema"], VERSION
+            "the store has schema %s, this Rucat knows %s and can only read: update Rucat", meta["schema"], VERSION
         )
     for number in range(meta["schema"] + 1, VERSION + 1):
         await link.write(MIGRATIONS[number])
         await link.write("UPDATE meta:store SET schema = $number WHERE schema < $number", number=number)
-        _log.info("the store has schema %s now", number)
+        _log.info("upgraded the store to schema %s", number)
     return str(meta["installation"])
 
 

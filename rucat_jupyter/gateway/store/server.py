@@ -1,7 +1,7 @@
-"""The line to a SurrealDB server: connects when needed, again after a loss, and signs in each time.
+"""The connection to a SurrealDB server: connects when needed, reconnects after a loss, and signs in each time.
 
-The SDK (2.0.0) does neither: a connection that broke stays where it is and fails every call. A server keeps
-concurrent writes apart by itself; the losers are told, and :class:`.connection.Link` tries them again.
+The SDK (2.0.0) does not reconnect: a broken connection stays and fails every call. A server isolates concurrent writes
+by itself; the losers get an error, and :class:`.connection.Link` tries them again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .connection import ATTEMPTS, Address, Link, is_conflict, part
 
 _CONNECT_LIMIT_S = 5.0
 _GOODBYE_LIMIT_S = 1.0
-# KeyError: how the SDK's own bookkeeping fails when the connection breaks under a call (it empties a table first).
+# KeyError: the SDK raises it when the connection breaks during a call (it clears a table first).
 _LOST = (OSError, asyncio.TimeoutError, websockets.WebSocketException, KeyError)
 
 _log = logging.getLogger(__name__)
 
 
 class ServerLink(Link):
-    """A SurrealDB server: connects when needed, again after a loss, and signs in each time."""
+    """A SurrealDB server: connects when needed, reconnects after a loss, and signs in each time."""
 
     def __init__(self, address: Address, time_limit_s: float) -> None:
         parts = urlsplit(address.url)
@@ -56,13 +56,13 @@ class ServerLink(Link):
         db = await self._connection()
         try:
             answer = await db.query_raw(statement, values)
-        except asyncio.CancelledError:  # the time is up: the connection may be dead without knowing, for minutes
+        except asyncio.CancelledError:  # the time is over: the connection may be dead without an error, for minutes
             self._drop(db)
             raise
         except _LOST as exc:
             self._drop(db)
             raise self._unavailable("the connection was lost") from exc
-        if _is_about_rights(answer):  # the sign-in has run out, or the server has forgotten it
+        if _is_about_rights(answer):  # the sign-in has expired, or the server has lost it
             self._drop(db)
             if not self._user:  # a new connection would be refused too
                 raise self._turned_away(" ".join(filter(None, _words(answer)))[:300])
@@ -83,7 +83,7 @@ class ServerLink(Link):
                 return self._db
             if self._db:
                 self._drop(self._db)
-            if self._failed_at >= asked_at:  # who waited for an attempt shares its failure, and does not wait again
+            if self._failed_at >= asked_at:  # a call that waited for an attempt gets its error, and does not try again
                 raise StoreUnavailable(self._failure)
             try:
                 self._db = await self._new_connection()
@@ -115,7 +115,7 @@ class ServerLink(Link):
         return self._unavailable(f"it refused {who} ({words}); check user and password")
 
     async def _use(self, db: _Connection) -> None:
-        """Choose the database. A server makes one that is new, in a transaction: of many at once all but one lose."""
+        """Select the database. A server creates a new one in a transaction: of concurrent ones only one succeeds."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await db.use(self._address.namespace, self._address.database)
@@ -126,7 +126,7 @@ class ServerLink(Link):
             await part(attempt)
 
     async def _sign_in(self, db: _Connection) -> None:
-        """Sign in as a user of the database, the namespace or the server, whichever knows the name."""
+        """Sign in as a user of the database, the namespace or the server: the first that has the name."""
         if not self._user:
             return
         namespace, database = self._address.namespace, self._address.database
@@ -146,15 +146,15 @@ class ServerLink(Link):
 
 
 class _Connection(AsyncWsSurrealConnection):
-    """The SDK's connection with what it lacks: no proxy for loopback, a word on its life, an end without waiting."""
+    """The SDK's connection, plus: no proxy for loopback, whether it is alive, and an immediate end."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether somebody still reads what the server sends; the SDK leaves a dead connection in place."""
+        """Whether a task still reads the server's messages; the SDK keeps a dead connection."""
         return self.recv_task is not None and not self.recv_task.done()
 
     async def connect(self, url: str | None = None) -> None:
-        """Connect as the SDK does, but past the environment's proxies where the server is on this machine."""
+        """Connect as the SDK does, but without the environment's proxies if the server is on this machine."""
         if self.socket:
             return
         self.socket = await websockets.connect(
@@ -169,11 +169,11 @@ class _Connection(AsyncWsSurrealConnection):
         self.recv_task = asyncio.create_task(self._recv_task())
 
     async def hang_up(self) -> None:
-        """Close the connection, politely if the server answers, and wait until that is done."""
+        """Close the connection with a closing handshake, and wait until it is closed."""
         await self.close()
 
     def abort(self) -> None:
-        """Break the connection now: who waits on it is told at once."""
+        """Break the connection now: its open calls fail immediately."""
         if self.socket:
             self.socket.transport.abort()
 
@@ -193,7 +193,7 @@ def _is_about_rights(answer: dict[str, Any]) -> bool:
 
 
 def _words(answer: dict[str, Any]) -> list[str]:
-    """All that an answer says of errors: its own, an object from servers, first."""
+    """All error messages of a response; its own, an object from servers, first."""
     error = answer.get("error", "")
     said = str(error.get("message", error) if isinstance(error, dict) else error)
     return [said, *(str(result["result"]) for result in answer.get("result", ()) if result["status"] != "OK")]

@@ -1,7 +1,7 @@
 """The store in SurrealDB: embedded for one gateway, a server for many; the URL decides.
 
-Every write is one block statement, which is one transaction in either: it takes effect with its history line, or
-not at all. Values are bound, never written into a statement; the only names put into one are fields of our models.
+Every write is one block statement, which is one transaction in both: it takes effect with its history line, or not at
+all. Values are bound, never formatted into a statement; only names of our models' fields are.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .connection import Address, AlreadyThere, EmbeddedLink, Link
 from .schema import guarded, migrate
 from .server import ServerLink
 
-_PAGE = 100  # rows a read: each costs some 0.15 ms of this process, and nothing else runs meanwhile
+_PAGE = 100  # rows per read: each takes about 0.15 ms, in which nothing else runs in this process
 _SET_CREDENTIAL = """
     UPDATE $credential_id SET token = $credential.token, conf = $credential.conf, env = $credential.env RETURN NONE;"""
-_AFTER_ALL_TEXTS = BoundExcluded([])  # arrays come after texts in SurrealDB's order of record ids
+_AFTER_ALL_TEXTS = BoundExcluded([])  # in SurrealDB's order of record ids arrays come after texts
 
 _LINKS: dict[str, type[EmbeddedLink] | type[ServerLink]] = {
     "surrealkv": EmbeddedLink,
@@ -42,14 +42,14 @@ class SurrealStore:
     Parameters
     ----------
     url
-        ``surrealkv://<folder>``, ``mem://``, ``ws://host:port`` or ``wss://host:port``. One process may open a
-        folder at a time; keeping others out is the caller's business, the engine takes no lock.
+        ``surrealkv://<folder>``, ``mem://``, ``ws://host:port`` or ``wss://host:port``. Only one process at a time may
+        open a folder; the caller must ensure that, the engine takes no lock.
     namespace, database
-        Where in SurrealDB.
+        Names in SurrealDB.
     user, password
-        Of a server, at the level of database, namespace or root.
+        For a server, at the level of database, namespace or root.
     time_limit_s
-        After so long a call raises StoreUnavailable.
+        Time limit of a call in seconds; after it the call raises StoreUnavailable.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SurrealStore:
         self._known_at: int | None = None
 
     async def open(self) -> None:
-        """Connect, migrate, make the installation id if there is none."""
+        """Connect, migrate, create the installation id if there is none."""
         await self._link.open()
         try:
             self._installation = await migrate(self._link)
@@ -77,11 +77,11 @@ class SurrealStore:
             raise
 
     async def close(self) -> None:
-        """Let go of the database; safe to call twice."""
+        """Close the database; safe to call twice."""
         await self._link.close()
 
     async def check(self) -> None:
-        """Return if the database answers now, from what it has stored and not only from memory."""
+        """Return if the database answers now, from its storage and not only from memory."""
         await self._link.read("SELECT VALUE schema FROM ONLY meta:store")
 
     @property
@@ -113,7 +113,7 @@ class SurrealStore:
         return rows.engine_of(row)
 
     async def get(self, engine_id: str) -> Engine:
-        """Read one engine by id; where nobody else can write, from memory until something is written."""
+        """Read one engine by id; from a cache until the next write, if no other process can write."""
         mark = self._link.mark
         if mark is None or mark != self._known_at:
             self._known, self._known_at = {}, mark
@@ -145,7 +145,7 @@ class SurrealStore:
         after: BoundIncluded | BoundExcluded = BoundIncluded("")
         while True:
             page = await self._link.read(
-                f"SELECT * FROM $range {condition} LIMIT {_PAGE}",  # noqa: S608 - texts of ours
+                f"SELECT * FROM $range {condition} LIMIT {_PAGE}",  # noqa: S608 - constants
                 range=RecordID("engine", Range(after, _AFTER_ALL_TEXTS)),
                 owner=rows.text(owner or ""),
             )
@@ -155,7 +155,7 @@ class SurrealStore:
             after = BoundExcluded(page[-1]["id"].id)
 
     async def some(self, engine_ids: Sequence[str]) -> list[Engine]:
-        """Those of these engines that there are."""
+        """Those of these engines that exist."""
         found: list[Engine] = []
         wanted = [_engine(engine_id) for engine_id in dict.fromkeys(engine_ids)]
         for begin in range(0, len(wanted), _PAGE):
@@ -232,7 +232,7 @@ class SurrealStore:
         await self._write(line.statement, **line.values)
 
     async def prune_history(self, keep_days: float) -> None:
-        """Drop the history of engines that were removed longer ago than that."""
+        """Delete the history of engines that were removed more than ``keep_days`` ago."""
         await self._write(
             """LET $old = (SELECT VALUE engine_id FROM history WHERE is_tombstone = true AND at < $limit);
                 DELETE history WHERE engine_id IN $old RETURN NONE;""",
@@ -267,7 +267,7 @@ class SurrealStore:
         """Sessions of these engines (None: of all), oldest first."""
         condition = "" if engine_ids is None else "WHERE engine_id IN $ids"
         found = await self._link.read(
-            f"SELECT * FROM session {condition}",  # noqa: S608 - one of two texts of ours
+            f"SELECT * FROM session {condition}",  # noqa: S608 - one of two constants
             ids=[rows.text(engine_id) for engine_id in engine_ids or ()],
         )
         return sorted(map(rows.session_of, found), key=lambda session: (session.created_at, session.key))
@@ -292,12 +292,12 @@ class SurrealStore:
         return [rows.beat_of(row) for row in await self._link.read("SELECT *, time::now() AS now FROM gateway")]
 
     async def _write(self, body: str, **values: object) -> Any:
-        """Run the statements of ``body`` as one transaction, unless the store has become too new."""
+        """Run the statements of ``body`` as one transaction; StoreTooNew after a newer Rucat's migration."""
         return await self._link.write(guarded(body), **values)
 
     async def _compare_and_set(self, engine: Engine, body: str, **values: object) -> Any:
-        """Run a write on the revision that was read, ``$seen``; return the one row that it has hit."""
-        lost = f"engine {engine.id} is no longer at revision {engine.revision}: somebody else changed it"
+        """Run a write on the revision that was read, ``$seen``; return the changed row."""
+        lost = f"engine {engine.id} is no longer at revision {engine.revision}: another writer changed it"
         try:
             changed = await self._write(body, seen=engine.revision, **values)
         except AlreadyThere as exc:  # the history line of that revision: its writer was first
@@ -307,13 +307,13 @@ class SurrealStore:
         return changed[0]
 
     async def _taken(self, engine: Engine) -> Exception:
-        """Why a create found something there: the name, or else the id."""
+        """The error of a create: the name is taken, or else the id."""
         try:
             other = await self.find(engine.owner, engine.name)
         except EngineNotFound:
-            return Conflict(f"cannot create {engine.name!r}: what was in its way has gone; try again")
+            return Conflict(f"cannot create {engine.name!r}: the conflicting engine is gone; try again")
         return NameTaken(
-            f"cannot create {engine.name!r}: you have an engine of that name; use it, delete it, or take another name",
+            f"cannot create {engine.name!r}: you have an engine with that name; use it, delete it, or use another name",
             id=other.id,
         )
 
@@ -321,7 +321,7 @@ class SurrealStore:
 def _link(address: Address, time_limit_s: float) -> Link:
     scheme = address.url.partition("://")[0]
     if scheme not in _LINKS:
-        raise ValueError(f"a store's URL begins with one of {', '.join(_LINKS)}, not with {scheme!r}")
+        raise ValueError(f"the URL of a store must begin with one of {', '.join(_LINKS)}, not with {scheme!r}")
     return _LINKS[scheme](address, time_limit_s)
 
 
