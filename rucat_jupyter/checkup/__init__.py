@@ -1,4 +1,4 @@
-"""The checks behind ``doctor``, one file each, and their report; ``notebook``, ``cli`` and ``__main__`` import it."""
+"""The checks of ``doctor``, a file per area, and their report; ``notebook``, ``cli`` and ``__main__`` import it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs all checks at once, each by itself: one that fails or hangs is a finding and holds up no other."""
+"""Run all checks in parallel, each in a thread: one that fails or hangs is a finding and delays no other."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from .findings import VERSION, Finding, Report, Surroundings, bad, warn
 
 LIMIT_S = 2.5
-"""What all checks together may take; what is not known by then is told as such."""
+"""Time limit of all checks together; a check without a result by then is reported as such."""
 
 
 Check = Callable[[Surroundings], Iterable[Finding]]
 
 
 def checks() -> Sequence[tuple[str, Check]]:
-    """Every check with its area, in the order in which they are shown."""
+    """All checks with their area, in the order of the report."""
+    # here: a package that they need may be missing
     from . import gateway, jupyter, kubernetes, machine, network, places, python
 
     return (
@@ -47,7 +48,7 @@ def checks() -> Sequence[tuple[str, Check]]:
 def examine(
     surroundings: Surroundings, *, which: Sequence[tuple[str, Check]] | None = None, limit_s: float = LIMIT_S
 ) -> Report:
-    """Run the checks, and report what they found; never raises for what a check does."""
+    """Run the checks and report their findings; errors of a check become findings."""
     which = checks() if which is None else which
     begun = time.monotonic()
     answers: queue.SimpleQueue[tuple[int, list[Finding]]] = queue.SimpleQueue()
@@ -63,7 +64,7 @@ def examine(
         found[number] = findings
     findings = []
     for number, (area, _) in enumerate(which):
-        silence = warn(area, f"no answer within {limit_s:g} s", "run it again when the machine has less to do")
+        silence = warn(area, f"no answer within {limit_s:g} s", "run it again when the machine is less busy")
         findings += found.get(number, [silence])
     return Report(findings, time.monotonic() - begun, VERSION)
 
@@ -75,8 +76,8 @@ def _run(
         findings = list(check(place))
     except ModuleNotFoundError as missing:
         fix = f"{place.python} -m pip install {missing.name}"
-        findings = [bad(area, f"cannot be looked at: the package {missing.name} is missing", fix)]
-    except Exception as error:  # a check-up is for what nobody foresaw: it says so and goes on
-        said = f"cannot be looked at: {type(error).__name__}: {error}"
-        findings = [warn(area, said, "read the message; please report it if it says nothing to you")]
+        findings = [bad(area, f"cannot check: the package {missing.name} is missing", fix)]
+    except Exception as error:  # doctor is for unexpected errors: report it and go on
+        said = f"cannot check: {type(error).__name__}: {error}"
+        findings = [warn(area, said, "read the message; if it does not help, please report it")]
     answers.put((number, findings))

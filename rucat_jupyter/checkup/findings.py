@@ -1,4 +1,4 @@
-"""What a check-up finds: pure values."""
+"""Findings of the checks: pure values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from importlib import import_module
 from pathlib import Path
 
 VERSION: str = import_module("rucat_jupyter").__version__
-"""Taken so, for the layers' sake: what the package itself names lazily leads to Jupyter."""
+"""By ``import_module``, for the import layers: the package's lazy names lead to Jupyter."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is looked at: given, so that a test can have its own."""
+    """What the checks examine; a parameter, so that tests can pass their own."""
 
     directory: Path
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -25,7 +25,7 @@ class Surroundings:
 
 
 class Level(str, Enum):
-    """How a finding is meant: nothing to do, something will surprise, something does not work."""
+    """Level of a finding: no problem, possible problem, something does not work."""
 
     OK = "ok"
     WARN = "warn"
@@ -34,7 +34,7 @@ class Level(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: where it belongs, what was found, and the command or step that mends it."""
+    """Result of a check: its area, what was found, and the command or step that fixes it."""
 
     area: str
     level: Level
@@ -42,7 +42,7 @@ class Finding:
     fix: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """The form for programs."""
+        """As JSON."""
         return {"area": self.area, "level": self.level.value, "found": self.found, "fix": self.fix}
 
 
@@ -56,18 +56,18 @@ class Report:
 
     @property
     def level(self) -> Level:
-        """The worst of all."""
+        """The worst level of all findings."""
         levels = {finding.level for finding in self.findings}
         return next((level for level in (Level.BAD, Level.WARN) if level in levels), Level.OK)
 
     @property
     def summary(self) -> str:
-        """How many of each level, in words."""
+        """Count of findings per level, as text."""
         count = Counter(finding.level for finding in self.findings)
         return ", ".join(f"{count[level]} {level.value}" for level in Level)
 
     def as_json(self) -> dict[str, object]:
-        """The form for programs: ``level`` is that of the worst finding."""
+        """As JSON; ``level`` is that of the worst finding."""
         return {
             "level": self.level.value,
             "version": self.version,
@@ -77,15 +77,15 @@ class Report:
 
 
 def ok(area: str, found: str) -> Finding:
-    """Make a finding with nothing to do."""
+    """Finding without a problem."""
     return Finding(area, Level.OK, found)
 
 
 def warn(area: str, found: str, fix: str) -> Finding:
-    """Make a finding that will surprise."""
+    """Finding of a possible problem."""
     return Finding(area, Level.WARN, found, fix)
 
 
 def bad(area: str, found: str, fix: str) -> Finding:
-    """Make a finding of something that does not work."""
+    """Finding of something that does not work."""
     return Finding(area, Level.BAD, found, fix)

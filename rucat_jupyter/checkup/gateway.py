@@ -1,4 +1,4 @@
-"""Looks at the gateway of the data directory, its store and its engines, without starting or changing anything."""
+"""Check the gateway of the data directory, its store and its engines; starts and changes nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .network import without_secrets
 from .places import human, size_bytes
 
 ANSWER_S = 1.0
-REPLACE = "rucat serve --replace (engines live on)"
+REPLACE = "rucat serve --replace (engines keep running)"
 RUN = re.compile(r"rucat-(?P<engine>[^/]+)-(?P<run>\d+)")
 LARGE_STORE = 1 << 30
 SHOWN = 3
 
 
 def process(place: Surroundings) -> Iterator[Finding]:
-    """Say whether a gateway runs, and whether it is well."""
+    """Check whether a gateway runs and works."""
     record = datadir.read(place.directory)
     try:
         address = launch.find(place.directory)
@@ -44,7 +44,7 @@ def process(place: Surroundings) -> Iterator[Finding]:
         return
     yield ok("gateway", f"{named}, on {address.socket}")
     if address.version != VERSION:
-        yield warn("gateway", f"it is Rucat {address.version}, here is {VERSION}", REPLACE)
+        yield warn("gateway", f"it runs Rucat {address.version}, installed is {VERSION}", REPLACE)
     log = f"read {place.directory / 'logs' / 'gateway.log'}"
     parts = {"monitor": health.get("monitor"), **health.get("platforms", {})}
     for name, part in parts.items():
@@ -53,14 +53,14 @@ def process(place: Surroundings) -> Iterator[Finding]:
 
 
 def store(place: Surroundings) -> Iterator[Finding]:
-    """Say whether the store answers, and how large it is."""
+    """Check whether the store answers, and its size."""
     url, folder = place.env.get("RUCAT_STORE_URL", ""), place.directory / "db"
     named = without_secrets(url) if url.startswith(("ws://", "wss://")) else url.partition("://")[0] or str(folder)
     size = size_bytes(folder) if not url and folder.is_dir() else 0
     shown = f"{named}, {human(size)}" if size else named
     address = address_of(place.directory)
     if address is None:
-        said = f"{shown}: not open now" if size or url else f"{shown}: will be made with the first engine"
+        said = f"{shown}: not open now" if size or url else f"{shown}: will be created with the first engine"
         yield ok("store", said)
     else:
         part = ask(address, "health").get("store", {})
@@ -70,20 +70,20 @@ def store(place: Surroundings) -> Iterator[Finding]:
         else:
             yield bad("store", f"{shown}: {part.get('message', 'no answer')}", REPLACE)
     if size > LARGE_STORE:
-        yield warn("store", f"it has grown to {human(size)}", "rucat serve --stop, then look into " + str(folder))
+        yield warn("store", f"it has grown to {human(size)}", "rucat serve --stop, then check " + str(folder))
     if folder.is_dir() and folder.stat().st_mode & 0o077:
-        yield warn("store", f"others may look into {folder}, which has secrets", f"chmod 700 '{folder}'")
+        yield warn("store", f"other users can read {folder}, which has secrets", f"chmod 700 '{folder}'")
 
 
 def engines(place: Surroundings) -> Iterator[Finding]:
-    """Compare the processes and folders of engines with the records that there are."""
+    """Compare the processes and folders of engines with the records."""
     runs = place.directory / "runs"
     folders = _run_folders(runs)
     alive = _alive(runs)
     address = address_of(place.directory)
     if address is None:
         if alive:
-            yield warn("engines", f"{len(alive)} run, and no gateway watches them", "rucat list (starts one)")
+            yield warn("engines", f"{len(alive)} run without a gateway", "rucat list (starts one)")
         else:
             yield ok("engines", f"none runs; {len(folders)} kept folders in {runs}")
         return
@@ -94,11 +94,11 @@ def engines(place: Surroundings) -> Iterator[Finding]:
     if lost:
         names = ", ".join(lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
         said = f"{len(lost)} in {runs} have no record ({names})"
-        yield warn("engines", said, "wait a minute: the gateway removes them; else " + REPLACE)
+        yield warn("engines", said, "wait a minute, the gateway removes them; if not: " + REPLACE)
 
 
 def ask(address: launch.Address, path: str, limit_s: float = ANSWER_S) -> dict[str, Any]:
-    """Ask the gateway that is there, and no other."""
+    """Send a GET request to this gateway; starts no other."""
     connection = http.client.HTTPConnection("rucat", timeout=limit_s)
     connection.sock = socket.socket(socket.AF_UNIX)
     try:
@@ -112,7 +112,7 @@ def ask(address: launch.Address, path: str, limit_s: float = ANSWER_S) -> dict[s
 
 
 def _none(directory: Path, record: datadir.Record | None) -> Finding:
-    """What there is instead of a gateway."""
+    """Finding if no gateway runs."""
     file = directory / "gateway.json"
     if record is None and file.exists():
         return warn("gateway", f"none runs, and {file} cannot be read", REPLACE)
@@ -121,12 +121,12 @@ def _none(directory: Path, record: datadir.Record | None) -> Finding:
     if not record.is_here:
         return ok("gateway", f"none runs; the last one ran on {record.host}, before a restart or elsewhere")
     if datadir.process_start(record.pid) == record.started:
-        return bad("gateway", f"process {record.pid} is there and does not listen on {record.socket}", REPLACE)
-    return warn("gateway", f"none runs; {file} is stale: process {record.pid} ended without a word", REPLACE)
+        return bad("gateway", f"process {record.pid} exists but does not listen on {record.socket}", REPLACE)
+    return warn("gateway", f"none runs; {file} is stale: process {record.pid} was killed or crashed", REPLACE)
 
 
 def address_of(directory: Path) -> launch.Address | None:
-    """Where the gateway of a data directory answers; None where none runs."""
+    """Address of a data directory's gateway; None if none runs."""
     try:
         return launch.find(directory)
     except GatewayUnavailable:
@@ -134,7 +134,7 @@ def address_of(directory: Path) -> launch.Address | None:
 
 
 def _uptime(pid: int) -> str:
-    import psutil
+    import psutil  # here: it may be missing
 
     try:
         seconds = int(time.time() - psutil.Process(pid).create_time())
@@ -151,8 +151,8 @@ def _run_folders(runs: Path) -> list[str]:
 
 
 def _alive(runs: Path) -> list[str]:
-    """Names of the runs whose driver lives: found by the argfile in its command line, as the platform does."""
-    import psutil
+    """Names of the runs whose driver runs: found by the argfile in its command line, as the platform does."""
+    import psutil  # here: it may be missing
 
     prefix, suffix = f"@{runs}{os.sep}", f"{os.sep}java.args"
     found = set()

@@ -1,4 +1,4 @@
-"""Looks at Kubernetes through the gateway, which alone speaks with clusters: what answers, which rights are missing."""
+"""Check Kubernetes through the gateway, the only process that connects to clusters: is it reachable, missing rights."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .gateway import REPLACE, address_of, ask
 
 AREA = "kubernetes"
 ANSWER_S = 2.2
-"""A cluster that does not answer is told by the gateway before that."""
+"""Longer than the gateway's own time limit for a cluster that does not answer."""
 
 
 def clusters(place: Surroundings) -> Iterator[Finding]:
-    """Say what the gateway finds at the places that engines are or would be in.
+    """Report what the gateway finds in the namespaces where engines run or would run.
 
-    What is wrong there is bad for those who have engines on Kubernetes, and a warning for those who may want some.
+    A problem is bad for users with engines on Kubernetes, and a warning for others.
     """
     files = kubeconfig.files(place.env)
     address = address_of(place.directory)
     known = ", ".join(name for name, _ in kubeconfig.contexts(place.env)) if files else ""
     if address is None:
         said = f"contexts {known}" if known else "no kubeconfig"
-        yield ok(AREA, f"{said}; no gateway runs that could look at a cluster (rucat doctor --start)")
+        yield ok(AREA, f"{said}; clusters are not checked, since no gateway runs (rucat doctor --start)")
         return
     query = f"?{urlencode({'kubeconfig': os.pathsep.join(files)})}" if files else ""
     try:
@@ -36,7 +36,7 @@ def clusters(place: Surroundings) -> Iterator[Finding]:
         return
     symptoms = found.get("symptoms")
     if symptoms is None:  # an older gateway has no such route
-        yield warn(AREA, f"the gateway cannot look: {found.get('message', 'it is an older one')}", REPLACE)
+        yield warn(AREA, f"the gateway cannot check: {found.get('message', 'it is an older version')}", REPLACE)
         return
     for symptom in symptoms:
         said = f"{symptom['place']}: {symptom['found']}"
@@ -45,4 +45,4 @@ def clusters(place: Surroundings) -> Iterator[Finding]:
         elif symptom["used"] or files:
             yield (bad if symptom["used"] else warn)(AREA, said, symptom["fix"])
     if not symptoms or not (files or any(symptom["used"] or not symptom["fix"] for symptom in symptoms)):
-        yield ok(AREA, "no kubeconfig, and no engine there: nothing to look at")
+        yield ok(AREA, "no kubeconfig, and no engine there: nothing to check")

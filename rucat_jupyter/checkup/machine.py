@@ -1,4 +1,4 @@
-"""Looks at what this machine offers: memory, cores, limits of processes, locale, clock."""
+"""Check this machine: memory, cores, limits of processes, locale, clock."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OLDEST_YEAR = 2025
 
 
 def memory(place: Surroundings) -> Iterator[Finding]:
-    """Say what there is, and what an engine takes by default."""
+    """Report the free memory, and the memory that an engine takes by default."""
     del place
-    from ..host import machine
+    from ..host import machine  # here: psutil may be missing
     from ..host.budget import Budget, needed_mb
 
     room = machine.memory()
@@ -27,26 +27,26 @@ def memory(place: Surroundings) -> Iterator[Finding]:
     said = f"{_gb(room.available_mb)} of {_gb(room.total_mb)} are free"
     takes = f"a default engine takes {_gb(needed_mb(heap))} (heap {_gb(heap)})"
     if budget.refusal(heap):
-        yield bad("memory", f"{said}: no engine fits, {takes}", "stop something else: rucat list, rucat stop NAME")
+        yield bad("memory", f"{said}: no engine fits, {takes}", "free memory: rucat list, rucat stop NAME")
     elif heap < 1024:
-        yield warn("memory", f"{said}: engines are small, {takes}", "rucat stop NAME, or give this machine more")
+        yield warn("memory", f"{said}: engines are small, {takes}", "rucat stop NAME, or add memory")
     else:
         yield ok("memory", f"{said}; {takes}")
 
 
 def cores(place: Surroundings) -> Iterator[Finding]:
-    """Say how many there are, which is what an engine takes by default."""
+    """Report the cores, all of which an engine takes by default."""
     del place
-    from ..host import machine
+    from ..host import machine  # here: psutil may be missing
 
     found = machine.cores()
     yield ok("cores", f"{found} here; a default engine takes {'it' if found == 1 else 'all of them'}")
 
 
 def limits(place: Surroundings) -> Iterator[Finding]:
-    """Look at how many files and processes are allowed."""
+    """Check the limits of open files and processes."""
     del place
-    import resource
+    import resource  # here: Windows has none
 
     for name, number, least, flag in (
         ("open files", resource.RLIMIT_NOFILE, FEW_FILES, "-n 65536"),
@@ -62,8 +62,8 @@ def limits(place: Surroundings) -> Iterator[Finding]:
 
 
 def locale(place: Surroundings) -> Iterator[Finding]:
-    """Look whether there is a UTF-8 locale for engines, and one here."""
-    from ..host import machine
+    """Check the locale of engines and of this terminal for UTF-8."""
+    from ..host import machine  # here: psutil may be missing
 
     chosen = machine.utf8_locale()
     yield ok("locale", f"engines run under {chosen}")
@@ -74,17 +74,17 @@ def locale(place: Surroundings) -> Iterator[Finding]:
 
 
 def clock(place: Surroundings) -> Iterator[Finding]:
-    """Compare this machine's clock with that of whoever keeps the files."""
+    """Compare this machine's clock with that of the file system."""
     now = time.time()
     if time.gmtime(now).tm_year < OLDEST_YEAR:
-        yield bad("clock", f"it is {time.strftime('%Y-%m-%d', time.gmtime(now))} here", "set the clock")
+        yield bad("clock", f"the date is {time.strftime('%Y-%m-%d', time.gmtime(now))}", "set the clock")
         return
     folder = place.directory if place.directory.is_dir() else Path(tempfile.gettempdir())
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         skew_s = Path(file.name).stat().st_mtime - now
     if abs(skew_s) > SKEW_S:
-        said = f"the clock of {folder} is {skew_s:+.0f} s from this machine's"
-        yield warn("clock", said, "synchronise the clocks (chrony, ntp)")
+        said = f"the clock of {folder} differs from this machine's by {skew_s:+.0f} s"
+        yield warn("clock", said, "synchronize the clocks (chrony, ntp)")
     else:
         yield ok("clock", "this machine and its files agree")
 

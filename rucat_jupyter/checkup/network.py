@@ -1,4 +1,4 @@
-"""Looks at what stands between programs and engines: proxies, ports, and variables that bend connections."""
+"""Check the connections to engines: proxies, ports, and variables that redirect connections."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LOOPBACK = ("localhost", "127.0.0.1")
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy")
 TRIED = 20
 BENDING: Mapping[str, str] = {
-    "SPARK_CONNECT_AUTHENTICATE_TOKEN": "pyspark then wants TLS wherever it connects",
-    "SPARK_REMOTE": "plain SparkSession.builder goes there",
+    "SPARK_CONNECT_AUTHENTICATE_TOKEN": "pyspark then uses TLS for every connection",
+    "SPARK_REMOTE": "plain SparkSession.builder connects there",
     "SPARK_HOME": "plain pyspark takes its jars from there; Rucat's engines do not",
 }
-"""Variables of which people forget that they are set; their values are never shown."""
+"""Variables that users forget; their values are never shown."""
 
 
 def proxies(place: Surroundings) -> Iterator[Finding]:
-    """Look whether calls to this machine itself would go through a proxy."""
+    """Check whether connections to this machine itself would go through a proxy."""
     found = {name: value for name in PROXIES if (value := _variable(place.env, name))}
     if not found:
         yield ok("proxies", "none is set")
@@ -37,30 +37,34 @@ def proxies(place: Surroundings) -> Iterator[Finding]:
 
 
 def ports(place: Surroundings) -> Iterator[Finding]:
-    """Try some ports of the range that engines take theirs from."""
+    """Try some ports in the port range of engines."""
     del place
     low, high = free_ports.RANGE.start, free_ports.RANGE.stop - 1
     free = sum(free_ports.is_free(port) for port in random.sample(free_ports.RANGE, TRIED))
     said = f"{free} of {TRIED} tried between {low} and {high} on 127.0.0.1 are free"
     if not free:
-        yield bad("ports", said, "look what holds them: ss -ltnp; or whether 127.0.0.1 is up: ip address show lo")
+        yield bad(
+            "ports",
+            said,
+            "find the processes that use them: ss -ltnp; or check that 127.0.0.1 is up: ip address show lo",
+        )
     elif free < TRIED // 2:
-        yield warn("ports", said, "look what holds them: ss -ltnp")
+        yield warn("ports", said, "find the processes that use them: ss -ltnp")
     else:
         yield ok("ports", said)
 
 
 def environment(place: Surroundings) -> Iterator[Finding]:
-    """Name variables that bend what pyspark does."""
+    """Report variables that change how pyspark connects."""
     found = [name for name in BENDING if place.env.get(name)]
     for name in found:
         yield warn("environment", f"{name} is set: {BENDING[name]}", f"unset {name}")
     if not found:
-        yield ok("environment", "nothing that bends connections is set")
+        yield ok("environment", "no variable that redirects connections is set")
 
 
 def without_secrets(url: str) -> str:
-    """Scheme, host and port of an address: neither user nor password nor what follows."""
+    """Scheme, host and port of a URL, without user, password and path."""
     parts = urlsplit(url if "://" in url else f"//{url}")
     try:
         port = f":{parts.port}" if parts.port else ""
@@ -71,5 +75,5 @@ def without_secrets(url: str) -> str:
 
 
 def _variable(env: Mapping[str, str], name: str) -> str | None:
-    """A proxy variable: by custom in small letters first."""
+    """A proxy variable; by convention lower case wins."""
     return env.get(name) or env.get(name.upper())

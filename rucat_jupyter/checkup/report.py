@@ -1,4 +1,4 @@
-"""``doctor``: what is wrong here and what mends it, as text, table or JSON; works where nearly nothing is installed."""
+"""``doctor``: problems and their fixes, as text, table or JSON; works with almost no packages installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHAPES = {Level.OK: "●", Level.WARN: "◐", Level.BAD: "✕"}
 AREA_WIDTH = 15
 INDENT = " " * 8
 NOWHERE = Path.home() / ".local" / "share" / "jupyter" / "rucat"
-"""Looked at where nothing can tell: Jupyter's default on Linux."""
+"""Checked if the data directory is unknown: Jupyter's default on Linux."""
 
 
 class Doctor:
@@ -72,7 +72,9 @@ def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
         try:
             directory = data_dir()
         except ModuleNotFoundError as missing:
-            early.append(bad("data directory", f"only {missing.name} knows where it is", f"pip install {missing.name}"))
+            early.append(
+                bad("data directory", f"unknown: the package {missing.name} is missing", f"pip install {missing.name}")
+            )
             directory = NOWHERE
     if start:
         try:
@@ -91,7 +93,7 @@ def _environment() -> dict[str, str]:
 
 
 def lines(report: Report, accented: Callable[[str, str], str] = lambda word, line: line) -> list[str]:
-    """The report for people: one line a finding, its remedy below it, a count at the end."""
+    """The report as text: a line per finding, its fix below, a count at the end."""
     shown = []
     for finding in report.findings:
         level = finding.level.value

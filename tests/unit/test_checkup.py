@@ -62,7 +62,7 @@ def fake_java(home: Path, says: str) -> Path:
 
 
 def test_a_check_that_fails_or_hangs_is_a_finding_of_its_own(place: Surroundings) -> None:
-    """The others are told all the same, in their order, within the time limit."""
+    """The others are reported in their order, within the time limit."""
     go_on = threading.Event()
 
     def breaks(place: Surroundings) -> Iterable[Finding]:
@@ -124,7 +124,7 @@ def test_doctor_is_well_here_and_quick(tmp_path: Path) -> None:
 # --- what engines are made of -----------------------------------------------------------------------------
 
 
-def test_an_old_java_home_is_told(place: Surroundings, tmp_path: Path) -> None:
+def test_an_old_java_home_is_reported(place: Surroundings, tmp_path: Path) -> None:
     """A Java 8 in JAVA_HOME is named with its version; engines run on another."""
     home = fake_java(tmp_path / "java8", "echo 'openjdk version \"1.8.0_412\"' >&2")
     findings = list(python.java(replace(place, env={**place.env, "JAVA_HOME": str(home)})))
@@ -133,7 +133,7 @@ def test_an_old_java_home_is_told(place: Surroundings, tmp_path: Path) -> None:
 
 
 def test_a_java_that_hangs_holds_nothing_up(place: Surroundings, tmp_path: Path) -> None:
-    """It is given its time, and told as none."""
+    """After its time limit it is reported as missing."""
     home = fake_java(tmp_path / "slow", "exec sleep 60")
     begun = time.monotonic()
     findings = list(python.java(replace(place, env={**place.env, "JAVA_HOME": str(home)})))
@@ -154,7 +154,7 @@ def test_packages_are_compared_with_what_is_asked_for(place: Surroundings, monke
     wrong = {"pandas": "3.0.1", "grpcio": None}
     monkeypatch.setattr(python, "_version", lambda name: wrong.get(name, real(name)))
     found = only(python.packages(place), Level.BAD)
-    assert "pandas is 3.0.1, needed is <3" in found.found
+    assert "pandas is 3.0.1, but must be <3" in found.found
     assert "grpcio is not installed" in found.found
     assert found.fix.startswith(f"{sys.executable} -m pip install ")
     assert "'pandas<3'" in found.fix
@@ -173,7 +173,7 @@ def test_a_pyspark_without_jars_is_bad(place: Surroundings, monkeypatch: pytest.
 # --- places -----------------------------------------------------------------------------------------------
 
 
-def test_a_directory_that_others_can_read_is_told(place: Surroundings) -> None:
+def test_a_directory_that_others_can_read_is_reported(place: Surroundings) -> None:
     """With the command that closes it."""
     place.directory.chmod(0o755)
     assert only(places.data_directory(place), Level.WARN).fix == f"chmod 700 '{place.directory}'"
@@ -188,7 +188,7 @@ def test_a_directory_that_cannot_be_is_bad(place: Surroundings, where: str) -> N
     assert "RUCAT_DATA_DIR" in found.fix
 
 
-def test_little_and_no_space_are_told(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_and_no_space_are_reported(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under two gigabytes is a warning, under 200 MB is bad."""
     for free, level in ((10 << 20, Level.BAD), (1 << 30, Level.WARN), (9 << 30, Level.OK)):
         usage = type("Usage", (), {"free": free, "total": 10 << 30})
@@ -239,7 +239,7 @@ def symptom(found: str, fix: str = "", *, used: bool = False) -> dict[str, objec
 def test_clusters_are_looked_at_by_the_gateway_with_my_kubeconfig(
     place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is missing is bad for those who have engines there, else a warning; what is well is told."""
+    """A missing right is bad for users with engines there, else a warning; findings without a problem are shown."""
     file = tmp_path / "my config"
     file.write_text("contexts: [{name: dev, context: {}}]")
     here = replace(place, env={"KUBECONFIG": str(file)})
@@ -262,11 +262,11 @@ def test_who_has_nothing_to_do_with_kubernetes_is_not_bothered(
     Looked(monkeypatch, {"symptoms": [symptom("there is none", "export KUBECONFIG")]})
     assert [f.level for f in kubernetes.clusters(none)] == [Level.OK]
     Looked(monkeypatch, {"symptoms": []})
-    assert "nothing to look at" in only(kubernetes.clusters(none), Level.OK).found
+    assert "nothing to check" in only(kubernetes.clusters(none), Level.OK).found
 
 
 @pytest.mark.parametrize("answer", [OSError("slow"), {"code": "no_such_route", "message": "Rucat has no such path"}])
-def test_a_gateway_that_does_not_look_is_told(
+def test_a_gateway_that_cannot_check_is_reported(
     place: Surroundings, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object] | Exception
 ) -> None:
     """One that is older, or too slow."""
@@ -307,14 +307,14 @@ def test_what_gateway_json_says_is_not_believed(
     assert words in only(gateway.process(place), level).found
 
 
-def test_a_torn_gateway_json_is_told(place: Surroundings) -> None:
+def test_a_broken_gateway_json_is_reported(place: Surroundings) -> None:
     """What cannot be read is a warning, not a crash."""
     (place.directory / "gateway.json").write_text('{"pid": 1')
     assert "cannot be read" in only(gateway.process(place), Level.WARN).found
 
 
 def test_a_frozen_gateway_is_bad(place: Surroundings, tmp_path: Path) -> None:
-    """One that accepts and never answers is told within its time."""
+    """One that accepts and never answers is reported within the time limit."""
     path = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / "f.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -328,7 +328,7 @@ def test_a_frozen_gateway_is_bad(place: Surroundings, tmp_path: Path) -> None:
 
 
 def test_a_stores_password_is_never_shown(place: Surroundings) -> None:
-    """Of a server's address only scheme, host and port are told."""
+    """The report has only scheme, host and port of a server's address."""
     url = "wss://root:hunter2@db.example:8000/rpc?token=hunter2"
     said = "".join(f.found + f.fix for f in gateway.store(replace(place, env={"RUCAT_STORE_URL": url})))
     assert "wss://db.example:8000" in said
@@ -357,7 +357,7 @@ def test_the_extension_is_read_as_jupyter_reads_it(tmp_path: Path) -> None:
     ("version", "level"),
     [("6.30.1", Level.WARN), ("7.3.0", Level.WARN), ("7.4.0", Level.OK), ("8.0.0a1", Level.OK)],
 )
-def test_an_ipykernel_that_holds_up_buttons_or_loses_messages_is_told(
+def test_an_ipykernel_that_delays_buttons_or_loses_messages_is_reported(
     place: Surroundings, monkeypatch: pytest.MonkeyPatch, version: str, level: Level
 ) -> None:
     """6 handles clicks when the cell has ended; 7.0 to 7.3 do not always read a request."""
@@ -375,7 +375,7 @@ def test_an_ipykernel_that_holds_up_buttons_or_loses_messages_is_told(
         ({"grpc_proxy": "proxy:3128", "no_proxy": "*"}, Level.OK),
     ],
 )
-def test_a_proxy_before_loopback_is_told(place: Surroundings, env: dict[str, str], level: Level) -> None:
+def test_a_proxy_for_loopback_is_reported(place: Surroundings, env: dict[str, str], level: Level) -> None:
     """Whether this machine itself is excepted decides; a password is never shown."""
     found = only(network.proxies(replace(place, env=env)), level)
     assert "hunter2" not in found.found
@@ -408,7 +408,7 @@ def test_what_an_engine_takes_is_compared_with_what_is_free(
     assert "a default engine takes" in only(machine.memory(place), level).found
 
 
-def test_low_limits_are_told(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_limits_are_reported(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """256 open files (macOS' default) are too few; no limit is fine."""
     import resource
 
@@ -418,7 +418,7 @@ def test_low_limits_are_told(place: Surroundings, monkeypatch: pytest.MonkeyPatc
     assert "processes: no limit" in only(machine.limits(place), Level.OK).found
 
 
-def test_a_clock_that_runs_away_from_the_files_is_told(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_differs_from_the_files_is_reported(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute between this machine and its files matters to heartbeats."""
     now: Callable[[], float] = time.time
     monkeypatch.setattr(machine.time, "time", lambda: now() - 60)
