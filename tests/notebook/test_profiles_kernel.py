@@ -118,7 +118,7 @@ def test_settings_are_saved_in_the_notebook(
     other = notebook("kept")
     said = other.run("%rucat create --conf spark.sql.shuffle.partitions=3", timeout_s=200).text
     assert "Settings saved in this notebook: saved --profile plan-etl --conf 'spark.note=a b' --conf" in said
-    assert "give again, for they are secret: conf.spark.new.password" in said
+    assert "secrets to enter again: conf.spark.new.password" in said
     engine = rest("GET", "engines/saved")
     assert (engine["profile"], engine["spec"]["driver"]["memory"]) == ("plan-etl", "1100m")
     assert engine["spec"]["conf"]["spark.sql.shuffle.partitions"] == "3"

@@ -86,7 +86,7 @@ def test_saved_settings_lie_below_what_is_typed(notebook: Path, capsys: pytest.C
     assert wanted == {"profile": "big", "driver": {"memory": "8g"}, "conf": conf}
     said = capsys.readouterr().out
     assert "Settings saved in this notebook: etl --profile big --driver-memory 4g --conf 'spark.x=a b'" in said
-    assert "give again, for they are secret: conf.spark.token" in said
+    assert "secrets to enter again: conf.spark.token" in said
     assert with_saved("other", {}) == ("other", {})
     assert with_saved(None, {"profile": "small"}) == (None, {"profile": "small"})
     assert with_saved("etl", {"profile": "big"})[1]["driver"] == {"memory": "4g"}

@@ -44,8 +44,8 @@ def test_a_failure_has_three_parts() -> None:
     ("reason", "words"),
     [
         ("ImagePull", "Another image: %rucat restart etl --image IMAGE"),
-        ("QuotaExceeded", "Ask for less: %rucat restart etl --executors 1"),
-        ("Unschedulable", "Ask for less: %rucat restart etl --executors 1"),
+        ("QuotaExceeded", "Request less: %rucat restart etl --executors 1"),
+        ("Unschedulable", "Request less: %rucat restart etl --executors 1"),
         ("Forbidden", "What is missing: %rucat doctor"),
     ],
 )

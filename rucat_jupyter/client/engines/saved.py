@@ -1,10 +1,10 @@
-"""Settings of an engine kept in the notebook, or as a profile: never its secrets, and never at the price of edits.
+"""Saves settings of an engine in the notebook, or as a profile: without its secrets, and without losing edits.
 
-A kernel cannot write its notebook. Writing the file through Jupyter's contents API, behind the open document, makes
-JupyterLab ask which of both to keep, and loses either the edits or the settings. So they go where the front end itself
-saves them: into the metadata of the output of ``%rucat save``, and with ``--cell`` into a new cell below it. With
-``--as-profile`` they go to the end of the user's ``rucat.toml`` as text. A document of tomlkit would put them after the
-last profile there, between the next table and its comment, and writes some files in another order than it reads them.
+A kernel cannot write its notebook. If it writes the file through Jupyter's contents API, behind the open document,
+JupyterLab asks which of the two to keep, and either the edits or the settings are lost. So they go where the front end
+itself saves them: into the metadata of the output of ``%rucat save``, and with ``--cell`` into a new cell below it.
+With ``--as-profile`` they are appended to the user's ``rucat.toml`` as text. A document of tomlkit would put them after
+the last profile, between the next table and its comment, and writes some files in another order than it reads them.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ else:
 
 FILE = "rucat.toml"
 KEY = "rucat_settings"
-"""In the metadata of an output, or of the notebook as a whole (which other tools may write)."""
+"""Key in the metadata of an output, or of the whole notebook (which other tools may write)."""
 VERSION = 1
 LARGEST_BYTES = 256 * 1024 * 1024
 OWN_PLACE = ("local", "secret_env", "external", "spark_version")
-"""Fields that belong to a machine, a person or a moment: not kept, and not taken from a notebook."""
+"""Fields that belong to a machine, a person or a moment: neither saved, nor read from a notebook."""
 OWN_PATH = ("kubernetes", "kubeconfig")
-"""One more, inside a field that is kept."""
+"""One more, inside a field that is saved."""
 
 _last: dict[str, Saved] = {}  # by notebook: what this kernel saved, until the front end has written the file
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What is kept: a name, a profile (or a platform), what differs from it, and which secrets must be given again."""
+    """What is saved: a name, a profile (or a platform), what differs from it, and which secrets to enter again."""
 
     name: str
     profile: str | None = None
@@ -58,16 +58,16 @@ class Saved:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """As what a create is asked for."""
+        """The settings as fields of a create request."""
         chosen = {"profile": self.profile} if self.profile else {"platform": self.platform} if self.platform else {}
         return {**self.settings, **chosen}
 
     def as_json(self) -> dict[str, Any]:
-        """What goes into metadata."""
+        """The settings as notebook metadata."""
         return {"version": VERSION, **asdict(self), "secrets": list(self.secrets)}
 
     def line(self) -> str:
-        """What creates it again: a magic, or Python where a setting has no flag."""
+        """The code that creates the engine again: a magic, or Python if a setting has no flag."""
         words = flags(self.settings)
         if words is not None and not self.platform:
             profile = f"--profile {text.quoted(self.profile)}" if self.profile else ""
@@ -77,14 +77,14 @@ class Saved:
 
 
 def settings_of(view: View, api: Api | None = None) -> Saved:
-    """What is worth keeping of an engine: what is otherwise than its profile would make it here and now."""
+    """The settings of an engine that differ from what its profile would give here and now."""
     api = api or default_api()
     profile = view.get("profile")
     chosen = {"profile": profile} if profile else {"platform": view["platform"]}
     try:
         body = body_of(view["name"], chosen, api)
         base = api.call("POST", "engines", json=body, params={"dry_run": "true"})["spec"]
-    except InvalidRequest:  # the profile is gone: then all of it is worth keeping
+    except InvalidRequest:  # the profile is gone: save everything
         base, profile, chosen = {}, None, {"platform": view["platform"]}
     there, usual = dict(_leaves(view["spec"], ())), dict(_leaves(base, ()))
     settings: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def settings_of(view: View, api: Api | None = None) -> Saved:
 
 
 def show(saved: Saved, said: str) -> None:
-    """Write the settings into the metadata of this cell's output; the front end saves it with the notebook."""
+    """Write the settings into the metadata of this cell's output; the front end saves them with the notebook."""
     from IPython.display import publish_display_data
 
     shell = get_shell()
@@ -115,7 +115,7 @@ def show(saved: Saved, said: str) -> None:
 
 
 def find() -> Saved | None:
-    """The settings that were last saved in this notebook, or None; InvalidRequest where they cannot be read."""
+    """The settings that were last saved in this notebook, or None; InvalidRequest if they cannot be read."""
     path = notebook_path(get_shell())
     if path is None:
         return None
@@ -126,9 +126,9 @@ def find() -> Saved | None:
 
 
 def with_saved(name: str | None, wanted: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Name and settings of a create, with those that this notebook has saved below what was typed; says so.
+    """Add the settings saved in this notebook to a create, below what was typed; says so.
 
-    They are left out where another engine or another profile is asked for.
+    They are ignored if another engine or another profile is requested.
     """
     found = find()
     if found is None or name not in (None, found.name) or wanted.get("profile", found.profile) != found.profile:
@@ -136,7 +136,7 @@ def with_saved(name: str | None, wanted: dict[str, Any]) -> tuple[str | None, di
     words = flags(found.settings) or ", ".join(".".join(path) for path, _ in _leaves(found.settings, ()))
     profile = f"--profile {text.quoted(found.profile)}" if found.profile else ""
     shown = " ".join(filter(None, [text.quoted(found.name), profile, text.plain(words)]))
-    left = f"; give again, for they are secret: {', '.join(map(text.plain, found.secrets))}" if found.secrets else ""
+    left = f"; secrets to enter again: {', '.join(map(text.plain, found.secrets))}" if found.secrets else ""
     say(f"Settings saved in this notebook: {shown}{left}")
     return found.name, _over(found.asked, wanted)
 
@@ -150,7 +150,7 @@ def _over(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Every place of the notebook's file that holds settings."""
+    """All settings in the notebook's file."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             return
@@ -162,14 +162,14 @@ def _read(path: Path) -> Iterator[Mapping[str, Any]]:
         places += [output.get("metadata", {}) for cell in notebook["cells"] for output in cell.get("outputs", ())]
         yield from [place[KEY] for place in places if isinstance(place, Mapping) and KEY in place]
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        return  # no notebook yet, or none that can be read: then nothing is saved in it
+        return  # no notebook yet, or an unreadable one: nothing is saved in it
 
 
 def _saved(content: object) -> Saved | None:
-    """Settings as they were written, with nothing in them that belongs to another place."""
+    """Settings as they were written, without fields that belong to another place."""
     try:
         if not isinstance(content, Mapping) or content.get("version") != VERSION:
-            raise TypeError(f"version {VERSION} is known here")
+            raise TypeError(f"only version {VERSION} is supported")
         settings = {key: value for key, value in dict(content["settings"]).items() if key not in OWN_PLACE}
         return Saved(
             name=str(content["name"]),
@@ -187,10 +187,10 @@ def _saved(content: object) -> Saved | None:
 
 
 def write_cell(saved: Saved) -> None:
-    """Ask the front end for a new cell below, with the line that creates the engine again."""
+    """Make the front end add a cell below, with the line that creates the engine again."""
     shell = get_shell()
     if shell is None:
-        raise RucatError("there is no notebook here to write a cell into")
+        raise RucatError("a cell can only be added in a notebook")
     shell.set_next_input(saved.line(), replace=False)
 
 
@@ -202,9 +202,9 @@ def user_file() -> Path:
 
 
 def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
-    """Add the profile to the end of the file: nothing that is there is touched. Returns the file.
+    """Append the profile to the file, without changing the rest; returns the file.
 
-    Raises InvalidRequest where the name is none or is taken in that file, or where the file is broken already.
+    Raises InvalidRequest if the name is invalid or exists in that file, or if the file has an error already.
     """
     from ...core.spec import check_name  # pydantic comes with it
 
@@ -230,7 +230,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
 
 def profile_toml(saved: Saved, name: str) -> str:
-    """The profile as TOML, which has no null: what is taken away from the base is under ``unset``."""
+    """The profile as TOML, which has no null: settings that the base has and this one does not are in ``unset``."""
     import tomlkit  # 20 ms
 
     base = {"extends": saved.profile} if saved.profile and saved.profile != name else {}
@@ -240,14 +240,14 @@ def profile_toml(saved: Saved, name: str) -> str:
 
 
 def _set(value: Any) -> Any:
-    """The value without its nulls, at any depth."""
+    """The value without nulls, at any depth."""
     if isinstance(value, Mapping):
         return {key: _set(part) for key, part in value.items() if part is not None}
     return list(map(_set, value)) if isinstance(value, list) else value
 
 
 def _parsed(content: str, trouble: str) -> dict[str, Any]:
-    """Read TOML as the gateway reads it."""
+    """Parse TOML as the gateway does."""
     try:
         return dict(tomllib.loads(content))
     except (ValueError, RecursionError) as exc:
@@ -255,7 +255,7 @@ def _parsed(content: str, trouble: str) -> dict[str, Any]:
 
 
 def _replace(file: Path, content: str) -> None:
-    """Write it beside, then rename: who reads meanwhile sees the one or the other."""
+    """Write a file beside it, then rename: a reader sees either the old or the new content."""
     file.parent.mkdir(parents=True, exist_ok=True)
     real = Path(os.path.realpath(file))  # a link stays a link
     mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
@@ -270,7 +270,7 @@ def _replace(file: Path, content: str) -> None:
 
 
 def _leaves(settings: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value, and None for what is unset; empty lists are left out."""
+    """Every value, and None for what is unset, without empty lists."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, (*path, key))

@@ -1,4 +1,4 @@
-"""What a user asks of an engine: as fields of REST, compared with what it has, and the line that would apply it."""
+"""The settings that a user gives: as fields of REST, compared with an engine's, and the line that would apply them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Path = tuple[str, ...]
 
 NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
 CHOICES = ("profile", "platform")
-"""What is chosen once, at create: no restart changes it."""
+"""Chosen once, at create: a restart cannot change them."""
 FLAGS: dict[Path, str] = {
     ("driver", "memory"): "--driver-memory",
     ("executors", "instances"): "--executors",
@@ -24,7 +24,7 @@ FLAGS: dict[Path, str] = {
 }
 """Fields of the spec that have a flag, of ``create`` and ``restart`` alike."""
 PLACE_FLAGS: dict[Path, str] = {("kubernetes", "namespace"): "--namespace", ("kubernetes", "context"): "--context"}
-"""Those of ``create`` alone: a restart does not move an engine."""
+"""Only of ``create``: a restart does not move an engine."""
 
 
 def request(
@@ -34,7 +34,7 @@ def request(
     driver_memory: str | None,
     spec: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Build what was asked for as fields of REST, without name and without what this process adds by itself."""
+    """Build the fields of a create request, without the name and what this process adds."""
     given = {key: value for key, value in spec.items() if value is not None}
     asked = changes(conf, executors, driver_memory, given)
     return asked if profile is None else {**asked, "profile": profile}
@@ -46,7 +46,7 @@ def changes(
     driver_memory: str | None,
     spec: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Build fields of REST over those that are stored; None in ``spec`` or as a conf's value unsets."""
+    """Build the fields that a restart changes; None in ``spec`` or as a conf's value unsets."""
     asked: dict[str, Any] = dict(spec)
     if conf:
         asked["conf"] = {**(asked.get("conf") or {}), **{key: _conf_text(value) for key, value in conf.items()}}
@@ -59,7 +59,7 @@ def changes(
 
 
 def from_flags(**flags: Any) -> dict[str, Any]:
-    """Fields of REST of the values of flags (``image``, ``namespace``, ``executor_memory`` …); None is not given."""
+    """Convert values of flags (``image``, ``namespace``, ``executor_memory`` …) to fields of REST; None is skipped."""
     spec: dict[str, Any] = {}
     for path, flag in {**FLAGS, **PLACE_FLAGS}.items():
         value = flags.get(flag.removeprefix("--").replace("-", "_"))
@@ -72,7 +72,7 @@ def from_flags(**flags: Any) -> dict[str, Any]:
 
 
 def differences(asked: Mapping[str, Any], view: View) -> list[str]:
-    """Name what was asked for and is otherwise: ``driver.memory 4g (it has 1g)``."""
+    """List the requested settings that the engine has otherwise: ``driver.memory 4g (it has 1g)``."""
     found = []
     for key in CHOICES:
         if key in asked and asked[key] != view[key]:
@@ -81,7 +81,7 @@ def differences(asked: Mapping[str, Any], view: View) -> list[str]:
 
 
 def remedy(asked: Mapping[str, Any], view: View) -> str:
-    """What to type so that what was asked for and is otherwise holds, in the words of the place."""
+    """What to type here to apply these differences."""
     rucat, name = words(), text.quoted(view["name"])
     found = list(_different(_spec(asked), view["spec"], ()))
     is_elsewhere = any(path in PLACE_FLAGS for path, _, _ in found)
@@ -100,7 +100,7 @@ def remedy(asked: Mapping[str, Any], view: View) -> str:
 
 
 def flags(settings: Mapping[str, Any]) -> str | None:
-    """Settings as flags of ``create``; None where there is no flag for one of them."""
+    """Settings as flags of ``create``; None if one of them has no flag."""
     found = [_flag(path, value, {**FLAGS, **PLACE_FLAGS}) for path, value in _leaves(settings, ())]
     return " ".join(found) if all(found) else None
 
@@ -113,7 +113,7 @@ def _spec(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _different(wanted: Mapping[str, Any], has: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """Path, what is wanted, what is there, of each value that can be compared and differs."""
+    """Path, requested value and present value of each setting that can be compared and differs."""
     from ...core.spec import MASK  # pydantic comes with it
 
     for key, value in wanted.items():
@@ -135,13 +135,13 @@ def _said(path: Path, value: object, present: object) -> str:
 
 
 def _is_secret(path: Path) -> bool:
-    from ...core.spec import is_secret
+    from ...core.spec import is_secret  # pydantic comes with it
 
     return is_secret(path[-1])
 
 
 def _flag(path: Path, value: object, known: Mapping[Path, str] = FLAGS) -> str:
-    """A value as a flag; empty where there is none for it. The value of a secret is left to be typed."""
+    """A value as a flag; empty if there is none. The value of a secret is a placeholder."""
     shown = text.plain(value)
     if path in known and value is not None:
         return f"{known[path]} {shlex.quote(shown)}"

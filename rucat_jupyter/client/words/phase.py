@@ -1,4 +1,4 @@
-"""The live phase: one line that is replaced while something is waited for, where the place can do that."""
+"""The live phase: one line that is replaced during a wait, if the front end can do that."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 
 class Phase(Protocol):
-    """Shows the present phase of one wait."""
+    """Shows the current phase of one wait."""
 
     tick_s: float
-    """How often it wants a new line though nothing happened (the elapsed time)."""
+    """Seconds between two lines if only the elapsed time has changed."""
 
     def show(self, line: str, key: str) -> None:
-        """Show the line; ``key`` is equal as long as nothing but the elapsed time has changed."""
+        """Show the line; ``key`` stays the same while only the elapsed time changes."""
         ...
 
     def end(self, line: str) -> None:
-        """Leave this as the last word (may be several lines; empty: leave nothing more)."""
+        """Leave this as the final text (one or more lines; empty: leave nothing)."""
         ...
 
     def meet(self, view: View) -> None:
-        """Take that this engine is the one that is waited for; may be told more than once."""
+        """Set the engine that is waited for; may be called more than once."""
         return
 
     def note(self, said: str) -> None:
-        """Take how it came to run, which the last word says too."""
+        """Set how the engine came to run, which the final text says too."""
         return
 
 
@@ -39,32 +39,32 @@ def say(text: str) -> None:
 
 
 def notice(text: str) -> None:
-    """Write a line about something that nobody asked for: to stderr, where the running cell shows it."""
+    """Write an unrequested line to stderr, where the running cell shows it."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def _write(text: str) -> None:
-    """Write to stdout, also to one that knows few characters (LANG=C with an old encoding)."""
+    """Write to stdout, also if its encoding has few characters (LANG=C)."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
 
 
 class SilentPhase(Phase):
-    """For scripts: says nothing."""
+    """For scripts: shows nothing."""
 
     tick_s = 50.0
 
     def show(self, line: str, key: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def end(self, line: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
 class LinePhase(Phase):
-    """One line a phase, where lines cannot be replaced (a pipe, a log)."""
+    """One line per phase, for outputs where lines cannot be replaced (a pipe, a log)."""
 
     tick_s = 50.0
 
@@ -72,13 +72,13 @@ class LinePhase(Phase):
         self._key = ""
 
     def show(self, line: str, key: str) -> None:
-        """Write the line when the phase is a new one."""
+        """Write the line if the phase is new."""
         if key != self._key:
             self._key = key
             say(line)
 
     def end(self, line: str) -> None:
-        """Write the last line."""
+        """Write the final text."""
         if line:
             say(line)
 
@@ -89,17 +89,17 @@ class TerminalPhase(Phase):
     tick_s = 1.0
 
     def show(self, line: str, key: str) -> None:
-        """Overwrite the line; one that is too wide would not be overwritten whole, so it is cut."""
+        """Overwrite the line; it is cut to the width, because a wrapped line is not overwritten completely."""
         width = shutil.get_terminal_size().columns - 1
         _write(f"\r\x1b[K{line[:width]}")
 
     def end(self, line: str) -> None:
-        """Overwrite the line a last time and go to the next."""
+        """Overwrite the line with the final text, and go to the next line."""
         _write(f"\r\x1b[K{line}\n" if line else "\r\x1b[K")
 
 
 class DisplayPhase(Phase):
-    """One output of a cell, updated in place; what is shown last is what the notebook keeps."""
+    """One output of a cell, updated in place; the notebook keeps the last one."""
 
     tick_s = 1.0
 
@@ -108,7 +108,7 @@ class DisplayPhase(Phase):
 
     def show(self, line: str, key: str) -> None:
         """Show or update the output."""
-        from IPython.display import display
+        from IPython.display import display  # only here is IPython certain to be loaded
 
         bundle = {"text/plain": line}
         if self._handle is None:
@@ -117,7 +117,7 @@ class DisplayPhase(Phase):
             self._handle.update(bundle, raw=True)
 
     def leave(self) -> None:
-        """Take the line away, if there is one."""
+        """Remove the line, if there is one."""
         if self._handle is not None:
             self._handle.update({"text/plain": ""}, raw=True)
 

@@ -17,7 +17,7 @@ LAST_EVENTS = 5
 
 
 def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
-    """The cells of the list, one row an engine."""
+    """The cells of the list, one row per engine."""
     return [
         (
             f"{text.symbol(v)} {text.plain(v['name'])}",
@@ -34,7 +34,7 @@ def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
 
 
 def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, two blanks between them."""
+    """Columns of equal width, separated by two spaces."""
     lines = [tuple(header), *cells]
     widths = [max(width(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
@@ -51,7 +51,7 @@ def engines_table(engines: Sequence[View], now: datetime) -> str:
 
 
 def event_rows(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Cells of the history: when, run, status, what, who, why."""
+    """The cells of the history: when, run, status, what, who, why."""
     return [
         (
             _moment(e.get("at")),
@@ -100,7 +100,7 @@ def _versions(view: View) -> str:
 
 
 def _executors(view: View) -> list[tuple[str, str]]:
-    """How many are there, are awaited and have failed, and a line for each reason."""
+    """How many executors run, are pending and have failed, and a line for each reason."""
     found = view.get("executors") or {}
     reasons = [("", reason) for reason in found.get("reasons", [])]
     if not found.get("wanted"):
@@ -110,7 +110,7 @@ def _executors(view: View) -> list[tuple[str, str]]:
 
 
 def _cluster(spec: Mapping[str, Any]) -> str:
-    """Where in which cluster, and by which kubeconfig."""
+    """The context and namespace, and the kubeconfig."""
     keys = (("context", "context"), ("namespace", "namespace"), ("service_account", "service account"))
     parts = [f"{word} {spec[key]}" for key, word in keys if spec.get(key)]
     return ", ".join([*parts, *([f"by {spec['kubeconfig']}"] if spec.get("kubeconfig") else [])])
@@ -136,12 +136,12 @@ def _moment(moment_text: str | None) -> str:
 
 
 def width(shown: str) -> int:
-    """Columns that a terminal gives the text: wide characters take two, combining marks none."""
+    """How many columns of a terminal the text takes: wide characters take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
 
 
 def cut(shown: str, columns: int) -> str:
-    """The text in no more than so many columns of a terminal, with ``…`` where something is missing."""
+    """The text in at most so many columns of a terminal, with ``…`` if something is missing."""
     if width(shown) <= columns:
         return shown
     while shown and width(shown) > columns - 1:

@@ -1,7 +1,7 @@
-"""What people read: words, lines and failures as plain text, from engines as REST shows them.
+"""What users read: words, lines and failures as plain text, from engines as REST shows them.
 
-Pure functions: times are given. Everything that comes from outside passes :func:`plain`, so that no control
-character reaches a terminal.
+Pure functions: times are arguments. All text from outside goes through :func:`plain`, so that no control character
+reaches a terminal.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ SYMBOLS = {
 }
 OUT_OF_MEMORY = "OutOfMemory"
 SIZE = "SIZE"
-"""Stands for a memory size in words that say how to change it."""
+"""Placeholder for a memory size in texts that say how to change it."""
 MEMORY_REASONS = (OUT_OF_MEMORY, "NoMemory")
-"""Where a restart, which keeps the stored settings, may not be the remedy."""
+"""Failures that a restart with the stored settings may not fix."""
 REMEDIES = {
     "ImagePull": ("Another image", "image"),
-    "Unschedulable": ("Ask for less", "less"),
-    "QuotaExceeded": ("Ask for less", "less"),
+    "Unschedulable": ("Request less", "less"),
+    "QuotaExceeded": ("Request less", "less"),
     "Forbidden": ("What is missing", "doctor"),
 }
-"""What else helps, by the reason of a failure: in words, and the key of the words that work where the reader is."""
+"""What else helps, by the reason of a failure: a label, and the key of the command that works here."""
 LIVE = ("Running", "Unresponsive")
-LONGEST_LINE = 10_000  # of a log line: a page must not freeze on a line of a megabyte
+LONGEST_LINE = 10_000  # characters of a log line: a line of a megabyte must not freeze a page
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
@@ -47,7 +47,7 @@ _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
 def plain(text: object, longest: int | None = None) -> str:
-    """The text without terminal escapes and control characters, on one line, cut when it is too long."""
+    """The text without terminal escapes and control characters, on one line, cut if it is too long."""
     clean = _ESCAPES.sub("", str(text))
     clean = "".join(" " if c in "\t\n\r" else "�" if _is_control(c) else c for c in clean)
     if longest is not None and len(clean) > longest:
@@ -56,18 +56,18 @@ def plain(text: object, longest: int | None = None) -> str:
 
 
 def log_line(text: str) -> str:
-    """One line of a log, cut with a note when it is very long."""
+    """One line of a log; if it is very long, cut with a note."""
     line = plain(text[:LONGEST_LINE].replace("\t", "    "))
     return line if len(text) <= LONGEST_LINE else f"{line}… ({len(text):,} characters)"
 
 
 def _is_control(char: str) -> bool:
-    """C0, C1, and the marks that turn the direction of the text around them."""
+    """C0, C1, and the marks that change the direction of the text around them."""
     return unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its largest unit: ``12 s``, ``11 min``, ``2 h``, ``3 d``."""
+    """A duration in its largest unit: ``12 s``, ``11 min``, ``2 h``, ``3 d``."""
     seconds = max(0, int(seconds))
     for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= size:
@@ -81,7 +81,7 @@ def when(text: str | None) -> datetime | None:
 
 
 def clock(text: str | None) -> str:
-    """A time of REST as the reader's clock shows it."""
+    """A time of REST in the reader's time zone."""
     moment = when(text)
     return moment.astimezone().strftime("%H:%M:%S") if moment else ""
 
@@ -107,7 +107,7 @@ def count(number: int, word: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as it has to be typed after a verb."""
+    """A name, quoted as needed after a verb."""
     return shlex.quote(plain(name))
 
 
@@ -115,12 +115,12 @@ def quoted(name: str) -> str:
 
 
 def symbol(view: View) -> str:
-    """The shape of the status."""
+    """The symbol of the status."""
     return SYMBOLS.get(view["status"], "?")
 
 
 def where(view: View) -> str:
-    """Where it runs, as people say it."""
+    """Where it runs, in words."""
     if view["platform"] == "local":
         return "this machine"
     if view["platform"] == "external":
@@ -138,20 +138,20 @@ def resources(view: View) -> str:
 
 
 def driver(view: View) -> str:
-    """What its driver has: ``driver 1 core 1 GB``; empty where nobody said."""
+    """What its driver has: ``driver 1 core 1 GB``; empty if not specified."""
     found = view["spec"].get("driver") or {}
     parts = [count(found["cores"], "core") if found.get("cores") else "", memory(found.get("memory"))]
     return " ".join(["driver", *filter(None, parts)]) if any(parts) else ""
 
 
 def executors(view: View) -> str:
-    """How many executors there are of how many: ``executors 2 of 2 × 1 core 1 GB``; empty where none are counted."""
+    """How many executors run: ``executors 2 of 2 × 1 core 1 GB``; empty if they are not counted."""
     found = view.get("executors") or {}
     return f"executors {found.get('running', 0)} of {found['wanted']} × {_each(view)}" if found.get("wanted") else ""
 
 
 def missing_executors(view: View) -> str:
-    """How many executors are not there, and why: ``1 pending, 1 failed: …``; empty where all are."""
+    """How many executors do not run, and why: ``1 pending, 1 failed: …``; empty if all run."""
     found = view.get("executors") or {}
     more = ", ".join(f"{found[key]} {key}" for key in ("pending", "failed") if found.get(key))
     reasons = "; ".join(found.get("reasons") or [])
@@ -159,7 +159,7 @@ def missing_executors(view: View) -> str:
 
 
 def _number(executors: Mapping[str, Any]) -> str:
-    """How many executors are asked for: ``2``, or ``0-10`` with dynamic allocation."""
+    """How many executors are requested: ``2``, or ``0-10`` with dynamic allocation."""
     if executors.get("max"):
         return f"{executors.get('min') or 0}-{executors['max']}"
     return str(executors.get("instances") or "")
@@ -171,7 +171,7 @@ def _each(view: View) -> str:
 
 
 def short_resources(view: View) -> str:
-    """What it has, for a column: ``1+2×1 cores 3 GB``."""
+    """What it has, as a short column: ``1+2×1 cores 3 GB``."""
     driver, executors = view["spec"].get("driver") or {}, view["spec"].get("executors") or {}
     number = executors.get("max") or executors.get("instances") or 0
     total = megabytes(driver.get("memory")) + number * megabytes(executors.get("memory"))
@@ -183,20 +183,20 @@ def short_resources(view: View) -> str:
 
 
 def age(view: View, now: datetime) -> str:
-    """How long it has been what it is."""
+    """How long it has run, or has been stopped."""
     settled = view["status"] in ("Stopped", "Failed")
     since = when(view.get("stopped_at") if settled else view.get("started_at")) or when(view["created_at"])
     return duration((now - since).total_seconds()) if since else "-"
 
 
 def idle(view: View, now: datetime) -> str:
-    """How long nobody has used it; ``-`` where that says nothing."""
+    """For how long it was not used; ``-`` unless it is Running."""
     used = when(view.get("last_used_at"))
     return duration((now - used).total_seconds()) if used and view["status"] == "Running" else "-"
 
 
 def note(view: View) -> str:
-    """The one thing worth saying of it."""
+    """The most important thing to know about it: failure, message, missing executors or its notebooks."""
     if failure := view.get("failure"):
         return f"{failure['reason']}: {failure['message']}"
     if view.get("message"):
@@ -213,7 +213,7 @@ def note(view: View) -> str:
 
 
 def phase_line(view: View, elapsed_s: float | None = None) -> str:
-    """One line of a start or an end: what it is, where, what it waits for, and how long already."""
+    """One line of a start or an end: name, status, where, what it waits for, and the elapsed time."""
     text = f"{symbol(view)} {plain(view['name'])}  {view['status']} on {where(view)}"
     if view.get("message"):
         text += f" · {plain(view['message'], 200)}"
@@ -221,7 +221,7 @@ def phase_line(view: View, elapsed_s: float | None = None) -> str:
 
 
 def running_line(view: View, note: str) -> str:
-    """The line of an engine that runs; ``note`` says how it came to be so (``started in 44 s``)."""
+    """The line of an engine that runs; ``note`` says for example ``started in 44 s``."""
     spark = f"Spark {plain(view['spark_version'])}" if view.get("spark_version") else ""
     head = f"{symbol(view)} {plain(view['name'])}  {view['status']} on {where(view)}"
     return " · ".join(filter(None, [head, spark, resources(view), note]))
@@ -233,10 +233,10 @@ def short_line(view: View) -> str:
 
 
 def failure(view: View, how: Mapping[str, str]) -> str:
-    """What, why, what to do: three lines of an engine that failed, or was stopped or deleted by someone.
+    """What, why, what to do: three lines about an engine that failed, or was stopped or deleted.
 
-    ``how`` has the words for ``restart``, ``create``, ``change`` (with :data:`SIZE`), ``logs`` and those of
-    :data:`REMEDIES` that work where the reader is.
+    ``how`` has the commands that work here: ``restart``, ``create``, ``change`` (with :data:`SIZE`), ``logs`` and those
+    of :data:`REMEDIES`.
     """
     name = plain(view["name"])
     if found := view.get("failure"):
@@ -257,7 +257,7 @@ def failure(view: View, how: Mapping[str, str]) -> str:
 
 
 def _other_memory(view: View, reason: str, how: str) -> str:
-    """How to give an engine other memory: twice as much where it ran out of what it has."""
+    """How to change the memory of an engine: twice as much if it ran out of memory."""
     has = megabytes((view["spec"].get("driver") or {}).get("memory"))
     if reason != OUT_OF_MEMORY or not has:
         return f"Other memory: {how}"
@@ -266,5 +266,5 @@ def _other_memory(view: View, reason: str, how: str) -> str:
 
 
 def utc_now() -> datetime:
-    """Now, aware, in UTC: the one clock of this module, for those who show something now."""
+    """The current time, aware, in UTC: the only clock of this module, for callers."""
     return datetime.now(timezone.utc)
