@@ -1,10 +1,10 @@
-"""Keeps the tests apart from the user's machine, and fails the run when anything they started is left.
+"""Separates the tests from the user's machine, and fails the run if anything that they started is left.
 
-* The whole run lives in one folder of the temp dir (``TMPDIR`` points into it); it is removed at the end. Of several
-  workers (``-n 2``) each has a folder in there.
-* Every test gets a home, a data directory and Jupyter folders of its own.
-* After the last test no process may know that folder (by argument, environment or working directory), and nothing
-  may be left in its temp dir or among its sockets: else the run fails, says what it was, and ends it.
+* The run has one folder in the temp dir (``TMPDIR`` points into it), which it removes at the end. Each of several
+  workers (``-n 2``) has a folder in it.
+* Each test has its own home, data directory and Jupyter folders.
+* After the last test no process may use that folder (by argument, environment or working directory), and no temp file
+  or socket may be left in it: else the run fails, names what is left, and ends it.
 * With ``RUCAT_TEST_REQUIRE=1`` (what `make test` and CI say) a skipped test is a failed one.
 """
 
@@ -24,7 +24,7 @@ from cluster import cache
 
 from tools.leftovers import describe_and_kill, left_processes
 
-# Here alone: where two files import one fixture of a session, it is made twice.
+# Only here: a session fixture that two files import is created twice.
 pytest_plugins = ["support.browser", "support.cluster"]
 
 ROOT = pytest.StashKey[Path]()
@@ -39,7 +39,7 @@ USER_CONFIG = {"NPM_CONFIG_USERCONFIG": ".npmrc", "PIP_CONFIG_FILE": ".config/pi
 
 def pytest_configure(config: pytest.Config) -> None:
     """Move home, temp dir and all of Rucat's and Jupyter's folders into the folder of this run."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background processes without it
     root = _root(config)
     config.stash[ROOT] = root
     home = Path.home()
@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _root(config: pytest.Config) -> Path:
-    """Make the folder of this run; a worker's is in that of the run that started it, which looks into it at the end."""
+    """Create the folder of this run; a worker's folder is in that of its run, which checks it at the end."""
     worker = getattr(config, "workerinput", {}).get("workerid")
     if worker is None:
         return Path(tempfile.mkdtemp(prefix="rucat-t-")).resolve()
@@ -68,7 +68,7 @@ def _root(config: pytest.Config) -> Path:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Make a home with everything that Rucat and Jupyter write to; short, for a socket's path has 100 bytes."""
+    """Create a home for all files of Rucat and Jupyter; its path is short, because a socket's path has 100 bytes."""
     paths = {
         "HOME": folder,
         "RUCAT_DATA_DIR": folder / "data",
@@ -86,21 +86,21 @@ def _environment(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def private_environment(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test folders of its own, so that none meets the user's gateway or another test's."""
+    """Give each test its own folders, so that it never uses the gateway of the user or of another test."""
     for name, value in _environment(pytestconfig.stash[ROOT] / str(next(NUMBERS))).items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Turn a skip into a failure where everything has to run."""
+    """Turn a skip into a failure if everything has to run."""
     report = yield
     return _refuse_skip(report) if not hasattr(report, "wasxfail") else report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """Turn a skipped module into a failure where everything has to run."""
+    """Turn a skipped module into a failure if everything has to run."""
     return _refuse_skip((yield))
 
 
@@ -114,7 +114,7 @@ def _refuse_skip(report):
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Look for what the tests left, end and remove it, and fail the run for it."""
+    """Find what the tests left, end and remove it, and fail the run."""
     if hasattr(session.config, "workerinput"):
         return  # the run that started this worker looks
     root = session.config.stash[ROOT]
@@ -129,7 +129,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left."""
+    """Report what was left."""
     for line in config.stash.get(LEFT, []):
         terminalreporter.write_line(f"LEFT BEHIND: {line}", red=True)
 

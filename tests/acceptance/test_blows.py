@@ -1,4 +1,4 @@
-"""Blows at random points of starts and stops: never two drivers of one engine, and nothing left."""
+"""Kills at random points of starts and stops: never two drivers of one engine, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def test_blows_at_random_points_leave_one_driver_or_none(place: Place, server: J
     engine = server.create(name="blows", driver={"memory": "500m"})
     revision = 0
     for blow in range(blows):
-        told = f"seed {seed}, blow {blow}"
+        where = f"seed {seed}, blow {blow}"
         verb = rng.choice(["restart", "restart", "stop"])
         _patiently(server, verb)
         end = time.monotonic() + rng.uniform(0, 6)
         while time.monotonic() < end:
-            assert len(place.engine_processes(engine["id"])) <= 1, told
+            assert len(place.engine_processes(engine["id"])) <= 1, where
             time.sleep(0.05)
         _strike(place, engine["id"], rng.choice(["gateway", "engine", "both"]))
         seen = wait_until("an answer", lambda: _engine(server), 30)
-        assert seen["revision"] >= revision, told
+        assert seen["revision"] >= revision, where
         revision = seen["revision"]
     _patiently(server, "stop")
     stopped = server.wait_for("blows", "Stopped", "Failed", deadline_s=90)

@@ -1,4 +1,4 @@
-"""Confs arrive exactly as they were given, and secrets are nowhere but where they belong."""
+"""Confs arrive unchanged, and secrets are only where they belong."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def hostile_confs(count: int, seed: int = 7) -> dict[str, str]:
-    """Values of every kind that a shell, a file format or a locale might break."""
+    """Values of each kind that a shell, a file format or a locale could break."""
     given = ["", "\n", "a\nb\r\nc", "\t", "'", '"', "\\", "\\\\n", "$(id)", "`id`", "${HOME}", " x", "x ", "  ", "%s"]
     given += ["#x", "!x", "a=b", "@x", "-Dx=y", "ä", "データ", "😀", "\u202eabc", "\x1b[31m", "x" * 200_000, "*", "{}"]
     pool = [chr(c) for c in (*range(1, 0x250), *range(0x370, 0x400), *range(0x4E00, 0x4F00), *range(0x1F600, 0x1F640))]
@@ -102,8 +102,8 @@ def test_secrets_are_where_they_belong_and_nowhere_else(place: Place, server: Ju
     )
     server.wait_for("secret", "Running")
     connection = server.http.get("rucat/engines/secret/connection").json()
-    told = place.run_python(ENV_CHECK, connection["remote"])
-    assert told.stdout.split() == [listed_env, secret_conf], told.stderr
+    done = place.run_python(ENV_CHECK, connection["remote"])
+    assert done.stdout.split() == [listed_env, secret_conf], done.stderr
     assert place.run_python(PLAIN_QUERY, connection["remote"], "10").returncode == 0
     put = server.http.put(f"rucat/engines/secret/sessions/{key_of('/n.ipynb')}", json={"path": "/n.ipynb"})
     assert put.status_code == 200

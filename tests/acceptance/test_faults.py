@@ -1,4 +1,4 @@
-"""What becomes of a real engine that is killed, frozen, emptied of its SparkContext, filled up, or kept busy."""
+"""A real engine that is killed, frozen, without SparkContext, out of memory, or busy."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def test_an_exhausted_heap_is_named(place: Place, server: JupyterServer) -> None
 
 @pytest.mark.all
 @pytest.mark.slow
-def test_a_busy_engine_is_not_accused(place: Place, server: JupyterServer, victim: str) -> None:
-    """All cores at work for two minutes: no alarm, not once."""
+def test_a_busy_engine_stays_healthy(place: Place, server: JupyterServer, victim: str) -> None:
+    """All cores at work for two minutes: no alarm."""
     engine = server.wait_for(victim, "Running")
     remote = server.http.get(f"rucat/engines/{victim}/connection").json()["remote"]
     burn = (
@@ -126,7 +126,7 @@ def test_a_busy_engine_is_not_accused(place: Place, server: JupyterServer, victi
 
 
 def test_the_death_of_the_jupyter_server_changes_nothing(place: Place, victim: str) -> None:
-    """Kill -9 of the Jupyter server during a query: engine and operation live on."""
+    """Kill -9 of the Jupyter server during a query: engine and operation keep running."""
     first = place.jupyter()
     engine = first.engine(victim)
     if engine["status"] != "Running":
@@ -142,7 +142,7 @@ def test_the_death_of_the_jupyter_server_changes_nothing(place: Place, victim: s
 
 
 def test_the_death_of_the_gateway_changes_nothing(place: Place, server: JupyterServer, victim: str) -> None:
-    """Kill -9 of the gateway: the next call starts another, which adopts; the running query is undisturbed."""
+    """Kill -9 of the gateway: the next call starts another, which adopts the engine; the running query continues."""
     engine = server.wait_for(victim, "Running")
     remote = server.http.get(f"rucat/engines/{victim}/connection").json()["remote"]
     process = place.engine_process(engine["id"])
@@ -167,7 +167,7 @@ def test_the_death_of_the_gateway_changes_nothing(place: Place, server: JupyterS
     server.wait_for(victim, "Running")
 
 
-def test_everybody_on_one_data_directory_sees_the_same_engines(
+def test_all_clients_of_one_data_directory_see_the_same_engines(
     place: Place, server: JupyterServer, victim: str
 ) -> None:
     """Two Jupyter servers and a plain Python see the same engine."""

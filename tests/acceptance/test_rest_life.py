@@ -59,7 +59,7 @@ def test_an_engine_lives_its_whole_life_by_rest(place: Place, server: JupyterSer
 
 @pytest.mark.all
 def test_a_settled_engines_poll_really_waits(server: JupyterServer) -> None:
-    """A long poll on an engine that does not change answers after its time, and on a change at once."""
+    """A long poll on an engine that does not change responds after its time, and on a change immediately."""
     engine = server.create(name="settled", driver={"memory": "600m"})
     server.http.post("rucat/engines/settled/stop")
     engine = server.wait_for("settled", "Stopped")

@@ -22,7 +22,7 @@ UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"
 SPARK_PARTS = ("bin", "sbin", "jars", "python")
 ENTRY_POINT = (Path(__file__).parent / "entrypoint.sh").read_text()
 ALONE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child")
-"""Before a command that mounts: its mounts and children end with it, also when it is killed, so that whoever removes
+"""Before a command that mounts: its mounts and children end with it, also when it is killed, so that code that removes
 its folder never walks into this machine's /proc."""
 TAR = ("tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import cache, spaces
 from .layout import KUBELET, PODS, Layout
 
-COVERED = ("/var/lib", "/var/log")  # where CNI and kubelet write, whatever they are told
+COVERED = ("/var/lib", "/var/log")  # where CNI and kubelet write, whatever their settings
 RULES = """
 table ip rucat {{
   chain leaving {{

@@ -117,7 +117,7 @@ def _kubelet(layout: Layout) -> dict[str, object]:
         "authorization": {"mode": "Webhook"},
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{layout.group}",
-        "clusterDNS": [layout.inside],  # where nobody listens: names fail at once, and no pod gets a warning for it
+        "clusterDNS": [layout.inside],  # without a DNS server: names fail immediately, and pods get no warning
         "clusterDomain": "cluster.local",
         "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

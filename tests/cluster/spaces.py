@@ -28,7 +28,7 @@ class NumberTaken(CannotBuild):
 
 
 def claim(layout: Layout) -> None:
-    """Make the control groups: whoever makes them has the number."""
+    """Create the control groups: the process that creates them owns the number."""
     for group in layout.groups:
         try:
             group.mkdir()

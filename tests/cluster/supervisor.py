@@ -4,7 +4,7 @@ Network, mounts and processes of a cluster live in namespaces of their own (`uns
 ends the kernel kills every other process in them, containers included, and mounts, bridge, interfaces and packet filter
 rules vanish with the last of them; only the control groups are left to remove, which it does before it goes.
 
-It is told what to do by JSON lines on a Unix socket, one answer for each: `start` (name, argv), `stop` (name, signal),
+It gets its orders as JSON lines on a Unix socket, one answer for each: `start` (name, argv), `stop` (name, signal),
 `list`, `run` (argv: to its end, for the set-up inside) and `end`. Standard library only: it runs as a script.
 """
 
@@ -35,7 +35,7 @@ class Supervisor:
         self.codes: dict[int, int] = {}
 
     def serve(self) -> None:
-        """Answer until told to end, by the socket, a signal, or the death of the one whose pipe is our input."""
+        """Answer until the end: by the socket, a signal, or the death of the process behind the input pipe."""
         path = self.folder / "control.sock"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))

@@ -1,4 +1,4 @@
-"""The test cluster itself: it comes up, runs engines' images, is two at once, and leaves nothing."""
+"""The test cluster itself: it starts, runs engine images, runs beside a second one, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_restricted_namespace_refuses_what_is_not(cluster: TestCluster, restri
 
 
 @pytest.mark.all
-def test_pods_on_a_pretended_node_run_at_once_and_vanish_when_deleted(
+def test_pods_on_a_simulated_node_run_immediately_and_vanish_when_deleted(
     cluster: TestCluster, namespace: str, kwok_node: str
 ) -> None:
     """Kwok says Running for 50 pods without starting any, and a node that is removed takes its pods along."""
@@ -133,7 +133,7 @@ def test_pods_on_a_pretended_node_run_at_once_and_vanish_when_deleted(
 
 
 @pytest.mark.all
-def test_the_api_server_can_be_stopped_and_started_and_pods_live_on(own_cluster: TestCluster) -> None:
+def test_the_api_server_can_be_stopped_and_started_and_pods_keep_running(own_cluster: TestCluster) -> None:
     """A pod that runs while the API server is away is the same one after, with no restart."""
     assert own_cluster.own
     server = ApiServer(own_cluster.own)

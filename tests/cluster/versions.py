@@ -1,4 +1,4 @@
-"""The versions that the test cluster is made of, in one place: changing one builds anew what depends on it."""
+"""All versions of the test cluster: a change rebuilds everything that depends on it."""
 
 KUBERNETES = "v1.34.4"
 ETCD = "v3.6.16"

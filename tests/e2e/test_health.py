@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 READY = Health(ready=True)
 EVERYDAY = Pace()
 QUICK = replace(EVERYDAY, service_s=0.5, query_s=1.0, activity_s=0.5)
-"""More looks, and the everyday deadlines."""
+"""More probes, and the default deadlines."""
 
 SQL = """
 import sys
@@ -66,7 +66,7 @@ print("done", flush=True)
 
 @dataclass
 class Life:
-    """A real engine, and every word of whoever watches it."""
+    """A real engine, and all reports of its probes."""
 
     folder: Path
     platform: LocalPlatform
@@ -130,7 +130,7 @@ class Life:
             await asyncio.sleep(0.02)
 
     async def settled(self, pulse: ConnectPulse) -> Activity | None:
-        """Wait until Spark has told all of what was before: its listeners run behind its answers."""
+        """Wait until Spark's listeners have caught up: they run behind its responses."""
         end, before = time.monotonic() + 60, None
         while before is None or before != pulse.activity:
             assert time.monotonic() < end, pulse.activity
@@ -192,7 +192,7 @@ class Life:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def new_life(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Life]:
-    """An engine that nobody has started yet, or that the test before has left."""
+    """An engine that is not started yet, or the one of the previous test."""
     folder = tmp_path_factory.mktemp("health")
     async with machine(folder) as platform:
         engine = await new_engine(platform, EngineSpec())
@@ -207,7 +207,7 @@ async def life(new_life: Life) -> Life:
 
 
 async def frozen_after(life: Life, seconds: float) -> None:
-    """Freeze the engine for so long, and let it go on."""
+    """Freeze the engine for some seconds, then continue it."""
     life.send(signal.SIGSTOP)
     try:
         await asyncio.sleep(seconds)
@@ -215,7 +215,7 @@ async def frozen_after(life: Life, seconds: float) -> None:
         life.send(signal.SIGCONT)
 
 
-async def test_running_is_seen_at_once(new_life: Life) -> None:
+async def test_running_is_seen_immediately(new_life: Life) -> None:
     """The pulse that waits for a starting engine is ready within moments of its port, and queries run."""
     life = new_life
     await life.start()
@@ -251,7 +251,7 @@ async def test_use_is_seen_and_probes_are_not_use(life: Life) -> None:
 
 
 @pytest.mark.all
-async def test_a_busy_engine_is_not_accused(life: Life) -> None:
+async def test_a_busy_engine_stays_healthy(life: Life) -> None:
     """Ten seconds of work on every core: each probe is answered in time."""
     async with life.watched():
         await life.until(lambda h: h.ready, 10)
@@ -262,7 +262,7 @@ async def test_a_busy_engine_is_not_accused(life: Life) -> None:
 
 @pytest.mark.all
 async def test_a_closed_probe_session_is_replaced(life: Life) -> None:
-    """Somebody releases the probe session, for ever: the next one is used, and nobody hears of it."""
+    """The probe session is released: the next one is used, and no miss is reported."""
     endpoint = await life.endpoint()
     request = pb.ReleaseSessionRequest(session_id=probe_session(life.engine.run_name, 0))
     request.user_context.user_id = PROBE_USER
@@ -285,8 +285,8 @@ async def test_a_stranger_s_token_is_refused(life: Life) -> None:
 
 
 @pytest.mark.all
-async def test_a_short_pause_is_not_told(life: Life) -> None:
-    """Three seconds of standing still are within the deadline."""
+async def test_a_short_pause_is_not_reported(life: Life) -> None:
+    """A pause of three seconds is within the deadline."""
     async with life.watched():
         await life.until(lambda h: h.ready, 10)
         await frozen_after(life, 3)
@@ -295,8 +295,8 @@ async def test_a_short_pause_is_not_told(life: Life) -> None:
 
 
 @pytest.mark.all
-async def test_a_frozen_engine_is_silent_until_it_goes_on(life: Life) -> None:
-    """Silent after the deadline, by no fault of its Spark; heard again the moment it goes on."""
+async def test_a_frozen_engine_is_silent_until_it_continues(life: Life) -> None:
+    """Silent after the deadline, without a fault of Spark; heard again as soon as it continues."""
     async with life.watched(replace(QUICK, deadline_s=2.0)):
         await life.until(lambda h: h.ready, 10)
         life.send(signal.SIGSTOP)
@@ -324,8 +324,8 @@ async def test_a_stopped_context_is_found(life: Life, tmp_path: Path) -> None:
         assert pulse.health.silent_since is not None
 
 
-async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
-    """The connection breaks with the process: no pace has to be waited for."""
+async def test_a_killed_engine_is_silent_immediately(life: Life) -> None:
+    """The connection breaks with the process: no interval has to pass."""
     async with life.watched(replace(EVERYDAY, service_s=60.0)) as pulse:
         await life.until(lambda h: h.ready, 10)
         life.is_usable = False
@@ -341,7 +341,7 @@ async def test_a_killed_engine_is_silent_at_once(life: Life) -> None:
 @pytest.mark.all
 @pytest.mark.slow
 async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
-    """A pulse that saw the engine die hears it when it is back, without being told."""
+    """A pulse that saw the engine die hears it again when it is back."""
     port = (await life.endpoint()).port
     async with life.watched():
         await life.until(lambda h: h == READY, 10)
@@ -354,7 +354,7 @@ async def test_the_next_run_is_heard_on_the_same_port(life: Life) -> None:
 @pytest.mark.all
 @pytest.mark.slow
 async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
-    """Ten seconds of standing still, at the everyday pace: not a word."""
+    """A pause of ten seconds, with the default intervals: no report."""
     async with life.watched(EVERYDAY):
         await life.until(lambda h: h.ready, 10)
         for _ in range(3):
@@ -365,8 +365,8 @@ async def test_a_long_garbage_collection_raises_no_alarm(life: Life) -> None:
 
 @pytest.mark.all
 @pytest.mark.slow
-async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
-    """SIGSTOP is told within 30 s, SIGCONT heard within 6 s, at the everyday pace."""
+async def test_a_frozen_engine_is_reported_within_30_s(life: Life) -> None:
+    """SIGSTOP is reported within 30 s and SIGCONT within 6 s, with the default intervals."""
     async with life.watched(EVERYDAY):
         await life.until(lambda h: h.ready, 10)
         life.send(signal.SIGSTOP)
@@ -385,7 +385,7 @@ async def test_a_frozen_engine_is_told_within_30_s(life: Life) -> None:
 @pytest.mark.all
 @pytest.mark.slow
 async def test_a_zombie_is_found_within_30_s(life: Life, tmp_path: Path) -> None:
-    """A stopped SparkContext is found within 30 s at the everyday pace."""
+    """A stopped SparkContext is found within 30 s, with the default intervals."""
     async with life.watched(EVERYDAY):
         await life.until(lambda h: h.ready, 10)
         await life.stop_context(tmp_path)

@@ -250,7 +250,7 @@ print(json.dumps([spark.conf.get("spark.master"), spark.conf.get("spark.app.name
 
 @pytest.mark.all
 def test_a_class_data_archive_that_is_there_is_taken(plain: Stage) -> None:
-    """The JVM has it in its memory; the log has no word of it."""
+    """The JVM has it in its memory, and the log does not mention it."""
     archive = Path(pyspark.__file__).with_name("rucat.jsa")
     assert archive.is_file(), "make archive"
     mapped = {entry.path for entry in psutil.Process(driver(plain.data, plain.engine).pid).memory_maps()}
@@ -370,7 +370,7 @@ print(json.dumps([java("rucat.Probe", "hello"), java("pk.Probe", "hello"),
 
 @pytest.mark.all
 def test_an_exhausted_heap_ends_the_engine_and_is_named(submitted: Stage) -> None:
-    """A heap that is full ends the process, and the reason is OutOfMemory, also where nobody saw the exit code."""
+    """A heap that is full ends the process, and the reason is OutOfMemory, even if the exit code is unknown."""
     code = 'spark.sql("select collect_list(repeat(cast(id as string), 1000000)) from range(0, 100000, 1, 1)").collect()'
 
     async def end():
@@ -422,7 +422,7 @@ def test_what_spark_or_java_refuses_is_named(tmp_path, conf, options, reason, te
 @pytest.mark.all
 @pytest.mark.slow
 def test_several_sparks_on_one_machine(tmp_path_factory) -> None:
-    """Each engine runs the pyspark beside its Python: an older one in another environment works next to ours."""
+    """Each engine runs the pyspark beside its Python: an older one in another environment works, too."""
     folder = tmp_path_factory.mktemp("older")
     python = os.environ.get("RUCAT_TEST_OLDER_PYTHON") or _older_python(folder / "venv")
     stage = Stage(folder, dict(os.environ))

@@ -1,4 +1,4 @@
-"""The second notebook as people run it: from top to bottom, with nothing left behind."""
+"""The second notebook runs from top to bottom, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PROMISED = {
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """A private home with the notebooks; its end ends what is left, and fails when that was anything."""
+    """A private home with the notebooks; at its end it fails if anything is left."""
     with place_in(tmp_path) as place:
         shutil.copytree(ROOT / "notebooks", place.root / "notebooks")
         yield place
@@ -79,7 +79,7 @@ def test_notebook_is_kept_without_outputs() -> None:
 @pytest.mark.engine
 @pytest.mark.timeout(600)
 def test_it_runs_from_top_to_bottom_and_leaves_nothing(place: Place) -> None:
-    """Every cell shows what the text above it promises; no widget, no trace of ours, no engine at the end."""
+    """Every cell shows what the text above it promises; no widget, no trace of Rucat, no engine at the end."""
     command = [sys.executable, *RUNNER]
     done = subprocess.run(
         command, env=place.env, cwd=place.root / "notebooks", capture_output=True, text=True, timeout=500, check=False

@@ -1,4 +1,4 @@
-"""`make demo` as people see it: the quickstart on a real engine, and nothing left."""
+"""`make demo` runs the quickstart on a real engine, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_notebook_is_kept_without_outputs() -> None:
 
 @pytest.mark.engine
 def test_demo_runs_the_quickstart_and_leaves_nothing() -> None:
-    """`make demo` prints every cell's output, among it what the penguins weigh, and leaves nothing behind."""
+    """`make demo` prints the output of every cell, including the weights of the penguins, and leaves nothing behind."""
     before = temp_entries()
     done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr

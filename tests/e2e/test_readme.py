@@ -1,8 +1,8 @@
-"""The README is true: its commands are executed as written, in order, and show what it says they show.
+"""The README is true: its commands run as written, in order, and show the output that it has.
 
-``python`` blocks run in one kernel, ``bash`` blocks in a shell with ``$JUPYTER`` and ``$TOKEN`` of a real server beside
-it. A ``text`` block is what the block before it shows; numbers, ids and the width of columns may differ. A block after
-``<!-- not run: REASON -->`` is not executed; one after ``<!-- fails -->`` fails, and its text is how the error begins.
+``python`` blocks run in one kernel, ``bash`` blocks in a shell with ``$JUPYTER`` and ``$TOKEN`` of a real server. A
+``text`` block is the output of the block before it; numbers, ids and the width of columns may differ. A block after
+``<!-- not run: REASON -->`` does not run; one after ``<!-- fails -->`` fails, and its text is how the error begins.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def blocks() -> list[Block]:
 
 
 def essence(shown: str) -> list[str]:
-    """What must be equal: words and shapes, not numbers, ids, units of time and size, or the width of columns."""
+    """The parts that must be equal: words and symbols, not numbers, ids, units, or the width of columns."""
     shown = BAR.sub("", shown)
     shown = re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "ID", shown)
     shown = re.sub(r"\d+([.:,T-]\d+)*Z?", "0", shown)
@@ -74,7 +74,7 @@ def essence(shown: str) -> list[str]:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
-    """A kernel in a folder of its own; at the end its engines and the gateway end too."""
+    """A kernel in its own folder; at the end its engines and the gateway end too."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path), extra_arguments=["--log-level=ERROR"])
     try:
         yield client
@@ -94,7 +94,7 @@ def jupyter(tmp_path: Path) -> Iterator[httpx.Client]:
 
 
 def run_python(kernel: BlockingKernelClient, source: str, *, fails: bool = False) -> str:
-    """Execute a cell that has to succeed, or to fail; return what it shows in the end."""
+    """Execute a cell that has to succeed, or to fail; return its final output."""
     outputs: list[tuple[str | None, str]] = []
 
     def keep(message: dict) -> None:

@@ -1,4 +1,4 @@
-"""What the package says of Spark's settings is what Spark says."""
+"""The package describes Spark's settings as Spark does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_file_of_settings_is_as_the_installed_spark_declares_them() -> None:
-    """The tool would change nothing in it."""
+    """The tool would not change the file."""
     rows = json.loads(DATA.read_bytes())
     release, found = tool.release_of(tool.INSTALLED), tool.read(tool.INSTALLED)
     assert tool.merged(rows, release, found) == rows, "python -m tools.spark_confs"

@@ -145,7 +145,7 @@ def test_no_secret_of_the_reader_comes_back(server: JupyterServer, root: str) ->
 
 
 def test_only_looking_and_only_by_its_owner(server: JupyterServer, root: str) -> None:
-    """No other method, no kill link, nobody without Jupyter's token."""
+    """No other method, no kill link, no access without Jupyter's token."""
     url = f"http://127.0.0.1:{server.port}{root}"
     assert server.http.head(f"{url}jobs/").status_code == 200
     for method in ("POST", "PUT", "PATCH", "DELETE"):

@@ -1,4 +1,4 @@
-"""What can go wrong with an engine on Kubernetes is told in the API's own words, by its own reason, soon (F6, F9).
+"""Each failure of an engine on Kubernetes is reported soon, with its reason and the API's message (F6, F9).
 
 By REST on a real gateway that has the rights that Rucat ships, in a namespace that enforces restricted Pod Security.
 Deadlines are those of a machine that is busy; that five seconds are enough on a quiet one is test_card's.
@@ -75,7 +75,7 @@ class Rest:
         return view
 
     def failed(self, name: str, within_s: float) -> dict[str, Any]:
-        """Wait until its failure is told; the failure."""
+        """Wait until its failure is reported; return it."""
         failure: dict[str, Any] = self.until(name, lambda view: view["failure"] is not None, within_s)["failure"]
         assert failure["hint"]
         self.until(name, lambda view: view["status"] == "Failed", 60)
@@ -136,8 +136,8 @@ def named(rest: Rest, request: pytest.FixtureRequest) -> Iterator[str]:
     rest.cluster.wait(is_empty, "nothing is left")
 
 
-def test_a_wrong_image_name_fails_at_once(rest: Rest, named: str) -> None:
-    """What can be no image is ImagePull as soon as the kubelet says so."""
+def test_a_wrong_image_name_fails_immediately(rest: Rest, named: str) -> None:
+    """An invalid image name is ImagePull as soon as the kubelet reports it."""
     rest.create(named, image="example.org/No/Such:4.3.0")
     failure = rest.failed(named, SOON_S)
     assert failure["reason"] == "ImagePull"
@@ -146,7 +146,7 @@ def test_a_wrong_image_name_fails_at_once(rest: Rest, named: str) -> None:
 
 @pytest.mark.all
 def test_an_image_that_cannot_be_pulled_fails_after_its_grace(rest: Rest, named: str) -> None:
-    """The pull's own words are shown while it is tried again, and after the grace it is ImagePull."""
+    """The message of the pull is shown during the retries, and after the grace period the reason is ImagePull."""
     rest.create(named, image="127.0.0.1:9/none:4.3.0")
     shown = rest.until(named, lambda view: "image pull" in view["message"], 30)
     assert "127.0.0.1:9" in shown["message"]
@@ -156,7 +156,7 @@ def test_an_image_that_cannot_be_pulled_fails_after_its_grace(rest: Rest, named:
     assert "127.0.0.1:9" in failure["message"]
 
 
-def test_a_full_quota_fails_at_once(rest: Rest, named: str) -> None:
+def test_a_full_quota_fails_immediately(rest: Rest, named: str) -> None:
     """QuotaExceeded, with the quota's numbers."""
     quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
     rest.cluster.core.create_namespaced_resource_quota(rest.namespace, quota)
@@ -174,7 +174,7 @@ def test_a_full_quota_fails_at_once(rest: Rest, named: str) -> None:
         rest.cluster.core.delete_namespaced_resource_quota("full", rest.namespace)
 
 
-def test_a_missing_service_account_fails_at_once(rest: Rest, named: str) -> None:
+def test_a_missing_service_account_fails_immediately(rest: Rest, named: str) -> None:
     """Forbidden, with the account's name and how to make it."""
     rest.create(named, kubernetes={"service_account": "nobody"})
     failure = rest.failed(named, SOON_S)
@@ -183,7 +183,7 @@ def test_a_missing_service_account_fails_at_once(rest: Rest, named: str) -> None
     assert "rucat kubernetes manifests" in failure["message"]
 
 
-def test_what_pod_security_refuses_fails_at_once(rest: Rest, named: str) -> None:
+def test_a_pod_security_violation_fails_immediately(rest: Rest, named: str) -> None:
     """Forbidden, with the rule's own words: a patch that an administrator allows, and the namespace does not."""
     rest.create(named, kubernetes={"driver_pod_patch": {"spec": {"hostNetwork": True}}})
     failure = rest.failed(named, SOON_S)
@@ -215,7 +215,7 @@ def test_what_may_heal_is_shown_and_waited_for(rest: Rest) -> None:
         rest.delete(name)
 
 
-def test_each_loss_of_a_running_engine_is_told(rest: Rest, named: str) -> None:
+def test_each_loss_of_a_running_engine_is_reported(rest: Rest, named: str) -> None:
     """An executor that is killed in a query, a driver out of memory, a driver that someone deletes.
 
     The query has the right answer, the loss is shown and so is the executor in its place; the driver's ends are
@@ -247,7 +247,7 @@ def test_each_loss_of_a_running_engine_is_told(rest: Rest, named: str) -> None:
             assert "Running Spark version" in rest.log(named)
 
 
-def test_a_node_that_is_given_up_is_told(rest: Rest, named: str) -> None:
+def test_a_lost_node_is_reported(rest: Rest, named: str) -> None:
     """NodeLost as soon as the API server says so of the pod; test_card.py has a node that is removed."""
     core = rest.cluster.core
     with pretended_node(rest.cluster) as node:
@@ -274,8 +274,8 @@ def test_secrets_are_in_the_secret_alone(rest: Rest, named: str) -> None:
     secret = {"env": {"MY_PASSWORD": canaries["env"]}, "secret_env": {"AWS_PROFILE": canaries["listed"]}}
     engine_id = rest.running(named, conf=confs, **secret)
     token = rest.http.get(f"/rucat/engines/{named}/connection").json()["token"]
-    told = rest.query(named, ASK_FOR_SECRETS).communicate(timeout=120)[0]
-    assert told.split()[-2:] == [canaries["listed"], canaries["env"]], told
+    output = rest.query(named, ASK_FOR_SECRETS).communicate(timeout=120)[0]
+    assert output.split()[-2:] == [canaries["listed"], canaries["env"]], output
     run = f"rucat-{engine_id}-1"
     has = rest.cluster.core.read_namespaced_secret(run, rest.namespace).data
     kept = b"\0".join(base64.b64decode(value) for value in has.values()).decode()

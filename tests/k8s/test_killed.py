@@ -89,7 +89,7 @@ async def one_walk(
 ) -> list[str]:
     """Walk once, with a gateway that is killed at the point of that number, or each in turn at the next of `points`.
 
-    Another follows at once; the names of the first one's points.
+    Another follows immediately. Returns the names of the first one's points.
     """
     world = KubeWorld(namespace, folder / "data", monkeypatch)
     left, later = [*points], list[asyncio.Task[None]]()
@@ -140,7 +140,7 @@ def namespace(request: pytest.FixtureRequest) -> Namespace:
 
 
 @pytest.mark.all
-async def test_a_gateway_killed_at_any_step_is_made_good(
+async def test_a_kill_of_the_gateway_at_any_step_is_recovered(
     played: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at each call of the API and of the store in turn: one driver or none, as wanted, and nothing is left."""
@@ -162,7 +162,7 @@ async def real(cluster: TestCluster, restricted_namespace: str) -> Namespace:
 @pytest.mark.parametrize(
     "namespace", ["played", pytest.param("real", marks=[pytest.mark.cluster, pytest.mark.timeout(600)])], indirect=True
 )
-async def test_four_gateways_killed_one_after_the_other_are_made_good(
+async def test_kills_of_four_gateways_in_turn_are_recovered(
     namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each where it hurts most: the cluster has what was asked for, or lacks it, and the store does not know yet."""
@@ -172,7 +172,7 @@ async def test_four_gateways_killed_one_after_the_other_are_made_good(
 @pytest.mark.cluster
 @pytest.mark.all
 @pytest.mark.timeout(1800)
-async def test_a_gateway_killed_at_any_step_is_made_good_on_a_cluster(
+async def test_a_kill_of_the_gateway_at_any_step_is_recovered_on_a_cluster(
     real: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same on a real API server, with real pods, at each call of the API that changes something."""

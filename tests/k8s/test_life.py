@@ -1,4 +1,4 @@
-"""The life of an engine as people see it in a notebook, from outside the cluster and from a pod in it, 4.1 and 4.3.
+"""The life of an engine as users see it in a notebook, from outside the cluster and from a pod in it, 4.1 and 4.3.
 
 Namespaces are restricted, and Rucat has the Roles that it ships and no more. From outside with 4.3 it is
 test_notebook's.

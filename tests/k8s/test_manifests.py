@@ -187,7 +187,7 @@ PATCHES: list[Json] = [
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: json.dumps(patch)[:60])
 def test_a_patch_does_what_the_api_would_do(cluster: TestCluster, namespace: str, patch: Json) -> None:
-    """Our strategic merge of a pod is the API server's own, field by field."""
+    """Rucat's strategic merge of a pod equals the API server's, field by field."""
     container = {
         "name": "spark",
         "image": "x",
@@ -215,9 +215,9 @@ def test_a_patch_does_what_the_api_would_do(cluster: TestCluster, namespace: str
     kind = "application/strategic-merge-patch+json"
     theirs = call(cluster, "PATCH", f"{base}/t", {"template": patch}, kind)
     assert theirs["!status"] == 200, theirs.get("message")
-    ours = call(cluster, "POST", base, body | {"metadata": {"name": "u"}, "template": patched(before, patch)})
-    assert ours["!status"] == 201, ours.get("message")
-    assert _unordered(ours["template"]) == _unordered(theirs["template"])
+    merged = call(cluster, "POST", base, body | {"metadata": {"name": "u"}, "template": patched(before, patch)})
+    assert merged["!status"] == 201, merged.get("message")
+    assert _unordered(merged["template"]) == _unordered(theirs["template"])
 
 
 def _unordered(value: object) -> object:
@@ -287,7 +287,7 @@ def test_the_accounts_have_no_further_right(may: Review) -> None:
 
 
 def test_no_right_reaches_another_namespace(may: Review, roles: str) -> None:
-    """In another namespace, and in all at once, nothing is allowed at all."""
+    """In another namespace, and cluster-wide, nothing is allowed."""
     for place in ("default", "kube-system", ""):
         for account, rules in ((rights.RUCAT, rights.RUCAT_RULES), (rights.DRIVER, rights.DRIVER_RULES)):
             allowed = [str(r) for r in rights.needed(place or "default", rules) if may(account, r, place)]

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "03_kubernetes.ipynb"
 PROMISED = {
-    "%rucat plan": "Dry run: the API server would take all of it.",
+    "%rucat plan": "Dry run: the API server would accept all objects.",
     "%rucat create": "● wide  Running on kubernetes/",
     "from pyspark": "Row(count(1)=100, sum(sum)=49999995000000)",
     "import socket": "-exec-",

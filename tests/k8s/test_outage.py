@@ -50,7 +50,7 @@ print("queries", count, longest)
 def place(cluster: TestCluster, restricted_namespace: str, home: str, tmp_path: Path) -> Iterator[Place]:
     """A laptop: a private home outside the cluster, with the shipped rights in one namespace."""
     if cluster.own is None:
-        pytest.skip("the API server of a cluster that is not ours is not stopped (RUCAT_TEST_CLUSTER names ours)")
+        pytest.skip("this test stops the API server only of its own cluster (RUCAT_TEST_CLUSTER)")
     inside = f"system:serviceaccount:{home}:default"
     kubeconfig = give_rights(cluster, restricted_namespace, tmp_path, users=(inside,))
     with place_in(tmp_path / "p", KUBECONFIG=str(kubeconfig)) as made:

@@ -1,4 +1,4 @@
-"""Plans and check-ups on the real API server: what would be refused is said before anything starts, with its remedy."""
+"""Plans and `doctor` on the real API server report what it would reject, with the fix, before anything starts."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ async def test_a_plan_lists_everything_and_leaves_nothing(
         ("Pod", 2),
     ]
     assert (found.cores, found.memory_mb) == ("0.75", 3 * 1408)
-    assert {"Rights: all that Rucat needs there.", "Dry run: the API server would take all of it."} <= {*found.checked}
+    assert {"Rights: all that Rucat needs.", "Dry run: the API server would accept all objects."} <= {*found.checked}
     assert cluster.inventory(namespace) == before
 
 
-async def test_a_plan_tells_what_the_quota_leaves(cluster: TestCluster, namespace: str, platform_of: Make) -> None:
+async def test_a_plan_shows_what_the_quota_leaves(cluster: TestCluster, namespace: str, platform_of: Make) -> None:
     """Asked, used and allowed of each resource; what does not fit is a warning with the way out."""
     cluster.apply_rights(namespace)
     quota = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "3Gi", "pods": "10", "secrets": "9"}}}
@@ -88,7 +88,7 @@ async def test_a_plan_tells_what_the_quota_leaves(cluster: TestCluster, namespac
     assert "requests.memory 4.1 GB with 0.0 GB of 3.0 GB used" in said
 
 
-async def test_a_plan_tells_what_admission_would_refuse(
+async def test_a_plan_shows_what_admission_rejects(
     cluster: TestCluster, new_namespace: Callable[..., str], platform_of: Make
 ) -> None:
     """A missing service account, with the command that makes it; a pod that Pod Security forbids."""
@@ -109,7 +109,7 @@ async def test_a_plan_without_rights_names_them(
     await platform.open("0" * 16)
     symptoms = await platform.examine([spec_of(cluster, namespace)])
     (symptom,) = symptoms
-    assert "it may not be read" in symptom.found
+    assert "no permission to read it" in symptom.found
     command = f"rucat kubernetes manifests --namespace {namespace} | kubectl"
     assert symptom.fix.startswith(command)
     with pytest.raises(PlatformError, match="cannot get") as caught:
@@ -125,11 +125,11 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
     platform = platform_of(cluster.kubeconfig)
     await platform.open("0" * 16)
     assert [one.found for one in await platform.examine([bare])] == [
-        "there is no service account 'rucat-driver', which drivers run as"
+        "there is no service account 'rucat-driver'for drivers"
     ]
     cluster.apply_rights(namespace)
     (well,) = await platform.examine([bare, bare])
-    assert well == Finding(well.place, "it answers, and Rucat has all rights that it needs there")
+    assert well == Finding(well.place, "it responds, and Rucat has all rights that it needs")
 
     from kubernetes import client
 
@@ -150,7 +150,7 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
 
 
 async def test_doctor_does_not_wait_for_a_cluster_that_is_silent(tmp_path: Path, platform_of: Make) -> None:
-    """An address that nobody answers at is told in time, with how to look."""
+    """An address without a server is reported in time, with how to check it."""
     cluster = {"server": "https://192.0.2.1:6443"}  # TEST-NET-1, RFC 5737
     config = {
         "current-context": "dead",

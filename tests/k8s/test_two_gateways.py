@@ -65,7 +65,7 @@ def places(
 
 
 def pretended(node: str) -> dict[str, Any]:
-    """What makes an engine's driver a pretended one, which runs at once, and is never ready: nobody would answer."""
+    """The fields that make the driver a simulated one: it runs immediately, and is never ready."""
     toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
     gate = {"spec": {"readinessGates": [{"conditionType": "rucat.test/never"}]}}
     return {"node_selector": {"kubernetes.io/hostname": node}, "tolerations": [toleration], "pod_patch": gate}

@@ -1,4 +1,4 @@
-"""The set-up script refuses in one line what cannot work, and takes the newest Python that can."""
+"""The set-up script rejects in one line what cannot work, and uses the newest suitable Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def set_up(path: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_refuses_in_one_line(path: Path, tmp_path: Path, pythons: dict[str, str], words: str) -> None:
-    """Without a Python that is new enough and can make environments the script says so in one line, and makes none."""
+    """Without a Python that is new enough and can make environments the script says so in one line."""
     for name, behaviour in pythons.items():
         add_python(path, name, behaviour)
     done = set_up(path, tmp_path)
@@ -75,8 +75,8 @@ def test_takes_the_newest_that_can(path: Path, tmp_path: Path) -> None:
     assert "Creating" not in set_up(path, tmp_path).stdout
 
 
-def test_makes_a_moved_environment_anew(path: Path, tmp_path: Path) -> None:
-    """An environment that was made in another folder is not used: its scripts point there."""
+def test_recreates_a_moved_environment(path: Path, tmp_path: Path) -> None:
+    """An environment from another folder is not used: its scripts point there."""
     add_python(path, "python3", ANSWERS)
     set_up(path, tmp_path)
     (tmp_path / ".venv" / ".made-in").write_text("elsewhere\n", encoding="utf-8")

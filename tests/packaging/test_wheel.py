@@ -165,8 +165,8 @@ def test_wheel_has_every_module(built: dict[str, Path]) -> None:
     with zipfile.ZipFile(built["wheel"]) as archive:
         modules = {name for name in archive.namelist() if name.startswith("rucat_jupyter/")}
     apart = {"__pycache__", "labextension"}
-    ours = (p for p in (ROOT / "rucat_jupyter").rglob("*") if p.is_file() and not apart & set(p.parts))
-    assert modules == {str(path.relative_to(ROOT)) for path in ours}
+    sources = (p for p in (ROOT / "rucat_jupyter").rglob("*") if p.is_file() and not apart & set(p.parts))
+    assert modules == {str(path.relative_to(ROOT)) for path in sources}
 
 
 @pytest.mark.all
@@ -174,10 +174,10 @@ def test_wheel_has_the_panel_once(built: dict[str, Path]) -> None:
     """All that was built of the JupyterLab extension is where JupyterLab looks, and nowhere else."""
     with tarfile.open(built["sdist"]) as archive:
         names = [name.partition("/rucat_jupyter/labextension/")[2] for name in archive.getnames()]
-        ours = {name for name in names if name}
+        expected = {name for name in names if name}
     with zipfile.ZipFile(built["wheel"]) as archive:
         found = [name.partition(f"{PANEL}/")[2] for name in archive.namelist() if PANEL in name]
-    assert sorted(found) == sorted({*ours, "install.json"})
+    assert sorted(found) == sorted({*expected, "install.json"})
     assert any(name.startswith("static/remoteEntry.") for name in found)
 
 

@@ -1,4 +1,4 @@
-"""A real Kubernetes cluster for tests: the one that the user names, or one built for this run.
+"""A real Kubernetes cluster for tests: a given one, or one that this run starts.
 
 * ``RUCAT_TEST_KUBECONFIG`` and ``RUCAT_TEST_IMAGE`` name a cluster and an engine image that its nodes have or can pull;
   ``RUCAT_TEST_IMAGE_41`` one with Spark 4.1; ``RUCAT_TEST_CLUSTER`` the folder of one that ``make cluster`` started.
@@ -104,7 +104,7 @@ class TestCluster:
 
 
 class ApiServer:
-    """The API server of a cluster of ours, to be stopped and started."""
+    """The API server of the run's own cluster, which tests stop and start."""
 
     def __init__(self, cluster: up.Cluster) -> None:
         self._cluster = cluster
@@ -306,7 +306,7 @@ def pretended_node(cluster: TestCluster) -> Iterator[str]:
 
 
 def delete_node(cluster: TestCluster, name: str) -> None:
-    """Remove a pretended node, if it is still there, and the pods on it at once: nobody is there to end them."""
+    """Remove a pretended node, if it is still there, and its pods without grace: no kubelet ends them."""
     from kubernetes.client import ApiException
 
     pods = cluster.core.list_pod_for_all_namespaces(field_selector=f"spec.nodeName={name}", _request_timeout=10).items

@@ -48,7 +48,7 @@ class Namespace(Protocol):
         ...
 
     async def drivers(self) -> list[str]:
-        """Drivers' pods that nobody has asked to go."""
+        """Driver pods without a deletion request."""
         ...
 
 
@@ -89,7 +89,7 @@ class KubeWorld:
             await self._process.gone()
 
     async def create(self) -> str:
-        """Record an engine that shall run."""
+        """Record an engine that is wanted to run."""
         engine = Engine(
             id=secrets.token_hex(8),
             name="etl",

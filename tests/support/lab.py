@@ -70,7 +70,7 @@ class LabNotebook:
         self._open(lambda: page.goto(url))
 
     def reload(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Save, leave the page, and load it anew; returns as soon as it loads."""
+        """Save, leave the page, and load it again; return as soon as it loads."""
         self._ask(SAVE)
         meanwhile()
         self.page.reload(wait_until="commit")

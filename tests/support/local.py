@@ -83,7 +83,7 @@ def driver(data_dir: Path, engine: Engine) -> Process:
 
 @asynccontextmanager
 async def opened(data_dir: Path, **options: object) -> AsyncIterator[LocalPlatform]:
-    """A platform on a data directory; the engines live on."""
+    """A platform on a data directory; its engines keep running."""
     platform = LocalPlatform(data_dir, **options)  # type: ignore[arg-type]  # tests pass what it takes
     await platform.open("0" * 16)
     try:

@@ -159,7 +159,7 @@ class Kernel:
 
 
 def _end_of(pid: int) -> float:
-    """When the process ended, whether somebody has waited for it or not."""
+    """When the process ended, waited for or not."""
     process = psutil.Process(pid)
     with contextlib.suppress(psutil.NoSuchProcess):
         while process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):

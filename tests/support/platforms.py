@@ -175,7 +175,7 @@ class PlayedKubernetes(Stage):
 
 
 class External(Stage):
-    """Somebody else's engine."""
+    """An engine that someone else runs."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ class PodKernel(Kernel):
         self._client.wait_for_ready(timeout=START_S)
 
     def end(self) -> float:
-        """Let go of it: it ends with its pod."""
+        """Release the kernel: it ends with its pod."""
         self._client.stop_channels()
         return 0.0
 
