@@ -1,4 +1,4 @@
-"""The Jupyter server extension: registers routes and event, starts and stops what works for them."""
+"""The Jupyter server extension: registers the routes and the event, starts and stops their tasks."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ class RucatExtension(ExtensionApp):
 
     owner_from_identity = Bool(
         False,
-        help="Whether an engine belongs to the Jupyter user who created it. Default: no, since a Jupyter server is one "
-        "person's, and every engine belongs to the operating-system user. Yes needs an identity provider that knows "
-        "its users (JupyterHub's does); with it nobody sees another's engines, and kernels, which are nobody, see "
-        "none of them. With no on a server that people share, they share their engines too.",
+        help="Whether an engine belongs to the Jupyter user who created it. Default: false, since a Jupyter server "
+        "usually has one user, and every engine belongs to the operating-system user. True needs an identity provider "
+        "with real user names (such as JupyterHub's); then users see only their own engines, and kernels, which have "
+        "no Jupyter user, see none of them. With false, the users of a shared server share their engines, too.",
     ).tag(config=True)
 
     _forwarder: Forwarder | None = None
 
     def initialize_settings(self) -> None:
-        """Register the event, and make what the handlers need; nothing is loaded or started here."""
+        """Register the event and build the forwarder; starts nothing."""
         server = self._server()
         identity = server.identity_provider
         if self.owner_from_identity and type(identity).__module__.startswith("jupyter_server."):
             raise ValueError(
-                f"RucatExtension.owner_from_identity needs an identity provider that knows its users; "
-                f"{type(identity).__name__} invents a name for each visitor"
+                f"RucatExtension.owner_from_identity needs an identity provider with real user names; "
+                f"{type(identity).__name__} generates a name for each visitor"
             )
         server.event_logger.register_event_schema(SCHEMA)
         self._forwarder = Forwarder(Followers(self._emit), has_owners=self.owner_from_identity)
 
     def initialize_handlers(self) -> None:
-        """Add the routes; on Windows none, and one line that says why."""
+        """Add the routes; on Windows none, but an error in the log."""
         if sys.platform == "win32":
             self.log.error("Rucat runs on Linux; on Windows use it inside WSL")
             return
-        assert self._forwarder is not None  # noqa: S101  # settings come before handlers
+        assert self._forwarder is not None  # noqa: S101  # Jupyter initializes settings before handlers
         bases, ticketed = ui.handlers(self._forwarder)
         self.handlers.extend([*ticketed, *handlers(self._forwarder, bases)])
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Begin to follow the gateway, once the server's loop runs."""
+        """Start to follow the gateway when the server's event loop runs."""
         if self._forwarder and not self.owner_from_identity and sys.platform != "win32":
-            self._forwarder.followers.follow(None)  # users are followed once they are known
+            self._forwarder.followers.follow(None)  # with owners, each user's first request starts it
 
     async def stop_extension(self) -> None:
-        """Stop following and close the connections; gateway and engines live on."""
+        """Stop following and close the connections; gateway and engines keep running."""
         if self._forwarder is not None:
             await self._forwarder.followers.close()
             await self._forwarder.upstream.close()
 
     def _server(self) -> Any:
-        """The server that this is linked to; Any, for Jupyter's traits have no types."""
+        """The Jupyter server; Any, since Jupyter's traits have no types."""
         return self.serverapp
 
     def _emit(self, data: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Follows the gateway's list of engines, and tells Jupyter's event bus which have changed: a hint to look again."""
+"""Follow the gateway's list of engines, and send changed engines to Jupyter's event bus: a hint to read them again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = {
     "$id": SCHEMA_ID,
     "version": "1",
     "title": "Engines changed",
-    "description": "A hint to look again: engines whose revision has moved, and engines that are gone.",
+    "description": "A hint to read again: engines with a new revision, and removed engines.",
     "personal-data": False,
     "type": "object",
     "required": ["changed", "removed"],
@@ -42,26 +42,26 @@ SCHEMA = {
 }
 
 OWNER_HEADER = "X-Rucat-Owner"
-"""Who asks, in percent-encoded UTF-8; a gateway believes it on its own socket."""
+"""Owner of the request, in percent-encoded UTF-8; the gateway trusts it on its Unix socket."""
 WAIT_S = 50  # the longest long poll
 MARGIN_S = 15.0
 PAUSE_S = 2.0
-"""Between two looks for a gateway where there is none: one read of a small file."""
+"""Seconds between two searches for a gateway while none runs: each reads one small file."""
 
 
 Emit = Callable[[Mapping[str, Any]], None]
-"""Takes the data of an event of :data:`SCHEMA`, on the loop."""
+"""Sends the data of an event of :data:`SCHEMA`; called on the event loop."""
 
 
 class Followers:
-    """One follower for each owner whose engines somebody here looks at; None is the operating-system user."""
+    """One follower for each owner with requests to this server; None is the operating-system user."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._running: dict[str | None, tuple[Follower, asyncio.Task[None]]] = {}
 
     def follow(self, owner: str | None) -> None:
-        """Begin to follow that owner's engines, if nobody does."""
+        """Start to follow that owner's engines, if no follower does yet."""
         if owner not in self._running:
             follower = Follower(self._emit, owner)
             task = asyncio.create_task(follower.run())
@@ -69,12 +69,12 @@ class Followers:
             self._running[owner] = follower, task
 
     def look_now(self) -> None:
-        """Somebody here has come to a gateway: do not wait to see that."""
+        """Search for the gateway now: a request has just found it."""
         for follower, _ in self._running.values():
             follower.look_now()
 
     async def close(self) -> None:
-        """Follow nobody any more."""
+        """End all followers."""
         running, self._running = self._running, {}
         for _, task in running.values():
             task.cancel()
@@ -82,9 +82,9 @@ class Followers:
 
 
 class Follower:
-    """One long poll after the other; never starts a gateway, and keeps none alive.
+    """One long poll after the other; never starts a gateway, and does not count as use of it.
 
-    ``owner`` is as it goes into the header, None: no header.
+    ``owner`` is the encoded value of the header, None: no header.
     """
 
     def __init__(self, emit: Emit, owner: str | None = None) -> None:
@@ -94,21 +94,21 @@ class Follower:
         self._known: dict[str, int] = {}
 
     def look_now(self) -> None:
-        """Do not wait for the next look."""
+        """Search for the gateway now."""
         self._found.set()
 
     async def run(self) -> None:
         """Follow, until cancelled."""
         while True:
             self._found.clear()
-            with contextlib.suppress(GatewayUnavailable):  # on another machine: nothing to follow
+            with contextlib.suppress(GatewayUnavailable):  # the gateway is on another machine: nothing to follow
                 if address := await asyncio.to_thread(launch.find):
                     await self._follow(address)
             with contextlib.suppress(asyncio.TimeoutError):
                 await within(PAUSE_S, self._found.wait())
 
     async def _follow(self, address: launch.Address) -> None:
-        """Follow one gateway until it ends or says no."""
+        """Follow one gateway until it ends or refuses."""
         target = "/rucat/engines"
         try:
             async with open_session(address.socket) as session:
@@ -134,6 +134,6 @@ class Follower:
 
 
 def _report(task: asyncio.Task[None]) -> None:
-    """A follower ends by being cancelled alone; anything else is a defect, and no hints come any more."""
+    """Log the error of a follower: normally it only ends when cancelled; after an error there are no more hints."""
     if not task.cancelled() and (error := task.exception()):
-        logger.error("following the gateway has ended: hints on Jupyter's event bus stop", exc_info=error)
+        logger.error("internal error: no more events about engines on Jupyter's event bus", exc_info=error)

@@ -1,4 +1,4 @@
-"""Every route under ``<base_url>rucat/``: Jupyter says who may, the gateway does it."""
+"""All routes under ``<base_url>rucat/``: Jupyter authenticates and authorizes, the gateway handles them."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """The URL table: pattern and methods."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-START_S = 10.0  # how long a call waits for a gateway that starts
-ANSWER_S = 30.0  # how long an answer that waits for nothing may take
-MARGIN_S = 15.0  # how much later than asked for a long poll may come back
-_SENT = ("Accept", "Content-Type")  # of a request's headers; so neither Cookie, Authorization nor X-XSRFToken
+START_S = 10.0  # how long a call waits for a starting gateway
+ANSWER_S = 30.0  # time limit of a response without a wait
+MARGIN_S = 15.0  # how much longer than its wait a long poll may take
+_SENT = ("Accept", "Content-Type")  # request headers to pass on; so no Cookie, Authorization or X-XSRFToken
 _NOT_RETURNED = frozenset(
     (
         *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),  # hop by hop, RFC 9110 7.6.1
@@ -70,7 +70,7 @@ _NOT_RETURNED = frozenset(
     )
 )
 _RAW = re.compile("[\x80-\xff]+")
-_JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters that Jupyter reads itself
+_JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters for Jupyter itself
 _CODES = {
     400: InvalidRequest.code,
     401: NotAuthenticated.code,
@@ -82,7 +82,7 @@ _CODES = {
 
 
 class Forwarder:
-    """Where the handlers send what they are asked; ``has_owners``: engines belong to Jupyter's users."""
+    """Passes requests of the handlers to the gateway; ``has_owners``: engines belong to Jupyter's users."""
 
     def __init__(self, followers: Followers, *, has_owners: bool = False) -> None:
         self.followers = followers
@@ -91,7 +91,7 @@ class Forwarder:
 
 
 class RucatHandler(APIHandler):
-    """Base of all: forwards to the gateway, and speaks Rucat's form of errors."""
+    """Base of all handlers: forwards to the gateway, and responds with Rucat's form of errors."""
 
     auth_resource = RESOURCE
     sent: tuple[str, ...] = _SENT
@@ -101,16 +101,16 @@ class RucatHandler(APIHandler):
     _type = ""
 
     def initialize(self, forwarder: Forwarder) -> None:
-        """Take the one forwarder of this server."""
+        """Keep the forwarder of this server."""
         self.forwarder = forwarder
 
     def update_api_activity(self) -> None:
-        """Looking is not use: it keeps no server alive."""
+        """GET requests do not count as activity of the Jupyter server."""
         if self.request.method != "GET":
             super().update_api_activity()
 
     async def forward(self) -> None:
-        """Send the call on and its answer back; the upstream call ends with the client."""
+        """Forward the request and its response; cancelled if the client disconnects."""
         self._work = asyncio.create_task(self._forward())
         try:
             await asyncio.wait({self._work})
@@ -120,26 +120,26 @@ class RucatHandler(APIHandler):
             self._work.result()
 
     def on_connection_close(self) -> None:
-        """The client has gone."""
+        """Cancel: the client has disconnected."""
         if self._work is not None:
             self._work.cancel()
         super().on_connection_close()
 
     async def _forward(self) -> None:
         if len(self.request.body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"the body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are taken")
+            raise BodyTooLarge(f"the body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are allowed")
         request = Request(
             self.request.method or "", self._target(), self._sent_headers(), self.request.body, self._read_s()
         )
         try:
             await self.forwarder.upstream.send(request, self)
         except (Broken, StreamClosedError):
-            self.detach().close()  # whoever reads must not take it for the whole
+            self.detach().close()  # so that the client sees an incomplete response
         else:
             self.finish(set_content_type=self._type)
 
     def begin(self, status: int, headers: HTTPHeaders) -> None:
-        """Take the answer's status and headers."""
+        """Pass on status and headers of the response."""
         self.set_status(status)
         self._has_length = "Content-Length" in headers
         self._type = headers.get("Content-Type", "")
@@ -150,13 +150,13 @@ class RucatHandler(APIHandler):
                 self.set_header(name, value)
 
     async def take(self, piece: bytes) -> None:
-        """Take a piece of the answer: a stream goes on at once, at the client's pace."""
+        """Pass on a piece of the response; a stream is flushed immediately, as fast as the client reads."""
         self.write(piece)
         if not self._has_length:
             await self.flush()
 
     def _target(self) -> str:
-        """Path and query for the gateway: what was sent, without what Jupyter and JupyterLab add for themselves."""
+        """Path and query for the gateway, without the parameters of Jupyter and JupyterLab."""
         path = self.request.path[len(self.base_url) - 1 :]
         parts = [part for part in self.request.query.split("&") if part and not _is_jupyters(part)]
         return _in_ascii(f"{path}?{'&'.join(parts)}" if parts else path)
@@ -169,11 +169,11 @@ class RucatHandler(APIHandler):
         return headers
 
     def _owner(self) -> str:
-        """Whose engines these are, where engines have owners."""
+        """Owner of the engines, if engines have owners."""
         return str(self.current_user.username)
 
     def _links_base(self) -> str:
-        """What stands before ``rucat/`` in links that the gateway makes."""
+        """The URL before ``rucat/`` in links of the gateway."""
         return str(self.base_url)
 
     def _read_s(self) -> float | None:
@@ -182,13 +182,13 @@ class RucatHandler(APIHandler):
         try:
             return ANSWER_S + MARGIN_S + min(50.0, max(0.0, float(self.get_query_argument("wait", "0"))))
         except ValueError:
-            return ANSWER_S  # the gateway says what is wrong
+            return ANSWER_S  # the gateway reports the error
 
     def compute_etag(self) -> None:
-        """No ETag: nothing here is worth a hash of every answer."""
+        """No ETag: a hash of every response is not worth its time."""
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer ``{"message", "code", "details"}``, Jupyter's own refusals included."""
+        """Respond with ``{"message", "code", "details"}``, also for Jupyter's own errors."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, RucatError):
             self.set_status(error.http_status)
@@ -205,7 +205,7 @@ class RucatHandler(APIHandler):
         self.finish(json.dumps(body))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log in one line what is an answer rather than a defect."""
+        """Log Rucat's errors in one line, without a traceback."""
         if isinstance(value, RucatError):
             self.log.info("rucat: %s %s: %s", self.request.method, self.request.path, value.message)
         else:
@@ -215,9 +215,9 @@ class RucatHandler(APIHandler):
 def handlers(
     forwarder: Forwarder, bases: Mapping[str, type[RucatHandler]]
 ) -> list[tuple[str, type[RucatHandler], dict[str, Forwarder]]]:
-    """Make the handlers of :data:`ROUTES`, and one for everything else under ``/rucat/``.
+    """Build the handlers of :data:`ROUTES`, and one for all other paths under ``/rucat/``.
 
-    ``bases``: classes of the routes that are more than forwarded, by pattern.
+    ``bases``: base classes of routes that do more than forward, by pattern.
     """
     table = [
         (pattern, _handler(pattern, methods, bases.get(pattern, RucatHandler)))
@@ -227,12 +227,12 @@ def handlers(
 
 
 def _handler(pattern: str, methods: tuple[str, ...], base: type[RucatHandler]) -> type[RucatHandler]:
-    """Make a handler class that forwards these methods and refuses the others, whoever asks."""
+    """Build a handler class that forwards these methods and refuses all others."""
 
     async def refuse(handler: RucatHandler) -> None:
         request = handler.request
         if not methods:
-            raise NoSuchRoute(f"there is no {request.path}")
+            raise NoSuchRoute(f"there is no route {request.path}")
         raise WrongMethod(f"{request.method} {request.path}: only {', '.join(methods)}", allowed=list(methods))
 
     async def forward(handler: RucatHandler) -> None:
@@ -243,10 +243,10 @@ def _handler(pattern: str, methods: tuple[str, ...], base: type[RucatHandler]) -
 
 
 def _guarded(act: Callable[[RucatHandler], Awaitable[None]]) -> Callable[..., Awaitable[None] | None]:
-    """Make a handler's method that Jupyter authenticates and authorizes, by read and write as it maps methods."""
+    """Build a method of a handler that Jupyter authenticates and authorizes, as read or write by HTTP method."""
 
     @web.authenticated
-    @authorized  # remembers the first method it is called for: so one of its own for each method
+    @authorized  # it remembers the method of its first call: so each method gets its own
     async def method(self: RucatHandler, *_: str) -> None:
         await act(self)
 
@@ -254,11 +254,11 @@ def _guarded(act: Callable[[RucatHandler], Awaitable[None]]) -> Callable[..., Aw
 
 
 def _in_ascii(target: str) -> str:
-    """The target with its raw bytes, which Tornado takes for Latin-1, as a URL has them; curl sends what was typed."""
+    """Percent-encode the raw bytes of a target, which Tornado decodes as Latin-1; curl sends them as typed."""
     return _RAW.sub(lambda raw: quote(raw[0].encode("latin-1")), target)
 
 
 def _is_jupyters(part: str) -> bool:
-    """Whether a query's part is for Jupyter: its token, its XSRF token, JupyterLab's time stamp against caches."""
+    """Whether a query parameter is Jupyter's: its token, its XSRF token, JupyterLab's time stamp against caches."""
     name, has_value, _ = part.partition("=")
     return unquote_plus(name) in _JUPYTERS_OWN or (name.isdigit() and not has_value)

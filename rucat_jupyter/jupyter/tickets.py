@@ -1,8 +1,8 @@
-"""Tickets to look at one engine's Spark UI from pages that a browser keeps apart from Jupyter, and so without cookies.
+"""Tickets for one engine's Spark UI, for sandboxed pages, which send no cookies of Jupyter.
 
-A page of an engine comes from outside: with Jupyter's origin its scripts could do all that its reader can. So every
-page is sandboxed (it has no origin), and what it loads carries a ticket in its path in the place of the cookie.
-A ticket shows one engine's UI for some hours, in the browser that it was made for, and nothing else.
+A page of an engine is foreign content: with Jupyter's origin its scripts could do all that the user can. So every
+page is sandboxed (without an origin), and its requests have a ticket in the path instead of the cookie. A ticket only
+allows to read one engine's UI, for some hours, in one browser.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LIFE_S = 12 * 3600.0
-"""A page that is left open for longer has to be opened again."""
+"""Lifetime of a ticket; a page that stays open longer must be opened again."""
 MOST = 256
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """Whom it was made for: the engine, its reader, the browser (its User-Agent), and until when (time.monotonic)."""
+    """Engine, user, browser (its User-Agent) and end (time.monotonic) of a ticket."""
 
     engine_id: str
     username: str
@@ -28,14 +28,14 @@ class Ticket:
 
 
 class Tickets:
-    """The tickets of this server; they end with it."""
+    """The tickets of this server, in memory only."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._tickets: dict[str, Ticket] = {}  # oldest first
 
     def of(self, engine_id: str, username: str, browser: str) -> str:
-        """The word of a ticket: the one that these have already, while it lasts for half of its life, or a new one."""
+        """The word of a ticket: an existing one in the first half of its lifetime, or a new one."""
         now = self._clock()
         wanted = (engine_id, username, browser)
         for word, ticket in self._tickets.items():
@@ -48,7 +48,7 @@ class Tickets:
         return word
 
     def find(self, word: str, engine_id: str, browser: str) -> Ticket | None:
-        """The ticket, if it is one for this engine in this browser, and has not ended."""
+        """The ticket, if it is valid for this engine in this browser."""
         ticket = self._tickets.get(word)
         if ticket is None or ticket.ends <= self._clock():
             self._tickets.pop(word, None)

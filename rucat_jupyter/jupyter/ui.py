@@ -1,7 +1,7 @@
-"""Pages of the Spark UI under Jupyter's base URL: for who may see them, and kept apart from Jupyter itself.
+"""Pages of the Spark UI under Jupyter's base URL: authorized by Jupyter, and sandboxed from it.
 
-A browser's look at a page, which Jupyter authenticates as any call, leads to the same page below a ticket
-(:mod:`.tickets`). From there on the page is sandboxed and has no cookie; the ticket says what it may load.
+Jupyter authenticates a browser's request for a page like any other, and redirects it to the same page below a ticket
+(:mod:`.tickets`). There the page is sandboxed and sends no cookie; the ticket decides what it may load.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .forward import UI_PAGES, Forwarder, RucatHandler
 from .tickets import Ticket, Tickets
 
 BASE_HEADER = "X-Rucat-Base"
-"""What stands before ``/rucat/engines/`` in the links of the Spark UI."""
+"""The URL before ``/rucat/engines/`` in the links of the Spark UI."""
 TICKETED = "/rucat/ui/([^/]+)(/rucat/engines/([^/]+)/ui/.*)"
-"""The path of a page below a ticket: its word, the page's own path, the engine's id."""
-_ID = re.compile(r"[0-9a-f]{16}")  # as engine.ID_PATTERN, whose module loads more than a Jupyter server needs
+"""Path of a page below a ticket: the ticket's word, the page's own path, the engine's id."""
+_ID = re.compile(r"[0-9a-f]{16}")  # same as spec.ID_PATTERN, whose module loads more than a Jupyter server needs
 _SENT_TO_UI = (
     *("Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma"),
     *("If-Modified-Since", "If-None-Match", "If-Range", "Range"),
@@ -39,17 +39,17 @@ _MEMORY = b"""(() => {
     Object.defineProperty(window, name, { value: memory(), configurable: true });
 })();
 """
-"""A sandboxed page has no storage, and Spark's scripts break off where they find none: they get one for the page."""
+"""A sandboxed page has no storage, without which Spark's scripts fail: this adds one in memory."""
 
 
 class UiHandler(RucatHandler):
-    """Pages of the Spark UI as Jupyter authenticates them: for programs as they are, for browsers below a ticket."""
+    """Pages of the Spark UI that Jupyter authenticates: directly for programs, for browsers below a ticket."""
 
     sent = _SENT_TO_UI
     tickets: Tickets
 
     async def forward(self) -> None:
-        """Forward, or lead a browser to the page below a ticket."""
+        """Forward, or redirect a browser to the page below a ticket."""
         page = self._target()
         engine_id = page.split("/")[3]
         if "text/html" not in self.request.headers.get("Accept", "") or not _ID.fullmatch(engine_id):
@@ -66,7 +66,7 @@ class UiHandler(RucatHandler):
 
 
 class TicketHandler(RucatHandler):
-    """Pages of the Spark UI below a ticket: sandboxed, and open to the page's own scripts alone."""
+    """Pages of the Spark UI below a ticket: sandboxed, and open only to the page's own scripts."""
 
     sent = _SENT_TO_UI
     tickets: Tickets
@@ -74,19 +74,19 @@ class TicketHandler(RucatHandler):
     _word = ""
     _needs_memory = False
 
-    @allow_unauthenticated  # the ticket is what says who may
+    @allow_unauthenticated  # the ticket authorizes
     async def get(self, word: str, page: str, engine_id: str) -> None:
-        """Show the page."""
+        """Return the page."""
         await self._show(word, page, engine_id)
 
     @allow_unauthenticated
     async def head(self, word: str, page: str, engine_id: str) -> None:
-        """Say what the page would be."""
+        """Return only the headers of the page."""
         await self._show(word, page, engine_id)
 
     @allow_unauthenticated
     def options(self, *_: str) -> None:
-        """Allow what jQuery adds to its requests; only looking is allowed anyway."""
+        """Allow the header that jQuery adds to its requests; only reads are allowed."""
         self._open_to_page()
         self.set_header("Access-Control-Allow-Methods", "GET, HEAD")
         self.set_header("Access-Control-Allow-Headers", "X-Requested-With")
@@ -94,17 +94,17 @@ class TicketHandler(RucatHandler):
         self.finish(set_content_type="text/plain")
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """A sandboxed page has no origin ("null"); who asks is told by the ticket."""
+        """A sandboxed page has no origin ("null"); the ticket identifies the user."""
         return self.request.headers.get("Origin", "null") == "null" or super().check_origin(origin_to_satisfy_tornado)
 
     def begin(self, status: int, headers: HTTPHeaders) -> None:
-        """Take status and headers; a script that more is put before has another length."""
+        """Pass on status and headers, and note whether the script needs the storage."""
         super().begin(status, headers)
         self._open_to_page()
         self._needs_memory = status == 200 and bool(_FIRST_SCRIPT.search(self.request.path))
 
     async def take(self, piece: bytes) -> None:
-        """Take a piece of the page, the first one of Spark's first script with what it needs."""
+        """Pass on a piece of the page, with the storage before Spark's first script."""
         if self._needs_memory:
             self._needs_memory = False
             piece = _MEMORY + piece
@@ -112,10 +112,10 @@ class TicketHandler(RucatHandler):
 
     async def _show(self, word: str, page: str, engine_id: str) -> None:
         ticket = self.tickets.find(word, engine_id, _browser(self))
-        # the address bar's own request, or a new tab's, has the cookie: so the address alone opens nothing
+        # a request of the address bar or of a new tab has the cookie: so the address alone opens nothing
         is_own_tab = self.request.headers.get("Sec-Fetch-Dest") == "document"
         if ticket is None or (is_own_tab and not self.current_user):
-            raise Forbidden("this view of the Spark UI has ended: open it again from Jupyter")
+            raise Forbidden("this view of the Spark UI has expired: open it again from Jupyter")
         self._ticket, self._word = ticket, word
         await self.forward()
 
@@ -140,12 +140,12 @@ class TicketHandler(RucatHandler):
 
 
 def handlers(forwarder: Forwarder) -> tuple[dict[str, type[RucatHandler]], list[tuple[str, type[RucatHandler], Any]]]:
-    """Make the class of the authenticated pages, by its pattern, and the handlers of those below a ticket."""
+    """Build the class of the authenticated pages, by pattern, and the handlers of pages below a ticket."""
     own = {"tickets": Tickets()}
     pages = {UI_PAGES: type("UiHandler", (UiHandler,), own)}
     return pages, [(TICKETED, type("TicketHandler", (TicketHandler,), own), {"forwarder": forwarder})]
 
 
 def _browser(handler: RucatHandler) -> str:
-    """What tells one browser from another, as far as it can be told."""
+    """The User-Agent, to distinguish browsers."""
     return str(handler.request.headers.get("User-Agent", ""))

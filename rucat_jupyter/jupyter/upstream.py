@@ -1,8 +1,7 @@
-"""Calls to the gateway of a data directory, whichever process that is, on the server's own loop.
+"""HTTP calls to the gateway of a data directory, on the event loop of the Jupyter server.
 
-A call that a gateway did not take (connection refused, or 503 while it closes) goes to the next one, which
-:mod:`.launch.launch` finds or starts in a thread. A call that broke half-way is made again only where that cannot
-do anything twice.
+A call that a gateway did not accept (connection refused, or 503 while it closes) goes to the next one, which
+:mod:`rucat_jupyter.launch.launch` finds or starts in a thread. A call that broke is repeated only if it is idempotent.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 
 @dataclass(frozen=True)
 class Request:
-    """A call: ``target`` is path and query as they go over the wire; ``read_s`` the longest silence, None: any."""
+    """A call: ``target`` is the encoded path and query; ``read_s`` the longest silence, None: no limit."""
 
     method: str
     target: str
@@ -39,24 +38,24 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What it is called in messages: without the query."""
+        """Name in messages, without the query."""
         return f"{self.method} {self.target.partition('?')[0]}"
 
 
 class Sink(Protocol):
-    """Takes an answer as it comes."""
+    """Receives a streamed response."""
 
     def begin(self, status: int, headers: HTTPHeaders) -> None:
-        """Status and headers; once, before anything else."""
+        """Receive status and headers; called once, first."""
         ...
 
     async def take(self, piece: bytes) -> None:
-        """A piece of the body; the next one is read when this returns."""
+        """Receive a piece of the body; the next one is read when this returns."""
         ...
 
 
 class Broken(Exception):
-    """The gateway ended during the call. ``has_begun``: a part of the answer went to the sink."""
+    """The gateway ended during the call. ``has_begun``: a part of the response went to the sink."""
 
     def __init__(self, *, has_begun: bool) -> None:
         super().__init__()
@@ -69,7 +68,7 @@ class Silent(Exception):
 
 @dataclass
 class Collected:
-    """A sink that keeps the whole answer."""
+    """A sink that keeps the whole response."""
 
     status: int = 0
     body: bytes = b""
@@ -84,16 +83,16 @@ class Collected:
 
 
 class Upstream:
-    """Calls to the gateway of one data directory, whichever process that is.
+    """Calls to the gateway of one data directory.
 
     Parameters
     ----------
     find
         Finds or starts the gateway; called in a thread.
     on_contact
-        Called with every gateway that is found.
+        Called with each gateway that was found.
     wait_s
-        How long a call goes from one closing gateway to the next.
+        How long to retry a call when gateways are closing.
     """
 
     def __init__(
@@ -104,13 +103,13 @@ class Upstream:
         self._wait_s = wait_s
         self._address: launch.Address | None = None
         self._finding: asyncio.Task[launch.Address] | None = None
-        self._sessions: dict[str, aiohttp.ClientSession] = {}  # by socket: gateways that follow one another share one
+        self._sessions: dict[str, aiohttp.ClientSession] = {}  # by socket: a gateway and its successor share one
 
     async def send(self, request: Request, sink: Sink) -> None:
-        """Send a call to the gateway or its successor, and its answer to the sink.
+        """Send a call to the gateway or its successor, and the response to the sink.
 
-        Raises GatewayUnavailable (none can be had, or it is not known whether the call was done), and Broken once a
-        part of the answer went to the sink.
+        Raises GatewayUnavailable (no gateway starts, or it is unknown whether the call was done), and Broken after a
+        part of the response went to the sink.
         """
         deadline = time.monotonic() + self._wait_s
         while True:
@@ -123,25 +122,25 @@ class Upstream:
                     raise
                 if request.method not in _REPEATABLE:
                     raise GatewayUnavailable(
-                        f"the gateway ended during {request.name}: look whether that was done before you ask again"
+                        f"the gateway ended during {request.name}: check whether it was done before you try again"
                     ) from None
             except Silent:
                 raise GatewayUnavailable(
-                    f"the gateway did not answer {request.name} within {request.read_s:g} s; if that stays so, "
-                    "`rucat serve --replace` puts another in its place"
+                    f"the gateway did not answer {request.name} within {request.read_s:g} s; if this persists, "
+                    "replace it: `rucat serve --replace`"
                 ) from None
             if self._address is address:
                 self._address = None
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._finding is not None:
             self._finding.cancel()
         while self._sessions:
             await self._sessions.popitem()[1].close()
 
     async def _try(self, socket: str, request: Request, sink: Sink, *, has_next: bool) -> bool:
-        """Make the call once, on a kept connection only if it may be made again: that may have been closed by now."""
+        """Make the call once; on a kept connection, which may be closed by now, only if it can be repeated."""
         if request.method not in _REPEATABLE:
             async with open_session(socket) as fresh:
                 return await exchange(fresh, request, sink, has_next=has_next)
@@ -150,7 +149,7 @@ class Upstream:
         return await exchange(self._sessions[socket], request, sink, has_next=has_next)
 
     async def _search(self) -> launch.Address:
-        """Find the gateway: one search for all who wait, which outlives any one of them."""
+        """Find the gateway: all callers share one search, which goes on if one of them is cancelled."""
         if self._finding is None:
             self._finding = asyncio.create_task(self._look())
         return await asyncio.shield(self._finding)
@@ -165,8 +164,8 @@ class Upstream:
 
 
 def open_session(socket: str) -> aiohttp.ClientSession:
-    """Make what keeps connections to a Unix socket; close it."""
-    import aiohttp  # here: 70 ms and 8 MB of a server's start
+    """Open a pool of connections to a Unix socket; the caller closes it."""
+    import aiohttp  # here: heavy, 70 ms and 8 MB of a server's start
 
     return aiohttp.ClientSession(
         connector=aiohttp.UnixConnector(socket, limit=0),
@@ -178,11 +177,11 @@ def open_session(socket: str) -> aiohttp.ClientSession:
 
 
 async def exchange(session: aiohttp.ClientSession, request: Request, sink: Sink, *, has_next: bool = False) -> bool:
-    """Make one call; False when the gateway did not take it. Raises Broken and Silent.
+    """Make one call; False if the gateway did not accept it. Raises Broken and Silent.
 
-    ``has_next``: another gateway can be asked, so a 503 that says that this one closes does not go to the sink.
+    ``has_next``: the call can go to another gateway, so the 503 of a closing one does not go to the sink.
     """
-    import aiohttp
+    import aiohttp  # here: heavy
     from yarl import URL
 
     has_begun = False
@@ -220,8 +219,8 @@ async def exchange(session: aiohttp.ClientSession, request: Request, sink: Sink,
 
 
 async def _send_once(call: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a call once: aiohttp itself would send what broke again, even DELETE."""
-    import aiohttp
+    """Send a call once: aiohttp itself would repeat a broken one, even DELETE."""
+    import aiohttp  # here: heavy
 
     try:
         return await send(call)
@@ -232,7 +231,7 @@ async def _send_once(call: aiohttp.ClientRequest, send: aiohttp.ClientHandlerTyp
 
 
 def _is_closing(body: bytes) -> bool:
-    """Whether a 503's body says that the gateway took nothing, because it closes."""
+    """Whether the body of a 503 says that the gateway is closing and did nothing."""
     try:
         return bool(json.loads(body)["code"] == GatewayUnavailable.code)
     except (ValueError, KeyError, TypeError):

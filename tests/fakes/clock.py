@@ -7,7 +7,7 @@
         clock = FakeClock()
         await asyncio.sleep(3600)  # takes no real time
 
-A loop that waits for nothing at all, for ever, is a deadlock, and fails the test at once.
+A loop that waits without a timer is a deadlock, and fails the test immediately.
 """
 
 from __future__ import annotations

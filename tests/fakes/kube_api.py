@@ -47,7 +47,7 @@ class KubeApi:
     play
         What the kubelet makes of a new pod: called with it, changes its status.
     is_quick
-        Whether a new driver's log says at once that it listens.
+        Whether a new driver's log immediately says that it listens.
     calls
         ``"GET pods/x"`` for every call.
     """
@@ -101,7 +101,7 @@ class KubeApi:
         await self._put("MODIFIED", kind, name, found)
 
     async def put(self, kind: str, item: Json) -> None:
-        """Let an object be there, of which nobody of Rucat has heard."""
+        """Add an object, as another client would."""
         item["metadata"].setdefault("uid", f"uid-{next(self._versions)}")
         await self._put("ADDED", kind, item["metadata"]["name"], item)
 
@@ -255,7 +255,7 @@ def run_at_once(pod: Json) -> None:
 
 
 def pending(pod: Json) -> None:
-    """A pod that nobody has looked at yet."""
+    """A new pod that is not scheduled yet."""
     pod["status"] = {"phase": "Pending"}
 
 

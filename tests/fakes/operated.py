@@ -49,7 +49,7 @@ class OperatedEngine(grpc.GenericRpcHandler):
     may_kill: bool = True
     form_token: str = field(default_factory=lambda: secrets.token_hex(16))
     stuck: list[Operation] = field(default_factory=list)
-    """Have ended, and are listed as running for ever: of ``ended``, too."""
+    """Have ended, and are listed as running forever: of ``ended``, too."""
     junk: bytes | None = None
     """Answers every call, where it is set."""
     is_hidden: bool = False
@@ -156,8 +156,8 @@ class OperatedEngine(grpc.GenericRpcHandler):
         if path == "/api/v1/applications":
             return json.dumps([{"id": APP}]).encode()
         if path == f"{rest}/connect/operations" and self.spark >= "4.3":
-            told = [self._json(op, "READY") for op in shown] + [self._json(op, "CLOSED") for op in self.ended]
-            return json.dumps(told).encode()
+            listed = [self._json(op, "READY") for op in shown] + [self._json(op, "CLOSED") for op in self.ended]
+            return json.dumps(listed).encode()
         if path.startswith("/connect/?") and self.spark < "4.3":
             rows = [self._row(op, "RUNNING") for op in shown] + [self._row(op, "FINISHED") for op in self.ended]
             return f"<html><tr><th>User</th></tr>{''.join(rows)}</html>".encode()

@@ -41,7 +41,7 @@ class FakeMachine:
     """What is outside: drivers and files, the same for every gateway that acts on it.
 
     ``starts`` and ``stops`` list what happened to drivers, in order; ``doubled_s`` is for how long, at most, two
-    drivers of one engine lived at once; ``before_stop`` is called with a driver that is about to be ended.
+    drivers of one engine lived together; ``before_stop`` is called with a driver that is about to be ended.
     """
 
     lives: dict[Key, FakeLife] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class FakeMachine:
     doubled_s: dict[str, float] = field(default_factory=dict)
     _doubled_at: dict[str, float] = field(default_factory=dict)
     before_stop: Callable[[Key], None] = lambda key: None
-    end_at_start: End | None = None  # a driver that begins ends so at once
+    end_at_start: End | None = None  # a new driver ends immediately, with this
     loses_events: bool = False
     listeners: list[Callable[[str], None]] = field(default_factory=list)
 
@@ -243,10 +243,10 @@ class FakePlatform:
         self._queues.append(queue)
         self.machine.listeners.append(queue.put_nowait)
         try:
-            while (told := await queue.get()) is not None:
-                if isinstance(told, Exception):
-                    raise told
-                yield told
+            while (event := await queue.get()) is not None:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
         finally:
             self._queues.remove(queue)
             self.machine.listeners.remove(queue.put_nowait)
@@ -270,7 +270,7 @@ class PlatformLosesEngineAfterStart(FakePlatform):
 
 
 class PlatformEndsEngineAfterStart(FakePlatform):
-    """A start succeeds, and the driver crashes at once."""
+    """A start succeeds, and the driver crashes immediately."""
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         self.machine.end_at_start = End(Reason.CRASH_ON_START, "exit 1: bad conf")
@@ -294,7 +294,7 @@ class PlatformNeverObeysStop(FakePlatform):
 
 
 class PlatformNeverStarts(FakePlatform):
-    """Looking works, starting is answered with 503 for ever."""
+    """Observing works, every start is answered with 503."""
 
     async def start(self, engine: Engine, credential: Credential) -> None:
         await self._io("start", engine.run_name)

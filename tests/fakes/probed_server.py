@@ -21,9 +21,9 @@ HANDLER_FAILED = Answer("UNKNOWN", "Application error processing RPC")
 
 
 class ProbedServer(grpc.GenericRpcHandler):
-    """Spark Connect as the probes know it, healthy until told otherwise; in the event loop of the test.
+    """Spark Connect as the probes know it, healthy by default; in the event loop of the test.
 
-    ``refuse``, ``identify`` and ``query`` are the answers to the three calls, read anew for each; ``query`` may be a
+    ``refuse``, ``identify`` and ``query`` are the answers to the three calls, read for each; ``query`` may be a
     function of the session id. While ``running`` is not set every call hangs, while ``querying`` is not set queries
     do.
     """
@@ -49,7 +49,7 @@ class ProbedServer(grpc.GenericRpcHandler):
         await self._server.start()
 
     async def stop(self) -> None:
-        """Die: connections break at once."""
+        """Die: connections break immediately."""
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
@@ -97,7 +97,7 @@ class ProbedServer(grpc.GenericRpcHandler):
 
 
 class Relay:
-    """Carries TCP connections to a port, and cuts those that are open when told so."""
+    """Carries TCP connections to a port, and cuts those that are open on request."""
 
     def __init__(self, port: int) -> None:
         self._target = port

@@ -72,7 +72,7 @@ class FakePulse:
 class FakeProber:
     """Keeps every pulse ever made, newest last; implements :class:`rucat_jupyter.core.ports.probes.Prober`.
 
-    With ``answers=True`` every life is ready at once (the happy path needs no script).
+    With ``answers=True`` every life is ready immediately (the happy path needs no script).
     """
 
     def __init__(self, *, answers: bool = False) -> None:
@@ -105,7 +105,7 @@ class FakeProber:
 
     @property
     def open(self) -> list[FakePulse]:
-        """Pulses that nobody has closed: a leak when the monitor has ended."""
+        """Pulses that are still open: a leak when the monitor has ended."""
         return [pulse for pulse in self.made if not pulse.closed]
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ def served(app: object) -> Iterator[str]:
     """Serve until the end of the block; yields the base URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.listen()  # whoever connects before the server accepts just waits
+        listener.listen()  # a client that connects before the server accepts just waits
         config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none")  # type: ignore[arg-type]
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

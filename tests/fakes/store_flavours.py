@@ -18,10 +18,10 @@ NAMED_SERVER = "RUCAT_TEST_SURREAL_URL"
 
 
 class Flavour:
-    """One kind of store on one fresh database. Every store it makes must be closed by whoever asked for it."""
+    """One kind of store on one fresh database. The test must close every store that it makes."""
 
     stores_at_once = 1
-    """How many stores may be open on the database at once, as several gateways are on a server."""
+    """How many stores may be open on the database, as several gateways are on a server."""
 
     def store(self) -> Store:
         """Make a store on the database, not yet opened."""
@@ -82,7 +82,7 @@ class OnServer(Flavour):
         )
 
     async def remove(self) -> None:
-        """Drop the database of this test from a server that is not ours."""
+        """Drop the database of this test from a server that the tests did not start."""
         store = self.store()
         assert isinstance(store, SurrealStore)
         await store.open()

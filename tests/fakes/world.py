@@ -41,7 +41,7 @@ async def let_pass(name: str) -> None:
 
 
 def _let_sleep(engine_id: str) -> None:
-    """Wake nobody."""
+    """Wake no monitor."""
 
 
 class Wire:
@@ -89,7 +89,7 @@ class Wired:
 
 
 class MachineProber(FakeProber):
-    """Probes that find what is true of the machine, at once."""
+    """Probes that find the machine's state immediately."""
 
     def __init__(self, machine: FakeMachine, clock: FakeClock) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Process:
         self.wire.on_cut = self.task.cancel
 
     async def kill(self) -> None:
-        """End it without a word to anybody."""
+        """End it without an event."""
         self.wire.cut()
         await self.gone()
 
@@ -264,7 +264,7 @@ class World:
     # --- what people do ----------------------------------------------------------------------------------
 
     async def create(self, name: str = "etl", **fields: Any) -> str:
-        """Record a new engine, and tell whoever runs."""
+        """Record a new engine, and wake the running monitors."""
         spec = EngineSpec(**fields.pop("spec", {}))
         engine_id = fields.pop("id", f"{len(self.database.lines):016x}")
         engine = Engine(

@@ -1,4 +1,4 @@
-"""The extension with a real gateway: events, a gateway that dies, several servers at once."""
+"""The extension with a real gateway: events, a gateway that dies, several servers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def until(look: Any, deadline_s: float = 20) -> None:
 
 
 def test_a_change_is_heard_on_the_event_bus(directory: Path, jupyter: Jupyter, events: list[dict[str, Any]]) -> None:
-    """Create and delete by somebody else: id and revision, then removed; also after the gateway was killed."""
+    """Create and delete by another client: id and revision, then removed; also after the gateway was killed."""
     with raw(start()) as other:
         made = other.post("/rucat/engines", json=EXTERNAL | {"name": "one"}).json()
         jupyter.run(until(lambda: any(c["id"] == made["id"] for e in events for c in e["changed"])))
@@ -75,7 +75,7 @@ class TestOwners:
         }
 
     def test_each_known_user_is_followed(self, directory: Path, jupyter: Jupyter, events: list[dict[str, Any]]) -> None:
-        """With owners from identities: what belongs to a user who was here is heard, and nobody sees another's."""
+        """With owners from identities: events of each known user's engines arrive, and no user sees another's."""
         body = EXTERNAL | {"name": "mine"}
         made = [
             json.loads(jupyter.fetch("POST", "rucat/engines", body, {"X-Test-User": name, **JSON}).body)["id"]
@@ -90,7 +90,7 @@ class TestOwners:
 def test_following_starts_no_gateway_and_keeps_none(
     directory: Path, jupyter: Jupyter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where none is there stays none; one that nobody needs ends in spite of its follower."""
+    """Following starts no gateway; an idle one ends in spite of its follower."""
     monkeypatch.setenv("RUCAT_SELF_END_S", "2")
     jupyter.run(asyncio.sleep(0.5))  # several of the follower's looks
     assert not directory.exists()
@@ -122,7 +122,7 @@ def test_a_route_starts_the_gateway_and_the_next_after_a_kill(directory: Path, j
     psutil.Process(pid_of(directory)).terminate()
     answer = jupyter.fetch("POST", "rucat/engines", EXTERNAL)
     if answer.code == 503:  # it came at the moment of the end: whether it was done is not known, and is said
-        assert "look whether that was done before you ask again" in json.loads(answer.body)["message"]
+        assert "check whether it was done before you try again" in json.loads(answer.body)["message"]
         answer = jupyter.fetch("POST", "rucat/engines", EXTERNAL)
     assert answer.code == 201
 
@@ -141,9 +141,9 @@ def test_what_a_real_gateway_refuses_comes_back_in_form(directory: Path, jupyter
     for method, path, body, code, word in cases:
         headers = jupyter.token | {"Content-Type": "application/json"}
         answer = jupyter.fetch(method, path, body, headers)
-        told = json.loads(answer.body)
-        assert (answer.code, told.keys()) == (code, {"message", "code", "details"}), (path, told)
-        assert word in (None, told["code"])
+        error = json.loads(answer.body)
+        assert (answer.code, error.keys()) == (code, {"message", "code", "details"}), (path, error)
+        assert word in (None, error["code"])
     openapi = json.loads(jupyter.fetch("GET", "rucat/openapi.json").body)
     assert "/rucat/engines" in openapi["paths"]
 
@@ -167,7 +167,7 @@ def test_the_url_table_is_the_gateways(directory: Path, jupyter: Jupyter) -> Non
 
 
 def test_two_servers_and_a_script_start_one_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F17: at once, on one data directory: one process, and all see the same engine."""
+    """F17: concurrent starts on one data directory: one process, and all see the same engine."""
     place = Place(tmp_path, RUCAT_STORE_URL="mem://")
     try:
         servers = [place.jupyter(), place.jupyter(base_url="/user/x/")]

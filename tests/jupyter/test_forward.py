@@ -51,7 +51,7 @@ def body_of(method: str) -> dict[str, str] | None:
 # --- who may ------------------------------------------------------------------------------------------------
 
 
-def test_nobody_without_a_token(jupyter: Jupyter, gateway: FakeGateway) -> None:
+def test_a_token_is_required(jupyter: Jupyter, gateway: FakeGateway) -> None:
     """Each route, each method, also those that do not exist: 403, and the gateway hears nothing."""
     for method, path in [*calls(), *((method, "rucat/nothing") for method in METHODS)]:
         for headers in ({}, {"Authorization": "token wrong"}):
@@ -68,7 +68,7 @@ class TestDenied:
     def server_config(self) -> dict[str, Any]:
         return {"ServerApp": {"authorizer_class": DenyAll}}
 
-    def test_nobody_whom_the_authorizer_denies(self, jupyter: Jupyter, gateway: FakeGateway) -> None:
+    def test_the_authorizer_can_deny_every_route(self, jupyter: Jupyter, gateway: FakeGateway) -> None:
         """Each route: 403, and the gateway hears nothing."""
         for method, path in calls():
             answer = jupyter.fetch(method, path, body_of(method))
@@ -92,7 +92,7 @@ class TestReaders:
             assert answer.code == (200 if action == "read" else 403), (method, path)
 
 
-def test_whoever_may_comes_to_the_gateway(jupyter: Jupyter, gateway: FakeGateway) -> None:
+def test_authorized_requests_reach_the_gateway(jupyter: Jupyter, gateway: FakeGateway) -> None:
     """Each route, method and path as they were."""
     for method, path in calls():
         assert jupyter.fetch(method, path, body_of(method)).code == 200
@@ -103,7 +103,7 @@ def test_a_cookie_needs_the_xsrf_token(jupyter: Jupyter, gateway: FakeGateway) -
     """As Jupyter does it: cookie alone 403 (GET may), cookie with _xsrf passes, a token needs none."""
     page = jupyter.fetch("GET", "login", headers={})
     login = jupyter.fetch("GET", f"login?token={jupyter.app.identity_provider.token}", headers={})
-    cookies = [text.partition(";")[0] for told in (page, login) for text in told.headers.get_list("Set-Cookie")]
+    cookies = [text.partition(";")[0] for answer in (page, login) for text in answer.headers.get_list("Set-Cookie")]
     xsrf = next(cookie.partition("=")[2] for cookie in cookies if cookie.startswith("_xsrf="))
     browser = {"Cookie": "; ".join(cookies)}
     refused = jupyter.fetch("POST", "rucat/engines", {}, browser)
@@ -239,7 +239,7 @@ def test_an_invented_identity_is_never_an_owner(jp_configurable_serverapp: Any) 
         "ServerApp": {"jpserver_extensions": {"rucat_jupyter": True}, "reraise_server_extension_failures": True},
         "RucatExtension": {"owner_from_identity": True},
     }
-    with pytest.raises(ValueError, match="identity provider that knows its users"):
+    with pytest.raises(ValueError, match="identity provider with real user names"):
         jp_configurable_serverapp(config=config)
 
 
@@ -294,7 +294,7 @@ def test_a_stream_flows(jupyter: Jupyter, gateway: FakeGateway) -> None:
 
 
 def test_a_client_that_leaves_ends_the_call(jupyter: Jupyter, gateway: FakeGateway) -> None:
-    """The gateway is not kept busy for nobody."""
+    """The gateway does not go on with it."""
 
     async def forever(send: Any) -> None:
         await asyncio.Event().wait()
@@ -387,8 +387,8 @@ new = {name.partition(".")[0] for name in set(sys.modules) - before}
 heavy = {"aiohttp", "httpx", "fastapi", "uvicorn", "surrealdb", "grpc", "pyspark", "kubernetes", "pydantic"}
 print(sorted(new & heavy))
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 class TestOff:

@@ -45,13 +45,13 @@ def test_a_browser_is_led_to_the_page_below_a_ticket(jupyter: Jupyter, gateway: 
 
 
 def test_programs_get_the_page_itself(jupyter: Jupyter, gateway: FakeGateway) -> None:
-    """Without a ticket; and a name leads to its id first, whoever asks."""
+    """Without a ticket; and a name always redirects to its id first."""
     assert jupyter.fetch("GET", PAGE, None, jupyter.token | {"Accept": "*/*"}).code == 200
     assert jupyter.fetch("GET", "rucat/engines/etl/ui/", None, jupyter.token | BROWSER).code == 200
     assert [seen.target for seen in gateway.seen] == [f"/{PAGE}", "/rucat/engines/etl/ui/"]
 
 
-def test_nobody_gets_a_ticket_without_jupyters_word(jupyter: Jupyter, gateway: FakeGateway) -> None:
+def test_a_ticket_needs_authentication(jupyter: Jupyter, gateway: FakeGateway) -> None:
     """Neither without a cookie or token, nor with a wrong one."""
     for headers in ({}, {"Authorization": "token wrong"}):
         assert jupyter.fetch("GET", PAGE, None, BROWSER | headers).code == 403

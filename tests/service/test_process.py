@@ -253,18 +253,18 @@ def test_an_idle_gateway_ends(directory: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_the_command_line_ends_and_replaces(directory: Path) -> None:
     """--stop ends it, also where none runs; --replace puts another in its place; words and exit status say so."""
-    told = rucat("serve", "--stop", "--engines")
-    assert (told.returncode, told.stdout) == (0, f"No gateway runs in {directory}.\n")
+    done = rucat("serve", "--stop", "--engines")
+    assert (done.returncode, done.stdout) == (0, f"No gateway runs in {directory}.\n")
     assert not directory.exists()
     first = start()
-    told = rucat("serve", "--replace")
-    assert told.returncode == 0
-    assert str(pid_of(directory)) in told.stdout
+    done = rucat("serve", "--replace")
+    assert done.returncode == 0
+    assert str(pid_of(directory)) in done.stdout
     wait_for_end(first.pid, 1)
-    told = rucat("serve")
-    assert (told.returncode, "already" in told.stderr) == (1, True)
-    told = rucat("serve", "--stop")
-    assert told.returncode == 0
+    done = rucat("serve")
+    assert (done.returncode, "already" in done.stderr) == (1, True)
+    done = rucat("serve", "--stop")
+    assert done.returncode == 0
     assert pid_of(directory) is None
     assert rucat("serve", "--engines").returncode == 2
 

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.engine
 
 def rucat(*arguments: str) -> None:
     command = [sys.executable, "-m", "rucat_jupyter", *arguments]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert told.returncode == 0, told.stderr
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def wait_for(http: httpx.Client, status: str, deadline_s: float) -> dict[str, Any]:

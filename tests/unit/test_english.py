@@ -12,7 +12,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHECKED = (
+    "rucat_jupyter/gateway/",
+    "rucat_jupyter/jupyter/",
+    "rucat_jupyter/checkup/",
     "labextension/",
+    "rucat_jupyter/core/",
+    "rucat_jupyter/host/",
+    "rucat_jupyter/launch/",
+    "rucat_jupyter/platforms/",
+    "rucat_jupyter/spark/",
     "rucat_jupyter/cli/",
     "rucat_jupyter/notebook/",
     "docs/cli.md",

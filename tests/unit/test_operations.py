@@ -41,7 +41,7 @@ async def cancel(engine: OperatedEngine, operation_id: str, *sessions: tuple[str
     return await ConnectOperations(lambda: NOW).cancel(engine.endpoint, TOKEN, sessions, operation_id)
 
 
-# --- what is told -------------------------------------------------------------------------------------------
+# --- what is listed -----------------------------------------------------------------------------------------
 
 
 async def test_text_tags_time_and_progress(engine: OperatedEngine) -> None:
@@ -85,7 +85,7 @@ async def test_the_probes_own_are_not_listed(engine: OperatedEngine) -> None:
 
 @pytest.mark.parametrize("statement", ["write_stream_operation_start {\n}", "streaming_query_listener_bus_command {\n"])
 async def test_commands_that_never_end_are_not_listed(engine: OperatedEngine, statement: str) -> None:
-    """Spark lists the start of a stream as running for ever."""
+    """Spark lists the start of a stream as running forever."""
     engine.statement = statement
     engine.begin(ONE)
     assert await read(engine) == []

@@ -111,7 +111,7 @@ async def test_any_other_503_comes_back() -> None:
 
 
 async def test_a_gateway_that_never_stops_closing_comes_back_too() -> None:
-    """After the time is over the caller is told."""
+    """After the time limit the caller gets the error."""
     async with upstream(says(CLOSING), wait_s=-1) as (calls, _):
         assert (await call(calls)).status == 503
 
@@ -127,7 +127,7 @@ async def test_a_call_that_breaks_is_made_again_where_that_is_safe() -> None:
 async def test_a_call_that_breaks_is_sent_once_where_another_could_do_it_twice(method: str) -> None:
     """The caller has to look, and the message has no query."""
     async with upstream(says(b""), says(OK)) as (calls, gateways):
-        with pytest.raises(GatewayUnavailable, match=f"{method} /rucat/x: look whether") as caught:
+        with pytest.raises(GatewayUnavailable, match=f"{method} /rucat/x: check whether") as caught:
             await call(calls, method)
         assert "CANARY" not in str(caught.value)
         assert len(gateways.heads) == 1
@@ -135,7 +135,7 @@ async def test_a_call_that_breaks_is_sent_once_where_another_could_do_it_twice(m
 
 @pytest.mark.parametrize("begun", [BEGUN, HALF])
 async def test_an_answer_that_breaks_is_never_whole(begun: bytes) -> None:
-    """What has begun cannot be made again: the caller is told."""
+    """What has begun cannot be repeated: the caller gets an error."""
     async with upstream(says(begun)) as (calls, _):
         with pytest.raises(Broken):
             await call(calls)
@@ -153,14 +153,14 @@ async def test_a_gateway_that_is_gone_is_looked_for_again(method: str) -> None:
 
 
 async def test_a_silent_gateway_is_given_up() -> None:
-    """Frozen: told in time, and what to do."""
+    """Frozen: an error in time, with what to do."""
     async with upstream(hangs) as (calls, _):
         with pytest.raises(GatewayUnavailable, match=r"within 0\.1 s.*--replace"):
             await call(calls, read_s=0.1)
 
 
 async def test_many_callers_make_one_search() -> None:
-    """Fifty at once: one gateway is started, all are answered."""
+    """Fifty concurrent calls: one gateway is started, all are answered."""
     async with upstream(says(OK)) as (calls, gateways):
         answers = await asyncio.gather(*(call(calls) for _ in range(50)))
         assert {answer.status for answer in answers} == {200}
