@@ -149,7 +149,7 @@ async def a_cut_is_seen_as_one(place: Place) -> None:
     reader, writer = await place.dial("echo", Pod(place.pod.namespace, "nobody"))
     assert await is_reset(reader, 5)
     writer.close()
-    assert place.forwards.trouble(ENGINE) == ""
+    assert place.forwards.problem(ENGINE) == ""
 
 
 async def the_port_stays_when_the_pod_is_another(place: Place) -> None:
@@ -178,11 +178,11 @@ async def a_connection_is_held_while_the_api_is_away(place: Place, away_s: float
         writer.write(b"two\n")
     await asyncio.sleep(away_s)
     assert not any(reader.at_eof() for reader, _ in held)
-    assert "does not answer" in place.forwards.trouble(ENGINE)
+    assert "does not answer" in place.forwards.problem(ENGINE)
     await place.start_api()
     for reader, _ in held:
         assert await asyncio.wait_for(reader.readline(), 2) == b"two\n"
-    assert place.forwards.trouble(ENGINE) == ""
+    assert place.forwards.problem(ENGINE) == ""
     assert await place.port() == port
 
 

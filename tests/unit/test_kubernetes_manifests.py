@@ -259,7 +259,7 @@ def test_a_conf_that_no_secret_holds_is_said():
     with pytest.raises(PlatformError, match=r"conf\.spark\.test\.huge: its 1,100,0\d\d bytes") as caught:
         made(conf={"spark.test.huge": "x" * 1_100_000})
     assert caught.value.details["reason"] == "ConfigInvalid"
-    with pytest.raises(PlatformError, match="image: name one"):
+    with pytest.raises(PlatformError, match="image: set it"):
         made(image=None)
 
 

@@ -116,7 +116,7 @@ async def test_who_has_no_right_at_all_is_given_the_command_that_gives_them(stag
             await asked
         assert caught.value.details["reason"] == "Forbidden"
         assert caught.value.message.endswith(
-            "To give them: rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+            "To grant them: rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
         )
     api.refuse = refuse("GET", "", Refusal(422, "Invalid", "what is that"))
     with pytest.raises(PlatformError, match=r"what is that$"):
@@ -435,7 +435,7 @@ async def test_a_node_that_does_not_report_is_shown_immediately(stage, platform,
     async def is_told() -> bool:
         seen = await look(platform, engine)
         assert seen.presence is Presence.ALIVE
-        return (seen.message, seen.waits_for) == ("node n1 does not report: the API says NotReady", Reason.NODE_LOST)
+        return (seen.message, seen.waits_for) == ("node n1 does not report; the API says NotReady", Reason.NODE_LOST)
 
     await until("the node is told", is_told, 5)
 

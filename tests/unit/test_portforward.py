@@ -123,20 +123,20 @@ async def test_a_client_that_leaves_while_it_is_held_is_forgotten(place: Place, 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_missing_right_is_reported_immediately(status: int, place: Place, api: PlayedApi) -> None:
-    """It is cut at once, and the trouble names what the role needs; with the right it is gone."""
+    """It is cut at once, and the problem names what the role needs; with the right it is gone."""
     api.status = status
     reader, _ = await place.dial("echo")
     assert await is_reset(reader, 2)
-    trouble = place.forwards.trouble(ENGINE)
-    assert trouble.startswith(f"port-forward to pod n/one: the API server answered {status}; the role needs ")
+    problem = place.forwards.problem(ENGINE)
+    assert problem.startswith(f"port-forward to pod n/one: the API server answered {status}; the role needs ")
     api.status = None
     reader, writer = await place.dial("echo")
     writer.write(b"one\n")
     assert await reader.readline() == b"one\n"
-    assert place.forwards.trouble(ENGINE) == ""
+    assert place.forwards.problem(ENGINE) == ""
 
 
-async def test_trouble_of_one_pod_holds_up_no_other(place: Place, api: PlayedApi) -> None:
+async def test_a_problem_of_one_pod_delays_no_other(place: Place, api: PlayedApi) -> None:
     """A node whose kubelet does not answer (500) is tried again for its own engine; the API server is not to blame."""
     api.status = 500
     reader, writer = await place.dial("echo")
@@ -194,7 +194,7 @@ async def test_a_client_that_cannot_be_had_is_waited_for(api: PlayedApi) -> None
     reader, writer = await place.dial("echo")
     writer.write(b"one\n")
     await asyncio.sleep(0.3)
-    assert place.forwards.trouble(ENGINE) == "the kubeconfig cannot be read"
+    assert place.forwards.problem(ENGINE) == "the kubeconfig cannot be read"
     is_there = True
     assert await asyncio.wait_for(reader.readline(), 2) == b"one\n"
     await place.close()

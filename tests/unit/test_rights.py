@@ -51,7 +51,7 @@ def test_of_namespaces_only_the_own_one_is_read():
 @pytest.mark.parametrize("namespace", ["", "A", "a b", "-a", "a-", "a" * 64, "a\nb", "a: b", "a.b", "$(id)"])
 def test_what_is_no_namespace_is_refused(namespace):
     """A name that Kubernetes would not take is never printed into a manifest."""
-    with pytest.raises(InvalidRequest, match="is no namespace's name"):
+    with pytest.raises(InvalidRequest, match="is not a valid namespace name"):
         rights.manifests(namespace)
 
 

@@ -77,7 +77,7 @@ class Profiles:
     ) -> None:
         self._templates = Templates(layers)
         self._refusals: list[str] = []
-        self._troubles: list[str] = []
+        self._problems: list[str] = []
         self._idle_timeout_s = idle_timeout_s
         values: dict[str, object] = {}
         sources: dict[str, str] = {}
@@ -93,7 +93,7 @@ class Profiles:
     def errors(self) -> list[str]:
         """One line (file, key, what is wrong) for each error in a file."""
         broken = [line for lines in self._templates.broken.values() for line in lines]
-        return list(dict.fromkeys([*self._refusals, *self._templates.errors, *self._troubles, *broken]))
+        return list(dict.fromkeys([*self._refusals, *self._templates.errors, *self._problems, *broken]))
 
     def all(self) -> list[Profile]:
         """Every profile without errors, sorted by name."""
@@ -216,7 +216,7 @@ class Profiles:
             lines += [f"{layer.source}: {key}: there is no such key{suggestion(key, ['limits'])}" for key in meant]
             self._refusals += lines
         else:
-            self._troubles += lines
+            self._problems += lines
             if lines and isinstance(given, Mapping):
                 bad = {key.split(".")[0] for key, _ in wrong}
                 kept = {key: value for key, value in given.items() if key not in bad}

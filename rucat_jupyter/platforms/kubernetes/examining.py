@@ -1,4 +1,4 @@
-"""Look at the namespaces that engines would be in, for ``doctor``: each finding with the command that mends it."""
+"""Check the namespaces of engines for ``doctor``: each finding with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...core.timeouts import within
 from .api import reviews
 from .api.access import Way
 from .api.client import Api, ApiFault, path
-from .namespaces import Places
+from .namespaces import Namespaces
 from .objects import names
 
 LOOK_S = 1.8
-"""``doctor`` answers within three seconds: who does not answer by then is told as silent."""
+"""``doctor`` takes at most three seconds: a cluster that has not responded by then is reported as silent."""
 
 
-async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> list[Finding]:
-    """What is found at each place that the specs mean, every place once; never raises."""
+async def examine(specs: Sequence[EngineSpec], places: Namespaces, temp: Path) -> list[Finding]:
+    """Findings for each namespace of the specs, each checked once; never raises."""
     ways: dict[Way, str] = {}
     found: list[Finding] = []
     for spec in specs:
@@ -32,7 +32,7 @@ async def examine(specs: Sequence[EngineSpec], places: Places, temp: Path) -> li
         else:
             ways.setdefault(way, spec.kubernetes.service_account or names.DEFAULT_SERVICE_ACCOUNT)
     looks = await asyncio.gather(*(_look(way, account, temp) for way, account in ways.items()))
-    return list(dict.fromkeys([*found, *(symptom for look in looks for symptom in look)]))
+    return list(dict.fromkeys([*found, *(finding for look in looks for finding in look)]))
 
 
 FIX_KUBECONFIG = "kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
@@ -58,11 +58,11 @@ async def _ask(api: Api, account: str) -> list[Finding]:
         if exc.is_missing:
             kubectl = reviews.kubectl(way)
             return [Finding(str(way), "there is no such namespace", f"{kubectl} create namespace {way.namespace}")]
-        return [Finding(str(way), f"it may not be read: {exc.message}", reviews.remedy(way))]
+        return [Finding(str(way), f"no permission to read it: {exc.message}", reviews.remedy(way))]
     lacking, said = await asyncio.gather(reviews.missing(api), _account(api, account))
     found = [Finding(str(way), f"missing rights: {reviews.words(lacking)}", reviews.remedy(way))] if lacking else []
     found += [Finding(str(way), said, reviews.remedy(way))] if said else []
-    return found or [Finding(str(way), "it answers, and Rucat has all rights that it needs there")]
+    return found or [Finding(str(way), "it responds, and Rucat has all rights that it needs")]
 
 
 async def _account(api: Api, account: str) -> str:
@@ -71,13 +71,13 @@ async def _account(api: Api, account: str) -> str:
         found = await api.find(path("serviceaccounts", api.way.namespace, account))
     except ApiFault:
         return ""
-    return "" if found else f"there is no service account {account!r}, which drivers run as"
+    return "" if found else f"there is no service account {account!r}for drivers"
 
 
 def _reach(way: Way) -> str:
     if way.is_in_cluster:
-        return "look at the network policies between this pod and the API server"
-    return f"KUBECONFIG={way.kubeconfig} {reviews.kubectl(way)} get --raw /readyz, and read what it says"
+        return "check the network policies between this pod and the API server"
+    return f"KUBECONFIG={way.kubeconfig} {reviews.kubectl(way)} get --raw /readyz, and read its output"
 
 
 def _wrong(exc: InvalidRequest) -> str:

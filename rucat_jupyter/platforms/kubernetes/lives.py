@@ -1,4 +1,4 @@
-"""Start, look at and end one life in its namespace, so that a crash between any two calls is mended by the next look.
+"""Start, observe and stop one life in its namespace; after a crash between any two calls the next look recovers.
 
 The root ConfigMap is made first and the driver's pod last; names carry engine and run. What of an ended life must
 outlast its objects is in the :class:`.logs.Archive`, written before anything is deleted.
@@ -18,7 +18,7 @@ from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
 from ...core.timeouts import within
 from .api.client import ApiFault
 from .logs import Archive, tail_of
-from .namespace import Site
+from .namespace import Namespace
 from .objects import manifests, names
 from .status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
 from .status.phases import Phase, is_node_silent
@@ -33,22 +33,22 @@ STOPPED = End(None, "stopped")
 
 
 class Lives:
-    """What can be done to lives; ``context`` makes what manifests must know of a site."""
+    """Operations on lives; ``context`` makes the context of manifests for a namespace."""
 
-    def __init__(self, archive: Archive, context: Callable[[Site], manifests.Context]) -> None:
+    def __init__(self, archive: Archive, context: Callable[[Namespace], manifests.Context]) -> None:
         self._archive = archive
         self._context = context
         self._locks: dict[str, asyncio.Lock] = {}
         self._absent: set[str] = set()  # settled lives of which nothing is there, nor will be
 
     def lock(self, engine_id: str) -> asyncio.Lock:
-        """Held by whoever starts, ends or removes a life of this engine."""
+        """Held while a life of this engine is started, stopped or removed."""
         return self._locks.setdefault(engine_id, asyncio.Lock())
 
     # --- starting ---------------------------------------------------------------------------------------------
 
-    async def start(self, site: Site, engine: Engine, credential: Credential) -> None:
-        """Create what is not there of the life, the root first; adopt what is. The caller holds the lock."""
+    async def start(self, site: Namespace, engine: Engine, credential: Credential) -> None:
+        """Create the missing objects of the life, the root first; adopt the others. The caller holds the lock."""
         if self._archive.get(engine.run_name) is not None:
             raise PlatformError(f"run {engine.state_run} has already ended", reason=Reason.LOST.value)
         made = manifests.objects(engine, credential, self._context(site))
@@ -62,7 +62,7 @@ class Lives:
             await self._delete(site, engine.run_name)
             raise _refused(exc, site.way.namespace) from None
 
-    async def _root(self, site: Site, wanted: Json) -> Json:
+    async def _root(self, site: Namespace, wanted: Json) -> Json:
         name = wanted["metadata"]["name"]
         try:
             return await site.api.create(site.at("configmaps"), wanted)
@@ -71,10 +71,10 @@ class Lives:
                 raise
         found = await site.api.find(site.at("configmaps", name))
         if found is None or is_deleting(found):
-            raise PlatformUnavailable(f"ConfigMap {name} of this run is on its way out; will try again")
+            raise PlatformUnavailable(f"ConfigMap {name} of this run is being deleted; will try again")
         return found
 
-    async def _owned(self, site: Site, made: manifests.Objects, root_uid: str) -> None:
+    async def _owned(self, site: Namespace, made: manifests.Objects, root_uid: str) -> None:
         name = made.pod["metadata"]["name"]
         for wanted in made.owned:
             kind = f"{wanted['kind'].lower()}s"
@@ -87,19 +87,19 @@ class Lives:
             pod = await site.pod(name)
             if pod is not None and _owner(pod) == root_uid:
                 return  # all others were made before it
-            # Left by a start that broke off, perhaps of a root that is no more: made anew, Secrets cannot be read.
+            # Left by an incomplete start, perhaps of an earlier root: created again, because we cannot read Secrets.
             await site.api.delete(site.at(kind, wanted["metadata"]["name"]))
             try:
                 await site.api.create(site.at(kind), wanted)
             except ApiFault as exc:
                 if exc.is_conflict:
-                    raise PlatformUnavailable(f"{wanted['kind']} {name} is on its way out; will try again") from None
+                    raise PlatformUnavailable(f"{wanted['kind']} {name} is being deleted; will try again") from None
                 raise
 
     # --- looking ----------------------------------------------------------------------------------------------
 
-    async def look(self, site: Site, engine: Engine) -> Observation:
-        """What is there of a life, with a fresh copy at hand; nothing is called gone without a direct read."""
+    async def look(self, site: Namespace, engine: Engine) -> Observation:
+        """Observe a life with a fresh copy; only a direct read proves that something is gone."""
         name = engine.run_name
         kept = self._archive.get(name)
         if self.is_over(engine):
@@ -130,7 +130,7 @@ class Lives:
         kept = self._archive.get(engine.run_name)
         return engine.state_run == 0 or (kept is not None and kept.is_cleaned) or engine.run_name in self._absent
 
-    async def _look_at(self, site: Site, engine: Engine, pod: Json) -> Observation:
+    async def _look_at(self, site: Namespace, engine: Engine, pod: Json) -> Observation:
         if has_ended(pod):
             kept = self._archive.get(engine.run_name)
             if kept is None:
@@ -146,7 +146,7 @@ class Lives:
         message, reason = phase.message, phase.reason
         if is_node_silent(pod):
             node = (pod.get("spec") or {}).get("nodeName", "?")
-            message, reason = f"node {node} does not report: the API says NotReady", Reason.NODE_LOST
+            message, reason = f"node {node} does not report; the API says NotReady", Reason.NODE_LOST
         return Observation(Presence.ALIVE, message, phase.end, executors=counted, waits_for=reason, blocked=blocked)
 
     def _gone(self, engine: Engine, last: Json) -> End:
@@ -156,10 +156,10 @@ class Lives:
 
     # --- ending -----------------------------------------------------------------------------------------------
 
-    async def end(self, site: Site, name: str) -> bool:
+    async def end(self, site: Namespace, name: str) -> bool:
         """Keep the log, delete everything of a run and see its pod gone; False where nothing is there.
 
-        The caller holds the lock. PlatformUnavailable where nobody knows.
+        The caller holds the lock. Raises PlatformUnavailable if the state is unknown.
         """
         pod = await site.pod(name)
         if pod is None and await site.api.find(site.at("configmaps", name)) is None:
@@ -170,7 +170,7 @@ class Lives:
         await self._delete(site, name)
         return True
 
-    async def sweep(self, site: Site, name: str) -> None:
+    async def sweep(self, site: Namespace, name: str) -> None:
         """Delete what has lost its owner of an ended life: the garbage collector only takes what has one."""
         for executor in site.executors(name):
             await site.api.delete(site.at("pods", executor))
@@ -192,7 +192,7 @@ class Lives:
         """Run names of this engine that something is kept of."""
         return [name for name in self._archive.names() if name.startswith(f"rucat-{engine_id}-")]
 
-    async def _delete(self, site: Site, name: str) -> None:
+    async def _delete(self, site: Namespace, name: str) -> None:
         """Delete root and pod, and wait until the pod is gone, if need be by force."""
         pod = await site.pod(name)
         uid = pod["metadata"]["uid"] if pod else None
@@ -203,12 +203,12 @@ class Lives:
             is_dead = has_ended(pod) or is_node_silent(pod)
             await site.api.delete(site.at("pods", name), uid=uid, grace_s=0 if is_dead else None)
             if not await site.gone(name, uid, GONE_S):
-                log.warning("%s: its pod did not go within %.0f s, deleting it by force", name, GONE_S)
+                log.warning("%s: its pod did not terminate within %.0f s, deleting it by force", name, GONE_S)
                 await site.api.delete(site.at("pods", name), uid=uid, grace_s=0)
         except ApiFault as exc:
             raise PlatformUnavailable(f"cannot delete {name} in {site.way}: {exc.message}") from None
 
-    async def _keep_log(self, site: Site, name: str) -> str:
+    async def _keep_log(self, site: Namespace, name: str) -> str:
         """The last lines of the driver's log, kept; what cannot be had in time is left."""
         try:
             text = await within(LOG_S, tail_of(site.api, site.way.namespace, name))
@@ -228,5 +228,5 @@ def _refused(exc: ApiFault, namespace: str) -> PlatformError:
     """What the API server said no to, as a failure of the engine."""
     reason = refusal(exc.status, exc.message)
     is_of_rights = "serviceaccount" in exc.message.lower() or "cannot create resource" in exc.message
-    make = f"; what Rucat needs is made by: rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
+    make = f"; to create what Rucat needs: rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
     return PlatformError(exc.message + (make if is_of_rights else ""), reason=reason.value)

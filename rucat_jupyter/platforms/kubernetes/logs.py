@@ -31,7 +31,7 @@ KEPT_BYTES = 2_000_000
 LISTENS = "Spark Connect server started at"
 """What Spark 4.1 to 4.3 log, at level INFO, when the port of their Connect service is open."""
 LISTENS_QUIET_S = 15.0
-"""The start of a JVM on a busy machine, and what a session takes without a word."""
+"""The start of a JVM on a busy machine, and of a session, which logs nothing."""
 SILENCE_S = 3600.0
 """Of a followed log: an idle engine writes nothing for long."""
 AGAIN_S = 1.0
@@ -121,7 +121,7 @@ class Archive:
 
 
 async def tail_of(api: Api, namespace: str, pod: str, lines: int = KEPT_LINES) -> str | None:
-    """The last lines of a pod's log, or None where nobody has them (any more)."""
+    """The last lines of a pod's log, or None if they are not available."""
     at, found = path("pods", namespace, pod, tail="log"), list[str]()
     try:
         async for line in api.lines(at, 20.0, container=CONTAINER, tailLines=lines, limitBytes=KEPT_BYTES):

@@ -1,4 +1,4 @@
-"""One namespace as this gateway sees it: its copy of our pods and their events, and what it remembers of those gone."""
+"""One namespace: a copy of our pods and their events, and records of pods that are gone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ...core.timeouts import within
 from .api.access import Way
 from .api.client import Api, ApiFault, path
 from .api.mirror import Mirror
+from .logs import tail_of, until_it_listens
 from .objects import names
 from .objects.names import selector
 from .objects.sizes import is_dynamic
@@ -38,8 +39,8 @@ LOOK_INTO_LOG_S = 8.0
 LOOK_AGAIN_S = 2.0
 
 
-class Site:
-    """A namespace, its API, and the copy of what is ours in it.
+class Namespace:
+    """A namespace, its API, and a copy of Rucat's objects in it.
 
     ``ring`` hears of engines that may have changed; a pull of the driver's image may fail for ``pull_grace_s``.
     """
@@ -91,7 +92,7 @@ class Site:
     # --- the way to an engine --------------------------------------------------------------------------------
 
     async def endpoint(self, engine: Engine, ui_port: int | None) -> Endpoint | None:
-        """Where this gateway's clients reach an engine; None before its pod has an address, which it then keeps."""
+        """The address of an engine for this gateway's clients; None before its pod has an address, which it keeps."""
         pod = self.pods.items.get(engine.run_name)
         address = ((pod or {}).get("status") or {}).get("podIP")
         if not address:
@@ -101,7 +102,7 @@ class Site:
             inside: Endpoint = forward.direct(address, names.CONNECT_PORT, ui_port)
             return inside
         if engine.state is State.PENDING and pod is not None and not (is_ready(pod) and self._may_listen(engine)):
-            return None  # nobody listens: each try would be a WebSocket through the API server
+            return None  # nothing listens: each try would be a WebSocket through the API server
         if self._forwards is None:
             self._forwards = forward.Forwards(self.api.client)
         at = forward.Pod(self.way.namespace, engine.run_name)
@@ -118,18 +119,16 @@ class Site:
         return run.listens
 
     async def _await_listening(self, engine: Engine, run: RunRecord) -> None:
-        from .logs import until_it_listens
-
         await until_it_listens(self.api, self.way.namespace, engine.run_name)
         run.listens = True
         self._ring(engine.id)
 
     def blocked(self, engine_id: str) -> str:
-        """What stands between this gateway and an engine's pod, as far as it is known; else empty."""
-        return self._forwards.trouble(engine_id) if self._forwards else ""
+        """Why this gateway cannot reach an engine's pod; empty if unknown or reachable."""
+        return self._forwards.problem(engine_id) if self._forwards else ""
 
     async def drop(self, engine_id: str) -> None:
-        """Let go of the way to an engine that is no more."""
+        """Release the connection to a deleted engine."""
         if self._forwards is not None:
             await self._forwards.drop(engine_id)
 
@@ -196,8 +195,6 @@ class Site:
             self._begin(self._find_refusal(engine, run))
 
     async def _find_refusal(self, engine: Engine, run: RunRecord) -> None:
-        from .logs import tail_of
-
         await self._clock.sleep(2.0)  # Spark asks for executors a second after it has begun
         run.refused = refusal_in(await tail_of(self.api, self.way.namespace, engine.run_name, 300) or "")
         self._ring_after(LOOK_INTO_LOG_S, engine.id, run)

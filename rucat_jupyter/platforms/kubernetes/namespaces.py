@@ -1,4 +1,4 @@
-"""Which namespaces this gateway can act on: known by their UID, found again after a restart, reached when needed.
+"""The namespaces that this gateway serves: identified by UID, found again after a restart, connected on demand.
 
 A site is known by an engine's record, by a create, or by the file that the gateway keeps for those that only have
 leftovers. Nothing of the library is loaded, and no kubeconfig read, before one of them is really needed.
@@ -23,7 +23,7 @@ from ...core.spec import EngineSpec
 from .api import access, reviews
 from .api.access import IN_CLUSTER, Way
 from .api.client import Api, ApiFault
-from .namespace import Site, namespace_uid
+from .namespace import Namespace, namespace_uid
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ UID_S = 30.0
 """How long a namespace's UID, once read, is not read again."""
 
 
-class Places:
-    """All sites that this gateway serves. ``ring``, ``clock`` and ``pull_grace_s`` are for each :class:`Site`."""
+class Namespaces:
+    """All namespaces that this gateway serves. ``ring``, ``clock`` and ``pull_grace_s`` are for each of them."""
 
     def __init__(
         self, folder: Path, env: Mapping[str, str], ring: Callable[[str], None], clock: Clock, pull_grace_s: float
@@ -44,7 +44,7 @@ class Places:
         self._installation = ""
         self._ways: dict[str, list[Way]] = {}  # by UID: as the records say, not yet tried or good
         self._wrong: set[tuple[str, Way]] = set()
-        self._sites: dict[str, Site] = {}
+        self._sites: dict[str, Namespace] = {}
         self._uids: dict[Way, tuple[datetime, str]] = {}
         self._reading: dict[Way, asyncio.Lock] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -61,10 +61,10 @@ class Places:
         except FileNotFoundError:
             pass
         except (ValueError, TypeError, AttributeError) as exc:
-            log.warning("%s cannot be read, it is made anew: %s", self._file, exc)
+            log.warning("%s cannot be read, starting with an empty one: %s", self._file, exc)
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         await asyncio.gather(*(site.close() for site in self._sites.values()))
         shutil.rmtree(self._temp, ignore_errors=True)
 
@@ -88,21 +88,21 @@ class Places:
         return access.find(asked.kubeconfig, asked.context, asked.namespace, self._env)
 
     async def uid_of(self, way: Way) -> str:
-        """The UID of a way's namespace, which is a site of ours from now on.
+        """The UID of a way's namespace, which this gateway serves from now on.
 
         Raises InvalidRequest where there is no such namespace, PlatformError where it may not be read.
         """
-        async with self._reading.setdefault(way, asyncio.Lock()):  # a hundred creates at once make one connection
+        async with self._reading.setdefault(way, asyncio.Lock()):  # concurrent creates make one connection
             return self._recent_uid(way) or await self._read_uid(way)
 
-    async def site(self, uid: str) -> Site:
+    async def site(self, uid: str) -> Namespace:
         """A site, connected and known to be the one; PlatformUnavailable where it cannot be reached now."""
         async with self._locks.setdefault(uid, asyncio.Lock()):
             if uid in self._sites:
                 return self._sites[uid]
             problem = PlatformUnavailable(f"this gateway has no credentials for namespace {uid}")
             for way in self._candidates(uid):
-                site = Site(uid, way, self._temp, self._installation, *self._for_sites)
+                site = Namespace(uid, way, self._temp, self._installation, *self._for_sites)
                 try:
                     if await self._is_it(site):
                         self._sites[uid] = site
@@ -117,7 +117,7 @@ class Places:
             raise problem
 
     async def drop(self, engine_id: str) -> None:
-        """Let go of what leads to an engine that is no more."""
+        """Release the connections to a deleted engine."""
         for site in self._sites.values():
             await site.drop(engine_id)
 
@@ -135,7 +135,7 @@ class Places:
         except ApiFault as exc:
             if exc.is_missing:
                 raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
-            fix = f". Rights are missing there. To give them: {reviews.remedy(way)}" if exc.is_forbidden else ""
+            fix = f". Rights are missing. To grant them: {reviews.remedy(way)}" if exc.is_forbidden else ""
             raise PlatformError(f"cannot read {way}: {exc.message}{fix}", reason="Forbidden") from None
         finally:
             if known is None:
@@ -145,7 +145,7 @@ class Places:
         await self.site(uid)
         return uid
 
-    async def _is_it(self, site: Site) -> bool:
+    async def _is_it(self, site: Namespace) -> bool:
         """Whether the way leads to the namespace of that UID; one that does not is not tried again."""
         try:
             found = await namespace_uid(site.api)
@@ -155,7 +155,7 @@ class Places:
             found = ""
         if found in {site.uid, ""}:  # a namespace that has gone: what was in it has, too
             return True
-        log.info("%s is another one now: its engines of before are not ours to look after", site.way)
+        log.info("%s was created again: its earlier engines are gone", site.way)
         self._wrong.add((site.uid, site.way))
         return False
 
@@ -177,7 +177,7 @@ class Places:
             if each not in ways and self._is_here(each):
                 ways.append(each)
 
-    def _site_at(self, way: Way) -> Site | None:
+    def _site_at(self, way: Way) -> Namespace | None:
         return next((site for site in self._sites.values() if site.way == way), None)
 
     def _write(self) -> None:

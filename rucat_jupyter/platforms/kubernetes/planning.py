@@ -1,4 +1,4 @@
-"""Say what an engine would be on a cluster before anything starts: its objects, quotas, rights, a server-side dry run.
+"""Dry run on a cluster: objects, quotas, rights, and a server-side dry run.
 
 Nothing is created: the API server runs every check of a creation (admission, Pod Security, names) and stores nothing.
 """
@@ -40,9 +40,9 @@ class _Findings:
 
 
 async def blueprint(api: Api, spec: EngineSpec, context: Context, name: str) -> Blueprint:
-    """What would be created for this pinned spec, whose secrets are masked, and what the namespace says to it.
+    """The objects of this pinned spec, whose secrets are masked, and the checks of the namespace.
 
-    A cluster that does not answer is an obstacle among others.
+    A cluster that does not respond is one of the obstacles.
     """
     made, wanted = specs.sample(spec, context), sizes(spec)
     found = _Findings()
@@ -79,7 +79,7 @@ def _objects(made: Objects, wanted: Sizes) -> list[PlannedObject]:
     ]
     if wanted.is_dynamic:
         most = "any number" if wanted.most is None else str(wanted.most)
-        size = f"executors, {wanted.fewest} to {most} as work comes: {_size(wanted.executor)} each"
+        size = f"executors, {wanted.fewest} to {most} as needed: {_size(wanted.executor)} each"
         return [*found, PlannedObject("Pod", f"{RUN}-exec-…", size, wanted.first)]
     if wanted.first:
         found.append(PlannedObject("Pod", f"{RUN}-exec-…", f"executor: {_size(wanted.executor)}", wanted.first))
@@ -105,11 +105,11 @@ async def _rights(api: Api, found: _Findings) -> None:
     lacking = await reviews.missing(api)
     if lacking:
         words = (
-            f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}. To give them: {reviews.remedy(api.way)}"
+            f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}. To grant them: {reviews.remedy(api.way)}"
         )
         found.obstacles.append(words)
     else:
-        found.checked.append("Rights: all that Rucat needs there.")
+        found.checked.append("Rights: all that Rucat needs.")
 
 
 async def _dry_run(api: Api, made: Objects, wanted: Sizes, found: _Findings) -> None:
@@ -123,7 +123,7 @@ async def _dry_run(api: Api, made: Objects, wanted: Sizes, found: _Findings) -> 
     ]
     found.obstacles += dict.fromkeys(refusals)
     if not refusals:
-        found.checked.append("Dry run: the API server would take all of it.")
+        found.checked.append("Dry run: the API server would accept all objects.")
 
 
 async def _try(api: Api, made_name: str, who: str, body: Json) -> str:
@@ -132,7 +132,7 @@ async def _try(api: Api, made_name: str, who: str, body: Json) -> str:
         await api.create(path(KINDS[body["kind"]], api.way.namespace), body, dry_run=True)
     except ApiFault as exc:
         said = exc.message.replace(made_name, RUN)
-        fix = f" To make it: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
+        fix = f" To create it: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
         return f"{who}{said}.{fix}" if fix else f"{who}{said}"
     return ""
 
@@ -165,10 +165,8 @@ async def _quotas(api: Api, made: Objects, wanted: Sizes, found: _Findings) -> N
     short = [row for row in found.headroom if not row.fits]
     if short:
         rows = ", ".join(f"{row.resource} {row.asked} with {row.used} of {row.hard} used" for row in short)
-        words = f"{short[0].limit} leaves too little: {rows}. Ask for less, or stop another engine of the namespace"
+        words = f"{short[0].limit} leaves too little: {rows}. Request less, or stop another engine in the namespace"
         found.obstacles.append(words)
     if quotas.unlimited_cpu(items, asked):
-        words = (
-            "a quota limits limits.cpu, so every pod must name one: give driver.limit_cores and executors.limit_cores"
-        )
+        words = "a quota limits limits.cpu, so every pod must set it: set driver.limit_cores and executors.limit_cores"
         found.obstacles.append(words)

@@ -23,8 +23,8 @@ from . import examining, logs, planning
 from .api.client import ApiFault
 from .lives import Lives
 from .logs import Archive
-from .namespace import Site
-from .namespaces import Places
+from .namespace import Namespace
+from .namespaces import Namespaces
 from .objects import manifests, names
 from .objects.policy import PodRules
 from .spec import spec as specs
@@ -39,7 +39,7 @@ AT_ONCE = 32
 
 
 async def no_engines() -> Sequence[Engine]:
-    """Where no store tells of engines."""
+    """No engines, for a platform without a store."""
     return ()
 
 
@@ -49,19 +49,19 @@ class KubernetesPlatform:
     Parameters
     ----------
     data_dir
-        The gateway's data directory: what is kept of ended lives, and known of sites, is in its ``kubernetes`` folder.
+        The gateway's data directory: logs of ended lives and known namespaces are in its folder ``kubernetes``.
     clock
         The time of this process.
     engines
-        The engines of the store: their sites are served again after a restart.
+        The engines of the store: their namespaces are served again after a restart.
     store
-        What tells this store from a copy of it elsewhere; an annotation of every object.
+        An id that differs between this store and a copy of it; an annotation of every object.
     lifetime_s
-        ``max_lifetime_s`` of engines whose spec names none; 0 for no end.
+        Default of ``max_lifetime_s`` in seconds; 0 for no limit.
     pull_grace_s
-        Seconds that a driver's image may fail to be pulled until the start is given up.
+        Seconds that the pull of a driver's image may fail before the start fails.
     rules
-        What an administrator's limits say of pods, now.
+        Returns the current rules for pods of an administrator's limits.
     env
         The gateway's environment (default: the process's), for ``KUBECONFIG`` and where it runs.
     """
@@ -84,7 +84,7 @@ class KubernetesPlatform:
         self._engines, self._store, self._lifetime_s, self._rules = engines, store, lifetime_s, rules
         self._folder = folder
         self._archive = Archive(folder / "runs")
-        self._places = Places(folder, os.environ if env is None else env, self._ring, clock, pull_grace_s)
+        self._places = Namespaces(folder, os.environ if env is None else env, self._ring, clock, pull_grace_s)
         self._lives = Lives(self._archive, self._context)
         self._installation = ""
         self._listeners: set[asyncio.Queue[str | None]] = set()
@@ -92,14 +92,14 @@ class KubernetesPlatform:
         self._is_closed = False
 
     async def open(self, installation: str) -> None:
-        """Know again the sites of the store's engines; none is asked for anything yet."""
+        """Read the namespaces of the store's engines, without a call to a cluster."""
         self._installation = installation
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._places.open(installation)
         await self._learn()
 
     async def close(self) -> None:
-        """Let go of watches and connections; engines live on."""
+        """Release watches and connections; engines keep running."""
         self._is_closed = True
         for queue in self._listeners:
             queue.put_nowait(None)
@@ -108,7 +108,7 @@ class KubernetesPlatform:
     # --- specs and sites --------------------------------------------------------------------------------------
 
     async def check(self, spec: EngineSpec) -> list[Problem]:
-        """Everything that is wrong with a spec; whether the cluster takes it is seen when it starts."""
+        """Everything that is wrong with a spec; the cluster checks it at the start."""
         return await asyncio.to_thread(specs.problems, spec, self._rules())
 
     async def pin(self, spec: EngineSpec) -> Pinned:
@@ -124,21 +124,21 @@ class KubernetesPlatform:
         return await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
 
     async def outline(self, spec: EngineSpec, name: str) -> Blueprint:
-        """What would be created, and what the namespace says to it; nothing is."""
+        """Dry run: the objects, and the checks of the namespace."""
         uid = await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
         site = await self._places.site(uid)
         return await planning.blueprint(site.api, spec, self._context(site), name)
 
     async def examine(self, specs: Sequence[EngineSpec]) -> Sequence[Finding]:
-        """Look whether the namespaces of these specs can be reached, and whether all rights are there."""
+        """Check that the namespaces of these specs are reachable, and that Rucat has all rights."""
         return await examining.examine(specs, self._places, self._folder / "keys")
 
     def serves(self, site: str) -> bool:
-        """Whether there is a way to that namespace."""
+        """Whether the gateway has credentials for that namespace."""
         return self._places.serves(site)
 
     def sites(self) -> Sequence[str]:
-        """All namespaces that there is a way to."""
+        """All namespaces that the gateway has credentials for."""
         return self._places.known
 
     # --- lives ------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class KubernetesPlatform:
         seen = await asyncio.gather(*(self._look(site, engine) for engine in engines))
         return {engine.id: observation for engine, observation in zip(engines, seen, strict=True)}
 
-    async def _look(self, site: Site, engine: Engine) -> Observation:
+    async def _look(self, site: Namespace, engine: Engine) -> Observation:
         async with self._turns:
             try:
                 return await self._lives.look(site, engine)
@@ -181,7 +181,7 @@ class KubernetesPlatform:
             return
         async with self._lives.lock(engine.id):
             site = await self._places.site(engine.site)
-            await _told(self._lives.end(site, engine.run_name))
+            await _translated(self._lives.end(site, engine.run_name))
 
     async def clean(self, engine: Engine) -> None:
         """Delete what an ended life has left, and older runs; with target Deleted everything of every run."""
@@ -198,14 +198,14 @@ class KubernetesPlatform:
         site = await self._places.site(engine.site)
         runs = {engine.run_name}
         if is_all or engine.state_run > 1:
-            roots = await _told(site.listed("configmaps", self._installation, engine.id))
+            roots = await _translated(site.listed("configmaps", self._installation, engine.id))
             runs |= {
                 root["name"]
                 for root in roots
                 if (life := names.life(root)) is not None and (is_all or life[1] < engine.state_run)
             }
         for name in sorted(runs):
-            await _told(self._lives.end(site, name))
+            await _translated(self._lives.end(site, name))
             await self._lives.clean(name)
             site.forget(name)
 
@@ -224,13 +224,13 @@ class KubernetesPlatform:
         return list(found.values())
 
     async def remove(self, leftover: Leftover) -> None:
-        """End and remove a run that no record speaks of."""
+        """Stop and remove a run without a record."""
         name = f"rucat-{leftover.engine_id}-{leftover.run}"
         async with self._lives.lock(leftover.engine_id):
             if leftover.where:
                 site = await self._places.site(leftover.where)
-                await _told(self._lives.end(site, name))
-                await _told(self._lives.sweep(site, name))
+                await _translated(self._lives.end(site, name))
+                await _translated(self._lives.sweep(site, name))
             await self._lives.remove(name)
 
     async def _there(self, uid: str) -> set[tuple[str, int]]:
@@ -241,11 +241,11 @@ class KubernetesPlatform:
             found = await site.listed("configmaps", self._installation)
             found += await site.listed("services", self._installation)  # what is left where a root went without it
         except (PlatformUnavailable, ApiFault) as exc:
-            log.warning("cannot look for leftovers in namespace %s, will try again: %s", uid, exc)
+            log.warning("cannot list leftovers in namespace %s, will try again: %s", uid, exc)
             return set()
         found += [pod["metadata"] for pod in site.pods.items.values()]
-        ours = [what for what in found if (what.get("annotations") or {}).get(names.STORE) == self._store]
-        return {life for what in ours if (life := names.life(what)) is not None}
+        own = [what for what in found if (what.get("annotations") or {}).get(names.STORE) == self._store]
+        return {life for what in own if (life := names.life(what)) is not None}
 
     # --- reaching ---------------------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class KubernetesPlatform:
         name = engine.run_name
         if self._archive.get(name) is None:
             site = await self._places.site(engine.site)
-            pod = await _told(site.pod(name))
+            pod = await _translated(site.pod(name))
             if pod is not None:
 
                 async def is_alive() -> bool:
@@ -298,7 +298,7 @@ class KubernetesPlatform:
         for queue in self._listeners:
             queue.put_nowait(engine_id)
 
-    def _context(self, site: Site) -> manifests.Context:
+    def _context(self, site: Namespace) -> manifests.Context:
         return manifests.Context(
             namespace=site.way.namespace,
             installation=self._installation,
@@ -310,21 +310,21 @@ class KubernetesPlatform:
         try:
             engines = await self._engines()
         except RucatError as exc:
-            log.warning("cannot read which namespaces the store's engines are in, will try again: %s", exc)
+            log.warning("cannot read the namespaces of the store's engines, will try again: %s", exc)
             return
         self._places.learn(engine for engine in engines if engine.platform == self.name)
 
 
-async def _told(call: Awaitable[T]) -> T:
-    """Await a call whose refusal says nothing of what is there."""
+async def _translated(call: Awaitable[T]) -> T:
+    """Await a call; a rejection becomes PlatformUnavailable, because the state is unknown."""
     try:
         return await call
     except ApiFault as exc:
-        raise PlatformUnavailable(f"the API server refuses: {exc.message}") from None
+        raise PlatformUnavailable(f"the API server rejects the call: {exc.message}") from None
 
 
 def _parsed(name: str) -> tuple[str, int]:
     engine_id, _, run = name.removeprefix("rucat-").rpartition("-")
     if not run.isdigit():
-        raise InvalidRequest(f"{name!r} is no run's name")
+        raise InvalidRequest(f"{name!r} is not the name of a run")
     return engine_id, int(run)

@@ -1,7 +1,7 @@
 """The rights that Rucat and its drivers need in a namespace of Kubernetes, as data, and as Roles to apply.
 
-Nothing here is for a whole cluster. Namespaces are trust domains: whoever may make pods in one may use every secret
-and service account in it, so that these Roles keep an engine to its namespace, and no more.
+Nothing here is cluster-wide. Namespaces are trust domains: everyone who may create pods in one can use every secret and
+service account in it, so these Roles only confine an engine to its namespace.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class Right:
 
 
 RUCAT_RULES = (
-    Rule(("namespaces",), ("get",), "know this namespace again, from inside and outside", is_namespace=True),
+    Rule(("namespaces",), ("get",), "identify this namespace, from inside and outside", is_namespace=True),
     Rule(("configmaps", "services"), ("create", "get", "list", "delete"), "an engine's root object and its address"),
     Rule(("secrets",), ("create", "delete"), "an engine's settings and token; never read or list"),
-    Rule(("pods",), ("create", "get", "list", "watch", "delete"), "the driver, and looking after executors"),
+    Rule(("pods",), ("create", "get", "list", "watch", "delete"), "the driver, and monitoring of executors"),
     Rule(("pods/log",), ("get",), "logs, and why executors do not start"),
-    Rule(("pods/portforward",), ("get", "create"), "reaching engines from outside the cluster"),
+    Rule(("pods/portforward",), ("get", "create"), "connections to engines from outside the cluster"),
     Rule(("events",), ("get", "list", "watch"), "why a pod does not start"),
-    Rule(("resourcequotas", "limitranges"), ("get", "list"), "what the namespace leaves"),
-    Rule(("serviceaccounts",), ("get",), "whether the driver's account is there"),
+    Rule(("resourcequotas", "limitranges"), ("get", "list"), "what the namespace has left"),
+    Rule(("serviceaccounts",), ("get",), "whether the driver's account exists"),
 )
 DRIVER_RULES = (
     Rule(
         ("pods", "services", "configmaps", "persistentvolumeclaims"),
         ("create", "get", "list", "watch", "patch", "delete", "deletecollection"),
-        "Spark makes and removes its executors, with their volumes",
+        "Spark creates and removes its executors, with their volumes",
     ),
 )
 
@@ -82,7 +82,7 @@ def manifests(namespace: str, *, users: Sequence[str] = (), groups: Sequence[str
     Raises InvalidRequest where the namespace's name is none.
     """
     if not _NAME.fullmatch(namespace):
-        text = f"{namespace!r} is no namespace's name: 1-63 lower-case letters, digits and '-'"
+        text = f"{namespace!r} is not a valid namespace name: 1-63 lower-case letters, digits and '-'"
         raise InvalidRequest.of([("namespace", text)])
     people = [
         *({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": name} for name in users),

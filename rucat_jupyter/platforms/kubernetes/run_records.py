@@ -42,7 +42,7 @@ class RunRecord:
             _bound(self.lost, EXECUTORS_KEPT)
 
     def driver_gone(self, pod: Json) -> None:
-        """Keep the driver's final state, and wake who waits for its end."""
+        """Keep the driver's final state, and wake tasks that wait for its end."""
         self.last, self.failing_since = pod, None
         self.gone.set()
         self.gone = asyncio.Event()

@@ -32,7 +32,7 @@ class Pace:
     confirm_s: float = 1.0
     """Before the second try of a failed query; only two failures count."""
     prompt_s: float = 2.0
-    """A later answer means that a process was paused, ours or the engine's."""
+    """A later answer means that a process was paused, the gateway or the engine."""
 
 
 PACES: Mapping[str, Pace] = {"local": Pace(), "external": Pace(service_s=15.0, eager_s=1.0)}

@@ -1,7 +1,7 @@
 """Reads the running operations of all sessions of an engine from Spark's UI.
 
 Spark 4.3 has them as JSON (``connect/operations``), 4.1 and 4.2 as the page ``/connect/``. Stages and tasks are those
-of the operation's jobs. Times are by the engine's clock, and converted to ours with the ``Date`` of the response.
+of the operation's jobs. Times are by the engine's clock, converted to the gateway's with the ``Date`` of the response.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class UiReader:
             known = await _jobs(ui_url, _rest(self._apps[ui_url]), ids) if has_progress else {}
         except (ValueError, KeyError, TypeError, IndexError) as exc:
             raise HttpError(f"{ui_url} does not respond like a Spark UI: {exc!r}") from exc
-        told = [
+        operations = [
             _with_progress(op, [known[job] for job in jobs if job in known]) if has_progress else op
             for op, jobs in shown
         ]
-        return sorted(told, key=lambda op: op.started_at or now)
+        return sorted(operations, key=lambda op: op.started_at or now)
 
     async def _find(self, ui_url: str, now: datetime) -> list[tuple[Operation, Jobs]]:
         """By JSON if possible, first of the cached application, then of the current one; else by the page."""

@@ -9,7 +9,7 @@ Activity of all clients, without our own:
 * Jobs and streaming queries: they continue after the operation that began them, a stream also between its jobs.
 
 Operations of :data:`~..connect.messages.PROBE_USER` are from Rucat. Reading the UI starts no operation. Times are by
-the engine's clock, and converted to ours with the ``Date`` of the response, so a wrong clock does no harm.
+the engine's clock, and converted to the gateway's with the ``Date`` of the response: a wrong clock does no harm.
 """
 
 from __future__ import annotations

@@ -48,23 +48,25 @@ def find(kubeconfig: str | None, context: str | None, namespace: str | None, env
     """The way that a spec means, everything filled in; reads files only. InvalidRequest where it means none."""
     if context == IN_CLUSTER or (not kubeconfig and not _default_files(env) and is_in_cluster(env)):
         if not is_in_cluster(env):
-            raise InvalidRequest.of([("kubernetes.context", f"this gateway is in no cluster, so not {IN_CLUSTER!r}")])
+            raise InvalidRequest.of(
+                [("kubernetes.context", f"{IN_CLUSTER!r} is not possible: this gateway does not run in a cluster")]
+            )
         if context not in {None, IN_CLUSTER}:
-            text = f"there is no kubeconfig that could have it; inside the cluster it is {IN_CLUSTER!r}"
+            text = f"there is no kubeconfig with it; in the cluster use {IN_CLUSTER!r}"
             raise InvalidRequest.of([("kubernetes.context", text)])
         return Way("", IN_CLUSTER, namespace or own_namespace())
     files = _given_files(kubeconfig) if kubeconfig else _default_files(env)
     if not files:
-        text = "there is none: give its path, or set KUBECONFIG where the gateway is started"
+        text = "there is none: set its path, or set KUBECONFIG where the gateway is started"
         raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
     config = _merged(files)
     chosen = context or config.get("current-context")
     if not chosen:
-        text = f"{os.pathsep.join(files)} has no current-context: name one of {_listed(config)}"
+        text = f"{os.pathsep.join(files)} has no current-context: set one of {_listed(config)}"
         raise InvalidRequest.of([("kubernetes.context", text)])
     entry = next((item for item in config["contexts"] if item.get("name") == chosen), None)
     if entry is None:
-        text = f"{os.pathsep.join(files)} has no context {chosen!r}: there are {_listed(config)}"
+        text = f"{os.pathsep.join(files)} has no context {chosen!r}; it has {_listed(config)}"
         raise InvalidRequest.of([("kubernetes.context", text)])
     own = (entry.get("context") or {}).get("namespace")
     return Way(os.pathsep.join(files), str(chosen), namespace or str(own or "default"))
@@ -97,7 +99,7 @@ async def connect(way: Way, temp: Path) -> ApiClient:
     Raises PlatformUnavailable where the kubeconfig or its credentials cannot be had now.
     """
     await asyncio.to_thread(_load_library)
-    from kubernetes.aio.client import ApiClient, Configuration
+    from kubernetes.aio.client import ApiClient, Configuration  # heavy; `_load_library` loads it in a thread
     from kubernetes.aio.config import ConfigException, load_incluster_config
 
     configuration = type.__call__(Configuration)  # one of its own: the library keeps a default for all
@@ -123,12 +125,12 @@ async def connect(way: Way, temp: Path) -> ApiClient:
 
 
 def _load_library() -> None:
-    import kubernetes.aio.client
+    import kubernetes.aio.client  # heavy
     import kubernetes.aio.config  # noqa: F401
 
 
 async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
-    from kubernetes.aio.config import kube_config, load_kube_config
+    from kubernetes.aio.config import kube_config, load_kube_config  # heavy
 
     _forget_removed(kube_config._temp_files)
     loader = await load_kube_config(  # type: ignore[no-untyped-call]
@@ -143,14 +145,14 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
         configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
     if user is not None and (other := user.safe_get("as")):
         raise PlatformUnavailable(
-            f"{_whose(way)}: its user acts as {other!r}, which Rucat does not do: take a context with that one's own "
-            "credentials"
+            f"{_whose(way)}: its user acts as {other!r}, which Rucat does not support: use a context with that user's "
+            "own credentials"
         )
     if user is None or "exec" not in user:
         return
     if not configuration.api_key and not configuration.cert_file:
         command = user["exec"]["command"]
-        raise PlatformUnavailable(f"{_whose(way)}: its credential plugin {command!r} gave no credentials")
+        raise PlatformUnavailable(f"{_whose(way)}: its credential plugin {command!r} returned no credentials")
 
     async def refresh(target: Any) -> None:
         await within(PLUGIN_S, loader.load_from_exec_plugin())  # runs it only when the token is about to expire
@@ -184,7 +186,7 @@ def _absolute(paths: str) -> list[str]:
 
 def _merged(files: list[str]) -> dict[str, Any]:
     """Names of the contexts and the current one, as kubectl merges files: the first that says something wins."""
-    import yaml  # comes with the library
+    import yaml  # heavy; comes with the library
 
     contexts: list[dict[str, Any]] = []
     current = None

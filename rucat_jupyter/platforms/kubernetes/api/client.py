@@ -71,7 +71,7 @@ def path(kind: str, namespace: str, name: str = "", *, tail: str = "", group: st
 
 
 class Api:
-    """One way into a cluster. Made by anybody, used from one event loop; connects with the first call."""
+    """One connection to a cluster, used from one event loop; connects with the first call."""
 
     def __init__(self, way: Way, temp: Path) -> None:
         self.way = way
@@ -83,7 +83,7 @@ class Api:
         self.answered_at = float("-inf")  # loop time of the last answer
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._is_closed = True
         await self._drop(self._client)
 
@@ -91,7 +91,7 @@ class Api:
         """The library's client, connected: for what goes past this class (WebSockets)."""
         async with self._connecting:
             if self._is_closed:
-                raise PlatformUnavailable("the gateway is ending")
+                raise PlatformUnavailable("the gateway is shutting down")
             if self._client is None:
                 self._seen = access.signature(self.way)
                 self._client = await access.connect(self.way, self._temp)
@@ -185,7 +185,7 @@ class Api:
 
     async def lines(self, at: str, silence_s: float, **query: object) -> AsyncGenerator[str, None]:
         """Lines of a stream, until it ends or nothing has come for so long; invalid UTF-8 is replaced."""
-        from aiohttp import ClientError
+        from aiohttp import ClientError  # heavy
 
         opening = asyncio.ensure_future(self._open("GET", at, query, None, None, silence_s))
         try:
@@ -196,7 +196,7 @@ class Api:
             raise again.fault from None
         except asyncio.CancelledError:
             if opening.done() and not opening.cancelled() and opening.exception() is None:
-                opening.result().response.close()  # it was answered at the moment at which nobody wanted it any more
+                opening.result().response.close()  # the response came when the call was already cancelled
             raise
         try:
             buffer = b""
@@ -208,7 +208,7 @@ class Api:
             if buffer:
                 yield buffer.decode("utf-8", "replace")
         except (ClientError, OSError, asyncio.TimeoutError) as exc:
-            raise self._silent(f"a stream broke off ({_line(exc)})") from None
+            raise self._silent(f"a stream was interrupted ({_line(exc)})") from None
         finally:
             response.response.close()
 
@@ -224,7 +224,7 @@ class Api:
         silence_s: float | None = None,
     ) -> Any:
         """Send, and return the response when it is one of success."""
-        from aiohttp import ClientError, ClientTimeout
+        from aiohttp import ClientError, ClientTimeout  # heavy
 
         client = await self.client()
         timeout = ClientTimeout(total=total_s, sock_connect=CONNECT_S, sock_read=silence_s or CALL_S)
@@ -244,12 +244,12 @@ class Api:
         return response
 
     async def _data(self, response: Any) -> Json:
-        from aiohttp import ClientError
+        from aiohttp import ClientError  # heavy
 
         try:
             data = json.loads(await response.read())
         except (ClientError, OSError, ValueError) as exc:
-            raise self._silent(f"its answer broke off ({_line(exc)})") from None
+            raise self._silent(f"its response was interrupted ({_line(exc)})") from None
         return data if isinstance(data, dict) else {}
 
     async def _refused(self, response: Any, client: ApiClient) -> None:
@@ -265,7 +265,7 @@ class Api:
         status, reason = response.status, str(said.get("reason") or response.reason)
         kind = str((said.get("details") or {}).get("kind") or "")
         if status == 401:
-            await self._drop(client)  # credentials are read anew, once
+            await self._drop(client)  # read the credentials again, once
             raise _TryAgain(0.0, PlatformUnavailable(f"{self._server} does not accept the credentials: {message}"))
         after = response.headers.get("Retry-After", "")
         is_clash = status == 409 and reason == "Conflict" and kind == "resourcequotas"
@@ -303,7 +303,7 @@ def _pairs(query: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 def _is_word(message: str) -> bool:
-    """Whether an answer of 500 is a refusal by an admission webhook, and no trouble of the server's."""
+    """Whether a response 500 is a rejection by an admission webhook, and not a problem of the server."""
     return "admission webhook" in message and "denied the request" in message
 
 

@@ -1,7 +1,7 @@
-"""Keep a copy of one list of the API up to date: list, watch, list again when that is uncertain.
+"""Keep a copy of one list of the API up to date: list, watch, and list again in doubt.
 
-A watch may end, drop events or hang for ever, and a copy may be old: :meth:`Mirror.fresh` lists anew unless the server
-has been heard within a few seconds, and what is missing from the copy must be confirmed by a direct read all the same.
+A watch may end, drop events or hang, and a copy may be old: :meth:`Mirror.fresh` lists again unless the server has sent
+something within a few seconds, and callers must confirm by a direct read that an object is gone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Mirror:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Start to follow, for ever; quiet when it does so already."""
+        """Start to watch until closed; does nothing if started already."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -57,7 +57,7 @@ class Mirror:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._answer(PlatformUnavailable("the gateway is ending"))
+        self._answer(PlatformUnavailable("the gateway is shutting down"))
 
     async def fresh(self, within_s: float = FRESH_S) -> None:
         """Return when the copy is no older than that; PlatformUnavailable where the server does not say."""
@@ -70,7 +70,9 @@ class Mirror:
         try:
             await within(LIST_S, waiter)
         except asyncio.TimeoutError:
-            raise PlatformUnavailable(f"the API server of {self._api.way} did not list within {LIST_S:.0f} s") from None
+            raise PlatformUnavailable(
+                f"the API server of {self._api.way} did not return a list within {LIST_S:.0f} s"
+            ) from None
 
     # --- private --------------------------------------------------------------------------------------------
 
@@ -88,13 +90,13 @@ class Mirror:
                     self._heard_at = float("-inf")
                     self._answer(_unavailable(exc, self._api))
                     level = logging.WARNING if failures == 0 else logging.DEBUG
-                    log.log(level, "%s: cannot follow %s, will try again: %s", self._api.way, self._at, exc)
+                    log.log(level, "%s: cannot watch %s, will try again: %s", self._api.way, self._at, exc)
                 pause = PAUSES_S[min(failures, len(PAUSES_S) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311
                 failures += 1
                 await self._pause(0.0 if is_old and failures == 1 else pause)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; less when somebody needs to know, but never so little that it would be a storm."""
+        """Wait; less if a caller needs a fresh copy, but long enough to prevent a storm of calls."""
         await asyncio.sleep(min(seconds, PAUSES_S[0]))
         if seconds > PAUSES_S[0] and not self._waiters:
             self._wanted.clear()
@@ -167,4 +169,4 @@ class Mirror:
 def _unavailable(exc: RucatError, api: Api) -> RucatError:
     if isinstance(exc, PlatformUnavailable):
         return exc
-    return PlatformUnavailable(f"the API server of {api.way} refuses to list: {exc.message}")
+    return PlatformUnavailable(f"the API server of {api.way} rejects a list: {exc.message}")

@@ -1,4 +1,4 @@
-"""Ask a cluster which rights are missing in a namespace, in words that say what mends it."""
+"""Ask a cluster which rights are missing in a namespace, and say how to grant them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def words(rights: Sequence[Right]) -> str:
 
 
 def remedy(way: Way) -> str:
-    """The command by which somebody who may gives Rucat its rights in a namespace."""
+    """The command by which an administrator grants Rucat its rights in a namespace."""
     return f"rucat kubernetes manifests --namespace {way.namespace} | {kubectl(way)} apply -f -"
 
 

@@ -1,6 +1,6 @@
-"""Say what the JVM of a driver pod is started with: argfiles for its Secret, and the few words of its command line.
+"""The command of a driver pod's JVM: argfiles in Secrets, and a short command line.
 
-Nothing that a person wrote stands on the command line: that is the same for all engines.
+The command line has nothing from the spec: it is the same for all engines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JAVA_ARGS = "java.args"
 MAIN_ARGS = "main.args"
 LOG_CONFIG = "log4j2.properties"
 TEMPLATE = "executor.json"
-MASTER_ENV = "MASTER"  # SparkSubmit reads it; the server is told by spark.master
+MASTER_ENV = "MASTER"  # SparkSubmit reads it; the server reads spark.master
 POD_IP_ENV = "POD_IP"
 
 API_TRIES = 40
@@ -83,7 +83,7 @@ class TooLarge(ValueError):
     """A conf, or all else together, does not fit into a Secret; ``field`` is where the spec says it."""
 
     def __init__(self, field: str, size: int) -> None:
-        super().__init__(f"{field}: its {size:,} bytes are more than a Kubernetes Secret holds, {SECRET_BYTES:,}")
+        super().__init__(f"{field}: its {size:,} bytes exceed the limit of a Kubernetes Secret, {SECRET_BYTES:,}")
         self.field = field
 
 
@@ -127,7 +127,7 @@ def conf_of(engine: Engine, credential: Credential, namespace: str, image: str, 
 
 
 def default_conf(spec: EngineSpec, name: str, sizes: Sizes) -> dict[str, str]:
-    """Confs that a spec may set otherwise, and those that fields of the spec say."""
+    """Defaults that a spec may override, and confs of the spec's fields."""
     driver, executor = sizes.driver, sizes.executor
     found = {
         "spark.app.name": name,
@@ -165,7 +165,7 @@ def default_conf(spec: EngineSpec, name: str, sizes: Sizes) -> dict[str, str]:
 
 
 def own_conf(spec: EngineSpec, run_name: str, namespace: str, image: str) -> dict[str, str]:
-    """Confs that make the engine what Rucat says it is: these pods, this namespace, these ports."""
+    """Confs that a spec cannot override: these pods, this namespace, these ports."""
     policy = spec.kubernetes.image_pull_policy
     return {
         "spark.kubernetes.namespace": namespace,
@@ -179,7 +179,7 @@ def own_conf(spec: EngineSpec, run_name: str, namespace: str, image: str) -> dic
         "spark.driver.blockManager.port": str(names.BLOCK_MANAGER_PORT),
         spark.PORT_CONF: str(names.CONNECT_PORT),
         spark.UI_PORT_CONF: str(names.UI_PORT),
-        "spark.port.maxRetries": "0",  # another port than these would be found by nobody
+        "spark.port.maxRetries": "0",  # nothing would find the engine on another port
     }
 
 
@@ -189,7 +189,7 @@ def own_conf(spec: EngineSpec, run_name: str, namespace: str, image: str) -> dic
 def _java_words(engine: Engine, sizes: Sizes) -> list[str]:
     return [
         f"-Xmx{sizes.driver.heap_mb}m",
-        "-XX:+ExitOnOutOfMemoryError",  # a JVM that lives on after it may be a zombie
+        "-XX:+ExitOnOutOfMemoryError",  # a JVM that continues after it may be a zombie
         "-XX:-UsePerfData",
         f"-XX:ErrorFile={WORK_DIR}/crash-%p.log",
         "-XX:-CreateCoredumpOnCrash",

@@ -1,4 +1,4 @@
-"""Turn an engine's life into the objects that it consists of in a namespace: plain dicts, as the API takes them.
+"""Make the manifests of an engine's life as plain dicts.
 
 Pure: nothing is asked of a cluster here. The root, a ConfigMap with nothing secret in it, is created first and owns all
 others, so that deleting it removes them; executors are owned by the driver's pod.
@@ -47,7 +47,7 @@ the time when no gateway lives; while one does, it stops the engine before, in o
 
 @dataclass(frozen=True)
 class Context:
-    """Where an engine's objects shall be, and whose they are.
+    """Where an engine's objects are, and to whom they belong.
 
     ``store`` is written to every object, and tells its gateways from those of another store. ``api_server`` is the
     address as pods see it; ``lifetime_s`` is that of engines whose spec names none, 0 for no end.
@@ -62,7 +62,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Objects:
-    """Everything that Rucat makes of one life. ``more_secrets`` hold confs that the first has no room for."""
+    """All objects of one life. ``more_secrets`` have confs that do not fit into the first."""
 
     root: Json
     secret: Json
@@ -91,9 +91,7 @@ def objects(engine: Engine, credential: Credential, context: Context) -> Objects
     try:
         return _objects(engine, credential, context)
     except ValueError as exc:
-        raise PlatformError(
-            f"the engine cannot be described to Kubernetes: {exc}", reason=Reason.CONFIG_INVALID.value
-        ) from exc
+        raise PlatformError(f"cannot create the engine's manifests: {exc}", reason=Reason.CONFIG_INVALID.value) from exc
 
 
 def owned_by(made: Objects, root_uid: str) -> Objects:
@@ -125,7 +123,7 @@ def image_of(spec: EngineSpec) -> str:
         return spec.image
     if spec.spark_version:
         return f"{IMAGE}:{spec.spark_version}"
-    raise ValueError("image: name one, or a spark_version")
+    raise ValueError("image: set it, or spark_version")
 
 
 def deadline_s(spec: EngineSpec, lifetime_s: float) -> int | None:

@@ -1,4 +1,4 @@
-"""Names, labels and annotations of all that an engine's life has in a namespace: the one place where they are spelt."""
+"""Names, labels and annotations of the objects of an engine's life."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _merged(base: object, patch: Mapping[str, Any], path: str) -> Json:
         if key in (DIRECTIVE, RETAIN):
             continue
         if key.startswith("$"):
-            raise ValueError(f"{path}{key}: of the directives, $patch and $retainKeys are understood")
+            raise ValueError(f"{path}{key}: only the directives $patch and $retainKeys are supported")
         if value is None:
             found.pop(key, None)
         elif isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def _merged_list(base: list[Any], patch: list[Any], merge_key: str, path: str) -
     found = list(base)
     for item in patch:
         if not isinstance(item, Mapping) or merge_key not in item:
-            raise ValueError(f"{path}: each item needs its {merge_key!r}, by which it is merged")
+            raise ValueError(f"{path}: each item needs its merge key {merge_key!r}")
         at = next((n for n, old in enumerate(found) if _key(old, merge_key) == item[merge_key]), None)
         if item.get(DIRECTIVE) == "delete":
             found = [old for old in found if _key(old, merge_key) != item[merge_key]]

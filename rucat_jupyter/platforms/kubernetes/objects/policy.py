@@ -1,7 +1,7 @@
-"""What a pod of Rucat's may be: Rucat's own parts untouched, and nothing that reaches beyond the pod.
+"""Rules for pods: Rucat's own parts stay unchanged, and nothing may reach beyond the pod.
 
-The result is judged, not the words of a patch: whatever way a pod came to be as it is, the same rules hold. They are
-those of the restricted Pod Security Standard, and some more, since a namespace need not enforce it.
+We check the resulting pod, not the patch, so the same rules apply however it was made. They are those of the restricted
+Pod Security Standard, and some more, because a namespace need not enforce it.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ OWN: Mapping[str, str] = {
         "Rucat names and owns the pod"
     ),
     r"metadata\.(labels|annotations)\.(rucat\.io/.*|app\.kubernetes\.io/(managed-by|instance|component))": (
-        "Rucat knows the pod by it"
+        "Rucat identifies the pod by it"
     ),
     r"spec\.(serviceAccountName|serviceAccount)": "use kubernetes.service_account or executor_service_account",
-    r"spec\.automountServiceAccountToken": "the driver has its account's token, and executors have none",
+    r"spec\.automountServiceAccountToken": "only the driver gets the token of its account",
     r"spec\.activeDeadlineSeconds": "use max_lifetime_s",
     r"spec\.restartPolicy": "Rucat restarts engines",
     r"spec\.(hostname|subdomain)": "Spark and Rucat name the pods",
     r"spec\.nodeName": "use kubernetes.node_selector or affinity",
-    r"spec\.ephemeralContainers.*": "a pod cannot begin with them",
+    r"spec\.ephemeralContainers.*": "a new pod cannot have them",
     rf"{_SPARK}\.(name|command|args|workingDir)": "Rucat starts Spark",
     rf"{_SPARK}\.image": "use image",
     rf"{_SPARK}\.imagePullPolicy": "use kubernetes.image_pull_policy",
     rf"{_SPARK}\.resources\.(requests|limits)\.(cpu|memory)": "use driver.… or executors.… cores and memory",
     rf"{_SPARK}\.ports\[(15002|4040|7078|7079)\].*": "Spark's own ports",
-    rf"{_SPARK}\.volumeMounts\[/etc/rucat[^]]*\].*": "the engine's settings are there",
-    rf"spec\.volumes\[{CONFIG_VOLUME}\].*": "the engine's settings are there",
+    rf"{_SPARK}\.volumeMounts\[/etc/rucat[^]]*\].*": "it has the engine's settings",
+    rf"spec\.volumes\[{CONFIG_VOLUME}\].*": "it has the engine's settings",
 }
 """Paths of a pod (regular expressions) that no patch may change, and why."""
 _own = [(re.compile(pattern), why) for pattern, why in OWN.items()]
@@ -82,8 +82,8 @@ _own = [(re.compile(pattern), why) for pattern, why in OWN.items()]
 
 @dataclass(frozen=True)
 class PodRules:
-    """What an administrator says: ``allowed`` are globs of fields that a patch may set (None: all), ``unsafe`` of
-    fields that break the rules and are allowed nevertheless.
+    """An administrator's rules: ``allowed`` are globs of fields that a patch may set (None: all), ``unsafe`` of fields
+    that are allowed although they break the rules.
     """
 
     allowed: Sequence[str] | None = None
@@ -122,14 +122,14 @@ def violations(pod: Json) -> Iterator[Violation]:
     spec = _mapping(pod.get("spec"))
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(key):
-            yield Violation(f"spec.{key}", "shares it with the node")
+            yield Violation(f"spec.{key}", "would be shared with the node")
     for volume in _items(spec.get("volumes")):
         yield from _of_volume(volume)
     security = _mapping(spec.get("securityContext"))
     yield from _of_context(security, "spec.securityContext")
     for sysctl in _items(security.get("sysctls")):
         if str(sysctl.get("name")) not in SAFE_SYSCTLS:
-            yield Violation("spec.securityContext.sysctls", f"sysctl {sysctl.get('name')!r} is not a safe one")
+            yield Violation("spec.securityContext.sysctls", f"sysctl {sysctl.get('name')!r} is not safe")
     for part in CONTAINER_LISTS:
         for container in _items(spec.get(part)):
             yield from _of_container(container, f"spec.{part}", security)
@@ -180,11 +180,11 @@ def _of_volume(volume: Json) -> Iterator[Violation]:
         if kind == "name":
             continue
         if kind not in SAFE_VOLUMES:
-            yield Violation(f"spec.volumes.{kind}", f"volume {volume.get('name')!r} is of the node or of its network")
+            yield Violation(f"spec.volumes.{kind}", f"volume {volume.get('name')!r} uses the node or its network")
         for part in _items(_mapping(source).get("sources")) if kind == "projected" else ():
             if "serviceAccountToken" in part:
                 path = "spec.volumes.projected.sources.serviceAccountToken"
-                yield Violation(path, f"volume {volume.get('name')!r} brings in a token of the service account")
+                yield Violation(path, f"volume {volume.get('name')!r} mounts a token of the service account")
 
 
 def _of_context(context: Json, path: str) -> Iterator[Violation]:
@@ -199,7 +199,7 @@ def _of_context(context: Json, path: str) -> Iterator[Violation]:
             yield Violation(f"{path}.{key}", f"its type must be one of {', '.join(PROFILES)}")
     selinux = _mapping(context.get("seLinuxOptions"))
     if selinux.get("user") or selinux.get("role") or str(selinux.get("type") or "") not in SAFE_SELINUX:
-        yield Violation(f"{path}.seLinuxOptions", "must keep user, role and type of containers")
+        yield Violation(f"{path}.seLinuxOptions", "must have the default user, role and type of containers")
     if _mapping(context.get("windowsOptions")).get("hostProcess"):
         yield Violation(f"{path}.windowsOptions", "runs as a process of the node")
 
@@ -213,7 +213,7 @@ def _of_container(container: Json, path: str, of_pod: Json) -> Iterator[Violatio
     if not (context.get("seccompProfile") or of_pod.get("seccompProfile")):
         yield Violation(f"{at}.seccompProfile", f"container {name!r} needs one")
     if context.get("privileged"):
-        yield Violation(f"{at}.privileged", f"container {name!r} would have the node's rights")
+        yield Violation(f"{at}.privileged", f"container {name!r} would have root access to the node")
     if context.get("allowPrivilegeEscalation") is not False:
         yield Violation(f"{at}.allowPrivilegeEscalation", f"must be false in container {name!r}")
     if context.get("procMount") not in (None, "Default"):
@@ -222,12 +222,12 @@ def _of_container(container: Json, path: str, of_pod: Json) -> Iterator[Violatio
     if "ALL" not in _texts(capabilities.get("drop")):
         yield Violation(f"{at}.capabilities", f"container {name!r} must drop ALL")
     if _texts(capabilities.get("add")) - {"NET_BIND_SERVICE"}:
-        yield Violation(f"{at}.capabilities", f"container {name!r} may add NET_BIND_SERVICE alone")
+        yield Violation(f"{at}.capabilities", f"container {name!r} may only add NET_BIND_SERVICE")
     if any(port.get("hostPort") for port in _items(container.get("ports"))):
-        yield Violation(f"{path}.ports.hostPort", f"container {name!r} takes a port of the node")
+        yield Violation(f"{path}.ports.hostPort", f"container {name!r} uses a port of the node")
     for where, handler in _handlers(container):
         if _mapping(handler.get("httpGet")).get("host") or _mapping(handler.get("tcpSocket")).get("host"):
-            yield Violation(f"{path}.{where}.host", f"the kubelet would call elsewhere for container {name!r}")
+            yield Violation(f"{path}.{where}.host", f"the kubelet would call another host for container {name!r}")
 
 
 def _handlers(container: Json) -> Iterator[tuple[str, Json]]:

@@ -1,7 +1,7 @@
-"""The way into one cluster: holds those who want a connection while the API server is away, and dials when it is back.
+"""Connections into one cluster: callers wait while the API server is unreachable, and are connected when it is back.
 
-While it is away one of them dials after each pause, in the name of all: an outage with a thousand waiting clients costs
-one attempt a second, and its end is seen by all at once.
+During an outage one caller dials after each pause, for all of them: with a thousand waiting clients it costs one
+attempt per second, and all of them see its end immediately.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Problem:
         self.words = ""
 
     def note(self, exc: WireError | None) -> None:
-        """Take how an attempt has ended; what the pod itself refuses is no trouble of the way."""
+        """Note the result of an attempt; a rejection by the pod itself is not a problem of the connection."""
         is_way = isinstance(exc, OutOfReach) or (isinstance(exc, Refused) and exc.is_ours)
         words = str(exc) if is_way else ""
         if words != self.words:
-            log.info("%s", words or "the way is free again")
+            log.info("%s", words or "the connection works again")
         self.words = words
 
 
@@ -63,25 +63,25 @@ class Dialer:
         self._next_at = 0.0  # while it is not free: when the next of those who wait may dial
         self._tries = 0
 
-    async def open(self, pod: Pod, port: int, trouble: Problem) -> Wire:
-        """Open a connection, trying for as long as nobody says no and patience lasts; else raise WireError."""
+    async def open(self, pod: Pod, port: int, problem: Problem) -> Wire:
+        """Open a connection; retry until it is rejected or patience ends, then raise WireError."""
         now = asyncio.get_running_loop().time
         until, tries = now() + self._pace.patience_s, 0
         while True:
             try:
                 wire = await self._attempt(pod, port)
             except WireError as exc:
-                trouble.note(exc)
+                problem.note(exc)
                 pause = self._pause(tries)
                 if not isinstance(exc, OutOfReach) or now() + pause > until:
                     raise
                 tries += 1
                 if exc.is_cluster:
                     await self._turn(until, exc)
-                else:  # the pod's own trouble is no measure of the others'
+                else:  # a problem of this pod says nothing about others
                     await asyncio.sleep(pause)
             else:
-                trouble.note(None)
+                problem.note(None)
                 return wire
 
     async def _attempt(self, pod: Pod, port: int) -> Wire:

@@ -9,7 +9,7 @@ For gateways outside the cluster; inside it clients dial the pod itself (:func:`
 * Each connection of a client is one WebSocket to the API server (:mod:`.websocket`), dialled when it comes.
 * While the API server does not answer, a new connection is held, not refused, until it does or patience ends: clients
   wait instead of failing. What breaks is cut on the client's side too; Spark Connect's clients then reattach.
-* :meth:`Forwards.trouble` says what stands between this gateway and an engine's pod now. For as long as it says
+* :meth:`Forwards.problem` says what stands between this gateway and an engine's pod now. For as long as it says
   something the engine's silence says nothing: platforms hand it on as ``Observation.blocked``.
 * :meth:`Forwards.drop` when the engine is deleted (not when it is stopped: its port is to stay).
 """
@@ -62,7 +62,7 @@ class _Engine:
     """What is forwarded for one engine."""
 
     pod: Pod
-    trouble: Problem = field(default_factory=Problem)
+    problem: Problem = field(default_factory=Problem)
     listeners: dict[int, _Listener] = field(default_factory=dict)  # by the pod's port
 
 
@@ -95,19 +95,19 @@ class Forwards:
         ui_url = f"http://{LOOPBACK}:{ui}" if ui is not None else None
         return Endpoint(LOOPBACK, connect, ui_url, is_its_own=True, is_forwarded=True)
 
-    def trouble(self, engine_id: str) -> str:
-        """What stands between this gateway and the engine's pod, as the last connection found it; else empty."""
+    def problem(self, engine_id: str) -> str:
+        """Why this gateway cannot reach the engine's pod, by the last connection; empty if it can."""
         engine = self._engines.get(engine_id)
-        return engine.trouble.words if engine else ""
+        return engine.problem.words if engine else ""
 
     async def drop(self, engine_id: str) -> None:
-        """Let go of an engine that is no more: its ports, and what goes through them."""
+        """Release a deleted engine: its ports and their connections."""
         engine = self._engines.pop(engine_id, None)
         if engine:
             await _close(engine.listeners.values())
 
     async def close(self) -> None:
-        """Let go of everything; returns when no task or socket is left."""
+        """Close everything; returns when no task or socket is left."""
         engines, self._engines = self._engines, {}
         await asyncio.gather(*(_close(engine.listeners.values()) for engine in engines.values()))
         await self._dialler.close()
@@ -128,11 +128,11 @@ class Forwards:
         self, engine_id: str, engine: _Engine, port: int, pipes: set[asyncio.Task[None]], client: Client
     ) -> None:
         if len(pipes) >= MOST_CONNECTIONS:
-            log.warning("%s has %d connections on port %d: another was refused", engine_id, len(pipes), port)
+            log.warning("%s has %d connections on port %d: another one was rejected", engine_id, len(pipes), port)
             client.abort()
             return
         pipe = Pipe(client, self._pace)
-        task = asyncio.ensure_future(pipe.run(lambda: self._way.open(engine.pod, port, engine.trouble)))
+        task = asyncio.ensure_future(pipe.run(lambda: self._way.open(engine.pod, port, engine.problem)))
         pipes.add(task)
         task.add_done_callback(lambda task: _ended(engine_id, pipes, task))
 
@@ -153,7 +153,7 @@ async def _open(factory: Callable[[], Client], key: str) -> asyncio.Server:
             return await loop.create_server(factory, LOOPBACK, port, backlog=MOST_CONNECTIONS)
         except OSError as exc:
             problem = exc
-    raise PlatformUnavailable(f"no loopback port can be had to reach an engine: {problem}") from problem
+    raise PlatformUnavailable(f"no loopback port is available to reach an engine: {problem}") from problem
 
 
 def _ended(engine_id: str, pipes: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
@@ -164,7 +164,7 @@ def _ended(engine_id: str, pipes: set[asyncio.Task[None]], task: asyncio.Task[No
     if isinstance(exc, WireError):
         log.info("%s a connection was cut off: %s", engine_id, exc)
     else:
-        log.error("%s a connection broke in an unforeseen way", engine_id, exc_info=exc)
+        log.error("%s internal error in a connection", engine_id, exc_info=exc)
 
 
 async def _close(listeners: Iterable[_Listener]) -> None:

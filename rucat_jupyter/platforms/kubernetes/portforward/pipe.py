@@ -21,7 +21,7 @@ HALF_CLOSED_AT_ONCE_S = 2.0
 
 
 class Client(asyncio.Protocol):
-    """The client's side, on loopback; made by the listener, which is told of it by ``on_open``."""
+    """The client's side, on loopback; the listener makes it, and ``on_open`` is called with it."""
 
     def __init__(self, on_open: Callable[[Client], None]) -> None:
         self._on_open = on_open
@@ -37,7 +37,7 @@ class Client(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         """Done when the connection is gone."""
 
-    # --- what asyncio tells --------------------------------------------------------------------------------
+    # --- called by asyncio ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -62,7 +62,7 @@ class Client(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake whoever waits."""
+        """Wake waiting tasks."""
         _done(self.ended)
         _done(self.lost)
         self._readable.set()
@@ -182,11 +182,11 @@ class Pipe:
             await asyncio.gather(up, down, return_exceptions=True)
 
     async def _look_after(self, wire: Wire, *, is_half: bool) -> None:
-        """Nothing has ended for a while: is there life on the other end, and anybody on this one?"""
+        """After a quiet time check that both ends are still there."""
         if is_half and not self._client.is_full and wire.quiet_s > self._pace.linger_s:
             raise _Quiet
         if await wire.is_dead(self._pace.dead_s, is_read=not self._client.is_full):
-            raise WireError(f"no sign of life from the pod's node for {self._pace.dead_s:.0f} s")
+            raise WireError(f"no response from the pod's node for {self._pace.dead_s:.0f} s")
 
     async def _up(self, wire: Wire) -> None:
         while data := await self._client.take():

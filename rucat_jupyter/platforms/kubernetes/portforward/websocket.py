@@ -31,7 +31,7 @@ DATA, ERROR = 0, 1
 PORT_BYTES = 2
 LARGEST_MESSAGE = 8 << 20
 LARGEST_FRAME = 128 << 10
-"""What is sent at once: the other end holds a whole message in memory, and is not to hold much."""
+"""Size of a message: the other end keeps a whole message in memory."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 CLOSE_S = 1.0
 TRANSIENT = frozenset({408, 429})
@@ -51,7 +51,7 @@ class WireError(Exception):
 
 
 class OutOfReach(WireError):
-    """Nobody said no: the API server, or what is behind it, does not answer; waiting makes sense."""
+    """The API server, or something behind it, does not respond; retry later."""
 
     def __init__(self, words: str, *, is_cluster: bool) -> None:
         super().__init__(words)
@@ -123,7 +123,7 @@ class Wire:
         """Ask the other end for a sign of life; True when it has owed one for ``dead_s``.
 
         A full way is no silence: the other end answers nothing while the pod takes nothing, and while our client
-        takes nothing (``is_read`` False) nobody here would read the answer.
+        takes nothing (``is_read`` False) we would not read the answer.
         """
         if self._sending or not is_read:
             self._pinged_at = None
@@ -136,7 +136,7 @@ class Wire:
         return False
 
     async def close(self) -> None:
-        """Say goodbye, briefly, and let go of the socket."""
+        """Close the WebSocket, with a short timeout."""
         raw = self._raw
         with contextlib.suppress(asyncio.TimeoutError):
             await within(CLOSE_S, self._socket.close())
@@ -189,7 +189,7 @@ class Dialler:
         return Wire(opened)
 
     async def close(self) -> None:
-        """Let go of the session; wires are closed by whoever has them."""
+        """Close the session; the owners of wires close them."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()

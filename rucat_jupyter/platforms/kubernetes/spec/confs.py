@@ -1,4 +1,4 @@
-"""Which Spark confs have no place in an engine on Kubernetes, and what to use instead: none is silently without effect.
+"""Spark confs that engines on Kubernetes do not support, and what to use instead: none is silently ignored.
 
 Those that are denied on every platform are in :mod:`rucat_jupyter.core.config.denied`.
 """
@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterator, Mapping
 from ....core.config.denied import EXECUTOR_ENV, Globs
 from ....core.spec import is_secret
 
-_DRIVER = "Rucat makes the driver's pod"
+_DRIVER = "Rucat creates the driver's pod"
 REFUSED: Mapping[str, str] = {
     "spark.kubernetes.container.image": "use image",
     "spark.kubernetes.*.container.image": "use image",
     "spark.kubernetes.container.image.pullPolicy": "use kubernetes.image_pull_policy",
     "spark.kubernetes.container.image.pullSecrets": "use kubernetes.image_pull_secrets",
     "spark.kubernetes.context": "use kubernetes.context",
-    "spark.kubernetes.node.selector.*": "it would be for executors only; use kubernetes.node_selector",
-    "spark.kubernetes.scheduler.name": "it would be for executors only; use kubernetes.pod_patch",
+    "spark.kubernetes.node.selector.*": "it would only apply to executors; use kubernetes.node_selector",
+    "spark.kubernetes.scheduler.name": "it would only apply to executors; use kubernetes.pod_patch",
     "spark.kubernetes.driver.label.*": f"{_DRIVER}; use kubernetes.labels",
     "spark.kubernetes.driver.annotation.*": f"{_DRIVER}; use kubernetes.annotations",
     "spark.kubernetes.driver.node.selector.*": f"{_DRIVER}; use kubernetes.node_selector",
@@ -26,9 +26,9 @@ REFUSED: Mapping[str, str] = {
     "spark.kubernetes.driver.secrets.*": f"{_DRIVER}; use kubernetes.volumes and volume_mounts",
     "spark.kubernetes.driver.secretKeyRef.*": f"{_DRIVER}; use kubernetes.env_from or secret_env",
     "spark.kubernetes.driver.scheduler.name": f"{_DRIVER}; use kubernetes.driver_pod_patch",
-    "spark.kubernetes.driver.service.*": "Rucat makes the driver's Service",
-    "spark.kubernetes.*.pod.featureSteps": "pods are made of the spec alone; use kubernetes.pod_patch",
-    "spark.kubernetes.*.pod.excludedFeatureSteps": "pods are made of the spec alone; use kubernetes.pod_patch",
+    "spark.kubernetes.driver.service.*": "Rucat creates the driver's Service",
+    "spark.kubernetes.*.pod.featureSteps": "pods are created from the spec only; use kubernetes.pod_patch",
+    "spark.kubernetes.*.pod.excludedFeatureSteps": "pods are created from the spec only; use kubernetes.pod_patch",
     "spark.kubernetes.driverEnv.*": "use env",
     "spark.driver.resource.*": f"{_DRIVER}; use kubernetes.driver_pod_patch",
     "spark.driver.blockManager.port": "Rucat chooses address and port",
@@ -37,7 +37,7 @@ REFUSED: Mapping[str, str] = {
     "spark.pyspark.driver.python": "use kubernetes.python",
     "spark.shuffle.service.enabled": "there is no external shuffle service on Kubernetes",
     **{
-        f"spark.kubernetes.executor.{kind}.{key}": "Rucat sets it, to know its objects again"
+        f"spark.kubernetes.executor.{kind}.{key}": "Rucat sets it, to identify its objects"
         for kind in ("label", "annotation")
         for key in (
             "rucat.io/*",
@@ -65,7 +65,7 @@ SHOWN_BY_SPARK = (
     "spark.metrics",
     "spark.ssl",
 )
-"""Confs that Spark writes into executor pods, where everybody who may read pods can read them."""
+"""Confs that Spark writes into executor pods, where everyone with access to pods can read them."""
 
 ALLOCATOR = "spark.kubernetes.allocation.pods.allocator"
 
@@ -80,10 +80,10 @@ def refused(conf: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield key, REFUSED[glob]
         elif is_secret(key) and key.startswith(SHOWN_BY_SPARK):
             is_env = key.startswith(EXECUTOR_ENV)
-            fix = "use secret_env" if is_env else "give it by a file that is mounted from a Secret (kubernetes.volumes)"
-            yield key, f"Spark would write this secret into the executors' pods; {fix}"
+            fix = "use secret_env" if is_env else "mount it as a file from a Secret (kubernetes.volumes)"
+            yield key, f"Spark would write this secret into the executors' pods as plain text; {fix}"
         elif key == ALLOCATOR and value.strip().lower() != "direct":
-            yield key, "only 'direct' is possible: executors belong to the driver's pod"
+            yield key, "only 'direct' is supported: executors belong to the driver's pod"
 
 
 def unsafe_volumes(keys: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Say where parts of a pod that people wrote have not the shape that the API gives them: no field is ignored unseen.
+"""Check that parts of a pod in a spec have the API's types, so that no field is silently ignored.
 
 The shapes are those of the library's models, which are made from the API's own OpenAPI document.
 """
@@ -84,7 +84,7 @@ def _of_type(value: object, shape: str, path: tuple[str, ...]) -> Iterator[Wrong
 
 
 def _of_model(value: object, shape: str, path: tuple[str, ...]) -> Iterator[Wrong]:
-    from kubernetes.client import models
+    from kubernetes.client import models  # heavy
 
     if not isinstance(value, Mapping):
         yield dotted(path), "must be an object"

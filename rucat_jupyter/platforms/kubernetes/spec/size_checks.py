@@ -41,7 +41,7 @@ def _of_sizes(spec: EngineSpec, wanted: Sizes) -> Iterator[Problem]:
         if size.cores < 1:
             yield Problem(f"{part}.cores", "must be at least 1")
         if size.limit_cpu and milli_cpu(size.request_cpu) > milli_cpu(size.limit_cpu):
-            text = f"{size.limit_cpu} is less than what is requested, {size.request_cpu}"
+            text = f"{size.limit_cpu} is less than the request, {size.request_cpu}"
             yield Problem(f"{part}.limit_cores", text)
         for option in spec.java_options:
             found = _HEAP_OPTION.fullmatch(option)
@@ -54,14 +54,16 @@ def _numbers(spec: EngineSpec, wanted: Sizes) -> Iterator[Problem]:
     asked = spec.executors
     if not wanted.is_dynamic:
         if wanted.first < 1:
-            yield Problem("executors.instances", "0 leaves nothing to run queries; for none while idle set min and max")
+            yield Problem(
+                "executors.instances", "0 leaves no executor for queries; to have none while idle, set min and max"
+            )
         return
     if asked.min is not None or asked.max is not None:
         if spec.conf.get("spark.dynamicAllocation.enabled", "true").strip().lower() != "true":
             field = dotted(["conf", "spark.dynamicAllocation.enabled"])
-            yield Problem(field, "contradicts executors.min and max, which mean dynamic allocation")
+            yield Problem(field, "contradicts executors.min and max, which turn on dynamic allocation")
         if wanted.most is None:
-            yield Problem("executors.max", "is needed beside executors.min: how many executors at most")
+            yield Problem("executors.max", "is required with executors.min: the maximum number of executors")
     if wanted.most is not None:
         if wanted.most < 1:
             yield Problem("executors.max", "must be at least 1")

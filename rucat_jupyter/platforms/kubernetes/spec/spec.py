@@ -1,6 +1,6 @@
-"""Read a spec for Kubernetes: everything that is wrong with it, and what a restart must find again.
+"""Check a spec for Kubernetes, and pin what a restart must keep.
 
-Pure: what a cluster says of it (quota, Pod Security, images, rights) is the platform's to ask.
+Pure: checks that need a cluster (quota, Pod Security, images, rights) are in the platform.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OWN_ENV = frozenset(
         *("MASTER", "POD_IP"),
     }
 )
-"""Variables that a spec cannot set: Rucat does, or they are a way round ``java_options``."""
+"""Variables that a spec cannot set: Rucat sets them, or they bypass ``java_options``."""
 
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,240}")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -56,12 +56,12 @@ _TAG = re.compile(r".*spark[^/]*:v?(\d+\.\d+\.\d+)[^/]*")
 
 
 def rules_of(limits: Limits) -> PodRules:
-    """What an administrator's limits say of pods."""
+    """The rules for pods in an administrator's limits."""
     return PodRules(limits.allowed_pod_fields, limits.allowed_unsafe_pod_fields)
 
 
 def problems(spec: EngineSpec, rules: PodRules) -> list[Problem]:
-    """Everything in a spec (secrets in it) that would keep it from starting, whatever the cluster."""
+    """Everything in a spec (with secrets) that would keep it from starting on any cluster."""
     found = [
         *_foreign(spec),
         *_names(spec),
@@ -80,7 +80,7 @@ def problems(spec: EngineSpec, rules: PodRules) -> list[Problem]:
 
 
 def pin(spec: EngineSpec, default_version: str, namespace: str) -> Pinned:
-    """The spec with namespace, image, release and sizes filled in; ``default_version`` where it names no image."""
+    """Return the spec with namespace, image, release and sizes; ``default_version`` if it sets no image."""
     asked = spec if spec.image or spec.spark_version else spec.model_copy(update={"spark_version": default_version})
     version = asked.spark_version or version_of(asked.image or "")
     wanted = sizes(asked)
@@ -105,13 +105,13 @@ def pin(spec: EngineSpec, default_version: str, namespace: str) -> Pinned:
 
 
 def version_of(image: str) -> str | None:
-    """The Spark release that an image's tag says, where its name speaks of Spark."""
+    """The Spark release in an image's tag, if the name of the image is Spark's."""
     found = _TAG.fullmatch(image)
     return found[1] if found else None
 
 
 def sample(spec: EngineSpec, context: Context) -> Objects:
-    """The objects of a spec that is not an engine yet: for looks and for the API server's dry run."""
+    """The objects of a spec before the engine exists: for checks and the API server's dry run."""
     masked, credential = split(spec, lambda: "0" * 43)
     engine = Engine(
         id="0" * 16,
@@ -139,7 +139,7 @@ def _foreign(spec: EngineSpec) -> Iterator[Problem]:
 
 def _names(spec: EngineSpec) -> Iterator[Problem]:
     asked = spec.kubernetes
-    name = "must be a name of lower-case letters, digits, '-' and '.', as Kubernetes has it"
+    name = "must be a Kubernetes name: lower-case letters, digits, '-' and '.'"
     rows: list[tuple[str, str | None, re.Pattern[str], str]] = [
         ("image", spec.image, _IMAGE, "must be an image such as 'docker.io/apache/spark:4.3.0'"),
         ("kubernetes.namespace", asked.namespace, _DNS_LABEL, name),
@@ -166,13 +166,16 @@ def _labels(spec: EngineSpec) -> Iterator[Problem]:
             field = dotted(["kubernetes", part, key])
             prefix, slash, word = key.rpartition("/")
             if not _LABEL_KEY.fullmatch(word) or (slash and not _DNS_NAME.fullmatch(prefix)):
-                yield Problem(field, "is no key such as 'team' or 'example.com/team'")
+                yield Problem(field, "must be a key such as 'team' or 'example.com/team'")
             elif part != "node_selector" and (key in names.OWN_KEYS or key.startswith(names.OWN_PREFIX)):
-                yield Problem(field, "Rucat sets it, to know its objects again")
+                yield Problem(field, "Rucat sets it, to identify its objects")
             if part != "annotations" and not _LABEL_VALUE.fullmatch(value):
-                yield Problem(field, "a value has at most 63 letters, digits, '-', '_' and '.', first and last no sign")
+                yield Problem(
+                    field,
+                    "a value has at most 63 letters, digits, '-', '_' and '.'; first and last a letter or digit",
+                )
     if sum(len(k.encode()) + len(v.encode()) for k, v in asked.annotations.items()) > MOST_ANNOTATION_BYTES - 4096:
-        yield Problem("kubernetes.annotations", "are larger than the 256 KiB that Kubernetes takes")
+        yield Problem("kubernetes.annotations", "are larger than the limit of Kubernetes, 256 KiB")
 
 
 def _env(spec: EngineSpec) -> Iterator[Problem]:
@@ -184,26 +187,26 @@ def _env(spec: EngineSpec) -> Iterator[Problem]:
             elif not _VARIABLE.fullmatch(key):
                 yield Problem(field, "a variable on Kubernetes has letters, digits, '_', '-' and '.', no digit first")
             elif len(key) + 1 + len(value.encode()) > MOST_ENV_BYTES:
-                yield Problem(field, "is longer than the 128 KiB that Linux takes")
+                yield Problem(field, "is longer than the limit of Linux, 128 KiB")
 
     for key in spec.conf:
         if key.startswith(EXECUTOR_ENV) and _is_own(key.removeprefix(EXECUTOR_ENV)):
-            yield Problem(dotted(["conf", key]), "Rucat or Spark sets it, or refuses it")
+            yield Problem(dotted(["conf", key]), "Rucat or Spark sets it, or does not allow it")
 
 
 def _unsafe_confs(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
     for key, kind in confs.unsafe_volumes(spec.conf):
         if not rules.may_be_unsafe(f"spec.volumes.{kind}"):
-            yield Problem(dotted(["conf", key]), _unsafe(f"spec.volumes.{kind}", "is of the node or of its network"))
+            yield Problem(dotted(["conf", key]), _unsafe(f"spec.volumes.{kind}", "uses the node or its network"))
 
 
 def _versions(spec: EngineSpec) -> Iterator[Problem]:
     by_tag = version_of(spec.image or "")
     asked = spec.spark_version or by_tag
     if asked and tuple(int(part) for part in asked.split(".")[:2]) < OLDEST:
-        yield Problem("spark_version" if spec.spark_version else "image", f"{asked} is too old: Rucat needs Spark 4")
+        yield Problem("spark_version" if spec.spark_version else "image", f"{asked} is too old; Rucat needs Spark 4")
     elif spec.spark_version and by_tag and by_tag != spec.spark_version.split("-")[0]:
-        yield Problem("spark_version", f"the image has Spark {by_tag}, by its tag; leave one of them out")
+        yield Problem("spark_version", f"the tag of the image says Spark {by_tag}; remove one of them")
 
 
 def _of_objects(spec: EngineSpec, rules: PodRules) -> Iterator[Problem]:
@@ -254,7 +257,7 @@ def _wrong_env(pod: Mapping[str, object], before: Mapping[str, object], field: s
     was = _variables(before)
     for name, value in _variables(pod).items():
         if was.get(name) != value and (name in was or _is_own(name)):
-            yield field, f"env {name}: Rucat sets it, or refuses it; use env or secret_env for the engine's own"
+            yield field, f"env {name}: Rucat sets it, or does not allow it; use env or secret_env"
     for name in was.keys() - _variables(pod).keys():
         yield field, f"env {name}: Rucat sets it"
 
@@ -271,7 +274,7 @@ def _variables(pod: Mapping[str, object]) -> dict[str, object]:
 
 
 def _unsafe(path: str, message: str) -> str:
-    return f"{path}: {message}; an administrator can allow it by limits.allowed_unsafe_pod_fields"
+    return f"{path}: {message}; an administrator can allow it with limits.allowed_unsafe_pod_fields"
 
 
 def _is_own(variable: str) -> bool:

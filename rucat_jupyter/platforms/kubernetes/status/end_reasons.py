@@ -44,7 +44,7 @@ _CLIENT_REFUSED = re.compile(
     re.MULTILINE,
 )
 _REFUSAL = re.compile(r"\bforbidden\b|\bis invalid\b|denied the request", re.IGNORECASE)
-"""What the API server says of a pod that it, its limits or its webhooks do not take."""
+"""In messages of the API server about a pod that it, its limits or its webhooks reject."""
 _NO_RIGHT = re.compile(r'User "system:serviceaccount:[^"\n]+" cannot [^\n]+?(?=\.? Received status|$)', re.MULTILINE)
 _REFUSED = (
     (re.compile(r"exceeded quota|failed quota"), Reason.QUOTA_EXCEEDED),
@@ -69,7 +69,7 @@ def has_ended(pod: Json) -> bool:
 
 
 def is_deleting(pod: Json) -> bool:
-    """Whether somebody has asked for the pod to go."""
+    """Whether the pod is being deleted."""
     return bool((pod.get("metadata") or {}).get("deletionTimestamp"))
 
 
@@ -83,7 +83,7 @@ def ended(pod: Json) -> Ended | None:
 
 
 def going(pod: Json) -> End | None:
-    """Why a pod that somebody has asked to go ends, or None where nobody has."""
+    """Why a pod is being deleted, or None if it is not."""
     disrupted = condition(pod, "DisruptionTarget")
     if disrupted is not None and disrupted.get("status") == "True":
         reason = _DISRUPTED.get(disrupted.get("reason", ""))
@@ -92,14 +92,14 @@ def going(pod: Json) -> End | None:
     if not is_deleting(pod):
         return None
     if is_node_silent(pod):
-        return End(Reason.NODE_LOST, f"the pod's node does not report any more{_where(pod)}")
+        return End(Reason.NODE_LOST, f"the pod's node no longer reports{_where(pod)}")
     return End(Reason.DELETED, f"someone deleted pod {pod['metadata']['name']}")
 
 
 def end_of_pod(  # noqa: PLR0911 - first match
     pod: Json, log: str, *, was_running: bool
 ) -> End:
-    """Why a pod has ended that nobody of Rucat has ended; ``log`` is the end of its driver's log, or empty."""
+    """Why a pod has ended that Rucat did not stop; ``log`` is the end of its driver's log, or empty."""
     status = pod.get("status") or {}
     word, said = status.get("reason", ""), _line(status.get("message", ""))
     if word == "DeadlineExceeded":
@@ -107,29 +107,29 @@ def end_of_pod(  # noqa: PLR0911 - first match
     if word in _STATUS:
         return End(_STATUS[word], f"{said or word}{_where(pod)}")
     if word.startswith("OutOf"):  # the kubelet had less room than the scheduler thought
-        return End(Reason.UNSCHEDULABLE, f"the node did not take the pod: {said or word}")
+        return End(Reason.UNSCHEDULABLE, f"the node rejected the pod: {said or word}")
     last = ended(pod)
     if last is not None and last.reason == "OOMKilled":
-        text = f"the driver used all the memory of its pod{_limit(pod)}, and was killed for it (exit code 137)"
+        text = f"the driver used all memory of its pod{_limit(pod)} and was killed (exit code 137)"
         return End(Reason.OUT_OF_MEMORY, text)
     gone = going(pod)
     if gone is not None:
         return gone
     if last is None:
-        return End(Reason.LOST, f"the pod is {status.get('phase', 'gone')}: {said or 'nothing says why'}")
+        return End(Reason.LOST, f"the pod is {status.get('phase', 'gone')}: {said or 'reason unknown'}")
     if last.reason in {"StartError", "ContainerCannotRun"}:
         return End(Reason.CRASH_ON_START, f"the container could not be started: {_line(last.message)}")
     if last.exit_code == EXIT_EXECUTORS and "executor failures" in log:
-        text = "too many of its executors failed, so Spark ended the engine (exit code 11)"
-        return End(Reason.EXITED, text + (f"; the last refusal: {refused}" if (refused := refusal_in(log)) else ""))
+        text = "too many of its executors failed, so Spark stopped the engine (exit code 11)"
+        return End(Reason.EXITED, text + (f"; the last rejection: {refused}" if (refused := refusal_in(log)) else ""))
     if not was_running and (right := _NO_RIGHT.search(log)):
-        text = f"the driver's service account has not the rights that Spark needs: {_line(right[0])}"
+        text = f"the driver's service account does not have the rights that Spark needs: {_line(right[0])}"
         return End(Reason.FORBIDDEN, text)
     return end_of(Death(last.exit_code, log, was_ready=was_running, was_watched=True))
 
 
 def refusal(status: int, message: str) -> Reason:
-    """What it is that a create was refused for."""
+    """The reason of a rejected create."""
     for pattern, reason in _REFUSED:
         if pattern.search(message):
             return reason
@@ -137,7 +137,7 @@ def refusal(status: int, message: str) -> Reason:
 
 
 def refusal_in(log: str) -> str:
-    """Why the API server refuses the driver's executors, by the end of its log; empty where it does not."""
+    """Why the API server rejects the driver's executors, by the end of its log; empty if it does not."""
     found = list(_CLIENT_REFUSED.finditer(log))
     if not found or not _REFUSAL.search(found[-1]["said"]):
         return ""

@@ -1,4 +1,4 @@
-"""Count an engine's executors, and say why some are not there.
+"""Count an engine's executors, and find out why some are missing.
 
 Pods tell of those that exist. One whose creation the API server refuses (quota, Pod Security, rights) is in no pod and
 no event: only the driver's log has it.
@@ -20,7 +20,7 @@ MOST_REASONS = 4
 
 
 def wanted(spec: EngineSpec) -> int:
-    """How many executors the engine shall have at the least."""
+    """The minimum number of executors."""
     try:
         return sizes(spec).first
     except ValueError:

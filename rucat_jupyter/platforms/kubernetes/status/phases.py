@@ -1,4 +1,4 @@
-"""Say what a starting pod waits for, in the API's own words, and when waiting makes no sense any more.
+"""What a starting pod waits for, in the API's own words, and when the start has failed.
 
 Pure. A pod's phase of Pending hides its reason in conditions, in the containers' waiting states, and, for mounts and
 sandboxes, in Events alone.
@@ -34,10 +34,10 @@ _FAILED_TO = re.compile(r'^Failed to pull image "[^"]*": ')
 
 @dataclass(frozen=True)
 class Phase:
-    """What a pod waits for; ``reason`` is what a failure for want of time is called; ``end`` where it cannot come up.
+    """What a pod waits for; ``reason`` is that of a timeout; ``end`` is set if it cannot start.
 
-    ``gives_up`` is the end of what fails and is tried again, when it has failed for too long; ``since`` is the first
-    failure that the events tell of.
+    ``gives_up`` is the end if something that is retried has failed for too long; ``since`` is the first failure in the
+    events.
     """
 
     message: str = ""
@@ -118,9 +118,9 @@ def _unscheduled(pod: Json, scheduled: Json | None, events: Sequence[Json]) -> P
 
 def _pulling(word: str, said: str, events: Sequence[Json]) -> Phase:
     failed = [event for event in events if event.get("reason") == "Failed" and "pull" in event.get("message", "")]
-    told = next((event["message"] for event in reversed(failed)), "")
-    if word == "ImagePullBackOff" and told:  # "Back-off pulling image": why is in the event alone
-        said = _short(told)
+    message = next((event["message"] for event in reversed(failed)), "")
+    if word == "ImagePullBackOff" and message:  # "Back-off pulling image": why is in the event alone
+        said = _short(message)
     said = _FAILED_TO.sub("", said)  # kubelets say it in one state and leave it out in the next
     times = [time_of(event.get("firstTimestamp") or event.get("eventTime")) for event in failed]
     end = End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}")
