@@ -156,7 +156,7 @@ def test_refused_java_options(option):
     assert repr(option) in text
 
 
-def test_two_collectors_are_refused_and_all_is_said_at_once():
+def test_two_collectors_are_rejected_and_all_errors_are_listed():
     """Each wrong option has its own line; two collectors exclude each other."""
     wrong = command.check_java_options(["-XX:+UseZGC", "-Dx=y", "-XX:+UseG1GC", "-Xmx1g"])
     assert len(wrong) == 3
