@@ -1,9 +1,11 @@
 """Rucat: create, connect and manage data engines on any platform, from a notebook."""
 
+import importlib
+
 __version__ = "0.1.0"
 
 progress = True
-"""Whether cells that wait for an engine show a bar of progress; also ``RUCAT_PROGRESS=off`` in the environment."""
+"""Whether cells that wait for an engine show a progress bar; ``RUCAT_PROGRESS=off`` in the environment hides it too."""
 
 _LAZY = {
     "create": "rucat_jupyter.client.engines.create",
@@ -20,16 +22,14 @@ _LAZY = {
     "load_ipython_extension": "rucat_jupyter.notebook.magics.magics",
     "unload_ipython_extension": "rucat_jupyter.notebook.magics.magics",
 }
-"""Names of the Python face -> their modules, loaded when first used: importing costs nothing."""
+"""Public names -> their modules, which are loaded on first use: so the import of this package is cheap."""
 
 
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    import_module(f"{__name__}.notebook")  # which says how engines are drawn as widgets
-    return getattr(import_module(_LAZY[name]), name)
+    importlib.import_module(f"{__name__}.notebook")  # registers how engines are drawn as widgets
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:
@@ -37,7 +37,7 @@ def __dir__() -> list[str]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
-    """Tell Jupyter of the server extension; loaded by Jupyter servers alone."""
-    from .jupyter.extension import RucatExtension
+    """Jupyter's hook for the server extension; only Jupyter servers call it."""
+    from .jupyter.extension import RucatExtension  # loads Jupyter Server
 
     return [{"module": "rucat_jupyter.jupyter.extension", "app": RucatExtension}]

@@ -31,10 +31,10 @@ class Request:
 
 @dataclass
 class Engine:
-    """A session that hears of interrupts, all but those of ``late`` operations at the first time."""
+    """A session that records interrupts, and does not find ``late`` operations the first time."""
 
     late: list[str] = field(default_factory=list)
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
     swept: SimpleQueue[str] = field(default_factory=SimpleQueue)
     is_cut: bool = False
     waits: dict[int, float] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Engine:
     view: dict[str, Any] = field(default_factory=lambda: {"name": "etl"})
 
     def interrupt(self, request: Request, timeout_s: float, **what: Any) -> list[str]:
-        self.heard.append(what)
+        self.asked.append(what)
         found = [i for i in self.ids if i not in self.late]
         self.late.clear()
         return found
@@ -102,7 +102,7 @@ def test_threads_belong_to_the_cell_that_started_them(cells: Cells) -> None:
 
 
 def test_a_pools_worker_belongs_to_the_cell_that_gives_it_work(cells: Cells, worker: ThreadPoolExecutor) -> None:
-    """Not to the one that made the pool; without a cell to nobody."""
+    """Not to the one that made the pool; without a cell to none."""
     cells.begin(1)
     worker.submit(int).result()
     assert cells.end() is not None
@@ -129,7 +129,7 @@ def test_time_without_operations_does_not_count(cells: Cells) -> None:
 
 
 def test_what_a_cell_leaves_open_is_over_with_it(cells: Cells) -> None:
-    """An iterator that nobody read to its end must not keep the bar alive; its threads' operations go on."""
+    """An iterator that was not read to its end must not keep the bar; the operations of its threads continue."""
     run = cells.begin(1)
     start(cells, "mine")
     thread = threading.Thread(target=start, args=(cells, "its"))
@@ -152,8 +152,8 @@ def test_a_cancelled_cells_threads_start_nothing_more(cells: Cells, worker: Thre
     cells.end()
 
 
-def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cells) -> None:
-    """By tag first, then by id alone: the cell may have begun others; who still waits is let go."""
+def test_operations_that_were_being_sent_are_interrupted_again(cells: Cells) -> None:
+    """By tag first, then only by id: the cell may have begun others; what still waits is cut."""
     engine = Engine(late=["2"], ids=["1", "2"])
     run = cells.begin(1)
     operations = [start(cells, name, engine) for name in ("1", "2")]
@@ -166,7 +166,7 @@ def test_engines_are_told_again_of_operations_that_were_on_their_way(cells: Cell
     cancel = ctrl_c.Cancel(run)
     operations[0].run.end(operations[0], "cancelled")  # type: ignore[union-attr, arg-type]
     ctrl_c._cancel(cancel)
-    assert engine.heard == [{"tag": run.tag}, {"operation_id": "2"}]
+    assert engine.asked == [{"tag": run.tag}, {"operation_id": "2"}]
     assert [line.was_cut for line in lines] == [False, True]
     assert cancel.answered.is_set()
     assert sorted(engine.swept.get(timeout=5) for _ in operations) == ["1", "2"]
@@ -258,19 +258,20 @@ print(caught, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 
 
 def test_one_ctrl_c_is_one_for_code_that_catches_it_and_goes_on() -> None:
-    """Each is seen once, and no line of ours is in its trace."""
+    """Each is seen once, and no line of Rucat is in its traceback."""
     done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("[(0, ['<module>']), (2, ['<module>'])] True\n", "")
 
 
 def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:
-    """Which says whether the engine has heard."""
+    """It says whether the engine has answered."""
     cancel = ctrl_c.Cancel(cells.begin(1))
     cancel.answered.set()
     error = Interrupted(["etl"], 14.2, cancel)
     assert error._render_traceback_() == ["Cancelled on etl after 14 s."]
     cancel.silent.add("my etl")
     assert error._render_traceback_() == [
-        "Interrupted after 14 s. my etl does not answer, so its operations may keep running. Check: %rucat status 'my etl'"
+        "Interrupted after 14 s. my etl does not answer, so its operations "
+        "may keep running. Check: %rucat status 'my etl'"
     ]
     assert str(Interrupted(["etl"], 3)) == "Interrupted on etl after 3 s."

@@ -22,10 +22,10 @@ class Stage:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), max_size=50))
-def test_a_bar_never_goes_back_and_is_never_full_before_the_end(told: list[tuple[int, int]]) -> None:
+def test_a_bar_never_goes_back_and_is_never_full_before_the_end(reported: list[tuple[int, int]]) -> None:
     """Whatever Spark says, more work found and tasks repeated included."""
     gauge, shown = Gauge(), 0.0
-    for done, total in told:
+    for done, total in reported:
         now = gauge.update(min(done, total), total)
         assert shown <= now < 1
         shown = now

@@ -23,7 +23,7 @@ HERE = launch.Address(Path("/nowhere"), "/nowhere/s", 1, "0", 1)
 
 
 class Gateway:
-    """Plays the list of engines: answers at once where it has changed, else after a short wait."""
+    """Plays the list of engines: answers immediately if it has changed, else after a short wait."""
 
     def __init__(self) -> None:
         self.views: list[dict[str, Any]] = []
@@ -86,11 +86,11 @@ def subscribed(gateway: Gateway) -> Iterator[Callable[..., list[Seen]]]:
 
 
 def test_all_subscribers_share_one_poll(gateway: Gateway, subscribed: Callable[..., list[Seen]]) -> None:
-    """One thread asks, with the token of the last answer; everybody hears of a change."""
+    """One thread asks, with the token of the last answer; every subscriber gets a change."""
     gateway.show("Running")
     before = set(threading.enumerate())
     first, second = subscribed(), subscribed()
-    wait_until("both told", lambda: first and second, 5)
+    wait_until("both notified", lambda: first and second, 5)
     assert len(set(threading.enumerate()) - before) == 1
     gateway.show("Stopped")
     wait_until("the change", lambda: first[-1].engines["e0"]["status"] == "Stopped", 5)
@@ -99,13 +99,13 @@ def test_all_subscribers_share_one_poll(gateway: Gateway, subscribed: Callable[.
     assert all("since" in asked for asked in gateway.asked[1:])
 
 
-def test_it_ends_when_nobody_subscribes_and_begins_again(gateway: Gateway) -> None:
-    """A thread that nobody needs is a thread too many."""
+def test_it_ends_without_subscribers_and_starts_again(gateway: Gateway) -> None:
+    """No thread runs without need."""
     made = Feed(gateway.find, gateway.ensure, gateway.open)
     for _ in range(2):
         seen: list[Seen] = []
         end = made.subscribe(seen.append)
-        wait_until("told", lambda: seen, 5)  # noqa: B023  # within the round
+        wait_until("notified", lambda: seen, 5)  # noqa: B023  # within the round
         end()
         end()
         wait_until("the end", lambda: not made.is_running, 5)
@@ -121,7 +121,7 @@ def test_at_most_four_updates_a_second(gateway: Gateway, subscribed: Callable[..
     assert 1 <= len(seen) <= 6
 
 
-def test_moving_engines_are_told_of_every_second(gateway: Gateway, subscribed: Callable[..., list[Seen]]) -> None:
+def test_moving_engines_are_reported_every_second(gateway: Gateway, subscribed: Callable[..., list[Seen]]) -> None:
     """Their elapsed time is shown; others are asked about seldom."""
     gateway.show("Running")
     subscribed()
@@ -131,13 +131,13 @@ def test_moving_engines_are_told_of_every_second(gateway: Gateway, subscribed: C
     wait_until("asked often", lambda: gateway.asked[-1].get("wait") == "1.0", 5)
 
 
-def test_a_gateway_that_went_away_is_told_where_engines_need_one(
+def test_a_missing_gateway_is_reported_if_engines_need_one(
     gateway: Gateway, subscribed: Callable[..., list[Seen]]
 ) -> None:
     """Since its last answer; it is not started after an orderly end, and found when it is back."""
     gateway.show("Running")
     seen = subscribed()
-    wait_until("told", lambda: seen, 5)
+    wait_until("notified", lambda: seen, 5)
     gateway.is_there = False
     wait_until("away", lambda: seen[-1].away_since is not None, 5)
     assert seen[-1].engines["e0"]["status"] == "Running"
@@ -150,13 +150,13 @@ def test_a_gateway_that_went_away_is_told_where_engines_need_one(
 def test_a_gateway_that_ended_with_nothing_to_do_is_no_news(
     gateway: Gateway, subscribed: Callable[..., list[Seen]], status: str, platform: str
 ) -> None:
-    """Settled engines and those of others need none: looking does not wake it."""
+    """Settled engines and those of others need none: polling does not start one."""
     gateway.show(status, platform=platform)
     seen = subscribed()
-    wait_until("told", lambda: seen, 5)
+    wait_until("notified", lambda: seen, 5)
     gateway.is_there = False
-    told = len(seen)
-    wait_until("looked again", lambda: len(seen) > told + 2, 5)
+    count = len(seen)
+    wait_until("looked again", lambda: len(seen) > count + 2, 5)
     assert seen[-1].away_since is None
     assert gateway.starts == 0
 
@@ -164,10 +164,10 @@ def test_a_gateway_that_ended_with_nothing_to_do_is_no_news(
 def test_a_crashed_gateway_is_brought_back_where_engines_need_one(
     gateway: Gateway, subscribed: Callable[..., list[Seen]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its record lies there still: somebody has to watch the engine."""
+    """Its record still exists: a gateway has to watch the engine."""
     gateway.show("Running")
     seen = subscribed()
-    wait_until("told", lambda: seen, 5)
+    wait_until("notified", lambda: seen, 5)
     record = datadir.Record(1, "x", "h", datadir.machine(), "0", 1, "s", 0.0)
     monkeypatch.setattr(datadir, "read", lambda directory: record)
     gateway.is_there = False
@@ -192,8 +192,8 @@ def test_a_gateway_that_says_no_or_cannot_be_had_is_asked_again(
     monkeypatch.setattr(subscribed.feed, "_find", held)  # type: ignore[attr-defined]
     gateway.is_there = False
     gateway.show("Running")
-    told = len(seen)
-    wait_until("looked again", lambda: len(seen) > told + 1, 5)
+    count = len(seen)
+    wait_until("looked again", lambda: len(seen) > count + 1, 5)
     monkeypatch.setattr(subscribed.feed, "_find", find)  # type: ignore[attr-defined]
     gateway.is_there = True
     wait_until("found", lambda: seen[-1].engines, 5)
@@ -212,7 +212,7 @@ def test_one_that_shows_badly_does_not_end_the_showing_of_others(
     subscribed.feed.subscribe(broken)  # type: ignore[attr-defined]
     seen = subscribed()
     gateway.show("Running")
-    wait_until("told", lambda: len(seen) > 2, 5)
+    wait_until("notified", lambda: len(seen) > 2, 5)
     assert len(calls) == 1
     assert "an update of engines failed" in caplog.text
 
@@ -220,7 +220,7 @@ def test_one_that_shows_badly_does_not_end_the_showing_of_others(
 # httpcore leaves a socket that could not be connected to the garbage collector
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_real_gateway_is_followed_over_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked of it is shown at once; its successor is found; one look at a thing that is not there is None."""
+    """Requests are answered immediately; its successor is found; a path that does not exist is None."""
     monkeypatch.setenv("RUCAT_DATA_DIR", str(tmp_path / "rucat"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
     assert feed.ask("profiles") is None

@@ -38,7 +38,7 @@ def test_a_default_name_keeps_the_rule(folder: str) -> None:
     assert name.startswith("local-")
 
 
-def test_a_default_name_tells_folders_and_pythons_apart() -> None:
+def test_default_names_differ_by_folder_and_python() -> None:
     """The same place has the same name."""
     names = {identity.default_local_name(f, p) for f in ("/a/x", "/b/x") for p in ("/p", "/q")}
     assert len(names) == 4
@@ -73,7 +73,7 @@ def test_a_script_has_a_key_of_its_own_and_is_batch(monkeypatch: pytest.MonkeyPa
 
 
 def test_nbconvert_inside_a_notebook_is_not_that_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variable is its parent's too, and nobody can answer questions: batch."""
+    """The variable is its parent's too, and questions cannot be answered: batch."""
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/a.ipynb")
     mine = shell()
     mine.kernel._allow_stdin = False
@@ -99,7 +99,7 @@ def test_the_path_of_a_notebook_names_its_session(monkeypatch: pytest.MonkeyPatc
         assert identity.caller(who.path).key == who.key
 
 
-def test_notebooks_of_sessions_without_a_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebooks_of_sessions_without_a_name_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter then names the folder alone; the kernel's own name stays over a restart."""
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/")
     keys = []

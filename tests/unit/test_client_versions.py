@@ -18,10 +18,10 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}.0"
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Versions that are installed instead of the real ones."""
-    told: dict[str, str] = {}
+    faked: dict[str, str] = {}
     real = metadata.version
-    monkeypatch.setattr(versions.metadata, "version", lambda name: told.get(name) or real(name))
-    return told
+    monkeypatch.setattr(versions.metadata, "version", lambda name: faked.get(name) or real(name))
+    return faked
 
 
 def test_what_goes_together_is_not_spoken_of(installed: dict[str, str]) -> None:
@@ -41,13 +41,13 @@ def test_another_spark_is_one_line_with_the_fix(installed: dict[str, str]) -> No
 
 
 def test_another_python_is_one_line_with_the_fix() -> None:
-    """It matters to Python functions, and cannot be mended by installing."""
+    """It matters to Python functions, and cannot be fixed by installing."""
     (line,) = mismatches(make_view(python_version="3.9.2"), None)
     assert "has Python 3.9.2, here is" in line
     assert "Python functions (UDFs) will fail. Use a kernel of Python 3.9" in line
 
 
-def test_pandas_of_the_next_age_is_told(installed: dict[str, str]) -> None:
+def test_a_too_new_pandas_is_reported(installed: dict[str, str]) -> None:
     """Pyspark does not know its strings."""
     installed.update(pandas="3.0.1", pyspark="4.3.0")
     (line,) = mismatches(make_view(python_version=HERE), "4.3.0")
@@ -73,7 +73,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, mod
         must_have_client("etl")
 
 
-def test_several_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_missing_packages_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """One command installs them all."""
     for module in ("pyarrow", "pandas"):
         monkeypatch.setitem(sys.modules, module, None)

@@ -61,7 +61,7 @@ def test_a_new_engine_is_sent_what_belongs_to_it(gateway: FakeGateway, monkeypat
 
 
 def test_what_is_no_text_is_the_gateways_to_refuse(gateway: FakeGateway) -> None:
-    """A lone surrogate (a byte of the command line that is no UTF-8) is sent as it is; a name with one is nobody's."""
+    """A lone surrogate (a byte that is not UTF-8) is sent unchanged; no engine has a name with one."""
     gateway.breaks = [httpx.ReadError("stop here")] * TRIES
     with pytest.raises(GatewayUnavailable):
         gateway.api().call("POST", "engines", json={"conf": {"spark.a": "x\udcff"}})
@@ -195,14 +195,14 @@ def test_waiting_for_a_name_has_the_time_limit(gateway: FakeGateway) -> None:
 
 
 def test_two_callers_get_one_engine(gateway: FakeGateway) -> None:
-    """Whoever loses the race for the name attaches to the winner's."""
+    """The loser of the race for the name attaches to the winner's engine."""
     first = find_or_create("etl", {}, phase=SilentPhase())
     second = find_or_create("etl", {}, phase=SilentPhase())
     assert (first.how, second.how) == ("created", "found")
     assert first.engine.id == second.engine.id
 
 
-def test_an_engine_that_fails_while_starting_is_told(gateway: FakeGateway) -> None:
+def test_an_engine_that_fails_while_starting_raises_its_failure(gateway: FakeGateway) -> None:
     """The error has what, why, what to do."""
     gateway.on_poll = [lambda: gateway.change("0" * 16, status="Failed", failure=FAILURE)]
     with pytest.raises(EngineFailed, match="✕ etl failed: OutOfMemory") as caught:
@@ -233,7 +233,7 @@ def test_a_gateway_that_dies_during_the_wait_is_asked_again(gateway: FakeGateway
     """A broken request goes to the next gateway."""
     gateway.on_poll = [lambda: gateway.change("0" * 16, status="Running")]
     made = find_or_create("etl", {}, phase=SilentPhase())
-    gateway.breaks = [httpx.ReadError("killed"), httpx.ConnectError("nobody")]
+    gateway.breaks = [httpx.ReadError("killed"), httpx.ConnectError("refused")]
     assert made.engine.wait().status == "Running"
 
 
@@ -303,7 +303,7 @@ def test_what_was_not_applied_has_the_line_that_applies_it(
     assert asked_module.remedy(asked, view).replace(chr(39) + "spark.my.token=…" + chr(39), "spark.my.token=…") == line
 
 
-def test_a_script_is_told_in_python(gateway: FakeGateway) -> None:
+def test_messages_in_a_script_name_python_calls(gateway: FakeGateway) -> None:
     """Where nothing can be typed after a percent sign."""
     gateway.engines["0123456789abcdef"] = make_view()
     made = find_or_create("etl", {"driver": {"memory": "4g"}}, phase=SilentPhase())

@@ -60,7 +60,7 @@ def test_a_row_says_what_runs_where_and_how_far() -> None:
     assert row[1:] == ("a.ipynb", "7", "14 s", "stage 3 of 5 · 86/200 tasks", "select 1")
 
 
-def test_what_the_engine_does_not_tell_is_a_dash() -> None:
+def test_what_the_engine_does_not_report_is_a_dash() -> None:
     """Without a notebook the user stands for it."""
     silent = dict.fromkeys(("cell", "started_at", "stages", "stages_done", "tasks", "tasks_done"))
     (row,) = operations.rows([operation(notebook="", text="", **silent)], NOW)
@@ -217,7 +217,7 @@ def test_a_script_has_the_drivers_own_address() -> None:
 
 
 def test_an_engine_without_a_ui_says_why() -> None:
-    """Someone else's, one that does not run, one that was made without."""
+    """An external one, one that does not run, one that was created without."""
     with pytest.raises(NotManaged, match="external"):
         ui_link.ui_link(answering(connection), make_view(platform="external"))
     with pytest.raises(NotPossible, match="it is Stopped"):

@@ -22,6 +22,8 @@ CHECKED = (
     "rucat_jupyter/platforms/",
     "rucat_jupyter/spark/",
     "rucat_jupyter/cli/",
+    "rucat_jupyter/client/",
+    "rucat_jupyter/__init__.py",
     "rucat_jupyter/notebook/",
     "docs/cli.md",
     "README.md",

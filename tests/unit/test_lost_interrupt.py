@@ -54,14 +54,14 @@ def test_it_comes_again() -> None:
 
 
 def test_other_errors_go_where_they_went() -> None:
-    """To the hook that was there; nobody is interrupted."""
-    told: list[Any] = []
-    sys.unraisablehook = lambda ignored: told.append(ignored.exc_value)
+    """To the previous hook; nothing is interrupted."""
+    passed_on: list[Any] = []
+    sys.unraisablehook = lambda ignored: passed_on.append(ignored.exc_value)
     error = ValueError("of a callback")
     with comes_again():
         go(error)
         time.sleep(0.2)
-    assert told == [error]
+    assert passed_on == [error]
 
 
 def test_a_hook_that_another_put_there_stays() -> None:

@@ -1,4 +1,4 @@
-"""What the front end is told of the engines that a notebook uses."""
+"""What is announced to the front end about the engines that a notebook uses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeComm]:
     return made
 
 
-def test_each_change_is_told_once_on_one_line(opened: list[FakeComm]) -> None:
+def test_each_change_is_announced_once_on_one_comm(opened: list[FakeComm]) -> None:
     """Attach, the same again, another, detach."""
     notebook = Announcer()
     notebook.bound([SPARK])
@@ -72,7 +72,7 @@ def test_a_page_that_asks_is_answered(opened: list[FakeComm]) -> None:
     assert opened[0].sent == [{"engines": [SPARK]}] * 2
 
 
-def test_a_line_that_was_closed_is_opened_anew(opened: list[FakeComm]) -> None:
+def test_a_closed_comm_is_opened_again(opened: list[FakeComm]) -> None:
     """A page without our panel closes what it does not know."""
     notebook = Announcer()
     notebook.bound([SPARK])
@@ -90,7 +90,7 @@ def test_sessions_of_the_users_own_come_before_the_attached_one(opened: list[Fak
     assert opened[0].sent[-1] == {"engines": [{**OTHER, "variables": []}, SPARK]}
 
 
-def test_nobody_is_told_where_no_panel_is(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_announced_without_a_panel(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts, terminals, VS Code, nbconvert."""
     notebook = Announcer()
     monkeypatch.setattr(announce, "shows_panels", lambda: False)
@@ -98,7 +98,7 @@ def test_nobody_is_told_where_no_panel_is(opened: list[FakeComm], monkeypatch: p
     assert opened == []
 
 
-def test_the_current_engine_is_told_last(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_engine_is_announced_last(opened: list[FakeComm], monkeypatch: pytest.MonkeyPatch) -> None:
     """Binding: the variable bound last is the notebook's engine, whatever was bound before."""
     made: dict[str, Any] = {}
 

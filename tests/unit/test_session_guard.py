@@ -89,7 +89,7 @@ def test_a_call_carries_the_token(world: World) -> None:
     assert world.server.metadata[0]["authorization"] == f"Bearer token-{world.server.port}"
 
 
-def test_a_dead_engine_is_told_with_its_failure(world: World) -> None:
+def test_a_dead_engine_raises_its_failure(world: World) -> None:
     """The moment the gateway says Failed, a failing call is that failure."""
     world.config()
     world.server.stop()
@@ -100,7 +100,7 @@ def test_a_dead_engine_is_told_with_its_failure(world: World) -> None:
         world.execute().__next__()
 
 
-def test_after_a_failure_the_next_life_is_looked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_failure_the_next_life_is_found(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """The first call after the restart works, on a new connection."""
     world.config()
     world.server.stop()
@@ -118,7 +118,7 @@ def test_after_a_failure_the_next_life_is_looked_for(world: World, capsys: pytes
     ("status", "said"),
     [("Stopped", "○ etl is Stopped"), ("Stopping", "○ etl is Stopping"), ("Deleting", "was deleted")],
 )
-def test_an_engine_that_was_ended_is_told(world: World, status: str, said: str) -> None:
+def test_an_engine_that_was_ended_raises_why(world: World, status: str, said: str) -> None:
     """A stop by someone else ends the cell too, with its reason from history."""
     world.server.stop()
     world.gateway.events = [{"reason": "idle for 1 h"}]
@@ -128,7 +128,7 @@ def test_an_engine_that_was_ended_is_told(world: World, status: str, said: str) 
     assert "idle for 1 h" in str(caught.value)
 
 
-def test_an_engine_that_is_gone_is_told(world: World) -> None:
+def test_an_engine_that_is_gone_raises_it(world: World) -> None:
     """No record: it was deleted."""
     world.server.stop()
     world.gateway.engines.clear()
@@ -168,7 +168,7 @@ def test_a_gateway_that_cannot_be_asked_concludes_nothing(world: World) -> None:
 def test_a_frozen_engine_ends_the_call_when_it_is_given_up(
     world: World, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    """A hanging call is told of silence, and ends with the failure though the server never answers."""
+    """A hanging call reports the silence, and ends with the failure though the server never answers."""
     world.freeze()
     world.gateway.on_poll = [
         lambda: world.gateway.change(status="Unresponsive", message="no answer for 9 s"),
@@ -195,17 +195,19 @@ def test_a_silence_that_is_the_end_is_not_spoken_of(world: World, capsys: pytest
     assert "does not answer" not in capsys.readouterr().err
 
 
-def test_an_engine_that_thaws_is_told_and_the_call_goes_on(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """Silence that ends hurts nobody."""
+def test_an_engine_that_thaws_is_reported_and_the_call_continues(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A silence that ends does no harm."""
     world.freeze()
-    told = threading.Event()
+    noticed = threading.Event()
 
     def thaw() -> None:
         world.gateway.change(status="Running", message="")
-        told.set()
+        noticed.set()
 
     world.gateway.on_poll = [lambda: world.gateway.change(status="Unresponsive"), lambda: None, thaw]
-    threading.Thread(target=lambda: told.wait(5) and (time.sleep(0.2), world.server.hang.set())).start()
+    threading.Thread(target=lambda: noticed.wait(5) and (time.sleep(0.2), world.server.hang.set())).start()
     assert world.config().session_id == "s1"
     said = capsys.readouterr().err
     assert "does not answer now" in said
@@ -377,7 +379,7 @@ def test_a_session_that_ends_under_a_running_call_is_an_error(world: World) -> N
 
 
 def test_words_of_the_user_end_no_session(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error that only speaks of sessions is the user's own: nothing is renewed."""
+    """An error that only mentions sessions is the user's own: nothing is renewed."""
     world.server.on_call = lambda method, request, context: refuse(
         context, "[USER_RAISED_EXCEPTION] INVALID_HANDLE.SESSION_CLOSED"
     )
@@ -387,7 +389,7 @@ def test_words_of_the_user_end_no_session(world: World, capsys: pytest.CaptureFi
     assert capsys.readouterr().err == ""
 
 
-def test_a_request_that_is_refused_twice_is_not_sent_for_ever(world: World) -> None:
+def test_a_request_that_is_rejected_twice_is_not_sent_again(world: World) -> None:
     """The second refusal goes to the user."""
     calls: list[str] = []
 
@@ -403,7 +405,7 @@ def test_a_request_that_is_refused_twice_is_not_sent_for_ever(world: World) -> N
 
 
 def test_an_error_of_sparks_own_passes_unchanged(world: World) -> None:
-    """Wrong SQL asks nobody."""
+    """Wrong SQL sends no request to the gateway."""
     world.server.on_call = lambda method, request, context: refuse(context, "[TABLE_OR_VIEW_NOT_FOUND] x")
     asked = len(world.gateway.asked)
     with pytest.raises(grpc.RpcError):
@@ -422,7 +424,7 @@ def test_an_error_of_a_dying_context_waits_for_the_verdict(world: World) -> None
 
 
 def test_ctrl_c_is_not_held_by_a_frozen_engine(world: World) -> None:
-    """The engine is told of the interrupt, but nobody waits for it."""
+    """The engine is sent the interrupt, but nothing waits for it."""
     world.freeze()
     begun = time.monotonic()
 

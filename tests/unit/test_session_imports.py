@@ -39,7 +39,7 @@ def test_an_interrupt_ends_the_wait_and_not_the_import(tmp_path: Path, monkeypat
     assert log.read_text() == "begun whole "
 
 
-def test_what_cannot_be_imported_is_told() -> None:
+def test_a_failed_import_raises() -> None:
     """With Python's own error, and again the next time."""
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError, match="no_such_library"):

@@ -103,7 +103,7 @@ def test_errors_of_others_are_left_alone(run: Any) -> None:
 
 
 def test_a_detached_session_says_so_in_one_line(shell: InteractiveShell, run: Any) -> None:
-    """No trace of ours."""
+    """No line of Rucat in the traceback."""
     shell.user_ns["Detached"] = Detached
     assert run("raise Detached('the session on etl was closed')") == "the session on etl was closed\n"
 

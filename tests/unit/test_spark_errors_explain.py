@@ -17,7 +17,7 @@ REAL: dict[str, dict[str, Any]] = json.loads(
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_error_is_told(name: str) -> None:
+def test_a_real_error_is_explained(name: str) -> None:
     """Cause, hint and place in the query are what a person reviewed."""
     real = REAL[name]
     said = words(real["message"], real["condition"], real["kind"], real["trace"])
@@ -52,7 +52,7 @@ def test_the_caret_stands_under_what_is_meant() -> None:
 
 
 @pytest.mark.parametrize("filler", ["x", " ", "a. B", "\n", "(", "Traceback ", "\tat x.Y\n", "SQLSTATE: "])
-def test_a_megabyte_is_told_at_once(filler: str) -> None:
+def test_a_megabyte_is_explained_quickly(filler: str) -> None:
     """Whatever the message is made of: no expression goes over it again and again."""
     message = f"[USER_RAISED_EXCEPTION] {filler * (1_000_000 // len(filler))}"
     begun = time.perf_counter()
@@ -108,7 +108,7 @@ def test_the_place_where_a_column_was_made_is_read() -> None:
         ),
     ],
 )
-def test_a_module_that_the_engine_lacks_is_told_with_where_it_belongs(raised: str, module: str) -> None:
+def test_a_module_that_the_engine_lacks_is_named_with_where_to_install_it(raised: str, module: str) -> None:
     """A function runs on the engine: Spark's own images lack pyarrow, so the image is what to change."""
     frame = '  File "/opt/spark/python/lib/pyspark.zip/pyspark/worker.py", line 1, in main'
     said = words(f"Traceback (most recent call last):\n{frame}\n{raised}\n", None, "PythonException")

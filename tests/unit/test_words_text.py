@@ -151,7 +151,7 @@ def test_status_shows_what_is_known() -> None:
     assert "exit 52" in page
 
 
-def test_executors_are_counted_and_what_keeps_them_away_is_told() -> None:
+def test_executors_are_counted_with_what_keeps_them_away() -> None:
     """Running of wanted with their size; in the list the reasons; with dynamic allocation the range."""
     spec = {"driver": {"cores": 1, "memory": "1g"}, "executors": {"instances": 2, "cores": 1, "memory": "1g"}}
     count = {"wanted": 2, "running": 1, "pending": 1, "failed": 3, "reasons": ["exceeded quota: team-a", "OOMKilled"]}
