@@ -140,8 +140,8 @@ def detach(attachment: Attachment) -> None:
         _update_interrupts()
         _close(attachment)
         if not _attachments:
-            for name, value in _environment.items():
-                if os.environ.get(name) == value:
+            for name, own in _environment.items():
+                if os.environ.get(name) == own:
                     del os.environ[name]
             _environment.clear()
 
