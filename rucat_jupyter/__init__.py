@@ -38,6 +38,6 @@ def __dir__() -> list[str]:
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
     """Jupyter's hook for the server extension; only Jupyter servers call it."""
-    from .jupyter.extension import RucatExtension  # loads Jupyter Server
+    from .jupyter.extension import RucatExtension  # noqa: PLC0415 - loads Jupyter Server
 
     return [{"module": "rucat_jupyter.jupyter.extension", "app": RucatExtension}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -10,18 +11,18 @@ FAILED, INTERRUPTED = 1, 130
 
 
 def main() -> None:
-    """Run the command line; the gateway's own start takes the short way, without it."""
+    """Run the command line, or the gateway, which starts without loading the command line."""
     arguments = sys.argv[1:]
     if arguments[:2] == ["serve", "--notify"] and len(arguments) == 3:
         _serve_detached(int(arguments[2]))
     try:
-        from .client.cells.lost_interrupt import comes_again
+        from .client.cells.lost_interrupt import comes_again  # noqa: PLC0415 - heavy; the gateway needs it not
 
         with comes_again():
-            from . import cli
+            from . import cli  # noqa: PLC0415 - heavy; the gateway needs it not
 
             cli.run(_serve)
-    except KeyboardInterrupt:  # while the program itself was still being loaded
+    except KeyboardInterrupt:  # while the program itself was loading
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith(__package__ or "rucat_jupyter"):
@@ -30,16 +31,14 @@ def main() -> None:
 
 
 def _say_missing(module: str, arguments: list[str]) -> int:
-    """Say that a package is missing; ``doctor`` works all the same, for that is what it is for."""
+    """Say that a package is missing; ``doctor`` works without it, and says how to install it."""
     if arguments[:1] != ["doctor"]:
-        sys.stderr.write(f"rucat: the package {module!r} is missing here. What mends it: rucat doctor\n")
+        sys.stderr.write(f"rucat: the package {module!r} is missing. See how to install it: rucat doctor\n")
         return FAILED
-    from .checkup.report import doctor
+    from .checkup.report import doctor  # noqa: PLC0415 - only where a package is missing
 
     found = doctor()
     if "--json" in arguments:
-        import json
-
         sys.stdout.write(json.dumps(found.report.as_json(), indent=2) + "\n")
     else:
         sys.stdout.write(f"{found!r}\n")
@@ -47,16 +46,16 @@ def _say_missing(module: str, arguments: list[str]) -> int:
 
 
 def _serve_detached(descriptor: int) -> None:
-    """Be the gateway that somebody waits for: a grandchild, so that nobody ever has to reap it."""
+    """Run the gateway as a grandchild, so that no process has to reap it."""
     if os.fork():
         os._exit(0)
-    from .gateway.service.process import process
+    from .gateway.service.process import process  # noqa: PLC0415 - heavy
 
     process.leave(process.serve_detached(descriptor))
 
 
 def _serve() -> None:
-    from .gateway.service.process import process
+    from .gateway.service.process import process  # noqa: PLC0415 - heavy
 
     process.leave(process.serve_here())
 

@@ -19,7 +19,7 @@ Check = Callable[[Surroundings], Iterable[Finding]]
 def checks() -> Sequence[tuple[str, Check]]:
     """All checks with their area, in the order of the report."""
     # here: a package that they need may be missing
-    from . import gateway, jupyter, kubernetes, machine, network, places, python
+    from . import gateway, jupyter, kubernetes, machine, network, places, python  # noqa: PLC0415 - see above
 
     return (
         ("python", python.interpreter),

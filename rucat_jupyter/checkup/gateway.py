@@ -134,7 +134,7 @@ def address_of(directory: Path) -> launch.Address | None:
 
 
 def _uptime(pid: int) -> str:
-    import psutil  # here: it may be missing
+    import psutil  # noqa: PLC0415 - here: it may be missing
 
     try:
         seconds = int(time.time() - psutil.Process(pid).create_time())
@@ -152,7 +152,7 @@ def _run_folders(runs: Path) -> list[str]:
 
 def _alive(runs: Path) -> list[str]:
     """Names of the runs whose driver runs: found by the argfile in its command line, as the platform does."""
-    import psutil  # here: it may be missing
+    import psutil  # noqa: PLC0415 - here: it may be missing
 
     prefix, suffix = f"@{runs}{os.sep}", f"{os.sep}java.args"
     found = set()

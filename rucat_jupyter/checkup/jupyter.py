@@ -23,7 +23,7 @@ def extension(place: Surroundings) -> Iterator[Finding]:
     if util.find_spec("jupyter_server") is None:
         yield warn("jupyter", "this Python has no Jupyter server", "pip install jupyterlab, if you need it")
         return
-    from jupyter_core.paths import jupyter_config_path  # here: it may be missing
+    from jupyter_core.paths import jupyter_config_path  # noqa: PLC0415 - here: it may be missing
 
     found, said_by = enabled([Path(folder) for folder in jupyter_config_path()])
     if found is None:

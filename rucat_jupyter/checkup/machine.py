@@ -18,8 +18,8 @@ OLDEST_YEAR = 2025
 def memory(place: Surroundings) -> Iterator[Finding]:
     """Report the free memory, and the memory that an engine takes by default."""
     del place
-    from ..host import machine  # here: psutil may be missing
-    from ..host.budget import Budget, needed_mb
+    from ..host import machine  # noqa: PLC0415 - here: psutil may be missing
+    from ..host.budget import Budget, needed_mb  # noqa: PLC0415 - it needs psutil, too
 
     room = machine.memory()
     budget = Budget(room)
@@ -37,7 +37,7 @@ def memory(place: Surroundings) -> Iterator[Finding]:
 def cores(place: Surroundings) -> Iterator[Finding]:
     """Report the cores, all of which an engine takes by default."""
     del place
-    from ..host import machine  # here: psutil may be missing
+    from ..host import machine  # noqa: PLC0415 - here: psutil may be missing
 
     found = machine.cores()
     yield ok("cores", f"{found} here; a default engine takes {'it' if found == 1 else 'all of them'}")
@@ -46,7 +46,7 @@ def cores(place: Surroundings) -> Iterator[Finding]:
 def limits(place: Surroundings) -> Iterator[Finding]:
     """Check the limits of open files and processes."""
     del place
-    import resource  # here: Windows has none
+    import resource  # noqa: PLC0415 - here: Windows has none
 
     for name, number, least, flag in (
         ("open files", resource.RLIMIT_NOFILE, FEW_FILES, "-n 65536"),
@@ -63,7 +63,7 @@ def limits(place: Surroundings) -> Iterator[Finding]:
 
 def locale(place: Surroundings) -> Iterator[Finding]:
     """Check the locale of engines and of this terminal for UTF-8."""
-    from ..host import machine  # here: psutil may be missing
+    from ..host import machine  # noqa: PLC0415 - here: psutil may be missing
 
     chosen = machine.utf8_locale()
     yield ok("locale", f"engines run under {chosen}")

@@ -99,7 +99,7 @@ def _named(home: Path, found: javas.Java | None) -> str:
 def _unmet(distribution: str, extra: str) -> Iterator[tuple[str, str]]:
     """(problem, requirement) for each unmet requirement of a distribution."""
     try:
-        from packaging.requirements import Requirement  # here: it may be missing
+        from packaging.requirements import Requirement  # noqa: PLC0415 - here: it may be missing
 
         texts = metadata.requires(distribution) or []
     except (ModuleNotFoundError, metadata.PackageNotFoundError):

@@ -72,7 +72,7 @@ def _engine(name: str | None) -> Engine:
 
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
-    from ..client.session import session as sessions  # heavy: only attach needs it
+    from ..client.session import session as sessions  # noqa: PLC0415 - heavy: only attach needs it
 
     if words and words[0] != "-" and not Path(words[0]).is_file():
         raise BadUsage(
@@ -109,7 +109,7 @@ def _banner(engine: Engine) -> str:
 
 def _run_ipython(engine: Engine, session: str | None) -> None:
     """Run the user's IPython with ``%rucat``."""
-    from IPython.terminal.ipapp import TerminalIPythonApp  # heavy, and may be missing
+    from IPython.terminal.ipapp import TerminalIPythonApp  # noqa: PLC0415 - heavy, and may be missing
 
     app: Any = TerminalIPythonApp.instance(display_banner=False)
     app.initialize([])
@@ -122,8 +122,8 @@ def _run_ipython(engine: Engine, session: str | None) -> None:
 
 
 def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
-    import readline  # changes the terminal when it is loaded
-    import rlcompleter
+    import readline  # noqa: PLC0415 - changes the terminal when it is loaded
+    import rlcompleter  # noqa: PLC0415 - only with readline
 
     readline.set_completer(rlcompleter.Completer(namespace).complete)
     readline.parse_and_bind("tab: complete")

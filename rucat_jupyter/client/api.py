@@ -60,7 +60,7 @@ class Api:
         timeout_s: float = TIMEOUT_S,
     ) -> Any:
         """Send a request and return the JSON answer; raises the error that the answer names, or GatewayUnavailable."""
-        import httpx
+        import httpx  # noqa: PLC0415 - heavy
 
         starting_until = time.monotonic() + STARTING_S
         sent = _sent(json)
@@ -86,7 +86,7 @@ class Api:
 
     def glance(self, path: str, timeout_s: float, method: str = "GET", params: Mapping[str, Any] | None = None) -> Any:
         """Ask a running gateway once, without starting one; None if none answers in that time."""
-        import httpx
+        import httpx  # noqa: PLC0415 - heavy
 
         client = self._find_client()
         if client is None:
@@ -99,7 +99,7 @@ class Api:
 
     def lines(self, path: str, params: Mapping[str, Any], *, follow: bool) -> Iterator[str]:
         """Stream the lines of a text answer as they arrive; ends when the gateway ends."""
-        import httpx
+        import httpx  # noqa: PLC0415 - heavy
 
         timeout = httpx.Timeout(TIMEOUT_S, read=None if follow else TIMEOUT_S)
         try:
@@ -167,17 +167,17 @@ def _sent(body: object) -> dict[str, Any]:
 
 
 def _open_client() -> httpx.Client:
-    from ..launch import launch, transport
+    from ..launch import launch, transport  # noqa: PLC0415 - heavy: httpx comes with them
 
     return transport.make_client(launch.ensure(), timeout_s=TIMEOUT_S)
 
 
 def _find_client() -> httpx.Client | None:
-    from ..launch import launch
+    from ..launch import launch  # noqa: PLC0415 - heavy: ssl comes with it
 
     if (address := launch.find()) is None:
         return None
-    from ..launch.transport import make_single_client
+    from ..launch.transport import make_single_client  # noqa: PLC0415 - heavy: httpx comes with it
 
     return make_single_client(address)
 

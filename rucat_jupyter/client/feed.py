@@ -123,7 +123,7 @@ class Feed:
 
     def _follow(self, client: httpx.Client) -> None:
         """Poll one gateway until it ends, does not answer or rejects a request."""
-        import httpx
+        import httpx  # noqa: PLC0415 - heavy
 
         while self._goes_on():
             begun = time.monotonic()
@@ -172,9 +172,9 @@ class Feed:
 
 def open_follower(address: launch.Address) -> httpx.Client:
     """Make a client of this gateway whose requests do not keep it alive."""
-    import ssl
+    import ssl  # noqa: PLC0415 - heavy
 
-    import httpx
+    import httpx  # noqa: PLC0415 - heavy
 
     no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a socket has no TLS, so no certificates are loaded
     transport = httpx.HTTPTransport(uds=address.socket, verify=no_tls)
@@ -183,7 +183,7 @@ def open_follower(address: launch.Address) -> httpx.Client:
 
 def ask(path: str) -> Any:
     """Read one path of the gateway as a follower; None if there is no gateway, or no such path."""
-    import httpx
+    import httpx  # noqa: PLC0415 - heavy
 
     try:
         if (address := launch.find()) is None:

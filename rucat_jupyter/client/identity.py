@@ -99,7 +99,7 @@ def _printable(path: str) -> str:
 
 def is_inherited(path: str) -> bool:
     """Whether ``JPY_SESSION_NAME`` is another notebook's: nbconvert or papermill inside its kernel."""
-    import psutil
+    import psutil  # noqa: PLC0415 - heavy
 
     try:
         parent = psutil.Process().parent()

@@ -37,7 +37,7 @@ def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, An
 def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
     """Each context of the kubeconfig with its namespace (empty: none); nothing if it cannot be read."""
     try:
-        import yaml  # heavy, and optional
+        import yaml  # noqa: PLC0415 - heavy, and optional
     except ModuleNotFoundError:
         return  # then completion offers nothing
     seen = set()

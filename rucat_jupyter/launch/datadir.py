@@ -54,7 +54,7 @@ def data_dir() -> Path:
     """Find the data directory: ``RUCAT_DATA_DIR``, or ``rucat`` in Jupyter's data directory."""
     if asked := os.environ.get("RUCAT_DATA_DIR"):
         return Path(asked).expanduser().resolve()
-    from jupyter_core.paths import jupyter_data_dir  # heavy, and not needed if RUCAT_DATA_DIR is set
+    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - heavy, and not needed if RUCAT_DATA_DIR is set
 
     return (Path(jupyter_data_dir()) / "rucat").resolve()
 
@@ -145,7 +145,7 @@ def lock(path: Path, deadline: float) -> Iterator[bool]:
 
     An advisory lock (flock) is released when its holder ends, in whatever way.
     """
-    import fcntl  # not on Windows, where `prepare` says what to do
+    import fcntl  # noqa: PLC0415 - not on Windows, where `prepare` says what to do
 
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -182,7 +182,7 @@ def process_start(pid: int) -> str:
         except OSError:
             return ""
         return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
-    import psutil  # heavy, and only needed on macOS
+    import psutil  # noqa: PLC0415 - heavy, and only needed on macOS
 
     try:
         process = psutil.Process(pid)

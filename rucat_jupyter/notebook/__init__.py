@@ -6,7 +6,7 @@ from ..client.widgets import Widgets, draw_with
 
 
 def _cards() -> Widgets:
-    from .cards import cards  # loads ipywidgets, which is heavy
+    from .cards import cards  # noqa: PLC0415 - loads ipywidgets, which is heavy
 
     return cards
 

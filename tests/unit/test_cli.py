@@ -108,7 +108,7 @@ def test_doctor_works_without_any_package() -> None:
     assert "no pyspark" in "".join(finding["found"] for finding in found["findings"])
     other = subprocess.run([*command, "list"], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert other.returncode == 1
-    assert "is missing here. What mends it: rucat doctor" in other.stderr
+    assert "is missing. See how to install it: rucat doctor" in other.stderr
     assert "Traceback" not in other.stderr
 
 

@@ -46,7 +46,7 @@ def test_an_empty_spec_is_fine():
         ({"image": "x\n"}, "image", "must be an image"),
         ({"image": "spark:3.5.1"}, "image", "needs Spark 4"),
         ({"spark_version": "3.5.1"}, "spark_version", "needs Spark 4"),
-        ({"spark_version": "4.3.0", "image": "x/spark:4.1.4-java17"}, "spark_version", "the tag of the image says Spark 4.1.4"),
+        ({"spark_version": "4.3.0", "image": "x/spark:4.1.4-java17"}, "spark_version", "of the image says Spark 4.1.4"),
         ({"java_options": ["-Dx=y"]}, "java_options", "-Dx=y"),
         ({"java_options": ["-Xms2g"]}, "java_options", "more than the heap of"),
         ({"env": {"SPARK_HOME": "x"}}, "env.SPARK_HOME", "Rucat"),

@@ -138,7 +138,7 @@ class WidgetBar:
             self._box = None
 
     def _draw(self, picture: Picture) -> None:
-        import ipywidgets  # loads much, and most kernels show no bar
+        import ipywidgets  # noqa: PLC0415 - loads much, and most kernels show no bar
 
         self._html = ipywidgets.HTML(picture.html, layout={"flex": "0 1 auto", "margin": "0"})
         self._button = ipywidgets.Button(

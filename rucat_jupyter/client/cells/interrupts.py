@@ -113,7 +113,7 @@ def _cancel(cancel: Cancel) -> None:
 
 def _interrupt(cancel: Cancel, operations: list[Operation], answered: threading.Event) -> None:
     """Interrupt on one engine: all by tag, then by id those that were still being sent."""
-    import grpc  # heavy, and loaded already where there are operations
+    import grpc  # noqa: PLC0415 - heavy, and loaded already where there are operations
 
     session = operations[0].session
     end = time.monotonic() + OVER_S

@@ -352,7 +352,7 @@ class Engine:
         >>> spark.range(3).count()
         3
         """
-        from ..session import session as sessions  # 36 ms that verbs without Spark do not need
+        from ..session import session as sessions  # noqa: PLC0415 - 36 ms that verbs without Spark do not need
 
         return sessions.connect(self, session)
 

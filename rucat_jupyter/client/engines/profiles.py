@@ -123,7 +123,7 @@ class Profiles(Mapping[str, Profile]):
         own = [line for line in self.errors if f": profiles.{name}." in line or f": profiles.{name}:" in line]
         if own:
             raise InvalidRequest("; ".join(map(text.plain, own)))
-        from ...core.field_errors import suggestion  # pydantic comes with it
+        from ...core.field_errors import suggestion  # noqa: PLC0415 - pydantic comes with it
 
         meant = suggestion(name, sorted(self._found))
         unread = "".join(f"; {text.plain(line)}" for line in self.errors if ": profiles." not in line)

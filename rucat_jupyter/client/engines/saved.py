@@ -106,7 +106,7 @@ def settings_of(view: View, api: Api | None = None) -> Saved:
 
 def show(saved: Saved, said: str) -> None:
     """Write the settings into the metadata of this cell's output; the front end saves them with the notebook."""
-    from IPython.display import publish_display_data
+    from IPython.display import publish_display_data  # noqa: PLC0415 - heavy
 
     shell = get_shell()
     publish_display_data({"text/plain": said}, metadata={KEY: saved.as_json()})  # type: ignore[no-untyped-call]
@@ -196,7 +196,7 @@ def write_cell(saved: Saved) -> None:
 
 def user_file() -> Path:
     """The user's own file in Jupyter's configuration folder."""
-    from jupyter_core.paths import jupyter_config_dir
+    from jupyter_core.paths import jupyter_config_dir  # noqa: PLC0415 - heavy
 
     return Path(jupyter_config_dir()) / FILE
 
@@ -206,7 +206,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
     Raises InvalidRequest if the name is invalid or exists in that file, or if the file has an error already.
     """
-    from ...core.spec import check_name  # pydantic comes with it
+    from ...core.spec import check_name  # noqa: PLC0415 - pydantic comes with it
 
     file = file or user_file()
     try:
@@ -231,7 +231,7 @@ def write_profile(saved: Saved, name: str, file: Path | None = None) -> Path:
 
 def profile_toml(saved: Saved, name: str) -> str:
     """The profile as TOML, which has no null: settings that the base has and this one does not are in ``unset``."""
-    import tomlkit  # 20 ms
+    import tomlkit  # noqa: PLC0415 - 20 ms
 
     base = {"extends": saved.profile} if saved.profile and saved.profile != name else {}
     base |= {"platform": saved.platform} if saved.platform else {}

@@ -114,7 +114,7 @@ def _spec(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _different(wanted: Mapping[str, Any], has: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any, Any]]:
     """Path, requested value and present value of each setting that can be compared and differs."""
-    from ...core.spec import MASK  # pydantic comes with it
+    from ...core.spec import MASK  # noqa: PLC0415 - pydantic comes with it
 
     for key, value in wanted.items():
         at, present = (*path, key), has.get(key)
@@ -135,7 +135,7 @@ def _said(path: Path, value: object, present: object) -> str:
 
 
 def _is_secret(path: Path) -> bool:
-    from ...core.spec import is_secret  # pydantic comes with it
+    from ...core.spec import is_secret  # noqa: PLC0415 - pydantic comes with it
 
     return is_secret(path[-1])
 

@@ -78,7 +78,7 @@ def jupyter_url() -> str | None:
     found = _server_info()
     if found is None:
         return None
-    import httpx
+    import httpx  # noqa: PLC0415 - heavy
 
     # Without a token, on purpose: our extension rejects it with Rucat's kind of error, and so shows that it is there.
     try:
@@ -92,7 +92,7 @@ def jupyter_url() -> str | None:
 
 def _client(server: dict[str, Any]) -> httpx.Client:
     """A client for a Jupyter server of this machine, on its port or its Unix socket."""
-    import httpx
+    import httpx  # noqa: PLC0415 - heavy
 
     if server.get("sock"):
         return httpx.Client(transport=httpx.HTTPTransport(uds=server["sock"]), base_url="http://jupyter", timeout=ASK_S)
@@ -103,7 +103,7 @@ def _client(server: dict[str, Any]) -> httpx.Client:
 
 def _server_info() -> dict[str, Any] | None:
     """What the Jupyter server that is this kernel's parent has written about itself (``jupyter server list``)."""
-    from jupyter_core.paths import jupyter_runtime_dir
+    from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - heavy
 
     parent = os.environ.get("JPY_PARENT_PID", "")
     path = Path(jupyter_runtime_dir()) / f"jpserver-{parent}.json"

@@ -51,7 +51,7 @@ class Announcer:
         if self._comm is not None:
             self._comm.send(self.state())
         elif shows_panels():
-            from comm import create_comm
+            from comm import create_comm  # noqa: PLC0415 - heavy
 
             self._comm = create_comm(target_name=TARGET, data=self.state())
             answer_immediately(self._comm)

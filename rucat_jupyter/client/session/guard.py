@@ -163,7 +163,7 @@ class SessionGuard:
         self, request: Any, timeout_s: float, *, tag: str | None = None, operation_id: str | None = None
     ) -> list[str]:
         """Interrupt operations of the request's session by tag or id; see :class:`.operations.Session`."""
-        from pyspark.sql.connect import proto
+        from pyspark.sql.connect import proto  # noqa: PLC0415 - heavy
 
         asked = proto.InterruptRequest(
             session_id=request.session_id, user_context=request.user_context, client_type=request.client_type

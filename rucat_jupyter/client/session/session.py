@@ -159,10 +159,10 @@ def suspend(engine_id: str) -> None:
 
 def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     import_whole("pyspark.sql.connect.session", "rucat_jupyter.client.session.guard")
-    from pyspark.sql.connect.client.retries import DefaultPolicy
-    from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415 - heavy
+    from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 - heavy
 
-    from .guard import SessionGuard
+    from .guard import SessionGuard  # noqa: PLC0415 - heavy: grpc comes with it
 
     api, view = engine._api, engine.view
     body: dict[str, Any] = {"path": who.path}
@@ -189,8 +189,8 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
 
 def open_channel(connection: dict[str, Any]) -> Any:
     """Make a gRPC channel from an answer of ``/connection``; on loopback without a proxy."""
-    import grpc
-    from pyspark.sql.connect.client import ChannelBuilder
+    import grpc  # noqa: PLC0415 - heavy
+    from pyspark.sql.connect.client import ChannelBuilder  # noqa: PLC0415 - heavy
 
     parts = urlsplit("http" + connection["url"].removeprefix("sc"))
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
@@ -204,7 +204,7 @@ def open_channel(connection: dict[str, Any]) -> Any:
 
 
 def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> Any:
-    from pyspark.sql.connect.client import ChannelBuilder
+    from pyspark.sql.connect.client import ChannelBuilder  # noqa: PLC0415 - heavy
 
     class Builder(ChannelBuilder):
         """Gives pyspark our channel; the token is sent as metadata of that channel, and is not visible elsewhere."""

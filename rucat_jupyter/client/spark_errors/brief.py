@@ -78,8 +78,8 @@ def _mark_plain(shell: Any) -> None:
 
 def quieten() -> None:
     """Keep pyspark from writing errors a second time (as JSON, as a traceback), unless the mode is ``full``."""
-    from pyspark import util
-    from pyspark.logger import PySparkLogger
+    from pyspark import util  # noqa: PLC0415 - heavy
+    from pyspark.logger import PySparkLogger  # noqa: PLC0415 - heavy
 
     for name in LOGGERS:
         for handler in PySparkLogger.getLogger(name).handlers:
@@ -139,11 +139,11 @@ def full(error: BaseException) -> str:
 
 def is_of_spark(error: BaseException | None) -> bool:
     """Whether an exception is Spark's, or was raised inside pyspark by a library that pyspark uses."""
-    from pyspark.errors import PySparkException
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
     if isinstance(error, PySparkException):
         return True
-    import pyspark
+    import pyspark  # noqa: PLC0415 - heavy
 
     home = str(Path(pyspark.__file__).parent)
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
@@ -164,12 +164,12 @@ def _everything(shell: Any) -> str:
 
 def _kinds() -> tuple[Any, ...]:
     """What pyspark raises: its own errors, those of gRPC, of pickling functions, of Arrow."""
-    import grpc
-    from pyspark.errors import PySparkException
+    import grpc  # noqa: PLC0415 - heavy
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
     kinds: list[Any] = [PySparkException, grpc.RpcError, pickle.PicklingError]
     with contextlib.suppress(ImportError):
-        from pyarrow.lib import ArrowException
+        from pyarrow.lib import ArrowException  # noqa: PLC0415 - heavy
 
         kinds.append(ArrowException)
     return tuple(kinds)

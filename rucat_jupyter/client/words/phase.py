@@ -108,7 +108,7 @@ class DisplayPhase(Phase):
 
     def show(self, line: str, key: str) -> None:
         """Show or update the output."""
-        from IPython.display import display  # only here is IPython certain to be loaded
+        from IPython.display import display  # noqa: PLC0415 - only here is IPython certain to be loaded
 
         bundle = {"text/plain": line}
         if self._handle is None:

@@ -16,7 +16,7 @@ def create_form() -> None:
     >>> rucat_jupyter.create_form()
     """
     if shows_widgets():
-        from . import cards as widget  # loads ipywidgets, which is heavy
+        from . import cards as widget  # noqa: PLC0415 - loads ipywidgets, which is heavy
 
         widget.show_form()
     else:

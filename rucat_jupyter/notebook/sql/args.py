@@ -54,7 +54,7 @@ def typed(text: str) -> Any:
 
 def as_literals(found: Mapping[str, Any]) -> dict[str, Any]:
     """Values as ``spark.sql(args=…)`` takes them; raises BadUsage for a value without a Spark literal."""
-    from pyspark.errors import PySparkException
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
     literals = {}
     for name, value in found.items():
@@ -68,7 +68,7 @@ def as_literals(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _literal(value: Any) -> Any:
-    from pyspark.sql.connect import functions as F
+    from pyspark.sql.connect import functions as F  # noqa: PLC0415 - heavy
 
     if isinstance(value, str):
         value.encode()  # lone surrogates cannot be sent

@@ -64,8 +64,8 @@ class Catalog:
         return key in self._known and time.monotonic() - self._known[key][0] < FRESH_S
 
     def _ask(self, key: tuple[str, ...], ask: Callable[[], Any]) -> None:
-        import grpc  # heavy, like pyspark
-        from pyspark.errors import PySparkException
+        import grpc  # noqa: PLC0415 - heavy, like pyspark
+        from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
         found = None
         try:

@@ -36,7 +36,7 @@ def draw(result: SqlResult, kind: str, x: str | None, y: str | None) -> Picture:
     ``auto`` is a line over times or numbers, bars over texts, a histogram of a single column of numbers. Of columns
     with the same name we draw the first.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     chosen = _Choice(result, kind, x, y.split(",") if y else [])
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
@@ -54,7 +54,7 @@ class _Choice:
     """The kind of the chart, and its columns."""
 
     def __init__(self, result: SqlResult, kind: str, x: str | None, y: list[str]) -> None:
-        from pyspark.sql import types as T
+        from pyspark.sql import types as T  # noqa: PLC0415 - heavy
 
         columns = zip(result.columns, result.fetched().columns, [f.dataType for f in result.schema.fields], strict=True)
         self._columns = {name: (values, spark) for name, values, spark in reversed([*columns])}
@@ -81,7 +81,7 @@ class _Choice:
 
     def draw(self, axes: Any) -> None:
         """Draw the columns."""
-        import pandas as pd
+        import pandas as pd  # noqa: PLC0415 - heavy
 
         data = pd.DataFrame({name: self._floats(name) for name in self.y}, self._across())
         getattr(self, f"_draw_{self.kind}")(axes, data[data.index.notna()])  # matplotlib fails on a null time

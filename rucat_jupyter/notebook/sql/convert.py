@@ -42,7 +42,7 @@ def must_have(kind: str) -> None:
 
 def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
     """Make a pandas DataFrame; columns may have the same name."""
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - heavy
 
     _must_tell_fields_apart(table)
     kinds = [field.dataType for field in schema.fields]
@@ -57,8 +57,8 @@ def to_pandas(table: pa.Table, schema: Any) -> pd.DataFrame:
 def to_polars(table: pa.Table) -> pl.DataFrame:
     """Make a polars DataFrame; the second ``a`` is called ``a_2``, because polars needs unique names."""
     must_have("polars")
-    import polars as pl
-    import pyarrow as pa
+    import polars as pl  # noqa: PLC0415 - heavy
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     _must_tell_fields_apart(table)
     columns = [_offsets(column) if str(column.type) == MONTHS else _with_names(column) for column in table.columns]
@@ -107,8 +107,8 @@ def unique(names: list[str]) -> list[str]:
 
 
 def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
-    import pandas as pd
-    import pyarrow as pa
+    import pandas as pd  # noqa: PLC0415 - heavy
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     found = column.type
     if pa.types.is_nested(found) or pa.types.is_null(found):
@@ -126,8 +126,8 @@ def _series(column: pa.ChunkedArray, kind: Any) -> pd.Series[Any]:
 
 def _nullable(column: pa.ChunkedArray) -> Any:
     """The nullable type of pandas, if the usual one would change values."""
-    import pyarrow.compute as pc
-    from pandas.api.types import pandas_dtype
+    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
+    from pandas.api.types import pandas_dtype  # noqa: PLC0415 - heavy
 
     name = NULLABLE.get(str(column.type), "") if column.null_count else ""
     is_usual = not name or (name.startswith("Float") and not pc.any(pc.is_nan(column)).as_py())
@@ -136,8 +136,8 @@ def _nullable(column: pa.ChunkedArray) -> Any:
 
 def _is_before_years(column: pa.ChunkedArray) -> bool:
     """Whether a time may be before the year 1 in its zone: pandas 2.3.3 crashes when it shows it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
 
     first = pc.min(column.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())).as_py()
     return first is not None and first < YEAR_1_US + DAY_US
@@ -152,7 +152,7 @@ def _dates(column: pa.ChunkedArray) -> pd.Series[Any]:
 
 def _plain(value: Any, found: pa.DataType, kind: Any) -> Any:
     """A nested value in Python's own types."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     if value is None:
         return None
@@ -163,7 +163,7 @@ def _plain(value: Any, found: pa.DataType, kind: Any) -> Any:
         return [_plain(part, found.value_type, None) for part in value]
     if pa.types.is_struct(found):
         if kind is not None and kind.typeName() == "variant":
-            from pyspark.sql.types import VariantVal
+            from pyspark.sql.types import VariantVal  # noqa: PLC0415 - heavy
 
             return VariantVal(value["value"], value["metadata"])
         return {field.name: _plain(value[field.name], field.type, None) for field in found}
@@ -175,7 +175,7 @@ def _is_hashable(value: Any) -> bool:
 
 
 def _offset(value: Any) -> Any:
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - heavy
 
     if value is None:
         return None
@@ -184,7 +184,7 @@ def _offset(value: Any) -> Any:
 
 
 def _offsets(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     texts = [None if v is None else _duration(v) for v in column.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])

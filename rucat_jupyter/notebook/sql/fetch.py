@@ -24,7 +24,7 @@ def fetch(frame: Any) -> tuple[pa.Table, Any]:
     Column names may repeat, and the types are those that the engine sends: pyspark's ``toArrow`` rejects some of them
     and loses the session's time zone.
     """
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import StructType  # noqa: PLC0415 - heavy
 
     client = frame.sparkSession.client
     table, schema, _ = client.to_table(frame._plan.to_proto(client), frame._plan.observations)
@@ -35,7 +35,7 @@ def fetch(frame: Any) -> tuple[pa.Table, Any]:
 
 def _mended(table: pa.Table) -> pa.Table:
     """The table with zones that Python knows (others become UTC) and intervals that it can read."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     fields = [field.with_type(with_zones(field.type, _is_zone)).remove_metadata() for field in table.schema]
     if not fields:
@@ -58,7 +58,7 @@ def _column(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
 
 def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
     """Read months from the buffers: pyarrow has no class for such arrays and raises KeyError."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     found: list[tuple[int, int, int] | None] = []
     for batch in table.select([number]).to_batches():
@@ -70,7 +70,7 @@ def _months(table: pa.Table, number: int, kind: pa.DataType) -> pa.ChunkedArray:
 
 def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataType:
     """The type with UTC for unknown zones and a readable month interval, also inside nested types."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     def mended(leaf: pa.DataType) -> pa.DataType:
         if pa.types.is_timestamp(leaf) and leaf.tz is not None and not is_known(leaf.tz):
@@ -82,7 +82,7 @@ def with_zones(kind: pa.DataType, is_known: Callable[[str], bool]) -> pa.DataTyp
 
 def with_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
     """The type with ``change`` applied to its leaf types."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     if pa.types.is_map(kind):
         item = kind.item_field.with_type(with_leaves(kind.item_type, change))

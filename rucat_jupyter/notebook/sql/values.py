@@ -36,7 +36,7 @@ def shown(value: Any, kind: Any) -> str:
 
 def _show(value: Any, kind: Any) -> str:
     """A nested value, or one that is neither null nor a string."""
-    from pyspark.sql import types as T
+    from pyspark.sql import types as T  # noqa: PLC0415 - heavy
 
     if value is None:
         return NULL
@@ -56,7 +56,7 @@ def _show(value: Any, kind: Any) -> str:
 def _of_dict(value: dict[str, Any]) -> str:
     """A value that Spark sends as two fields: variants, geometries."""
     if value.keys() == {"value", "metadata"}:
-        from pyspark.sql.types import VariantVal
+        from pyspark.sql.types import VariantVal  # noqa: PLC0415 - heavy
 
         return VariantVal(value["value"], value["metadata"]).toJson()
     if value.keys() == {"srid", "wkb"}:
@@ -114,7 +114,7 @@ _SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
 
 def column(values: Any, kind: Any) -> list[str]:
     """All cells of an Arrow column; times outside Python's calendar are shown in UTC."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     try:
         found = listed(values) if pa.types.is_nested(values.type) else values.to_pylist()
@@ -126,7 +126,7 @@ def column(values: Any, kind: Any) -> list[str]:
 
 def listed(values: Any) -> list[Any]:
     """The values of a nested column as Python objects; its times are texts if one is outside Python's calendar."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - heavy
 
     def with_text(leaf: Any) -> Any:
         return pa.string() if pa.types.is_timestamp(leaf) or pa.types.is_date(leaf) else leaf

@@ -20,7 +20,7 @@ def show_engines(context: Context, asked: argparse.Namespace) -> Any:
     del context, asked
     found = client.engines()
     if shows_widgets():
-        from ..cards import cards as widget  # loads ipywidgets, which is heavy
+        from ..cards import cards as widget  # noqa: PLC0415 - loads ipywidgets, which is heavy
 
         widget.show_table([engine.view for engine in found])
     else:
@@ -36,7 +36,7 @@ def _status(context: Context, asked: argparse.Namespace) -> Any:
     engine = context.engine(asked.name)
     page = tables.status_page(engine.view, engine.history(), text.utc_now())
     if shows_widgets():
-        from ..cards import cards as widget  # loads ipywidgets, which is heavy
+        from ..cards import cards as widget  # noqa: PLC0415 - loads ipywidgets, which is heavy
 
         widget.show_engine(engine.view, page, fold="status")
     else:

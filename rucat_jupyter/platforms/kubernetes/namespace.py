@@ -275,7 +275,7 @@ class Namespace:
 
 def _forward() -> ModuleType:
     """The forwards, whose library takes a while to load."""
-    from .portforward import forwards as forward
+    from .portforward import forwards as forward  # noqa: PLC0415 - heavy: websockets and TLS
 
     return forward
 

@@ -99,8 +99,8 @@ async def connect(way: Way, temp: Path) -> ApiClient:
     Raises PlatformUnavailable where the kubeconfig or its credentials cannot be had now.
     """
     await asyncio.to_thread(_load_library)
-    from kubernetes.aio.client import ApiClient, Configuration  # heavy; `_load_library` loads it in a thread
-    from kubernetes.aio.config import ConfigException, load_incluster_config
+    from kubernetes.aio.client import ApiClient, Configuration  # noqa: PLC0415 - heavy; see `_load_library`
+    from kubernetes.aio.config import ConfigException, load_incluster_config  # noqa: PLC0415 - heavy
 
     configuration = type.__call__(Configuration)  # one of its own: the library keeps a default for all
     configuration.retries = False  # we decide ourselves what is tried again
@@ -125,12 +125,11 @@ async def connect(way: Way, temp: Path) -> ApiClient:
 
 
 def _load_library() -> None:
-    import kubernetes.aio.client  # heavy
-    import kubernetes.aio.config  # noqa: F401
+    pass
 
 
 async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
-    from kubernetes.aio.config import kube_config, load_kube_config  # heavy
+    from kubernetes.aio.config import kube_config, load_kube_config  # noqa: PLC0415 - heavy
 
     _forget_removed(kube_config._temp_files)
     loader = await load_kube_config(  # type: ignore[no-untyped-call]
@@ -186,7 +185,7 @@ def _absolute(paths: str) -> list[str]:
 
 def _merged(files: list[str]) -> dict[str, Any]:
     """Names of the contexts and the current one, as kubectl merges files: the first that says something wins."""
-    import yaml  # heavy; comes with the library
+    import yaml  # noqa: PLC0415 - heavy; comes with the library
 
     contexts: list[dict[str, Any]] = []
     current = None

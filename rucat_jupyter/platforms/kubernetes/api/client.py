@@ -185,7 +185,7 @@ class Api:
 
     async def lines(self, at: str, silence_s: float, **query: object) -> AsyncGenerator[str, None]:
         """Lines of a stream, until it ends or nothing has come for so long; invalid UTF-8 is replaced."""
-        from aiohttp import ClientError  # heavy
+        from aiohttp import ClientError  # noqa: PLC0415 - heavy
 
         opening = asyncio.ensure_future(self._open("GET", at, query, None, None, silence_s))
         try:
@@ -224,7 +224,7 @@ class Api:
         silence_s: float | None = None,
     ) -> Any:
         """Send, and return the response when it is one of success."""
-        from aiohttp import ClientError, ClientTimeout  # heavy
+        from aiohttp import ClientError, ClientTimeout  # noqa: PLC0415 - heavy
 
         client = await self.client()
         timeout = ClientTimeout(total=total_s, sock_connect=CONNECT_S, sock_read=silence_s or CALL_S)
@@ -244,7 +244,7 @@ class Api:
         return response
 
     async def _data(self, response: Any) -> Json:
-        from aiohttp import ClientError  # heavy
+        from aiohttp import ClientError  # noqa: PLC0415 - heavy
 
         try:
             data = json.loads(await response.read())

@@ -84,7 +84,7 @@ def _of_type(value: object, shape: str, path: tuple[str, ...]) -> Iterator[Wrong
 
 
 def _of_model(value: object, shape: str, path: tuple[str, ...]) -> Iterator[Wrong]:
-    from kubernetes.client import models  # heavy
+    from kubernetes.client import models  # noqa: PLC0415 - heavy
 
     if not isinstance(value, Mapping):
         yield dotted(path), "must be an object"
