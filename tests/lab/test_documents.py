@@ -141,7 +141,7 @@ def test_the_spark_ui_has_not_jupyters_origin(book: LabNotebook, server: Jupyter
 
 
 @pytest.mark.all
-def test_a_restart_a_stop_and_a_delete_are_told(
+def test_a_restart_a_stop_and_a_delete_are_shown(
     book: LabNotebook, server: JupyterServer, engine: dict[str, Any]
 ) -> None:
     """Under a line that says so the next life's log is followed; the UI and the output say what has become of it."""

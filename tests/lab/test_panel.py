@@ -213,7 +213,9 @@ def test_a_life_by_keyboard(panel: Callable[..., Panel], server: JupyterServer) 
     assert seen.book.errors == []
 
 
-def test_what_others_do_shows_at_once_in_every_page(panel: Callable[..., Panel], server: JupyterServer) -> None:
+def test_changes_by_others_show_within_seconds_in_every_page(
+    panel: Callable[..., Panel], server: JupyterServer
+) -> None:
     """An engine that is made and deleted by REST shows in two pages within two seconds."""
     pages = [panel("one"), panel("two")]
     server.create(name="far", **UNREACHABLE)

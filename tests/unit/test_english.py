@@ -25,7 +25,8 @@ GLOBS = (
     "*.md",
     "docs/**/*.md",
     "benchmarks/**/*.md",
-        "notebooks/*.ipynb",
+    "notebooks/**/*.md",
+    "notebooks/*.ipynb",
     "pyproject.toml",
     "Makefile",
 )

@@ -177,7 +177,7 @@ def test_what_is_no_memory_size(text):
     assert not command.is_memory(text)
 
 
-def test_confs_that_nobody_would_read():
+def test_confs_that_spark_would_not_read():
     """A conf that only launcher scripts read is named with the field to use."""
     assert command.ignored({"spark.pyspark.python": "x", "spark.x": "y"}) == [
         ("spark.pyspark.python", "only launcher scripts read it; use local.python")
