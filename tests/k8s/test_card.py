@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.cluster import TestCluster
-from support.lab import LabNotebook, chromium, find_browser, write_notebook
+from support.lab import LabNotebook, write_notebook
 from support.place import QUICK_JVM, JupyterServer, Place, place_in, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.lab, pytest.mark.engine, pytest.mark.all]
@@ -38,17 +37,6 @@ STUCK: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Engines whose driver pod does not start -> what an event or the pod's state has, and the card."""
 OVERFULL = "%rucat attach live\nspark.range(20_000_000).hint('broadcast').join(spark.range(20_000_000), 'id').count()"
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """A real browser."""
-    executable = find_browser()
-    if executable is None:
-        assert not os.environ.get("RUCAT_TEST_REQUIRE"), "no Chromium"
-        pytest.skip("no Chromium: set RUCAT_TEST_CHROMIUM, or put chromium on PATH")
-    with chromium(executable) as found:
-        yield found
 
 
 @pytest.fixture
