@@ -10,7 +10,7 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
       'Give the driver more memory (driver.memory), or collect less data to it; then restart.'
     ),
     ImagePull: trans.__(
-      "Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart."
+      'Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart.'
     ),
     Unschedulable: trans.__(
       'Request less (cores, memory, node labels), or wait for free capacity; then restart.'
@@ -21,14 +21,12 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
     Forbidden: trans.__(
       'Ask an administrator for the missing permissions (doctor has the command); then restart.'
     ),
-    Deleted: trans.__('The engine's pod or process was deleted; restart brings the engine back.'),
+    Deleted: trans.__("The engine's pod or process was deleted; restart brings the engine back."),
     Evicted: trans.__(
       'The node was low on memory or disk; request what the engine needs, then restart.'
     ),
     NodeLost: trans.__('The node is gone; restart brings the engine back on another node.'),
-    MountFailed: trans.__(
-      'Check the volumes, secrets and config maps in the spec; then restart.'
-    ),
+    MountFailed: trans.__('Check the volumes, secrets and config maps in the spec; then restart.'),
     CrashOnStart: trans.__(
       'Read the last log lines; a conf, a jar or an option is probably wrong.'
     ),
@@ -39,7 +37,7 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
       'The engine did not respond for too long and was stopped; restart brings it back.'
     ),
     ContextStopped: trans.__(
-      'The engine's SparkContext was stopped; restart brings the engine back.'
+      "The engine's SparkContext was stopped; restart brings the engine back."
     ),
     ConfigInvalid: trans.__('Correct what the message says, and create the engine again.'),
     PortInUse: trans.__('Another process uses the port; restart takes a free one.'),

@@ -77,7 +77,7 @@ describe('the search', () => {
   it('finds fields by label, path and help, and a Spark conf by its key', () => {
     const { conf, java_options: options } = byPath('local');
     expect(matches(options, 'java OPT')).toBe(true);
-    expect(matches(options, 'allow-list')).toBe(true);
+    expect(matches(options, 'list of ALLOWED')).toBe(true);
     expect(matches(options, 'shuffle')).toBe(false);
     expect(matches(conf, 'spark.sql.shuffle')).toBe(true);
   });
