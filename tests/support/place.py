@@ -87,9 +87,9 @@ class Place:
         """Pid of the gateway that gateway.json names, if it lives."""
         try:
             pid = int(json.loads((self.data_dir / "gateway.json").read_text())["pid"])
-        except (FileNotFoundError, KeyError, ValueError):
+            return pid if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else None
+        except (FileNotFoundError, KeyError, ValueError, psutil.NoSuchProcess):
             return None
-        return pid if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else None
 
     def engine_process(self, engine_id: str, run: int | None = None) -> psutil.Process:
         """The one driver process of an engine (of one of its runs)."""
