@@ -18,6 +18,7 @@ from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
 from rucat_jupyter.core.ports.platform import Endpoint
 from rucat_jupyter.core.spec import EngineSpec
+from rucat_jupyter.spark.connect.channel import Line
 from rucat_jupyter.spark.connect.messages import Answer
 from rucat_jupyter.spark.connect.pace import PACES, REMOTE_PACE, Pace, Rhythm
 from rucat_jupyter.spark.probes.prober import ConnectProber, ConnectPulse
@@ -603,3 +604,15 @@ def test_what_is_silent_is_looked_at_less_and_less() -> None:
     """All the time for a minute, then each second, and after ten minutes at the usual pace."""
     rhythm = Rhythm(Pace(), spread=lambda: 0.5)
     assert (rhythm.eager(0), rhythm.eager(60), rhythm.eager(600)) == (0.2, 1.0, 5.0)
+
+
+async def test_a_long_error_of_the_probe_query_is_read_whole() -> None:
+    """Cut by the transport it has no error class, and a healthy engine would count as broken."""
+    said = "[UNSUPPORTED_CATALOG] " + "\u8868" * 2026
+    async with ProbedServer() as server:
+        server.query = Answer("INTERNAL", said)
+        line = Line(Endpoint("127.0.0.1", server.port), "right", lambda: None)
+        try:
+            assert await line.query("0d9f0f0e-8f5c-5d0a-9e42-7a8a3f6f1d52", 5.0) == Answer("INTERNAL", said)
+        finally:
+            await line.close()

@@ -23,6 +23,7 @@ from rucat_jupyter.client.session import channel, watch
 from rucat_jupyter.client.session import guard as module
 from rucat_jupyter.client.session.channel import Released
 from rucat_jupyter.client.session.guard import Detached, SessionGuard
+from rucat_jupyter.client.session.session import open_channel
 
 ID = "0123456789abcdef"
 
@@ -447,3 +448,25 @@ def test_a_detached_session_sends_no_calls(world: World) -> None:
         with pytest.raises(Detached, match="was closed"):
             call()
     assert world.server.calls == []
+
+
+def test_a_long_error_is_not_cut_by_the_transport(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark sends up to 2,048 characters as metadata; in Chinese that is more than gRPC accepts by default."""
+    monkeypatch.setattr(world.guard, "_open_channel", open_channel)
+    world.guard.channel.cut()
+    said = "[TABLE_OR_VIEW_NOT_FOUND] " + "\u8868" * 2022
+    world.server.on_call = lambda method, request, context: refuse(context, said)
+    for call in (world.config, lambda: list(world.execute())):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        assert caught.value.details() == said
+
+
+def test_an_answer_that_the_transport_lost_is_not_silence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine answered: a cell shows the error, without the words that it does not answer."""
+    world.server.on_call = lambda method, request, context: context.abort(grpc.StatusCode.INTERNAL, "Stream removed")
+    end = time.monotonic() + 0.4
+    while time.monotonic() < end:
+        with pytest.raises(grpc.RpcError, match="Stream removed"):
+            world.config()
+    assert "does not answer" not in capsys.readouterr().err

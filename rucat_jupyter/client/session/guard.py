@@ -204,7 +204,8 @@ class SessionGuard:
             raise self._error or self._lost() from None
         if error.code() not in DOUBTFUL:
             return False
-        return self._doubt(str(error.details()), never_sent=never_sent)
+        is_retried = error.code() is grpc.StatusCode.UNAVAILABLE
+        return self._doubt(str(error.details()), never_sent=never_sent, is_retried=is_retried)
 
     # --- verdicts ------------------------------------------------------------------------------------------
 
@@ -224,8 +225,12 @@ class SessionGuard:
                 continue
         return False
 
-    def _doubt(self, details: str, *, never_sent: bool) -> bool:
-        """The connection broke: raise if the engine has ended or restarted, else let pyspark try again."""
+    def _doubt(self, details: str, *, never_sent: bool, is_retried: bool) -> bool:
+        """The connection broke: raise if the engine has ended or restarted, else pass the error to pyspark.
+
+        pyspark tries again only if there is no connection (``is_retried``). A cell shows other errors, and then a
+        notice that the engine does not answer is wrong: it answered, but the transport lost the answer.
+        """
         for wait_s in (0.0, CHANGE_S):
             view = self._look(wait_s)
             if not self._is_alive(view):
@@ -235,7 +240,8 @@ class SessionGuard:
                     raise EngineFailed.restarted(view) from None
                 self.suspend()
                 return True
-        self._warn_of_failing(view, details)
+        if is_retried:
+            self._warn_of_failing(view, details)
         return False
 
     def _is_alive(self, view: View | None) -> bool:

@@ -34,10 +34,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DEFAULT_PORT = 15002
 EXIT_S = 0.5  # pending releases of finished queries may take this long at exit
 MAX_BACKOFF_MS = 1000
+MOST_METADATA = 1 << 20
+"""Spark's errors are metadata: of 2,048 characters, up to three bytes each, encoded twice. By default gRPC accepts
+8 to 16 KB, and cuts the call (RST_STREAM) if there is more: 700 Chinese characters are too many."""
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 20_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_metadata_size", MOST_METADATA),
+    ("grpc.absolute_max_metadata_size", MOST_METADATA),
 )
 """By default gRPC waits up to two minutes between tries of a broken connection; a notebook should recover sooner.
 

@@ -24,6 +24,8 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_metadata_size", 1 << 20),  # a long error of Spark, which is metadata, ends as RST_STREAM otherwise
+    ("grpc.absolute_max_metadata_size", 1 << 20),
 )
 
 
