@@ -74,6 +74,20 @@ def test_full_errors_can_be_requested(attached: Kernel) -> None:
     assert len(attached.run(f"%xmode Context\n{MISSING}", may_fail=True).error.splitlines()) <= 5
 
 
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        ("long Chinese name", "表" * 700),
+        ("long Chinese words", "漢" * 20000),
+        ("function that raises emoji", "😀" * 7500),
+    ],
+)
+def test_a_long_message_arrives_whole(attached: Kernel, name: str, whole: str) -> None:
+    """The transport does not cut what is more than gRPC's default for metadata."""
+    attached.run(TABLE[name].code, may_fail=True)
+    assert whole in attached.run("%rucat error --verbose").stdout
+
+
 def test_short_errors_can_be_switched_off(attached: Kernel) -> None:
     """And on again."""
     attached.run("%rucat error --always full")

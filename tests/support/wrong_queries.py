@@ -191,4 +191,36 @@ TABLE = {
     "coroutine": Wrong(
         'async def go():\n    spark.table("sales").count()\nawait go()', "`sales`", "line 3: await go()"
     ),
+    "long Chinese name": Wrong(
+        "spark.sql('select * from `' + '表' * 700 + '`').count()",
+        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `表表表",
+        "line 1: spark.sql",
+    ),
+    "long Chinese words": Wrong(
+        "spark.sql(\"select raise_error(repeat('漢', 20000))\").collect()", "[USER_RAISED_EXCEPTION] 漢漢漢"
+    ),
+    "function that raises emoji": Wrong(
+        "@F.udf('int')\ndef shout(x):\n    raise ValueError('😀' * 7500)\n\n"
+        "spark.range(1).select(shout('id')).collect()",
+        "ValueError: 😀😀😀",
+        "line 3: raise ValueError",
+    ),
+    "too much data in a query": Wrong(
+        "import os\nspark.range(1).select(F.lit(os.urandom(140 << 20))).collect()",
+        "[MESSAGE_TOO_LARGE] The query with its data has 140.1 MiB, more than the 128 MiB that one message to an",
+        "line 2: spark.range(1)",
+        "spark.read",
+    ),
+    "loop of conditions": Wrong(
+        "df = spark.range(1)\nfor _ in range(3000):\n    df = df.filter('id >= 0')\ndf.collect()",
+        "[RecursionError]",
+        "line 4: df.collect()",
+        "nested too deep",
+    ),
+    "loop of sums": Wrong(
+        "c = F.col('id')\nfor _ in range(400):\n    c = c + 1\nspark.range(1).select(c).collect()",
+        "[DecodeError]",
+        "line 4: spark.range(1)",
+        "nested too deep",
+    ),
 }

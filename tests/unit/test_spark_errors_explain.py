@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.client.spark_errors.explain import LONGEST, Mark, call_site, deepest, sql_mark, words
+from rucat_jupyter.client.spark_errors.explain import (
+    COLLECT_LESS,
+    LONGEST,
+    SEND_LESS,
+    Mark,
+    call_site,
+    deepest,
+    sql_mark,
+    words,
+)
 
 REAL: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "fakes" / "spark_errors.json").read_text(encoding="utf-8")
@@ -113,3 +122,85 @@ def test_a_module_that_the_engine_lacks_is_named_with_where_to_install_it(raised
     frame = '  File "/opt/spark/python/lib/pyspark.zip/pyspark/worker.py", line 1, in main'
     said = words(f"Traceback (most recent call last):\n{frame}\n{raised}\n", None, "PythonException")
     assert said.hint.startswith(f"The Python of the engine has no {module}: on Kubernetes use an image that has it")
+
+
+def transport(code: str, details: str) -> str:
+    """An error without details of Spark, as pyspark shows it."""
+    return (
+        f"<_MultiThreadedRendezvous of RPC that terminated with:\n\tstatus = StatusCode.{code}\n"
+        f'\tdetails = "{details}"\n\tdebug_error_string = "{code}:{details}"\n>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "cause", "hint"),
+    [
+        (
+            "CLIENT: Sent message larger than max (146800874 vs. 134217728)",
+            "[MESSAGE_TOO_LARGE] The query with its data has 140.1 MiB, more than the 128 MiB that one message to an "
+            "engine may have.",
+            SEND_LESS,
+        ),
+        (
+            "Stream removed (CLIENT: Received message larger than max (134217729 vs. 134217728))",
+            "[MESSAGE_TOO_LARGE] The engine sent 128.1 MiB in one message, more than the 128 MiB that a notebook "
+            "accepts.",
+            COLLECT_LESS,
+        ),
+        (
+            "gRPC message exceeds maximum size 8388608: 12583146",
+            "[MESSAGE_TOO_LARGE] The query with its data has 12.1 MiB, more than the 8 MiB that the engine accepts "
+            "(spark.connect.grpc.maxInboundMessageSize).",
+            SEND_LESS,
+        ),
+    ],
+)
+def test_a_message_over_the_limit_is_one_clear_line(details: str, cause: str, hint: str) -> None:
+    """What was sent, the limit, and what to do; in pyspark's form and in gRPC's own."""
+    for message in (transport("RESOURCE_EXHAUSTED", details), details):
+        said = words(message, None, "SparkConnectGrpcException")
+        assert (said.cause, said.hint) == (cause, hint)
+
+
+def test_a_user_may_speak_of_limits() -> None:
+    """The same words in an error of Spark are a user's own."""
+    own = "CLIENT: Sent message larger than max (2 vs. 1)"
+    assert words(own, "USER_RAISED_EXCEPTION", "SparkRuntimeException").cause.endswith(own)
+    assert words(f"[USER_RAISED_EXCEPTION] {own}", None, "SparkRuntimeException").cause.endswith(own)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "cause", "hint"),
+    [
+        (
+            transport("UNKNOWN", "Application error processing RPC"),
+            "SparkConnectGrpcException",
+            "[SparkConnectGrpcException] The engine could not read the query (Application error processing RPC).",
+            "too deep",
+        ),
+        (
+            transport("UNKNOWN", "Java heap space"),
+            "SparkConnectGrpcException",
+            "[SparkConnectGrpcException] Java heap space",
+            "--driver-memory",
+        ),
+        (
+            "maximum recursion depth exceeded",
+            "RecursionError",
+            "[RecursionError] maximum recursion depth exceeded",
+            "nested too deep",
+        ),
+        (
+            "Error parsing message with type 'spark.connect.Expression': Exceeded upb_DecodeOptions_MaxDepth",
+            "DecodeError",
+            "[DecodeError] Error parsing message with type 'spark.connect.Expression': "
+            "Exceeded upb_DecodeOptions_MaxDepth",
+            "nested too deep",
+        ),
+    ],
+)
+def test_a_plan_that_no_side_can_read_has_a_hint(message: str, kind: str, cause: str, hint: str) -> None:
+    """A plan that is too deep, or too large for the engine's memory."""
+    said = words(message, None, kind)
+    assert said.cause == cause
+    assert hint in said.hint

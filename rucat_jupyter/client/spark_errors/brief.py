@@ -163,11 +163,12 @@ def _everything(shell: Any) -> str:
 
 
 def _kinds() -> tuple[Any, ...]:
-    """What pyspark raises: its own errors, those of gRPC, of pickling functions, of Arrow."""
+    """What pyspark raises: its own errors, those of gRPC, of its messages, of pickling functions, of Arrow."""
     import grpc  # noqa: PLC0415 - heavy
+    from google.protobuf.message import Error as MessageError  # noqa: PLC0415 - heavy
     from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
-    kinds: list[Any] = [PySparkException, grpc.RpcError, pickle.PicklingError]
+    kinds: list[Any] = [PySparkException, grpc.RpcError, MessageError, pickle.PicklingError]
     with contextlib.suppress(ImportError):
         from pyarrow.lib import ArrowException  # noqa: PLC0415 - heavy
 

@@ -21,12 +21,32 @@ OWN_WORDS = ("USER_RAISED_EXCEPTION", "SQL_SCRIPT")
 """Errors whose text is the user's own: shown unchanged."""
 VAGUE = ("FAILED_READ_FILE", "TASK_WRITE_FAILED", "INTERNAL_ERROR", "FAILED_EXECUTE_UDF", "FAILED_TO_LOAD")
 """Errors that name only what failed; the reason is in the exception that caused them."""
+DEEP = (
+    "The query is nested too deep: use one select, F.expr or a list of conditions instead of a loop, or write and read "
+    "the data between (checkpoint, a table)."
+)
+NO_REASON = "Application error processing RPC"
+"""gRPC's words in Java for an exception outside of Spark's own code: a request it cannot parse, no memory for it."""
+UNREAD = "The engine could not read the query"
+TOO_LARGE = "MESSAGE_TOO_LARGE"
+SEND_LESS = (
+    "Write the data to a file that the engine can read, and use spark.read, instead of data in createDataFrame, "
+    "in a literal or in a function."
+)
+COLLECT_LESS = "Collect smaller values, or write the result to files (df.write.parquet) instead of collecting it."
 HINTS = {
     "maxResultSize": "Collect less data (limit, aggregate, write it), or create an engine with "
     "--conf spark.driver.maxResultSize=2g",
     "OutOfMemoryError": "Process less data at a time (more partitions, fewer columns), or use an engine with more "
     "memory (--driver-memory).",
     "Could not execute broadcast in": "Do not broadcast, or allow more time: spark.sql.broadcastTimeout",
+    "Java heap space": "The engine has too little memory for this: process less data at a time, or use an engine with "
+    "more memory (--driver-memory).",
+    UNREAD: "It may be nested too deep, or too large for the engine's memory; the engine's log has the cause: "
+    "%rucat logs",
+    "maximum recursion depth exceeded": DEEP,
+    "Exceeded upb_DecodeOptions_MaxDepth": DEEP,
+    "too many levels of nesting": DEEP,
     "Python worker exited unexpectedly": "It crashed, or the machine had no memory left for it.",
     "Could not serialize object": "A Python function uses an object that cannot be sent: create it in the function.",
     "[NOT_IMPLEMENTED]": "Spark Connect does not support this; use the DataFrame API.",
@@ -65,6 +85,10 @@ _TASK = re.compile(
 )
 _STREAM = re.compile(r"^Query [^\[]*\[id = [^\]]*\] terminated with exception: ")
 _END = re.compile(r"\bSQLSTATE: [0-9A-Z]{5}.*", re.DOTALL)
+_TRANSPORT = re.compile(r'^<\w+ of RPC that terminated with:.*?\n\s*details = "(.*?)"\n', re.DOTALL)
+"""How gRPC shows an error that has no details of Spark."""
+_SENT = re.compile(r"(?:Stream removed \()?\w+: (Sent|Received) message larger than max \((\d+) vs\. (\d+)\)")
+_REJECTED = re.compile(r"gRPC message exceeds maximum size (\d+): (\d+)")
 _NUMBERED = re.compile(r"\d\) ")
 _PARSE = re.compile(r"\(line (\d+), pos (\d+)\)\s*\n+== SQL[^\n]*==\n(.*?)\n-*\^\^\^", re.DOTALL)
 _SUMMARY = re.compile(r"^== SQL([^\n(]*)\(line (\d+), position (\d+)\) ==\n([^\n]*)\n([^\n]*)")
@@ -121,6 +145,10 @@ def words(message: str, condition: str | None, kind: str, jvm_trace: str = "") -
     if NEEDLE in said:
         return _of_python(said)
     said = said[:MOST_READ]
+    if found := _TRANSPORT.match(said):
+        said = f"{UNREAD} ({found[1]})." if found[1] == NO_REASON else found[1]
+    if condition is None and (too_large := _of_size(said)) is not None:
+        return too_large
     mark = _parse_mark(said)
     label, rest = _label(_without_reason(said, condition), condition, kind)
     rest = _STREAM.sub("the streaming query ended: ", rest)
@@ -165,6 +193,31 @@ def deepest(jvm_trace: str) -> str:
         return ""
     found = _JAVA.match(causes[-1])
     return causes[-1][found.end() :] or found[1] if found else causes[-1]
+
+
+def _of_size(details: str) -> Words | None:
+    """What to say of a message that is larger than gRPC's limit here (sent, received) or in the engine (rejected)."""
+    if rejected := _REJECTED.match(details):
+        return _sent(
+            int(rejected[2]), int(rejected[1]), "the engine accepts (spark.connect.grpc.maxInboundMessageSize)"
+        )
+    if (found := _SENT.match(details)) is None:
+        return None
+    size, most = int(found[2]), int(found[3])
+    if found[1] == "Sent":
+        return _sent(size, most, "one message to an engine may have")
+    cause = f"The engine sent {_mib(size)} in one message, more than the {_mib(most)} that a notebook accepts."
+    return Words(_line(TOO_LARGE, cause), COLLECT_LESS)
+
+
+def _sent(size: int, most: int, limit: str) -> Words:
+    cause = f"The query with its data has {_mib(size)}, more than the {_mib(most)} that {limit}."
+    return Words(_line(TOO_LARGE, cause), SEND_LESS)
+
+
+def _mib(size: int) -> str:
+    tenths = -(-size * 10 // 2**20)  # rounded up: what is over a limit must not look equal to it
+    return f"{tenths / 10:.1f}".removesuffix(".0") + " MiB"
 
 
 def _without_reason(said: str, condition: str | None) -> str:
