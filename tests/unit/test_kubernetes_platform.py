@@ -20,6 +20,8 @@ from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.core.ports.platform import Leftover, Platform
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
+from rucat_jupyter.platforms.kubernetes.api import access
+from rucat_jupyter.platforms.kubernetes.api.client import Api, path
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
 
 TOKEN = Credential(token="canary-token")
@@ -161,6 +163,63 @@ async def test_too_many_requests_are_asked_again_when_the_server_says(stage, pla
     begun = asyncio.get_running_loop().time()
     await platform.start(engine, TOKEN)
     assert asyncio.get_running_loop().time() - begun >= 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_failing_server_is_asked_once_and_quoted(stage, platform, api, status):
+    """The library tries nothing again by itself; the server's words come immediately, and its Retry-After is obeyed."""
+    at, pods = await connected(stage)
+    api.refuse = refuse("GET", "pods", Refusal(status, "InternalError", "etcd is slow"))
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(PlatformUnavailable, match=f"answers {status}: etcd is slow"):
+        await at.get(pods)
+    assert asyncio.get_running_loop().time() - begun < 1
+    assert api.calls == ["GET pods"]
+    api.refuse = refuse("GET", "pods", Refusal(status, "InternalError", "etcd is slow", {"Retry-After": "1"}), 1)
+    await at.get(pods)
+    assert asyncio.get_running_loop().time() - begun >= 1
+    assert api.calls == ["GET pods"] * 3
+    await at.close()
+
+
+async def test_what_the_server_puts_off_is_not_asked_meanwhile(stage, platform, api, monkeypatch):
+    """A long Retry-After holds for the next calls and watches of the same thing too, and for nothing else."""
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.api.client.MAX_WAIT_S", 0.5)
+    at, pods = await connected(stage)
+    api.refuse = refuse("GET", "pods", Refusal(429, "TooManyRequests", "busy", {"Retry-After": "1"}))
+    for _ in range(5):
+        with pytest.raises(PlatformUnavailable, match="answers 429: busy"):
+            await at.get(pods)
+        with pytest.raises(PlatformUnavailable, match="answers 429: busy"):
+            await anext(at.watch(pods))
+    assert api.calls == ["GET pods"]
+    await at.get(path("configmaps", "team-a"))
+    api.refuse = lambda verb, kind, body: None
+    await asyncio.sleep(0.6)
+    await at.get(pods)
+    assert api.calls == ["GET pods", "GET configmaps", "GET pods"]
+    await at.close()
+
+
+async def connected(stage: PlayedKubernetes) -> tuple[Api, str]:
+    """A connection of the test's own, and the path of the pods."""
+    found = Api(access.find(str(stage.api.kubeconfig(stage.folder)), None, None, {}), stage.folder / "keys")
+    await found.get(path("", "team-a"))
+    stage.api.calls.clear()
+    return found, path("pods", "team-a")
+
+
+async def test_options_of_the_library_mean_what_we_think(stage, platform):
+    """What is set on a configuration is seen in what the library makes of it."""
+    at, _ = await connected(stage)
+    client = await at.client()
+    rest = client.rest_client
+    assert rest._effective_retry_options is None
+    assert rest.retry_client is None
+    assert rest.pool_manager.connector.limit == 100
+    assert rest.pool_manager.trust_env is False
+    assert client.default_headers["User-Agent"] == "rucat"
+    await at.close()
 
 
 async def test_a_server_that_is_away_says_nothing_of_engines(stage, platform, api):

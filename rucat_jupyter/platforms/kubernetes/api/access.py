@@ -103,7 +103,7 @@ async def connect(way: Way, temp: Path) -> ApiClient:
     from kubernetes.aio.config import ConfigException, load_incluster_config  # noqa: PLC0415 - heavy
 
     configuration = type.__call__(Configuration)  # one of its own: the library keeps a default for all
-    configuration.retries = False  # we decide ourselves what is tried again
+    configuration.retries = None  # we decide ourselves what is tried again; False would be the number 0: seven tries
     configuration.connection_pool_maxsize = 100
     try:
         if way.is_in_cluster:

@@ -28,6 +28,8 @@ CALL_S = 20.0
 """Limit of one call, attempts after a Retry-After included."""
 MAX_WAIT_S = 10.0
 """A longer Retry-After is not waited for: the call fails, and the monitor comes back."""
+LONGEST_PAUSE_S = 60.0
+"""The same call is not sent before a Retry-After is over, but at the latest after so long."""
 SILENCE_S = 330.0
 """Of a watch: longer than what the server is asked to keep it open."""
 NEVER_S = float("inf")
@@ -81,6 +83,7 @@ class Api:
         self._connecting = asyncio.Lock()
         self._is_closed = False
         self.answered_at = float("-inf")  # loop time of the last answer
+        self._put_off: dict[tuple[str, str], tuple[float, str]] = {}  # by verb and path: until when, and why
 
     async def close(self) -> None:
         """Close all connections."""
@@ -226,6 +229,7 @@ class Api:
         """Send, and return the response when it is one of success."""
         from aiohttp import ClientError, ClientTimeout  # noqa: PLC0415 - heavy
 
+        self._check_pause(verb, at)
         client = await self.client()
         timeout = ClientTimeout(total=total_s, sock_connect=CONNECT_S, sock_read=silence_s or CALL_S)
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -236,7 +240,7 @@ class Api:
             response = await client.call_api(*request, _request_timeout=timeout)
             self.answered_at = asyncio.get_running_loop().time()
             if response.status >= 400:
-                await self._refused(response, client)
+                await self._refused(response, client, verb, at)
         except (ClientError, OSError, ValueError, asyncio.TimeoutError) as exc:  # ValueError: what no header can have
             if self._seen != access.signature(self.way):
                 await self._drop(client)  # the kubeconfig may say another address by now
@@ -252,7 +256,19 @@ class Api:
             raise self._silent(f"its response was interrupted ({_line(exc)})") from None
         return data if isinstance(data, dict) else {}
 
-    async def _refused(self, response: Any, client: ApiClient) -> None:
+    def _check_pause(self, verb: str, at: str) -> None:
+        """Raise where the server has put off this call, and the pause is not over."""
+        until, why = self._put_off.get((verb, at), (float("-inf"), ""))
+        left = until - asyncio.get_running_loop().time()
+        if left > 0:
+            raise _TryAgain(left, PlatformUnavailable(why))
+
+    def _note_pause(self, verb: str, at: str, seconds: float, why: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._put_off = {call: noted for call, noted in self._put_off.items() if noted[0] > now}
+        self._put_off[verb, at] = (now + min(seconds, LONGEST_PAUSE_S), why)
+
+    async def _refused(self, response: Any, client: ApiClient, verb: str, at: str) -> None:
         """Raise what an answer of 400 or more means."""
         raw = await response.read()
         try:
@@ -272,7 +288,10 @@ class Api:
         if status == 429 or is_clash or (status >= 500 and not _is_word(message)):
             default_s = 0.2 if is_clash else 1.0 if status == 429 else NEVER_S
             fault = PlatformUnavailable(f"{self._server} answers {status}: {message}")
-            raise _TryAgain(float(after) if after.isdigit() else default_s, fault)
+            if not after.isdigit():
+                raise _TryAgain(default_s, fault)
+            self._note_pause(verb, at, float(after), fault.message)
+            raise _TryAgain(float(after), fault)
         raise ApiFault(status, reason, message, kind)
 
     async def _drop(self, client: ApiClient | None) -> None:
