@@ -22,6 +22,8 @@ class PlayedApi:
         self.pods: dict[str, dict[int, int]] = {}
         self.status: int | None = None
         """What every upgrade is refused with."""
+        self.headers: dict[str, str] = {}
+        """Of that refusal."""
         self.is_mute = False
         """Nothing is read or answered any more, as behind a network that drops all."""
         self.asked: list[str] = []
@@ -60,7 +62,7 @@ class PlayedApi:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"message": "Unauthorized"}, status=401)
         if self.status is not None:
-            return web.json_response({"message": "no"}, status=self.status)
+            return web.json_response({"message": "no"}, status=self.status, headers=self.headers)
         if pod not in self.pods:
             return web.json_response({"message": f'pods "{pod}" not found'}, status=404)
         ws = web.WebSocketResponse(protocols=("v4.channel.k8s.io",), autoping=False)

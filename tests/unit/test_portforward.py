@@ -93,6 +93,22 @@ async def test_waiting_clients_cost_one_attempt_a_second(place: Place, api: Play
     api.status = None
 
 
+async def test_a_server_that_puts_off_connections_is_not_dialled_meanwhile(place: Place, api: PlayedApi) -> None:
+    """A Retry-After holds for all connections, also for new ones; after it they are made."""
+    await place.port()
+    api.status, api.headers = 429, {"Retry-After": "2"}
+    held = [await place.dial("echo")]
+    await asyncio.sleep(0.5)
+    held += [await place.dial("echo") for _ in range(10)]
+    await asyncio.sleep(1)
+    assert len(api.asked) == 1
+    assert place.forwards.problem(ENGINE).endswith("the API server answered 429")
+    api.status = None
+    for reader, writer in held:
+        writer.write(b"one\n")
+        assert await asyncio.wait_for(reader.readline(), 5) == b"one\n"
+
+
 async def test_patience_ends(api: PlayedApi) -> None:
     """A connection is held for a bounded time, then cut."""
     place, client = await make_place(api, replace(PACE, patience_s=1.0))

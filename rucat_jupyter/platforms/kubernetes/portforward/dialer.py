@@ -62,6 +62,7 @@ class Dialer:
         self._is_free.set()
         self._next_at = 0.0  # while it is not free: when the next of those who wait may dial
         self._tries = 0
+        self._put_off = (0.0, "")  # by the API server: until when nothing may be dialled, and its words
 
     async def open(self, pod: Pod, port: int, problem: Problem) -> Wire:
         """Open a connection; retry until it is rejected or patience ends, then raise WireError."""
@@ -72,8 +73,10 @@ class Dialer:
                 wire = await self._attempt(pod, port)
             except WireError as exc:
                 problem.note(exc)
-                pause = self._pause(tries)
-                if not isinstance(exc, OutOfReach) or now() + pause > until:
+                if not isinstance(exc, OutOfReach):
+                    raise
+                pause = max(self._pause(tries), exc.after_s)
+                if now() + pause > until:
                     raise
                 tries += 1
                 if exc.is_cluster:
@@ -85,12 +88,15 @@ class Dialer:
                 return wire
 
     async def _attempt(self, pod: Pod, port: int) -> Wire:
+        left = self._put_off[0] - asyncio.get_running_loop().time()
+        if left > 0:
+            raise OutOfReach(self._put_off[1], is_cluster=True, after_s=left)
         try:
             async with self._turns:
                 wire = await self._dial(pod, port)
         except OutOfReach as exc:
             if exc.is_cluster:
-                self._block()
+                self._block(exc)
             raise
         except Refused:
             self._free()
@@ -112,13 +118,18 @@ class Dialer:
             with contextlib.suppress(asyncio.TimeoutError):
                 await within(at - loop.time(), self._is_free.wait())
 
-    def _block(self) -> None:
+    def _block(self, exc: OutOfReach) -> None:
+        now = asyncio.get_running_loop().time()
         if self._is_free.is_set():
             self._is_free.clear()
-            self._next_at, self._tries = asyncio.get_running_loop().time() + self._pause(0), 1
+            self._next_at, self._tries = now + self._pause(0), 1
+        if exc.after_s:
+            self._put_off = (now + exc.after_s, str(exc))
+            self._next_at = max(self._next_at, self._put_off[0])
 
     def _free(self) -> None:
         self._is_free.set()
+        self._put_off = (0.0, "")
 
     def _pause(self, tries: int) -> float:
         return self._pace.retry_s[min(tries, len(self._pace.retry_s) - 1)] * random.uniform(0.9, 1.1)  # noqa: S311

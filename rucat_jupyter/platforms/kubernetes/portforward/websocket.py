@@ -34,6 +34,8 @@ LARGEST_FRAME = 128 << 10
 """Size of a message: the other end keeps a whole message in memory."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 CLOSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+"""Of a Retry-After, as for other calls of the API server."""
 TRANSIENT = frozenset({408, 429})
 RIGHTS = frozenset({401, 403})
 
@@ -51,11 +53,12 @@ class WireError(Exception):
 
 
 class OutOfReach(WireError):
-    """The API server, or something behind it, does not respond; retry later."""
+    """The API server, or something behind it, does not respond; retry later, and not before ``after_s``."""
 
-    def __init__(self, words: str, *, is_cluster: bool) -> None:
+    def __init__(self, words: str, *, is_cluster: bool, after_s: float = 0.0) -> None:
         super().__init__(words)
         self.is_cluster = is_cluster
+        self.after_s = after_s
 
 
 class Refused(WireError):
@@ -223,5 +226,7 @@ def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod) -> WireError:
     if exc.status in RIGHTS:
         return Refused(f"{what}; the role needs get and create on pods/portforward", is_ours=True)
     if exc.status >= 500 or exc.status in TRANSIENT:
-        return OutOfReach(what, is_cluster=exc.status in {429, 503})
+        after = exc.headers.get("Retry-After", "") if exc.headers else ""
+        after_s = min(float(after), LONGEST_PAUSE_S) if after.isdigit() else 0.0
+        return OutOfReach(what, is_cluster=exc.status in {429, 503}, after_s=after_s)
     return Refused(what)
