@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 from ..client.api import LONGEST_POLL_S
 from ..client.engines import engine as client
 from ..client.engines.engine import Engine
 from ..client.errors import StillWaiting, WaitInterrupted
-from ..client.identity import default_local_name
+from ..client.identity import default_local_name, folder_or_none
 from ..client.words import text
 from ..client.words.phase import Phase
 from ..core.errors import EngineNotFound, Unavailable
@@ -31,7 +30,8 @@ def find(name: str | None) -> Engine:
     found = client.engines()
     if not found:
         raise EngineNotFound("there is no engine yet. Create one: rucat create")
-    of_folder = default_local_name(str(Path.cwd()), sys.executable)
+    folder = folder_or_none()
+    of_folder = default_local_name(folder, sys.executable) if folder else None
     for engine in found:
         if engine.name == of_folder or len(found) == 1:
             return engine

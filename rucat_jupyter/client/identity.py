@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import NotPossible
 from ..core.sessions import LONGEST_PATH, key_of
 
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
@@ -60,7 +61,10 @@ _this_process = secrets.token_hex(4)  # distinguishes processes without a notebo
 
 
 def caller(session: str | None = None) -> Caller:
-    """Find out what this process is; ``session`` is the name of a session, or the path of another notebook."""
+    """Find out what this process is; ``session`` is the name of a session, or the path of another notebook.
+
+    Raises NotPossible if the path is relative to a working directory that does not exist.
+    """
     shell = get_shell()
     path = notebook_path(shell)
     session = session or None
@@ -78,13 +82,13 @@ def notebook_path(shell: Any) -> str | None:
         return None
     for variable in NOTEBOOK_VARIABLES:
         if path := shell.user_ns.get(variable):
-            return str(Path(str(path)).absolute())
+            return _absolute(str(path))
     path = os.environ.get("JPY_SESSION_NAME")
     if not path or (not can_ask(shell) and is_inherited(path)):
         return None
     if path.endswith("/"):  # only the folder: its session was created with an empty name
         path += _kernel_name(shell)
-    return path if Path(path).is_absolute() else str(Path.cwd() / Path(path).name)
+    return path if Path(path).is_absolute() else _absolute(Path(path).name)
 
 
 def _kernel_name(shell: Any) -> str:
@@ -109,12 +113,34 @@ def is_inherited(path: str) -> bool:
 
 
 def _what_runs(shell: Any) -> str:
+    """In words; works without a working directory, too: the key has random digits."""
+    folder = folder_or_none() or "a deleted folder"
     if in_kernel(shell):
-        return f"kernel in {Path.cwd()}"
+        return f"kernel in {folder}"
     if shell is not None:
-        return f"IPython in {Path.cwd()}"
+        return f"IPython in {folder}"
     script = sys.argv[0] if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
-    return str(Path(script).absolute()) if script else f"Python in {Path.cwd()}"
+    return str(Path(folder) / script) if script else f"Python in {folder}"
+
+
+def folder_or_none() -> str | None:
+    """The working directory, or None if it does not exist."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return None
+
+
+def folder() -> str:
+    """The working directory, or NotPossible with what to do if it does not exist."""
+    if (found := folder_or_none()) is None:
+        how = "%cd" if get_shell() is not None else "cd"
+        raise NotPossible(f"the working directory does not exist any more. Change to another one: {how} FOLDER")
+    return found
+
+
+def _absolute(path: str) -> str:
+    return path if Path(path).is_absolute() else str(Path(folder()) / path)
 
 
 def default_local_name(directory: str, python: str) -> str:
@@ -134,9 +160,12 @@ def _is_plain(char: str) -> bool:
     return unicodedata.category(char) in ("Nd",) or unicodedata.category(char)[0] == "L" or char in "._-"
 
 
-def local_fields() -> dict[str, Any]:
-    """What an engine on this machine gets from its creator: Python, folder, and the variables of cloud providers."""
-    fields: dict[str, Any] = {"local": {"python": sys.executable, "directory": str(Path.cwd())}}
+def local_fields(directory: str | None = None) -> dict[str, Any]:
+    """What an engine on this machine gets from its creator: Python, folder, and the variables of cloud providers.
+
+    Raises NotPossible if no directory is given and the working directory does not exist.
+    """
+    fields: dict[str, Any] = {"local": {"python": sys.executable, "directory": directory or folder()}}
     if env := env_from_kernel(os.environ):
         fields["secret_env"] = env
     return fields

@@ -19,8 +19,8 @@ def files(env: Mapping[str, str] | None = None) -> list[str]:
     env = os.environ if env is None else env
     home = env.get("HOME") or str(Path.home())
     named = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
-    paths = [Path(path).expanduser().absolute() for path in named.split(os.pathsep) if path]
-    return [str(path) for path in paths if path.is_file()]
+    paths = [Path(path).expanduser() for path in named.split(os.pathsep) if path]
+    return [str(path.absolute()) for path in paths if path.is_file()]
 
 
 def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,13 @@ class Record:
 def data_dir() -> Path:
     """Find the data directory: ``RUCAT_DATA_DIR``, or ``rucat`` in Jupyter's data directory."""
     if asked := os.environ.get("RUCAT_DATA_DIR"):
-        return Path(asked).expanduser().resolve()
+        try:
+            return Path(asked).expanduser().resolve()
+        except FileNotFoundError:  # a relative path needs the working directory
+            raise GatewayUnavailable(
+                f"RUCAT_DATA_DIR is {asked}, relative to a working directory that does not exist: "
+                "change to another one, or set an absolute path"
+            ) from None
     from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - heavy, and not needed if RUCAT_DATA_DIR is set
 
     return (Path(jupyter_data_dir()) / "rucat").resolve()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from rucat_jupyter.cli import engines as commands
 from rucat_jupyter.client import identity
+from rucat_jupyter.client.engines import create
+from rucat_jupyter.core.errors import GatewayUnavailable, NotPossible
 from rucat_jupyter.core.sessions import checked_session
 from rucat_jupyter.core.spec import check_name
+from rucat_jupyter.host import kubeconfig
+from rucat_jupyter.launch.datadir import data_dir
 
 
 def shell(**user_ns: Any) -> Any:
@@ -126,3 +133,44 @@ def test_a_path_that_cannot_be_shown_is_sent_as_text(monkeypatch: pytest.MonkeyP
     who = identity.caller()
     assert who.path == r"/w/a\nb\udcff.ipynb"
     assert checked_session(who.key, who.path, None) == (who.path, None)
+
+
+@pytest.fixture
+def deleted_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is a folder that no longer exists."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+
+@pytest.mark.usefixtures("deleted_folder")
+def test_a_deleted_working_directory_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create and a plan of an engine on this machine need the folder, unless another one is given."""
+    for body in ({}, {"local": {"python": "/p"}}):
+        asked = {"platform": "local", **body}
+        with pytest.raises(NotPossible, match=r"^the working directory does not exist any more\. .*: cd FOLDER$"):
+            create.body_of(None, asked, SimpleNamespace())  # type: ignore[arg-type]
+    given = create.body_of(None, {"platform": "local", "local": {"directory": "/x/y"}}, SimpleNamespace())  # type: ignore[arg-type]
+    assert given["name"].startswith("local-y-")
+    monkeypatch.setenv("RUCAT_DATA_DIR", "relative")
+    with pytest.raises(GatewayUnavailable, match="RUCAT_DATA_DIR is relative, relative to a working directory"):
+        data_dir()
+    monkeypatch.setattr(identity, "get_shell", shell)
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    with pytest.raises(NotPossible, match=r": %cd FOLDER$"):
+        identity.caller()
+
+
+@pytest.mark.usefixtures("deleted_folder")
+@pytest.mark.parametrize("running", [None, SimpleNamespace(), shell()])
+def test_verbs_that_need_no_folder_work_in_a_deleted_one(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without a notebook still has a key, and ``status`` finds the only engine."""
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(identity, "get_shell", lambda: running)
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    assert "a deleted folder" in identity.caller().path
+    monkeypatch.setenv("KUBECONFIG", "relative")
+    assert kubeconfig.files() == []
+    only = SimpleNamespace(name="etl")
+    monkeypatch.setattr(commands.client, "engines", lambda: [only])
+    assert commands.find(None) is only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ...core.errors import EngineNotFound, NameTaken, NotPossible, RucatError
 from ...host.kubeconfig import fields as kubernetes_fields
 from ..api import Api, View, engine_path
 from ..errors import StillWaiting, WaitInterrupted, hows, words
-from ..identity import caller, default_local_name, get_shell, local_fields, random_suffix
+from ..identity import caller, default_local_name, folder, get_shell, local_fields, random_suffix
 from ..widgets import live_phase
 from ..words import text
 from ..words.phase import Phase, SilentPhase, notice
@@ -210,7 +211,7 @@ def _wait_until_gone(engine: Engine, phase: Phase, deadline: float | None) -> No
 def _own_fields(platform: str, asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
     """Fields that this process adds for an engine of the platform."""
     if platform == LOCAL:
-        return local_fields()
+        return local_fields((asked.get("local") or {}).get("directory"))
     return kubernetes_fields(asked, profile) if platform == KUBERNETES else {}
 
 
@@ -238,8 +239,8 @@ def _warn_of_broken_files(errors: list[str]) -> None:
 
 
 def _default_local_name(asked: Mapping[str, Any]) -> str:
-    local = {**local_fields()["local"], **(asked.get("local") or {})}
-    return default_local_name(local["directory"], local["python"])
+    given = asked.get("local") or {}
+    return default_local_name(given.get("directory") or folder(), given.get("python") or sys.executable)
 
 
 def _same_place(view: View, address: str) -> bool:
