@@ -1,4 +1,4 @@
-"""Check the connections to engines: proxies, ports, and variables that redirect connections."""
+"""Check the connections to engines: proxies, ports, and variables that change plain pyspark."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ BENDING: Mapping[str, str] = {
     "SPARK_CONNECT_AUTHENTICATE_TOKEN": "pyspark then uses TLS for every connection",
     "SPARK_REMOTE": "plain SparkSession.builder connects there",
     "SPARK_HOME": "plain pyspark takes its jars from there; Rucat's engines do not",
+    **dict.fromkeys(
+        ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"),
+        "Java takes options from it; Rucat's engines do not: use java_options",
+    ),
 }
 """Variables that users forget; their values are never shown."""
 
@@ -55,12 +59,12 @@ def ports(place: Surroundings) -> Iterator[Finding]:
 
 
 def environment(place: Surroundings) -> Iterator[Finding]:
-    """Report variables that change how pyspark connects."""
+    """Report variables that change plain pyspark or its Java."""
     found = [name for name in BENDING if place.env.get(name)]
     for name in found:
         yield warn("environment", f"{name} is set: {BENDING[name]}", f"unset {name}")
     if not found:
-        yield ok("environment", "no variable that redirects connections is set")
+        yield ok("environment", "no variable that changes plain pyspark or its Java is set")
 
 
 def without_secrets(url: str) -> str:

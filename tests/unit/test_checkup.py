@@ -389,6 +389,14 @@ def test_variables_that_bend_connections_are_named_without_value(place: Surround
     assert "hunter2" not in found.found
 
 
+@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"])
+def test_options_of_java_in_the_environment_are_named(place: Surroundings, name: str) -> None:
+    """Engines ignore them: the finding names what to use, not the value."""
+    found = only(network.environment(replace(place, env={name: "-Dpassword=hunter2"})), Level.WARN)
+    assert found.found == f"{name} is set: Java takes options from it; Rucat's engines do not: use java_options"
+    assert found.fix == f"unset {name}"
+
+
 def test_no_free_port_is_bad(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """None free is bad, few free is a warning."""
     monkeypatch.setattr(network.free_ports, "is_free", lambda port: False)

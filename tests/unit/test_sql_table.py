@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 from decimal import Decimal
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -174,6 +175,17 @@ def test_nulls_change_no_other_value(arrow: str, values: list[Any], pandas: str)
     assert str(found.dtype) == pandas
     assert str(found[0]) == str(values[0])
     assert list(found.isna()) == [False, values[1] is None or pandas == "float64"]
+
+
+def test_a_time_of_day_stays_one_and_the_document_says_so() -> None:
+    """Spark sends it in nanoseconds, with at most six digits."""
+    table = pa.table({"t": pa.array([45_296_123_456_000, None], "time64[ns]")})
+    kind, expected = T.TimeType(6), dt.time(12, 34, 56, 123456)
+    assert sql_values.column(table["t"], kind) == ["12:34:56.123456", "NULL"]
+    assert list(sql_convert.to_pandas(table, T.StructType().add("t", kind))["t"]) == [expected, None]
+    assert sql_convert.to_polars(table)["t"].to_list() == [expected, None]
+    document = Path(__file__).parents[2] / "docs" / "sql.md"
+    assert "\n| time | `datetime.time` | `Time` |\n" in document.read_text(encoding="utf-8")
 
 
 DAY = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)

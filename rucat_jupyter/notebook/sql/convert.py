@@ -2,9 +2,9 @@
 
 Spark types in pandas: integers and booleans stay the same, with nulls as ``Int64``, ``boolean``;
 decimals are ``Decimal``; timestamps ``datetime64[us, zone]``, those without a zone ``datetime64[us]``; dates
-``datetime.date``; day-time intervals ``timedelta64[us]``, others ``DateOffset``; arrays are lists, structs dicts, maps
-dicts (lists of pairs if a key is not hashable); binary ``bytes``; variants ``VariantVal``. In polars maps are lists of
-structs, and intervals with months are texts for ``dt.offset_by``.
+``datetime.date``; times of day ``datetime.time``; day-time intervals ``timedelta64[us]``, others ``DateOffset``; arrays
+are lists, structs dicts, maps dicts (lists of pairs if a key is not hashable); binary ``bytes``; variants
+``VariantVal``. In polars maps are lists of structs, and intervals with months are texts for ``dt.offset_by``.
 """
 
 from __future__ import annotations
