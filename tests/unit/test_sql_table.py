@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +20,9 @@ from pyspark.sql import types as T
 from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
+from rucat_jupyter.notebook.sql import result as sql_result
 from rucat_jupyter.notebook.sql import values as sql_values
+from rucat_jupyter.notebook.sql.result import SqlResult
 from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
 
 HOSTILE = [
@@ -104,6 +107,78 @@ def test_no_columns_and_no_rows_are_fine() -> None:
     """Only names and types are shown, or nothing."""
     assert as_text([Column("a", "int", True, [])]).splitlines() == ["  a", "int", "---"]
     assert as_html([]).count("<td") == 0
+
+
+class _Frame:
+    """A Spark DataFrame of known rows, which counts how many were asked for."""
+
+    def __init__(self, rows: dict[str, Any]) -> None:
+        self.table, self.asked = pa.table(rows), []
+
+    def limit(self, rows: int) -> _Frame:
+        self.asked.append(rows)
+        made = _Frame({})
+        made.table = self.table.slice(0, rows)
+        return made
+
+
+@pytest.fixture
+def result(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SqlResult]:
+    """Makes the result of a statement that returns these rows."""
+
+    def fetched(frame: _Frame) -> tuple[pa.Table, T.StructType]:
+        return frame.table, T.StructType([T.StructField(n, T.StringType()) for n in frame.table.column_names])
+
+    def make(rows: dict[str, Any], limit: int | None, part: str = "") -> SqlResult:
+        return SqlResult("select", _Frame(rows), limit=limit, part=part)
+
+    monkeypatch.setattr(sql_result, "fetch", fetched)
+    return make
+
+
+@pytest.mark.parametrize(
+    ("limit", "part", "note"),
+    [
+        (0, "", "only the columns; --limit N or --out df"),
+        (3, "", "first 3 rows of more; --limit N or --out df"),
+        (1000, "", "first 1,000 rows of more; --out df"),
+        (1100, "", "first 1,000 of 1,100 rows and more; --out df"),
+        (None, "", "first 1,000 of 1,200 rows; _.pandas() has all"),
+        (None, "2/2", "2/2 · first 1,000 of 1,200 rows; _.pandas() has all"),
+        (None, "1/2", "1/2 · first 1,000 of 1,200 rows; run this statement alone, then use _.pandas()"),
+    ],
+)
+def test_the_note_says_what_shows_the_other_rows(
+    result: Callable[..., SqlResult], limit: int | None, part: str, note: str
+) -> None:
+    """``--limit 0`` draws the columns; advice that cannot help is not given."""
+    made = result({"a": [str(n) for n in range(1200)]}, limit, part)
+    assert repr(made).splitlines()[-1] == f"{note} · 0.0 s"
+    assert repr(made).splitlines()[0].strip() == "a"
+    assert len(_Page(made._repr_html_()).rows) == 1 + min(1000, 1200 if limit is None else limit)
+    assert len(made.pandas()) == 1200
+    assert made.df.asked == ([] if limit is None else [limit + 1 if limit else 0])
+
+
+def test_a_statement_without_columns_is_not_cut_by_limit_0(result: Callable[..., SqlResult]) -> None:
+    """CREATE and INSERT say OK."""
+    assert repr(result({}, 0)).startswith("OK · ")
+
+
+def test_a_text_of_several_lines_is_a_block(result: Callable[..., SqlResult]) -> None:
+    """A plan or a CREATE TABLE keeps its lines, whole; nothing in it is a tag or an escape."""
+    plan = "== Physical Plan ==\n" + "*(1) Project <b>" * 20 + "\n\t+- \x1b[31mScan\n"
+    made = result({"plan": [plan]}, 100)
+    lines = repr(made).splitlines()
+    assert lines[:3] == ["== Physical Plan ==", "*(1) Project <b>" * 20, "    +- Scan"]
+    assert lines[3].startswith("1 row")
+    page = made._repr_html_()
+    assert "<pre>== Physical Plan ==\n*(1) Project &lt;b&gt;" in page
+    assert not {"b", "table"} & _Page(page).tags
+    assert "\x1b" not in page
+    assert "… (the first 100,000 of 200,003 characters" in repr(result({"plan": ["a\nb" + "x" * 200_000]}, 100))
+    for rows in ({"a": ["x"]}, {"a": ["x\ny", "z"]}, {"a": ["x\ny"], "b": ["z"]}):
+        assert "<table>" in result(rows, 100)._repr_html_()
 
 
 TWINS = T.StructType().add("a", "integer").add("a", "integer")

@@ -31,7 +31,7 @@ def test_the_rest_of_the_line_is_not_changed() -> None:
         ("sql --chart select 1", "select 1", "chart", "auto"),
         ("sql --chart bar select 1", "select 1", "chart", "bar"),
         ("sql --limit all select 1", "select 1", "limit", None),
-        ("sql --limit 0 select 1", "select 1", "limit", None),
+        ("sql --limit 0 select 1", "select 1", "limit", 0),
         ("sql --limit 99999999999 select 1", "select 1", "limit", None),
         ("sql -- limit\nselect 1", "-- limit\nselect 1", "out", None),
         ("sql --arg x='a\nb' select 1", "select 1", "arg", ["x=a\nb"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class SqlResult:
     schema
         Its Spark schema.
     is_cut
-        Whether there are more rows than we fetched.
+        Whether there are more rows than we fetched; with a limit of 0 there may be none.
     elapsed_s
         Duration of the statement, with the fetch of its rows.
     """
@@ -59,8 +59,8 @@ class SqlResult:
     def __init__(self, statement: str, df: Any, *, limit: int | None, part: str = "") -> None:
         self.statement, self.df, self.elapsed_s = statement, df, 0.0
         self._part, self._limit = part, limit
-        found, self.schema = fetch(df if limit is None else df.limit(limit + 1))
-        self.is_cut = limit is not None and found.num_rows > limit
+        found, self.schema = fetch(df if limit is None else df.limit(limit + 1 if limit else 0))
+        self.is_cut = found.num_columns > 0 if limit == 0 else limit is not None and found.num_rows > limit
         self._table = found.slice(0, limit) if self.is_cut else found
         self._drawn_rows = MOST_DRAWN
         self._kept_as, self._known_as = "", ""
@@ -84,7 +84,7 @@ class SqlResult:
         """All rows as an Arrow table; runs the query again if they were cut."""
         if self.is_cut:
             self._table, _ = fetch(self.df)
-            self._drawn_rows = min(self._drawn_rows, self._limit or MOST_DRAWN)
+            self._drawn_rows = min(self._drawn_rows, MOST_DRAWN if self._limit is None else self._limit)
             self.is_cut = False
         return self._table
 
@@ -117,11 +117,12 @@ class SqlResult:
         return int(self._table.num_rows)
 
     def __repr__(self) -> str:
-        shown = sql_table.as_text(self._columns()) + "\n" if self._table.num_columns else ""
+        shown = self._drawn(sql_table.as_text, sql_table.block_as_text)
+        shown += "\n" if shown else ""
         return f"{shown}{self._note()}"
 
     def _repr_html_(self) -> str:
-        table = sql_table.as_html(self._columns()) if self._table.num_columns else ""
+        table = self._drawn(sql_table.as_html, sql_table.block_as_html)
         if self.picture is not None:
             table = f"{self.picture.as_html()}<details><summary>Table</summary>{table}</details>"
         return f'{table}<div style="{NOTE_STYLE}">{html.escape(self._note())}</div>'
@@ -130,6 +131,18 @@ class SqlResult:
         """Text and HTML, with the chart if there is one."""
         bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
         return bundle if self.picture is None else {**bundle, "image/png": self.picture.png}
+
+    def _drawn(self, table: Callable[[Sequence[sql_table.Column]], str], block: Callable[[str], str]) -> str:
+        """The rows as a table, or a single text of several lines (a plan, a CREATE TABLE) as a block."""
+        if not self._table.num_columns:
+            return ""
+        columns = self._columns()
+        is_one = (
+            len(columns) == len(columns[0].cells) == 1 and self.schema.fields[0].dataType.simpleString() == "string"
+        )
+        if is_one and "\n" in columns[0].cells[0].strip():
+            return block(columns[0].cells[0])
+        return table(columns)
 
     def _columns(self) -> list[sql_table.Column]:
         table = self._table.slice(0, self._drawn_rows)
@@ -152,10 +165,18 @@ class SqlResult:
         has, drawn = len(self), min(len(self), self._drawn_rows)
         if drawn == has and not self.is_cut:
             return text.count(has, "row") + (f" in {self._kept_as}" if self._kept_as else "")
-        more = f"{self._kept_as} has all" if self._kept_as else "--limit N or --out df"
+        more = f"{self._kept_as} has all" if self._kept_as else self._how_to_see_more(drawn)
         if drawn < has:
             return f"first {drawn:,} of {has:,} rows{' and more' if self.is_cut else ''}; {more}"
+        if self._limit == 0:
+            return f"only the columns; {more}"
         return f"first {drawn:,} rows of more; {more}"
+
+    def _how_to_see_more(self, drawn: int) -> str:
+        number, _, count = self._part.partition("/")
+        if self.is_cut:
+            return "--limit N or --out df" if drawn < MOST_DRAWN else "--out df"
+        return "_.pandas() has all" if number == count or not count else "run this statement alone, then use _.pandas()"
 
 
 def _kind(values: Any, field: Any) -> str:

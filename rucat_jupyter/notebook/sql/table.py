@@ -13,6 +13,8 @@ LONGEST_CELL = 100
 LONGEST_TEXT_CELL = 60
 LONGEST_TITLE = 2000
 LONGEST_NAME = 80
+LONGEST_BLOCK = 100_000
+REGION = 'role="region" aria-label="SQL result" tabindex="0"'
 STYLE = """<style>
 .rucat-sql{overflow:auto;max-height:30em;max-width:100%}
 .rucat-sql.rucat-sql table{border-collapse:collapse;margin:0;font-size:var(--jp-code-font-size,13px);
@@ -55,7 +57,20 @@ def as_html(columns: Sequence[Column]) -> str:
         for row in zip(*[column.cells for column in columns], strict=True)
     )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'{STYLE}<div class="rucat-sql" role="region" aria-label="SQL result" tabindex="0">{table}</div>'
+    return f'{STYLE}<div class="rucat-sql" {REGION}>{table}</div>'
+
+
+def block_as_text(shown: str) -> str:
+    """A text of several lines, line by line; if it is very long, cut with a note."""
+    lines = [text.plain(line.expandtabs(4)) for line in shown[:LONGEST_BLOCK].strip("\n").split("\n")]
+    if len(shown) > LONGEST_BLOCK:
+        lines.append(f"… (the first {LONGEST_BLOCK:,} of {len(shown):,} characters; _.pandas().iat[0, 0] has all)")
+    return "\n".join(lines)
+
+
+def block_as_html(shown: str) -> str:
+    """The same as HTML."""
+    return f'{STYLE}<div class="rucat-sql" {REGION}><pre>{html.escape(block_as_text(shown))}</pre></div>'
 
 
 def _aligned(cells: Sequence[str], *, is_right: bool) -> list[str]:

@@ -16,9 +16,9 @@ CHARTS = ("auto", "bar", "line", "scatter", "hist")
 
 
 def limit(text: str) -> int | None:
-    """A number of rows; None (all rows) for ``all``, 0, and numbers too large for Spark."""
-    rows = 0 if text == "all" else flags.count(text)
-    return rows if 0 < rows < MOST else None
+    """A number of rows; None (all rows) for ``all``, and for numbers too large for Spark."""
+    rows = MOST if text == "all" else flags.count(text)
+    return rows if rows < MOST else None
 
 
 def view(text: str) -> str:
@@ -37,7 +37,11 @@ def _add_flags(parser: flags.Parser) -> None:
         "--as", dest="kind", choices=sql_convert.KINDS, help="type of VAR: pandas (default), polars, arrow, spark"
     )
     parser.add_argument(
-        "--limit", type=limit, default=argparse.SUPPRESS, metavar="N", help="rows to show (default 100); all: no limit"
+        "--limit",
+        type=limit,
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="rows to fetch and show (default 100; shows at most 1,000);\n0: only the columns; all: fetch every row",
     )
     parser.add_argument(
         "--arg",
