@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ....core.errors import InvalidRequest, PlatformUnavailable
 from ....core.timeouts import within
+from . import proxies
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -114,8 +114,8 @@ async def connect(way: Way, temp: Path) -> ApiClient:
         raise PlatformUnavailable(f"{_whose(way)}: its credential plugin took over {PLUGIN_S:.0f} s") from None
     except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {_line(exc)}") from None
-    if _is_loopback(configuration.host):
-        configuration.client_session_kwargs = {"trust_env": False}  # as everywhere on loopback: no proxy
+    configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
+    configuration.client_session_kwargs = {"trust_env": False}  # aiohttp's own look reads NO_PROXY otherwise
     client = ApiClient(configuration)
     client.user_agent = "rucat"
     return client
@@ -200,11 +200,6 @@ def _merged(files: list[str]) -> dict[str, Any]:
             text = f"{file} cannot be read as a kubeconfig: {_line(exc)}"
             raise InvalidRequest.of([("kubernetes.kubeconfig", text)]) from None
     return {"contexts": contexts, "current-context": current}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _listed(config: Mapping[str, Any]) -> str:

@@ -17,8 +17,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -32,7 +30,6 @@ PORT_BYTES = 2
 LARGEST_MESSAGE = 8 << 20
 LARGEST_FRAME = 128 << 10
 """Size of a message: the other end keeps a whole message in memory."""
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 CLOSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """Of a Retry-After, as for other calls of the API server."""
@@ -178,7 +175,7 @@ class Dialler:
                 headers=headers,
                 ssl=rest.ssl_context,
                 server_hostname=config.tls_server_name or None,
-                proxy=rest.proxy or _proxy_of_environment(config.host),
+                proxy=rest.proxy,
                 proxy_headers=rest.proxy_headers,
                 autoping=False,
                 max_msg_size=LARGEST_MESSAGE,
@@ -206,18 +203,6 @@ class Dialler:
                 timeout=aiohttp.ClientTimeout(total=self._dial_s),
             )
         return self._session
-
-
-def _proxy_of_environment(url: str) -> str | None:
-    """The proxy that the environment names for an address, as for the library's own session; none for loopback.
-
-    aiohttp would look it up itself, with a thread for each connection.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in LOOPBACK or proxy_bypass(host):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod) -> WireError:

@@ -1,0 +1,101 @@
+"""The way into a cluster: proxies, certificates and credentials are taken as kubectl takes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rucat_jupyter.core.errors import RucatError
+from rucat_jupyter.platforms.kubernetes.api import access, proxies
+from rucat_jupyter.platforms.kubernetes.api.client import Api
+from rucat_jupyter.platforms.kubernetes.portforward.websocket import Dialler, Pod, WireError
+
+CONFIG = """apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{{name: c, cluster: {{server: "{server}"}}}}]
+users: [{{name: me, user: {user}}}]
+contexts: [{{name: c, context: {{cluster: c, user: me, namespace: team-a}}}}]
+"""
+
+
+def api_of(folder: Path, server: str, user: str = "{token: canary}") -> Api:
+    """A connection by a kubeconfig for a server."""
+    config = folder / "kubeconfig"
+    config.write_text(CONFIG.format(server=server, user=user))
+    return Api(access.find(str(config), None, None, {}), folder / "keys")
+
+
+@pytest.fixture
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+    """The addresses that a proxy of the environment is asked for; it refuses them all."""
+    asked: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        asked.append(request.headers["Host"])
+        return web.json_response({"message": "of the proxy"}, status=403)
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    yield asked
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("excepted", "is_asked"),
+    [
+        ("", True),
+        ("192.0.2.0/24", False),
+        ("10.0.0.0/8, 192.0.2.0/24", False),
+        ("192.0.2.7:6443", False),
+        ("192.0.2.7:443", True),
+        ("192.0.2.7", False),
+        ("198.51.100.0/24,no/network,", True),
+    ],
+)
+async def test_no_proxy_is_read_as_kubectl_reads_it(tmp_path, proxy, monkeypatch, excepted, is_asked):
+    """For calls and for port-forwards; what is excepted is tried directly."""
+    monkeypatch.setenv("NO_PROXY", excepted)
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.api.client.CONNECT_S", 0.2)
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.api.client.CALL_S", 0.5)
+    api = api_of(tmp_path, "http://192.0.2.7:6443")
+    dialler = Dialler(api.client, 0.3)
+    with pytest.raises(RucatError):
+        await api.get("/api/v1/namespaces/team-a")
+    assert proxy == ["192.0.2.7:6443"] * is_asked
+    with pytest.raises(WireError):
+        await dialler.dial(Pod("team-a", "x"), 1)
+    assert proxy == ["192.0.2.7:6443"] * is_asked * 2
+    await dialler.close()
+    await api.close()
+
+
+@pytest.mark.parametrize(
+    ("excepted", "host", "is_excepted"),
+    [
+        ("*", "a.example", True),
+        ("example.org:6443", "k.example.org", True),
+        ("example.org:443", "k.example.org", False),
+        (".example.org", "k.example.org", True),
+        ("*.example.org", "k.example.org", True),
+        ("ample.org", "k.example.org", False),
+        ("fd00::/8", "fd00::7", True),
+        ("[fd00::7]:6443", "fd00::7", True),
+        ("[fd00::7]:443", "fd00::7", False),
+        ("fd00::7", "fd00::7", True),
+        ("10.0.0.0/8", "k.example.org", False),
+    ],
+)
+def test_forms_of_no_proxy(excepted, host, is_excepted):
+    """Every form that Go knows."""
+    assert proxies.is_excepted(host, 6443, excepted) is is_excepted
