@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from subprocess import run
 
 import pytest
 from aiohttp import web
@@ -99,3 +101,69 @@ async def test_no_proxy_is_read_as_kubectl_reads_it(tmp_path, proxy, monkeypatch
 def test_forms_of_no_proxy(excepted, host, is_excepted):
     """Every form that Go knows."""
     assert proxies.is_excepted(host, 6443, excepted) is is_excepted
+
+
+@pytest.mark.parametrize("user", ["token: old, tokenFile: {file}", "token: '', tokenFile: token", "tokenFile: token"])
+async def test_the_file_of_a_token_wins(tmp_path, user):
+    """As with kubectl, also where its path is relative to the kubeconfig; without the file the token is taken."""
+    (tmp_path / "token").write_text("of-the-file\n")
+    api = api_of(tmp_path, "http://127.0.0.1:1", "{" + user.format(file=tmp_path / "token") + "}")
+    assert (await api.client()).configuration.api_key == {"BearerToken": "Bearer of-the-file"}
+    await api.close()
+    api = api_of(tmp_path, "http://127.0.0.1:1", "{token: old, tokenFile: nowhere}")
+    assert (await api.client()).configuration.api_key == {"BearerToken": "Bearer old"}
+    await api.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """A folder with an authority as old tools make it (v1, no key identifier), and a server's pair that it signed."""
+    new = ("-newkey", "rsa:2048", "-nodes", "-keyout")
+    (tmp_path / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
+    (tmp_path / "conf").write_text("[req]\ndistinguished_name=dn\n[dn]\n")
+    by = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ext")
+    for words in (
+        ("req", "-config", "conf", *new, "ca.key", "-subj", "/CN=ca", "-out", "ca.csr"),
+        ("x509", "-req", "-in", "ca.csr", "-signkey", "ca.key", "-out", "ca.crt"),
+        ("req", "-config", "conf", *new, "server.key", "-subj", "/CN=server", "-out", "server.csr"),
+        ("x509", "-req", "-in", "server.csr", *by, "-out", "server.crt"),
+    ):
+        run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+async def test_an_old_authority_is_trusted_by_every_python(tmp_path, authority, monkeypatch, scheme):
+    """Python 3.13 would refuse it, kubectl does not; chain and host name are checked all the same."""
+    made = ssl.create_default_context
+
+    def strict(*args: object, **named: object) -> ssl.SSLContext:
+        context = made(*args, **named)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.crt", authority / "server.key")
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.json_response({"kind": "Namespace"})
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    known = f'", certificate-authority: "{authority / "ca.crt"}'
+    api = api_of(tmp_path, f"{scheme}://127.0.0.1:{port}{known}")
+    assert await api.get("/api/v1/namespaces/team-a") == {"kind": "Namespace"}
+    await api.close()
+    for other, words in (
+        (f"localhost:{port}{known}", "not valid for 'localhost'"),
+        (f"127.0.0.1:{port}", "verify failed"),
+    ):
+        api = api_of(tmp_path, f"{scheme}://{other}")
+        with pytest.raises(RucatError, match=words):
+            await api.get("/api/v1/namespaces/team-a")
+        await api.close()
+    await runner.cleanup()

@@ -105,6 +105,7 @@ async def connect(way: Way, temp: Path) -> ApiClient:
     configuration = type.__call__(Configuration)  # one of its own: the library keeps a default for all
     configuration.retries = None  # we decide ourselves what is tried again; False would be the number 0: seven tries
     configuration.connection_pool_maxsize = 100
+    configuration.disable_strict_ssl_verification = True  # as kubectl: many authorities of clusters fail those checks
     try:
         if way.is_in_cluster:
             load_incluster_config(configuration)  # type: ignore[no-untyped-call]
@@ -139,6 +140,7 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
         persist_config=False,  # it is the user's file
         temp_file_path=str(temp),
     )
+    _take_as_kubectl(loader, configuration)
     user = loader._user  # the library keeps it there, and its own refresh_token reads it there
     if "BearerToken" in configuration.api_key:  # a tokenFile ends with a line's end
         configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
@@ -159,6 +161,21 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
 
     if hasattr(loader, "exec_plugin_expiry"):
         configuration.refresh_api_key_hook = refresh
+
+
+def _take_as_kubectl(loader: Any, configuration: Any) -> None:
+    """Mend what the library reads differently: a scheme in capitals (no authority), a ``tokenFile`` with ``token``."""
+    scheme, colon, rest = loader._cluster["server"].partition("://")
+    if colon and not scheme.islower():
+        loader._cluster.value["server"] = f"{scheme.lower()}://{rest}"
+        loader._load_cluster_info()
+        loader._set_config(configuration)
+    user = loader._user
+    if user is None or loader.provider or "exec" in user or not (named := user.safe_get("tokenFile")):
+        return
+    file = Path(loader._get_base_path(user.path)) / named
+    if file.is_file() and (token := file.read_text(encoding="utf-8").strip()):
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
 
 
 def _forget_removed(written: dict[str, str]) -> None:
