@@ -26,6 +26,7 @@ LOG_CONFIG = "log4j2.properties"
 TEMPLATE = "executor.json"
 MASTER_ENV = "MASTER"  # SparkSubmit reads it; the server reads spark.master
 POD_IP_ENV = "POD_IP"
+HOST_ENV = "SPARK_LOCAL_HOSTNAME"  # the default of spark.driver.host, which Spark puts in brackets if it is IPv6
 
 API_TRIES = 40
 """How often Spark's client asks an API server that is away, in 115 s. With its own 10, in 22 s (measured), a driver
@@ -105,7 +106,7 @@ def arguments(
     parts = list(_parts(conf, room))
     files = [{f"conf-{number}.args": part} for number, part in enumerate(parts)]
     files[0] |= {JAVA_ARGS: java, MAIN_ARGS: main}
-    own = {"spark.master": MASTER_ENV, "spark.driver.host": POD_IP_ENV, "spark.driver.bindAddress": POD_IP_ENV}
+    own = {"spark.master": MASTER_ENV, "spark.driver.bindAddress": POD_IP_ENV}
     command = [
         "java",
         f"@{CONFIG_DIR}/{JAVA_ARGS}",

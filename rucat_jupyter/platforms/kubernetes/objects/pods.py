@@ -9,7 +9,7 @@ from ....core.engine import Credential, Engine
 from ....core.spec import EngineSpec
 from ....spark import command as spark
 from . import names
-from .command import CONFIG_DIR, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home
+from .command import CONFIG_DIR, HOST_ENV, MASTER_ENV, POD_IP_ENV, WORK_DIR, spark_home
 
 Json = dict[str, Any]
 
@@ -60,6 +60,7 @@ def driver_pod(
     own_env: list[Json] = [
         {"name": MASTER_ENV, "value": f"k8s://{api_server}"},
         {"name": POD_IP_ENV, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": HOST_ENV, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": spark.TOKEN_ENV, "valueFrom": _secret_key(engine.run_name, TOKEN_KEY)},
         {"name": "SPARK_HOME", "value": spark_home(spec)},
     ]
