@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from rucat_jupyter.client.words import text as words
 from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
@@ -179,6 +180,35 @@ def test_a_text_of_several_lines_is_a_block(result: Callable[..., SqlResult]) ->
     assert "… (the first 100,000 of 200,003 characters" in repr(result({"plan": ["a\nb" + "x" * 200_000]}, 100))
     for rows in ({"a": ["x"]}, {"a": ["x\ny", "z"]}, {"a": ["x\ny"], "b": ["z"]}):
         assert "<table>" in result(rows, 100)._repr_html_()
+
+
+@pytest.mark.parametrize(("part", "how"), [("", "_.pandas() has all, _.columns has their names"), ("1/2", "run this")])
+def test_columns_are_capped_like_rows(result: Callable[..., SqlResult], part: str, how: str) -> None:
+    """The note says how many there are, and how to get them."""
+    made = result({f"c{n}": ["x"] for n in range(2000)}, 100, part)
+    assert [len(row) for row in _Page(made._repr_html_()).rows] == [100, 100]
+    assert f"first 100 of 2,000 columns; {how}" in repr(made).splitlines()[-1]
+    assert "columns" not in repr(result({"a": ["x"]}, 100)).splitlines()[-1]
+    made.is_kept_as("df")
+    assert part or "columns; df has all" in repr(made)
+
+
+def test_what_is_not_drawn_is_not_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the millionth character of a text nor the millionth element of an array."""
+    cleaned = []
+    monkeypatch.setattr(words, "_is_control", lambda char: bool(cleaned.append(char)))
+    columns = [Column("a", "string", False, ["x" * 1_000_000])]
+    assert as_text(columns).splitlines()[-1] == "x" * 59 + "…"
+    assert "x" * 99 + "…" in as_html(columns)
+    assert len(cleaned) < 20_000
+    heads = sql_values.heads(pa.chunked_array([[list(range(100_000)), None, []]]))
+    assert [len(cell or "") for cell in heads.to_pylist()] == [sql_values.MOST_ELEMENTS + 1, 0, 0]
+    cells = sql_values.column(heads, T.ArrayType(T.LongType()))
+    assert cells[0].endswith("998, 999, …]")
+    assert cells[1:] == ["NULL", "[]"]
+    pairs = T.MapType(T.LongType(), T.StringType())
+    assert sql_values.shown([(n, "v") for n in range(5000)], pairs).endswith('999: "v", …}')
+    assert len(sql_values.shown(["x" * 1_000_000], T.ArrayType(T.StringType()))) < 6000
 
 
 TWINS = T.StructType().add("a", "integer").add("a", "integer")

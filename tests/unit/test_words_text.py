@@ -183,3 +183,12 @@ def test_a_phase_line_says_for_what_it_waits_and_how_long() -> None:
     """Every waiting says for what."""
     view = make_view(status="Pending", message="waiting for the\nport")
     assert text.phase_line(view, 12.4) == "◌ etl  Pending on this machine · waiting for the port   12 s"
+
+
+def test_a_text_that_is_cut_before_it_is_cleaned_says_so() -> None:
+    """Escapes that vanish do not hide that there is more, and none is left in halves."""
+    assert text.plain("\x1b[31m" * 100_000 + "end", 10).endswith("…")
+    assert text.plain("\x1b[31mred\x1b[0m" * 4, 20) == "redredredred"
+    assert text.plain("x" * 10, 10) == "x" * 10
+    for start in range(300):
+        assert "\x1b" not in text.plain("x" * start + "\x1b]0;title" + "y" * 10_000, 10)

@@ -38,6 +38,7 @@ REMEDIES = {
 """What else helps, by the reason of a failure: a label, and the key of the command that works here."""
 LIVE = ("Running", "Unresponsive")
 LONGEST_LINE = 10_000  # characters of a log line: a line of a megabyte must not freeze a page
+LONGEST_ESCAPE = 200  # characters of a terminal escape that do not count in a cut text
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
@@ -47,10 +48,15 @@ _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
 def plain(text: object, longest: int | None = None) -> str:
-    """The text without terminal escapes and control characters, on one line, cut if it is too long."""
-    clean = _ESCAPES.sub("", str(text))
+    """The text without terminal escapes and control characters, on one line, cut if it is too long.
+
+    It is cut twice: roughly before it is cleaned, so that a text of megabytes costs no more than what is shown.
+    """
+    whole = str(text)
+    head = whole if longest is None else whole[: longest * 4 + LONGEST_ESCAPE]
+    clean = _ESCAPES.sub("", head)
     clean = "".join(" " if c in "\t\n\r" else "�" if _is_control(c) else c for c in clean)
-    if longest is not None and len(clean) > longest:
+    if longest is not None and (len(clean) > longest or len(head) < len(whole)):
         return clean[: longest - 1] + "…"
     return clean
 

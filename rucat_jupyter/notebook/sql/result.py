@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_DRAWN = 1000
 """Most rows that we show, for any limit: more would slow down the page."""
+MOST_COLUMNS = 100
+"""Most columns that we show, for the same reason."""
+ALONE = "run this statement alone, then use _.pandas()"
 NOTE_STYLE = "color:var(--jp-ui-font-color2,inherit);font-size:var(--jp-ui-font-size1,13px);padding:2px 0"
 LONGEST_STATEMENT = 60
 
@@ -144,22 +147,36 @@ class SqlResult:
             return block(columns[0].cells[0])
         return table(columns)
 
+    @property
+    def _drawn_columns(self) -> int:
+        return min(int(self._table.num_columns), MOST_COLUMNS)
+
     def _columns(self) -> list[sql_table.Column]:
-        table = self._table.slice(0, self._drawn_rows)
+        table = self._table.select(range(self._drawn_columns)).slice(0, self._drawn_rows)
         return [
             sql_table.Column(
                 name,
                 _kind(values, field),
                 sql_values.is_right(field.dataType),
-                sql_values.column(values, field.dataType),
+                sql_values.column(sql_values.heads(values), field.dataType),
             )
-            for name, values, field in zip(self.columns, table.columns, self.schema.fields, strict=True)
+            for name, values, field in zip(table.column_names, table.columns, self.schema.fields, strict=False)
         ]
 
     def _note(self) -> str:
         """Number of rows, duration, and how to get more."""
         said = [self._rows()] if self.has_columns else ["OK", text.plain(self.statement, LONGEST_STATEMENT)]
-        return " · ".join(filter(None, [self._part, *said, self._known_as, f"{self.elapsed_s:.1f} s"]))
+        return " · ".join(
+            filter(None, [self._part, *said, self._columns_left_out(), self._known_as, f"{self.elapsed_s:.1f} s"])
+        )
+
+    def _columns_left_out(self) -> str:
+        """How to see the columns that are not drawn; empty if all are."""
+        has, drawn = self._table.num_columns, self._drawn_columns
+        if drawn == has:
+            return ""
+        all_of_them = f"{self._kept_as or '_.pandas()'} has all, _.columns has their names"
+        return f"first {drawn:,} of {has:,} columns; {all_of_them if self._is_last else ALONE}"
 
     def _rows(self) -> str:
         has, drawn = len(self), min(len(self), self._drawn_rows)
@@ -173,10 +190,15 @@ class SqlResult:
         return f"first {drawn:,} rows of more; {more}"
 
     def _how_to_see_more(self, drawn: int) -> str:
-        number, _, count = self._part.partition("/")
         if self.is_cut:
             return "--limit N or --out df" if drawn < MOST_DRAWN else "--out df"
-        return "_.pandas() has all" if number == count or not count else "run this statement alone, then use _.pandas()"
+        return "_.pandas() has all" if self._is_last else ALONE
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether it is the result of the cell's last statement, which stays in ``_``."""
+        number, _, count = self._part.partition("/")
+        return number == count or not count
 
 
 def _kind(values: Any, field: Any) -> str:

@@ -92,11 +92,11 @@ def _cell(cell: str, *, is_right: bool) -> str:
 
 
 def _cut(shown: str, longest: int) -> str:
-    return html.escape(text.plain(shown[: longest + 1], longest))
+    return html.escape(text.plain(shown, longest))
 
 
 def _title(shown: str, longest: int) -> str:
     """The full text of a cut cell, as its tooltip."""
     if len(shown) <= longest:
         return ""
-    return f' title="{html.escape(text.plain(shown[:LONGEST_TITLE], LONGEST_TITLE - 1), quote=True)}"'
+    return f' title="{html.escape(text.plain(shown, LONGEST_TITLE - 1), quote=True)}"'

@@ -14,9 +14,14 @@ from .fetch import with_leaves
 # pyspark and pyarrow are heavy: functions import them, so that %load_ext is fast
 
 NULL = "NULL"
+CUT = "…"
 RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
 """Simple names of the right-aligned types, besides decimals and intervals."""
 LONGEST_BINARY = 32
+LONGEST_INNER = 5000
+"""Characters of a text inside an array, a map or a struct that are formatted: a cell draws fewer."""
+MOST_ELEMENTS = 1000
+"""Elements of an array or a map that are formatted for a cell: it draws fewer characters than that."""
 
 
 def is_right(kind: Any) -> bool:
@@ -41,10 +46,11 @@ def _show(value: Any, kind: Any) -> str:
     if value is None:
         return NULL
     if isinstance(kind, T.ArrayType):
-        return f"[{', '.join(_show(v, kind.elementType) for v in value)}]"
+        cells = [_show(v, kind.elementType) for v in value[:MOST_ELEMENTS]]
+        return f"[{', '.join(cells + [CUT] * (len(value) > MOST_ELEMENTS))}]"
     if isinstance(kind, T.MapType):
-        pairs = [f"{_show(k, kind.keyType)}: {_show(v, kind.valueType)}" for k, v in value]
-        return "{" + ", ".join(pairs) + "}"
+        pairs = [f"{_show(k, kind.keyType)}: {_show(v, kind.valueType)}" for k, v in value[:MOST_ELEMENTS]]
+        return "{" + ", ".join(pairs + [CUT] * (len(value) > MOST_ELEMENTS)) + "}"
     if isinstance(kind, T.StructType):
         parts = zip(kind.fields, value.values(), strict=True)
         return "{" + ", ".join(f"{field.name}: {_show(v, field.dataType)}" for field, v in parts) + "}"
@@ -101,7 +107,7 @@ def _show_interval(value: Any) -> str:
 
 _SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (bool, lambda v: "true" if v else "false"),
-    (str, lambda v: json.dumps(v, ensure_ascii=False)),
+    (str, lambda v: json.dumps(v[:LONGEST_INNER], ensure_ascii=False)),
     (float, _float),
     (bytes, _binary),
     (Decimal, lambda v: format(v, "f")),
@@ -110,6 +116,16 @@ _SHOWS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (tuple, _show_interval),
 )
 """Formatters by Python type; the first match counts."""
+
+
+def heads(values: Any) -> Any:
+    """An Arrow column with long arrays cut before they become Python objects, which is what takes time."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.compute as pc  # noqa: PLC0415 - heavy
+
+    if pa.types.is_list(values.type) and len(values):
+        return pc.list_slice(values, 0, MOST_ELEMENTS + 1, return_fixed_size_list=False)
+    return values
 
 
 def column(values: Any, kind: Any) -> list[str]:
