@@ -54,6 +54,19 @@ def engine(place: Place, rest: Callable[..., Any]) -> str:
 
 
 @pytest.fixture
+def spark_ui(engine: str, rest: Callable[..., Any]) -> Callable[[str], Any]:
+    """Ask Spark's own REST."""
+    app = rest("GET", f"engines/{engine}/ui/api/v1/applications")[0]["id"]
+    return lambda path: rest("GET", f"engines/{engine}/ui/api/v1/applications/{app}/{path}")
+
+
+@pytest.fixture
+def active_tasks(spark_ui: Callable[[str], Any]) -> Callable[[], int]:
+    """How many tasks run on the engine now, as Spark's UI says."""
+    return lambda: sum(executor["activeTasks"] for executor in spark_ui("executors"))
+
+
+@pytest.fixture
 def notebook(place: Place, tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
     """Open notebooks (kernels) by name; all are ended."""
     with ExitStack() as stack:

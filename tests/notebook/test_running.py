@@ -61,19 +61,6 @@ def mine(engine: str, place: Place, notebook: Callable[..., Kernel]) -> Kernel:
     return found
 
 
-@pytest.fixture
-def spark_ui(engine: str, rest: Callable[..., Any]) -> Callable[[str], Any]:
-    """Ask Spark's own REST."""
-    app = rest("GET", f"engines/{engine}/ui/api/v1/applications")[0]["id"]
-    return lambda path: rest("GET", f"engines/{engine}/ui/api/v1/applications/{app}/{path}")
-
-
-@pytest.fixture
-def active_tasks(spark_ui: Callable[[str], Any]) -> Callable[[], int]:
-    """How many tasks run on the engine now, as Spark's UI says."""
-    return lambda: sum(executor["activeTasks"] for executor in spark_ui("executors"))
-
-
 def interrupted(mine: Kernel, code: str, after_s: float = INTERRUPT_AFTER_S) -> tuple[Cell, float]:
     """Run a cell and interrupt it; returns the cell and the seconds from the interrupt to its end."""
     at: list[float] = []

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 from support.notebook import Cell, Kernel, kernel
-from support.place import Place
+from support.place import Place, wait_until
 
 from .conftest import ENGINE
 
@@ -222,15 +223,24 @@ def test_several_statements_run_in_order_until_one_fails(shared: Kernel) -> None
     assert shared.run("print(spark.catalog.tableExists('v'))").stdout == "True\n"
 
 
-def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel) -> None:
+def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel, active_tasks: Callable[[], int]) -> None:
     """Within two seconds, also a command; what ran is said in a line, and what comes after does not run."""
     slow = "select java_method('java.lang.Thread', 'sleep', 60000L + id) s from range(2)"
+    at: list[float] = []
+
+    def interrupt() -> None:
+        wait_until("the slow statement runs", lambda: active_tasks() > 0, 60)
+        at.append(time.monotonic())
+        shared.interrupt()
+
     for statement in (slow, f"create table never as {slow}"):
-        threading.Timer(2, shared.interrupt).start()
+        interrupts = threading.Thread(target=interrupt)
+        interrupts.start()
         cell = shared.run(
             f"%%rucat sql\nselect 1;\n{statement};\ncreate or replace temp view late as select 1", may_fail=True
         )
-        assert cell.seconds < 2 + 2
+        assert time.monotonic() - at[-1] < 2
+        interrupts.join()
         assert "sql: statement 2 of 3, line 2, was interrupted" in cell.stderr
         assert len(cell.error.splitlines()) == 1
     assert shared.run("print([spark.catalog.tableExists(t) for t in ('never', 'late')])").stdout == "[False, False]\n"

@@ -52,15 +52,31 @@ class Kernel:
         self._allow_stdin, self._is_ended = allow_stdin, False
         self._connect()
 
-    def run(self, code: str, *, timeout_s: float = 120, may_fail: bool = False) -> Cell:
-        """Execute a cell; a failure of it is a failure of the test unless it may fail."""
+    def run(
+        self,
+        code: str,
+        *,
+        timeout_s: float = 120,
+        may_fail: bool = False,
+        on_output: Callable[[Cell], None] | None = None,
+    ) -> Cell:
+        """Execute a cell; a failure of it is a failure of the test unless it may fail.
+
+        ``on_output`` is called after each output, with the cell so far.
+        """
         cell, begun = Cell(), time.monotonic()
+
+        def take(message: dict[str, Any]) -> None:
+            _collect(cell, message)
+            if on_output:
+                on_output(cell)
+
         try:
             self._client.execute_interactive(
                 code,
                 allow_stdin=self._allow_stdin,
                 timeout=timeout_s,
-                output_hook=lambda message: _collect(cell, message),
+                output_hook=take,
                 stdin_hook=lambda message: self._client.input(self.answer),
             )
         finally:
