@@ -18,6 +18,7 @@ _LAZY = {
     "Engine": "rucat_jupyter.client.engines.engine",
     "Engines": "rucat_jupyter.client.engines.engine",
     "EngineFailed": "rucat_jupyter.client.errors",
+    "SessionRefused": "rucat_jupyter.client.errors",
     "StillWaiting": "rucat_jupyter.client.errors",
     "load_ipython_extension": "rucat_jupyter.notebook.magics.magics",
     "unload_ipython_extension": "rucat_jupyter.notebook.magics.magics",

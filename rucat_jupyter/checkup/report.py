@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,15 +80,8 @@ def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
             launch.ensure(directory)
         except GatewayUnavailable as error:
             early.append(bad("gateway", error.message, "read the message"))
-    report = examine(Surroundings(directory, _environment()))
+    report = examine(Surroundings(directory, dict(os.environ)))
     return Doctor(Report([*early, *report.findings], report.seconds, report.version))
-
-
-def _environment() -> dict[str, str]:
-    """The variables of this process, without those that an attached session has set in it."""
-    session = sys.modules.get("rucat_jupyter.client.session.session")  # where it is not loaded nothing is attached
-    own = session.own_environment() if session is not None else {}
-    return {name: value for name, value in os.environ.items() if own.get(name) != value}
 
 
 def lines(report: Report, accented: Callable[[str, str], str] = lambda word, line: line) -> list[str]:

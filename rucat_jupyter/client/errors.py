@@ -106,6 +106,31 @@ class StillWaiting(RucatError):
         return self.message.splitlines()
 
 
+class SessionRefused(RucatError):
+    """pyspark was to make a session that would take the place of the attached one, or that cannot be reached.
+
+    Parameters
+    ----------
+    message : str
+        What was asked, why it is refused, and what to do.
+
+    Examples
+    --------
+    >>> from pyspark.sql import SparkSession
+    >>> spark = rucat_jupyter.get("etl").connect()
+    >>> try:
+    ...     SparkSession.builder.create()
+    ... except rucat_jupyter.SessionRefused as error:
+    ...     print(error.message)
+    SparkSession.builder.create() needs an address here, ...
+    """
+
+    code = "session_refused"
+
+    def _render_traceback_(self, *_: object) -> list[str]:
+        return self.message.splitlines()
+
+
 class WaitInterrupted(KeyboardInterrupt):
     """Ctrl-C ended the wait, not the engine; the message says how to wait again and how to stop it."""
 

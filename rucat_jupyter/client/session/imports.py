@@ -6,8 +6,12 @@ whose compiled parts load once per process, cannot be imported again in that ker
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+
+VERBOSITY = "GRPC_VERBOSITY"
+"""gRPC reads it when it is loaded. By default a fork during a query prints a line of its own (``fork_posix.cc``)."""
 
 
 def import_whole(*names: str) -> None:
@@ -17,6 +21,18 @@ def import_whole(*names: str) -> None:
     """
     importer = ThreadPoolExecutor(1, thread_name_prefix="rucat-import")
     try:
-        importer.submit(lambda: [import_module(name) for name in names]).result()
+        importer.submit(_import, names).result()
     finally:
         importer.shutdown(wait=False)
+
+
+def _import(names: tuple[str, ...]) -> None:
+    is_quiet = VERBOSITY not in os.environ
+    if is_quiet:
+        os.environ[VERBOSITY] = "ERROR"
+    try:
+        for name in names:
+            import_module(name)
+    finally:
+        if is_quiet:
+            os.environ.pop(VERBOSITY, None)

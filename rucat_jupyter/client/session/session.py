@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
-import os
 import threading
 import uuid
 from dataclasses import dataclass
@@ -49,8 +48,6 @@ CHANNEL_OPTIONS = (
 The minimum is not a pause: it is how long one try may take until the server's first answer, on a slow connection to a
 cluster or while the gateway holds it until the API server is back.
 """
-CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
-REMOTE = "SPARK_REMOTE"
 
 
 class SomeEngine(Protocol):
@@ -103,7 +100,6 @@ class Attachment:
 
 
 _attachments: dict[tuple[str, str], Attachment] = {}
-_environment: dict[str, str] = {}  # variables that were set here, to be unset again
 _lock = threading.RLock()
 
 
@@ -145,10 +141,9 @@ def detach(attachment: Attachment) -> None:
         _update_interrupts()
         _close(attachment)
         if not _attachments:
-            for name, own in _environment.items():
-                if os.environ.get(name) == own:
-                    del os.environ[name]
-            _environment.clear()
+            from . import builder  # noqa: PLC0415 - heavy: loads pyspark
+
+            builder.unshare()
 
 
 def _update_interrupts() -> None:
@@ -181,9 +176,9 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     spark._client.set_retry_policies(
         [DefaultPolicy(max_retries=None, initial_backoff=50, max_backoff=MAX_BACKOFF_MS, backoff_multiplier=2.0)]
     )
-    make_active(spark)
     _run_last_first()
     made = Attachment(engine, who, spark, guard)
+    make_active(made)
     if (shell := get_shell()) is not None:
         spark_errors.install(shell)
     spark_version = view.get("spark_version") or spark.version
@@ -228,21 +223,11 @@ def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> 
     return Builder(params={Builder.PARAM_USER_ID: known["user_id"], Builder.PARAM_SESSION_ID: known["session_id"]})
 
 
-def make_active(spark: Any) -> None:
+def make_active(attachment: Attachment) -> None:
     """Make ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
-    kind = type(spark)
-    if hasattr(kind, "_default_session") and hasattr(kind, "_active_session"):
-        kind._default_session = spark
-        kind._active_session.session = spark
-    where = {CONNECT_MODE: "1", REMOTE: f"sc://{spark._client.host}" if hasattr(spark, "_client") else "sc://rucat"}
-    for name, value in where.items():
-        if name not in os.environ:
-            os.environ[name] = _environment[name] = value
+    from . import builder  # noqa: PLC0415 - heavy: loads pyspark
 
-
-def own_environment() -> dict[str, str]:
-    """The environment variables, with their values, that attaching has set in this process."""
-    return dict(_environment)
+    builder.share(attachment.spark, attachment.engine.name)
 
 
 def _close(attachment: Attachment) -> None:

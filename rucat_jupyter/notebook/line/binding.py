@@ -26,7 +26,7 @@ class Binding:
         attachment = sessions.attach(engine, session)
         lines = self._keep_stranger(variable, attachment)
         if before is not None and before is not attachment:
-            lines.append(f"{variable} was attached to {text.plain(before.engine.name)}, which keeps running")
+            lines += _kept(before, variable)
             self._forget(before, variable)
         self._bound.pop(variable, None)  # the last one bound is the current one
         self._bound[variable], self._sessions[variable] = attachment, session
@@ -99,3 +99,12 @@ class Binding:
             kept = f"old_{variable}_{number}"
         self._shell.user_ns[kept] = there
         return [f"{variable} was your own {type(there).__name__}: it is kept as {kept}"]
+
+
+def _kept(before: Attachment, variable: str) -> list[str]:
+    """Say that the engine of an earlier attachment keeps running, if it does."""
+    try:
+        is_running = before.engine.refresh().status == "Running"
+    except RucatError:  # it is deleted, or cannot be asked: nothing is known that a user must do
+        return []
+    return [f"{variable} was attached to {text.plain(before.engine.name)}, which keeps running"] if is_running else []

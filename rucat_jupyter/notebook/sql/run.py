@@ -96,7 +96,7 @@ def _session(context: Context, name: str | None) -> Iterator[Any]:
         yield sessions.attach(engine).spark
     finally:
         if current is not None:
-            sessions.make_active(current.spark)
+            sessions.make_active(current)
 
 
 class _Job:
