@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import grpc
+from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from ..cells.operations import Interrupted
+from . import lookups
 
 EXECUTE = "/ExecutePlan"
 RELEASE = "/ReleaseExecute"
@@ -29,6 +31,9 @@ RELEASE_EACH_S = 1.0
 LONG_S = 600.0
 INTERRUPT_S = 0.8
 """Ctrl-C waits no longer than this for the engine's answer."""
+
+SILENT_S = 2.0
+"""After a look-up without an answer, others are not sent for so long: ``%whos`` may look at many frames."""
 
 Metadata = list[tuple[str, str]]
 
@@ -57,6 +62,11 @@ class Guard(Protocol):
 
     def metadata(self) -> Metadata:
         """Metadata of every call (the token)."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as it is shown."""
         ...
 
     @property
@@ -107,6 +117,7 @@ class GuardedChannel:
         self._channel: grpc.Channel | None = open_channel()
         self._is_closed = False
         self.guard = guard
+        self.silent_until = 0.0
         self.streams: weakref.WeakValueDictionary[str, _Responses] = weakref.WeakValueDictionary()
         """Where the answers of each operation come from."""
 
@@ -201,12 +212,16 @@ class _Unary(_Callable):
                 return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
             return self._clean_up(request, timeout, metadata, more)
+        if (left_s := lookups.left_s()) is not None:
+            return self._look_up(request, left_s, metadata, more)
         self.guard.begin()
         try:
             while True:
                 self.guard.before(request)
                 try:
-                    return self.send(request, timeout, metadata, more)
+                    answer = self.send(request, timeout, metadata, more)
+                    self.channel.silent_until = 0.0
+                    return answer
                 except grpc.RpcError as error:
                     if not self.guard.after(error, request, may_repeat=self.may_repeat):
                         raise
@@ -237,6 +252,18 @@ class _Unary(_Callable):
             return self.send(request, min(timeout or LONG_S, self.limit_s or LONG_S), metadata, more)
         except grpc.RpcError as error:
             raise Released(str(error)) from None
+
+    def _look_up(self, request: Any, left_s: float, metadata: Any, more: dict[str, Any]) -> Any:
+        """Send once, with what is left of the look-up's time; an answer that is an error of Spark is one."""
+        channel = self.channel
+        if left_s and not self.guard.is_cut and time.monotonic() > channel.silent_until:
+            try:
+                return self.send(request, left_s, metadata, more)
+            except grpc.RpcError as error:
+                if rpc_status.from_call(error) is not None:
+                    raise
+                channel.silent_until = time.monotonic() + SILENT_S
+        raise lookups.NoAnswer(f"{self.guard.name} does not answer now")
 
     def _interrupt(self, request: Any, metadata: Any, more: dict[str, Any]) -> Any:
         """Interrupt on the engine after a Ctrl-C; an engine that does not answer must not stop the Ctrl-C."""
@@ -305,6 +332,7 @@ class _Responses:
                     if self._call is None:
                         self.start()
                     answer = next(self._call)
+                    self._method.channel.silent_until = 0.0
                     self._has_begun = True
                     if operation is not None:
                         operation.take(answer)

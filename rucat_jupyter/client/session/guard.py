@@ -103,6 +103,11 @@ class SessionGuard:
         return self._view
 
     @property
+    def name(self) -> str:
+        """The engine's name, as it is shown."""
+        return text.plain(self._view["name"])
+
+    @property
     def is_cut(self) -> bool:
         """Whether the gateway must be asked about the engine before the next call."""
         return self._is_cut

@@ -21,6 +21,7 @@ from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
 from ..words import text
 from ..words.phase import notice
+from . import lookups
 from .announce import announcer
 from .imports import import_whole
 
@@ -227,6 +228,7 @@ def make_active(attachment: Attachment) -> None:
     """Make ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
     from . import builder  # noqa: PLC0415 - heavy: loads pyspark
 
+    lookups.install()
     builder.share(attachment.spark, attachment.engine.name)
 
 

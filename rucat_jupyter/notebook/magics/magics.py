@@ -15,6 +15,7 @@ from ...client.cells.operations import Interrupted
 from ...client.errors import WaitInterrupted, briefly
 from ...client.words.phase import say
 from ...core.errors import RucatError
+from ..frames import Frames
 from ..line.caller import is_value_used
 from ..line.context import Context
 from ..verbs.look import show_engines
@@ -90,12 +91,14 @@ class _Extension:
         self.magics = RucatMagics(shell)
         self.context = self.magics.context
         self._completer = Completer(self.context)
+        self._frames = Frames(shell)
         self._left: list[tuple[str, Any]] = []  # hooks of our other modules, while unloaded
         self.is_loaded = False
 
     def load(self) -> None:
         self._shell.register_magics(self.magics)
         self._shell.events.register("pre_run_cell", self.context.binding.renew_stopped)
+        self._frames.install()
         self._completer.install()
         ipython_hooks.install(self._shell)
         for event, hook in self._left:
@@ -107,6 +110,7 @@ class _Extension:
         self.is_loaded = False
         ipython_hooks.remove(self._shell)
         self._completer.remove()
+        self._frames.remove()
         self._shell.events.unregister("pre_run_cell", self.context.binding.renew_stopped)
         for event, hooks in self._shell.events.callbacks.items():
             self._left += [(event, hook) for hook in hooks if str(hook.__module__).startswith(PACKAGE)]

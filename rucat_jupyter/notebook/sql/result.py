@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,18 @@ class SqlResult:
         """Whether it is the result of the cell's last statement, which stays in ``_``."""
         number, _, count = self._part.partition("/")
         return number == count or not count
+
+
+class FrameRows(SqlResult):
+    """The first rows of a DataFrame."""
+
+    def __init__(self, frame: Any, limit: int) -> None:
+        begun = time.monotonic()
+        super().__init__("", frame, limit=limit)
+        self.elapsed_s = time.monotonic() - begun
+
+    def _how_to_see_more(self, drawn: int) -> str:
+        return f".limit({10 * drawn}).toPandas() has more"
 
 
 def _kind(values: Any, field: Any) -> str:

@@ -1,0 +1,86 @@
+"""DataFrames in a real kernel: shown as columns, completed, and never the reason that a kernel is held."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from support.notebook import Kernel
+from support.place import Place
+
+from .conftest import ENGINE
+
+pytestmark = pytest.mark.engine
+
+LOOKS = ["dir(df)", "repr(df)", "%whos", "hasattr(df, '__wrapped__')", "df", "display(df)", "df?"]
+TABS = ["df.", "df.se", 'df["', 'df.select("', "df.select(df.", "spark.", "spark.ca"]
+
+
+@pytest.fixture
+def mine(engine: str, notebook: Callable[..., Kernel]) -> Kernel:
+    """A notebook that is attached, with a frame."""
+    found = notebook("frames")
+    found.run(f"%rucat attach {ENGINE}\n%colors nocolor")
+    found.run("df = spark.range(30).selectExpr('id', 'id * 2 as `double id`', 'named_struct(\\'a\\', id) as s')")
+    return found
+
+
+def html(kernel: Kernel, code: str) -> str:
+    """The last table that a cell shows."""
+    return str([b["text/html"] for b in kernel.run(code).bundles if "<table>" in b.get("text/html", "")][-1])
+
+
+def test_a_frame_is_shown_as_its_columns_without_a_job(mine: Kernel) -> None:
+    """As a last value and by display; with eager evaluation as rows."""
+    for code in ("df", "display(df)"):
+        shown = html(mine, code)
+        cells = re.findall(r"<td>(.+?)</td>", shown)
+        assert cells == ["id", "bigint", "double id", "bigint", "s", "struct&lt;a:bigint&gt;"]
+    begun = time.monotonic()
+    mine.run("for _ in range(10): display(df)")
+    assert time.monotonic() - begun < 10 * 0.05 + 0.5
+    assert mine.run("df").bundles[-1]["text/plain"] == "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"
+    mine.run("spark.conf.set('spark.sql.repl.eagerEval.enabled', 'true')")
+    assert html(mine, "df").count("<tr>") == 1 + 20
+    assert "first 20 rows of more; .limit(200).toPandas() has more" in html(mine, "df")
+    mine.run("spark.conf.unset('spark.sql.repl.eagerEval.enabled')")
+
+
+def test_columns_are_completed_in_strings(mine: Kernel) -> None:
+    """Of the frame before the bracket or the call, without magics."""
+    assert mine.complete('df["')["matches"] == ["id", "double id", "s"]
+    assert mine.complete('df.select("id", "d')["matches"] == ["double id"]
+    assert "select" in mine.complete("df.sel")["matches"]
+    whos = mine.run("%whos").stdout
+    assert re.search(r"^df +DataFrame +Shape: 3 columns, rows not counted$", whos, re.MULTILINE), whos
+    assert mine.run("print(df.count())").stdout == "30\n"
+
+
+def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel) -> None:
+    """A look-up of a fresh frame ends in time, whatever looks; when it thaws all is as before."""
+    mine.run("fresh = {n: df.limit(n) for n in range(40)}; frames = iter(fresh.values())")
+    mine.complete("df.")  # the first Tab of a kernel loads jedi
+    driver = place.engine_process(engine)
+    driver.suspend()
+    try:
+        for tab in TABS:
+            mine.run("df = next(frames)")
+            assert mine.timed_complete(tab) < 1, tab
+        for look in LOOKS:
+            mine.run("df = next(frames)")
+            cell = mine.run(look, may_fail=True)
+            assert not cell.error, (look, cell.error)
+            assert cell.seconds < 4, look
+        mine.run("globals().update({f'df{n}': frame for n, frame in fresh.items()})")
+        assert mine.run("%whos").seconds < 4
+        mine.run("df = next(frames)")
+        assert mine.run("df").bundles[-1]["text/plain"] == f"DataFrame[{ENGINE} does not answer now]"
+        begun = time.monotonic()
+        mine.inspect("df")
+        assert time.monotonic() - begun < 1
+    finally:
+        driver.resume()
+    assert mine.run("print(df.count())").stdout.strip().isdigit()
+    assert "id" in mine.complete("df.i")["matches"]
