@@ -193,6 +193,20 @@ def test_columns_are_capped_like_rows(result: Callable[..., SqlResult], part: st
     assert part or "columns; df has all" in repr(made)
 
 
+@pytest.mark.parametrize("value", ["x" * 90, "<" * 90, "漢" * 90], ids=["ascii", "escaped", "wide"])
+def test_a_result_writes_at_most_2_mb(result: Callable[..., SqlResult], value: str) -> None:
+    """Fewer rows are shown, as many as fit, and the note says so; a small result stays whole."""
+    made = result({f"c{n}": [value] * 1000 for n in range(150)}, None)
+    bundle = made._repr_mimebundle_()
+    size = sum(len(shown.encode()) for shown in bundle.values())
+    assert 500_000 < size < 2_000_000
+    drawn = len(_Page(bundle["text/html"]).rows) - 1
+    assert f"first {drawn} of 1,000 rows; _.pandas() has all · first 100 of 150 columns" in bundle["text/plain"]
+    cut = result({f"c{n}": [value] * 1000 for n in range(100)}, 900)._repr_mimebundle_()["text/plain"]
+    assert "of 900 rows and more; --out df" in cut
+    assert len(_Page(result({"a": ["x"] * 1000}, None)._repr_mimebundle_()["text/html"]).rows) == 1001
+
+
 def test_what_is_not_drawn_is_not_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the millionth character of a text nor the millionth element of an array."""
     cleaned = []

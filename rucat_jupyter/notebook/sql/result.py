@@ -23,6 +23,10 @@ MOST_DRAWN = 1000
 """Most rows that we show, for any limit: more would slow down the page."""
 MOST_COLUMNS = 100
 """Most columns that we show, for the same reason."""
+MOST_BYTES = 2_000_000
+"""Most bytes of text and HTML that a result writes into the notebook; of more it shows fewer rows."""
+MOST_CELLS = 20_000
+"""Most cells that are drawn before their size is known: more never fit, and take seconds."""
 ALONE = "run this statement alone, then use _.pandas()"
 NOTE_STYLE = "color:var(--jp-ui-font-color2,inherit);font-size:var(--jp-ui-font-size1,13px);padding:2px 0"
 LONGEST_STATEMENT = 60
@@ -66,7 +70,7 @@ class SqlResult:
         found, self.schema = fetch(df if limit is None else df.limit(limit + 1 if limit else 0))
         self.is_cut = found.num_columns > 0 if limit == 0 else limit is not None and found.num_rows > limit
         self._table = found.slice(0, limit) if self.is_cut else found
-        self._drawn_rows = MOST_DRAWN
+        self._drawn_rows, self._is_fitted = MOST_DRAWN, False
         self._kept_as, self._known_as = "", ""
         self.picture: Picture | None = None
 
@@ -133,8 +137,20 @@ class SqlResult:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Text and HTML, with the chart if there is one."""
-        bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        bundle = self._fitting()
         return bundle if self.picture is None else {**bundle, "image/png": self.picture.png}
+
+    def _fitting(self) -> dict[str, Any]:
+        """As many rows, as text and HTML, as fit into the limit; one at least."""
+        first = MOST_CELLS // max(self._drawn_columns, 1)
+        if first < min(len(self), self._drawn_rows):
+            self._drawn_rows, self._is_fitted = first, True
+        while True:
+            bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
+            size, rows = sum(len(shown.encode()) for shown in bundle.values()), min(len(self), self._drawn_rows)
+            if size <= MOST_BYTES or rows <= 1:
+                return bundle
+            self._drawn_rows, self._is_fitted = max(1, min(rows - 1, int(rows * 0.9 * MOST_BYTES / size))), True
 
     def _drawn(self, table: Callable[[Sequence[sql_table.Column]], str], block: Callable[[str], str]) -> str:
         """The rows as a table, or a single text of several lines (a plan, a CREATE TABLE) as a block."""
@@ -192,7 +208,7 @@ class SqlResult:
 
     def _how_to_see_more(self, drawn: int) -> str:
         if self.is_cut:
-            return "--limit N or --out df" if drawn < MOST_DRAWN else "--out df"
+            return "--limit N or --out df" if drawn < MOST_DRAWN and not self._is_fitted else "--out df"
         return "_.pandas() has all" if self._is_last else ALONE
 
     @property
