@@ -160,6 +160,19 @@ def _is_plain(char: str) -> bool:
     return unicodedata.category(char) in ("Nd",) or unicodedata.category(char)[0] == "L" or char in "._-"
 
 
+def own_processes() -> list[dict[str, Any]]:
+    """What an engine ends with that this process creates: itself, and for a kernel the process that started it."""
+    from ..host import machine  # noqa: PLC0415 - heavy: psutil
+    from ..host.processes import start_mark  # noqa: PLC0415 - heavy: psutil
+
+    shell = get_shell()
+    parent = os.environ.get("JPY_PARENT_PID", "") if in_kernel(shell) else ""
+    boot, here = machine.boot_id(), machine.machine_id()
+    pids = [os.getpid(), *([int(parent)] if parent.isdigit() and int(parent) > 1 else [])]
+    marks = ((pid, start_mark(pid)) for pid in pids)
+    return [{"pid": pid, "mark": mark, "boot": boot, "machine": here} for pid, mark in marks if mark]
+
+
 def local_fields(directory: str | None = None) -> dict[str, Any]:
     """What an engine on this machine gets from its creator: Python, folder, and the variables of cloud providers.
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from .api import View
 from .frontend import shows_widgets
-from .identity import get_shell, in_kernel
-from .words.phase import DisplayPhase, LinePhase, Phase, TerminalPhase
+from .identity import can_ask, get_shell, in_kernel
+from .words.phase import DisplayPhase, LastPhase, LinePhase, Phase, TerminalPhase
 
 
 class Widgets(Protocol):
@@ -49,8 +49,8 @@ def live_phase() -> Phase:
     """The best phase line for this front end: the engine's card if widgets are shown."""
     if (drawn := widgets()) is not None:
         return drawn.card_phase()
-    if in_kernel(get_shell()):
-        return DisplayPhase()
+    if in_kernel(shell := get_shell()):
+        return DisplayPhase() if can_ask(shell) else LastPhase()
     if sys.stdout is not None and sys.stdout.isatty():
         return TerminalPhase()
     return LinePhase()

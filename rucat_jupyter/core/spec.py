@@ -114,6 +114,15 @@ class ExternalSpec(Model):
     token: Text | None = Field(None, description="Bearer token of the engine, stored as a secret.")
 
 
+class ProcessSpec(Model):
+    """A process, so that it is not mistaken for another one with its pid."""
+
+    pid: Annotated[int, Field(ge=1, le=4_294_967_295, strict=True)] = Field(description="Its id.")
+    mark: Text = Field(description="Its start, in clock ticks since the boot.")
+    boot: Text = Field(description="The boot of its machine, and its PID namespace.")
+    machine: Text = Field(description="The id of its machine.")
+
+
 class KubernetesSpec(Model):
     """Fields for engines on Kubernetes; they apply to driver and executors if the description does not differ."""
 
@@ -187,6 +196,10 @@ class EngineSpec(Model):
     )
     restart_policy: Literal["never", "on_failure"] | None = Field(
         None, description="Whether a failed engine restarts automatically."
+    )
+    ends_with: Annotated[list[ProcessSpec], Field(max_length=8)] = Field(
+        default_factory=list,
+        description="Processes with which the engine ends: the script that created it, nbconvert or papermill.",
     )
     local: LocalSpec = Field(default_factory=LocalSpec, description="For platform local.")
     external: ExternalSpec = Field(default_factory=ExternalSpec, description="For platform external.")

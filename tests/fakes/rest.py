@@ -136,6 +136,8 @@ class FakeGateway:
             return httpx.Response(200, json={"key": words[1], "path": body["path"], **self.sessions[words[1]]})
         if words == ["connection"]:
             return httpx.Response(200, json=self.connection)
+        if words == ["lease"]:
+            return httpx.Response(200, json={"is_needed": False})
         if words == ["logs"]:
             return httpx.Response(200, text=self.log)
         if view["status"] == "Deleting" and words != []:

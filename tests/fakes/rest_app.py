@@ -12,7 +12,10 @@ from fastapi import FastAPI
 
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.monitor import Problem
+from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.gateway.service.http.app import make_app
+from rucat_jupyter.gateway.use_cases.creators import Creators, Here
+from rucat_jupyter.host.processes import start_mark
 from rucat_jupyter.spark.ui.pages import UiPages
 
 ROUTES = [
@@ -31,6 +34,7 @@ ROUTES = [
     ("POST", "/rucat/engines/{id}/operations/{op}/cancel"),
     ("GET", "/rucat/engines/{id}/ui"),
     ("GET", "/rucat/engines/{id}/ui/{path}"),
+    ("POST", "/rucat/engines/{id}/lease"),
     ("GET", "/rucat/profiles"),
     ("GET", "/rucat/confs"),
     ("GET", "/rucat/health"),
@@ -38,6 +42,7 @@ ROUTES = [
     ("GET", "/rucat/openapi.json"),
 ]
 """The URL table: what is promised, whatever the code says."""
+HERE = Here("boot/namespace/1", "machine", start_mark)
 UI = "/rucat/engines/{id}/ui/{path}"
 """The one route that has a HEAD, too, and takes any parameters: they are the Spark UI's."""
 PATH = "/n.ipynb"
@@ -66,6 +71,7 @@ def app_of(office: Office, **options: Any) -> FastAPI:
             "monitor": MonitorOf(),
             "store": office.store,
             "notifier": office.notifier,
+            "creators": Creators(office.gateway, office.store, office.notifier, SystemClock(), HERE),
             "operations": office.operations,
             "ui_pages": UiPages(),
             "owner": OWNER,

@@ -22,9 +22,10 @@ from rucat_jupyter.core.spec import EngineSpec, LocalSpec
 from rucat_jupyter.host import free_ports, logfile
 from rucat_jupyter.host import machine as machine_module
 from rucat_jupyter.host.machine import Room
+from rucat_jupyter.host.processes import start_mark
 from rucat_jupyter.platforms.local import lives
 from rucat_jupyter.platforms.local.platform import LocalPlatform
-from rucat_jupyter.platforms.local.processes import Process, find_engines, find_family, start_mark
+from rucat_jupyter.platforms.local.processes import Process, find_engines, find_family
 from rucat_jupyter.platforms.local.run_folder import RunFolder
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from support.place import wait_until
 
-from rucat_jupyter.platforms.local.processes import find_engines, reap, start_mark
+from rucat_jupyter.host.processes import start_mark
+from rucat_jupyter.platforms.local.processes import find_engines, reap
 
 FORK = """
 import os, sys, time

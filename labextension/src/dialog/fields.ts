@@ -73,6 +73,8 @@ const EXTERNAL_ONLY = 'external';
 const PLATFORM_OBJECTS = ['local', 'external', 'kubernetes'];
 const PASSWORDS = ['external.token'];
 const SECRETS = ['secret_env'];
+/** Fields that only scripts fill in. */
+const NOT_OFFERED = ['ends_with'];
 
 /** Fields of an engine on `platform`, the common ones first; the name is not included. */
 export function fieldsOf(schema: Json, platform: string, trans: TranslationBundle): IField[] {
@@ -106,6 +108,9 @@ export function nameField(trans: TranslationBundle): IField {
 
 function takes(platform: string, path: string): boolean {
   const [top] = path.split('.');
+  if (NOT_OFFERED.includes(top)) {
+    return false;
+  }
   if (platform === EXTERNAL_ONLY) {
     return top === EXTERNAL_ONLY;
   }

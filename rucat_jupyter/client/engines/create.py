@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,19 +13,22 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...core.errors import EngineNotFound, NameTaken, NotPossible, RucatError
+from ...core.errors import EngineNotFound, NameTaken, NoSuchRoute, NotPossible, RucatError
 from ...host.kubeconfig import fields as kubernetes_fields
 from ..api import Api, View, engine_path
 from ..errors import StillWaiting, WaitInterrupted, hows, words
-from ..identity import caller, default_local_name, folder, get_shell, local_fields, random_suffix
+from ..identity import caller, default_local_name, folder, get_shell, local_fields, own_processes, random_suffix
 from ..widgets import live_phase
 from ..words import text
 from ..words.phase import Phase, SilentPhase, notice
 from .engine import Engine, default_api
 from .settings import differences, remedy, request
 
+log = logging.getLogger(__name__)
+
 LOCAL = "local"
 KUBERNETES = "kubernetes"
+LEASE_EVERY_S = 10.0
 EXIT_S = 2.0  # the stop request at the end of a script may take this long
 
 
@@ -131,6 +136,8 @@ def find_or_create(
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     ends_here = name is None and not keeps_running and caller().is_batch
     body = body_of(name, asked, api, random_suffix() if ends_here else "")
+    if ends_here:
+        body["ends_with"] = own_processes()
     while True:
         try:
             made = Created(Engine(api.call("POST", "engines", json=body), api), "created")
@@ -143,6 +150,7 @@ def find_or_create(
             made.remedy = remedy(asked, made.engine.view)
         if ends_here:
             _stop_at_exit(made.engine)
+            _renew_lease(made.engine)
         return made
 
 
@@ -274,3 +282,21 @@ def _stop_at_exit(engine: Engine) -> None:
             return  # gone already, or no gateway: idle stop ends it
 
     atexit.register(stop)
+
+
+def _renew_lease(engine: Engine) -> None:
+    """Report to the gateway while this process runs, if it cannot see this process."""
+
+    def renew() -> None:
+        path = engine_path(engine.id, "lease")
+        while True:
+            try:
+                if not engine._api.call("POST", path, timeout_s=LEASE_EVERY_S)["is_needed"]:
+                    return
+            except (EngineNotFound, NoSuchRoute):
+                return
+            except RucatError as error:
+                log.info("cannot renew the lease of %s, Rucat tries again: %s", engine.name, error.message)
+            time.sleep(LEASE_EVERY_S)
+
+    threading.Thread(target=renew, name="rucat-lease", daemon=True).start()

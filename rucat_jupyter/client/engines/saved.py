@@ -37,7 +37,7 @@ KEY = "rucat_settings"
 """Key in the metadata of an output, or of the whole notebook (which other tools may write)."""
 VERSION = 1
 LARGEST_BYTES = 256 * 1024 * 1024
-OWN_PLACE = ("local", "secret_env", "external", "spark_version")
+OWN_PLACE = ("local", "secret_env", "external", "spark_version", "ends_with")
 """Fields that belong to a machine, a person or a moment: neither saved, nor read from a notebook."""
 OWN_PATH = ("kubernetes", "kubeconfig")
 """One more, inside a field that is saved."""

@@ -12,7 +12,7 @@ from ..words import text
 
 Path = tuple[str, ...]
 
-NOT_COMPARED = ("secret_env", "local.python", "local.directory", "external.token")
+NOT_COMPARED = ("secret_env", "ends_with", "local.python", "local.directory", "external.token")
 CHOICES = ("profile", "platform")
 """Chosen once, at create: a restart cannot change them."""
 FLAGS: dict[Path, str] = {

@@ -125,3 +125,17 @@ class DisplayPhase(Phase):
         """Update the output a last time."""
         if line:
             self.show(line, line)
+
+
+class LastPhase(DisplayPhase):
+    """Only the final text: for nbconvert and papermill, whose logs show an output once, as it was first."""
+
+    tick_s = 50.0
+
+    def show(self, line: str, key: str) -> None:
+        """Show nothing."""
+
+    def end(self, line: str) -> None:
+        """Show the final text."""
+        if line:
+            super().show(line, line)

@@ -20,6 +20,7 @@ from ...core.lifecycle import Timing, comes_back, is_settled
 from ...core.ports.platform import Platform
 from ...core.ports.store import Store
 from ...host import machine
+from ...host.processes import start_mark
 from ...launch import datadir
 from ...platforms.external import ExternalPlatform
 from ...platforms.kubernetes.platform import KubernetesPlatform
@@ -31,6 +32,7 @@ from ...spark.probes.prober import ConnectProber
 from ...spark.ui.pages import UiPages
 from ..monitor import Monitor, Pace
 from ..store.surreal import SurrealStore
+from ..use_cases.creators import Creators, Here
 from ..use_cases.engines import Gateway
 from ..use_cases.notifier import Notifier
 from .clock import SystemClock
@@ -153,11 +155,16 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(monitor.close)
         pruning = asyncio.create_task(_prune(store, settings.history_days))
         stack.callback(pruning.cancel)
+        here = Here(machine.boot_id(), machine.machine_id(), start_mark)
+        creators = Creators(gateway, store, notifier, clock, here)
+        looking = asyncio.create_task(creators.run())
+        stack.callback(looking.cancel)
         app = make_app(
             gateway,
             monitor,
             store,
             notifier,
+            creators=creators,
             operations=operations,
             ui_pages=ui_pages,
             look_every_s=SHARED_LOOK_S if settings.store.startswith("ws") else None,

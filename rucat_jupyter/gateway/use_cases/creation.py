@@ -76,7 +76,7 @@ async def respec(
         for key in _FIXED & settings.keys()
     ]
     fragment = {key: value for key, value in settings.items() if key not in _FIXED}
-    stored = _without_twins(_unmasked(engine.spec, credential), fragment)
+    stored = _without_twins(_unmasked(_released(engine.spec), credential), fragment)
     whole = profiles.checked(merge(stored, fragment), fragment, wrong)
     if wrong or whole is None:
         raise InvalidRequest.of(capped(wrong))
@@ -101,12 +101,17 @@ def respec_as_stored(profiles: Profiles, engine: Engine) -> Respec:
     Raises ConfDenied, or Forbidden by an administrator's limits, as in a create. Calls no platform, so it also works
     for an engine of another gateway; if Python or a folder is gone, the start itself fails and says so.
     """
-    spec = profiles.within_times(engine.spec, engine.platform)
+    spec = profiles.within_times(_released(engine.spec), engine.platform)
     profiles.limits.check_confs(spec)
     profiles.limits.check(spec, engine.platform)
     unknown = Credential(token="")
     words = "; ".join(_differences(engine.spec, spec, unknown, unknown))
     return Respec({"spec": spec} if words else {}, unknown, words)
+
+
+def _released(spec: EngineSpec) -> EngineSpec:
+    """Who restarts an engine wants it, also when its creator has ended."""
+    return spec.model_copy(update={"ends_with": []})
 
 
 # --- private ----------------------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ LABELS = {
 }
 PLATFORMS = ("local", "external", "kubernetes")
 """Objects of a spec that belong to the platform of the same name."""
-NOT_OFFERED = ("secret_env",)
-"""A form would save these values in the notebook."""
+NOT_OFFERED = ("secret_env", "ends_with")
+"""A form would save the first in the notebook; the second is filled in by scripts."""
 SECRET = ("external.token",)
 
 

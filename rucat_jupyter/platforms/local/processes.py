@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import psutil
 
 from ...core.errors import PlatformUnavailable
 from ...core.timeouts import within
+from ...host.processes import start_mark
 
 RUN_ENV = "SPARK_RUCAT_RUN"
 """The environment variable that marks an engine and all of its child processes, in any session.
@@ -43,23 +43,6 @@ class Process:
     def is_alive(self) -> bool:
         """Whether this process still runs now."""
         return start_mark(self.pid) == self.mark
-
-
-def start_mark(pid: int) -> str | None:
-    """A mark that differs between processes with the same pid; None if there is no live process.
-
-    On Linux the start time in clock ticks since boot, which does not depend on the clock. A killed process becomes a
-    zombie as soon as its first thread is gone; it has ended, and can be reaped, when all threads are gone.
-    """
-    if sys.platform != "linux":
-        return _start_mark_by_psutil(pid)
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    state, threads, mark = fields[0], int(fields[17]), fields[19]  # proc(5): fields 3, 20 and 22
-    has_ended = state in "Xx" or (state == "Z" and threads <= 1)
-    return None if has_ended else mark
 
 
 def find_engines(runs: Path) -> dict[str, Process]:
@@ -193,12 +176,4 @@ def _pidfd(pid: int) -> int | None:
     try:
         return int(opener(pid))
     except OSError:  # no such process (the caller looks again), an old kernel, a sandbox, or no descriptor left
-        return None
-
-
-def _start_mark_by_psutil(pid: int) -> str | None:
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
-    except psutil.Error:
         return None

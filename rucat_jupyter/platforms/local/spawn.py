@@ -16,9 +16,10 @@ from ...core.errors import PlatformError
 from ...host import free_ports, machine
 from ...host.budget import Budget, needed_mb
 from ...host.private_files import open_private, write_private
+from ...host.processes import start_mark
 from ...spark import command
 from .command import Words, has_ui, words_of
-from .processes import Process, start_mark, wait_until_named
+from .processes import Process, wait_until_named
 from .run_folder import Record, RunFolder, list_runs
 from .spec import LocalSpecs, heap_mb
 

@@ -25,6 +25,7 @@ from ....core.ports.probes import Operations
 from ....core.ports.store import Store
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor
+from ...use_cases.creators import Creators
 from ...use_cases.engines import Gateway
 from ...use_cases.notifier import Notifier
 from ...use_cases.operations import RunningOperations
@@ -50,6 +51,7 @@ def make_app(
     store: Store,
     notifier: Notifier,
     *,
+    creators: Creators,
     operations: Operations,
     ui_pages: UiPages,
     owner: str | None = None,
@@ -61,6 +63,8 @@ def make_app(
 
     Parameters
     ----------
+    creators
+        Looks after the creators of engines; the routes renew leases there.
     operations, ui_pages
         Clients of the engines, for their operations and for the pages of their Spark UI.
     owner
@@ -88,6 +92,7 @@ def make_app(
         store=store,
         polls=Polls(notifier, look_every_s),
         monitor=monitor,
+        creators=creators,
         refresh_profiles=refresh_profiles or _nothing,
         ui_pages=ui_pages,
         trusts_headers=trusts_owner_header,

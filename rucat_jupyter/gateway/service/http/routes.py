@@ -37,6 +37,7 @@ from ....core.spec import EngineSpec, KubernetesSpec
 from ....launch.datadir import API
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor
+from ...use_cases.creators import Creators
 from ...use_cases.engines import Gateway
 from ...use_cases.operations import RunningOperations
 from ...use_cases.views import EngineView
@@ -52,6 +53,7 @@ from .views import (
     EnginesView,
     HealthView,
     HistoryView,
+    LeaseView,
     PartView,
     ProfilesView,
     SessionPut,
@@ -76,6 +78,7 @@ class Service:
     store: Store
     polls: Polls
     monitor: Monitor
+    creators: Creators
     refresh_profiles: Callable[[], Awaitable[None]]
     owner_of: Callable[[Request], str]
     ui_pages: UiPages
@@ -329,6 +332,12 @@ async def drop_session(call: PlainCall, ref: Ref, key: Key) -> Response:
     """Remove the session of a notebook."""
     await call.service.gateway.drop_session(call.owner, ref, key)
     return Response(status_code=204)
+
+
+@router.post(f"{ENGINE}/lease", response_model=LeaseView, responses=errors(EngineNotFound))
+async def renew_lease(call: PlainCall, ref: Ref) -> Response:
+    """Renew the lease of an engine that ends with its creator; says whether this gateway needs that."""
+    return answer(LeaseView(is_needed=await call.service.creators.renew(call.owner, ref)))
 
 
 # --- the gateway --------------------------------------------------------------------------------------------

@@ -136,6 +136,12 @@ class ProfilesView(Model):
     fields: dict[str, object] = Field(description="JSON Schema of a spec.")
 
 
+class LeaseView(Model):
+    """Whether an engine needs renewals of its lease."""
+
+    is_needed: bool = Field(description="Whether this gateway cannot see a process with which the engine ends.")
+
+
 class PartView(Model):
     """Whether a part works."""
 

@@ -1,0 +1,159 @@
+"""When an engine ends because its creator has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from fakes.office import OWNER, START, Office, open_office
+
+from rucat_jupyter.core.engine import Engine, Target, Verb
+from rucat_jupyter.core.errors import Conflict, StoreUnavailable
+from rucat_jupyter.gateway.use_cases.creators import LEASE_S, LOOK_S, Creators, Here
+
+HERE, OTHER, REBOOTED = "boot1/ns1/7", "boot1/ns2/9", "boot0/ns1/7"
+SEEN = {"pid": 10, "mark": "500", "boot": HERE, "machine": "m"}
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def gap_s(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class World:
+    """An office, a clock, and processes."""
+
+    def __init__(self, office: Office) -> None:
+        self.office, self.clock = office, Clock()
+        self.processes = {10: "500", 11: "600"}
+        here = Here(HERE, "m", self.processes.get)
+        self.creators = Creators(office.gateway, office.store, office.notifier, self.clock, here)
+
+    async def create(self, *processes: dict[str, Any]) -> Engine:
+        """An engine that ends with these processes."""
+        return await self.office.gateway.create(OWNER, {"platform": "local", "ends_with": list(processes)})
+
+    async def is_wanted_after(self, seconds: float, engine: Engine) -> bool:
+        """Look every few seconds for so long; returns whether the engine is still wanted."""
+        for _ in range(int(seconds / LOOK_S) + 1):
+            await self.creators.look()
+            await self.clock.sleep(LOOK_S)
+        return (await self.office.store.get(engine.id)).target is Target.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda p: p.pop(10), "the process that created it (10) has ended"),
+        (lambda p: p.update({10: "501"}), "the process that created it (10) has ended"),
+        (lambda p: p.pop(11), "the process that created it (11) has ended"),
+    ],
+    ids=["gone", "another with its pid", "the parent"],
+)
+async def test_it_ends_with_each_of_its_processes(change: Callable[[dict[int, str]], Any], reason: str) -> None:
+    """The history says why; others, and those without a creator, keep running."""
+    world = World(await open_office())
+    engine = await world.create(SEEN, {**SEEN, "pid": 11, "mark": "600"})
+    other, free = await world.create({**SEEN, "pid": 12, "mark": "7"}), await world.create()
+    world.processes[12] = "7"
+    assert await world.is_wanted_after(300, engine)
+    change(world.processes)
+    assert not await world.is_wanted_after(0, engine)
+    assert (await world.office.gateway.history(OWNER, engine.id))[-1].reason == reason
+    assert await world.is_wanted_after(60, other)
+    assert await world.is_wanted_after(0, free)
+
+
+async def test_after_a_reboot_its_creator_is_gone() -> None:
+    """Of this machine; the boot of another one says nothing."""
+    world = World(await open_office())
+    mine, other = (
+        await world.create({**SEEN, "boot": REBOOTED}),
+        await world.create({**SEEN, "boot": "b/1/2", "machine": "x"}),
+    )
+    assert not await world.is_wanted_after(0, mine)
+    assert await world.is_wanted_after(10 * LEASE_S, other)
+
+
+@pytest.mark.parametrize("machine", ["m", "x"])
+async def test_a_lease_ends_a_minute_after_the_last_renewal(machine: str) -> None:
+    """Of a creator in another PID namespace, or on another machine once it has reported here."""
+    world = World(await open_office())
+    boot = OTHER if machine == "m" else "boot9/ns1/7"
+    engine = await world.create({**SEEN, "boot": boot, "machine": machine})
+    assert await world.creators.renew(OWNER, engine.id)
+    for _ in range(20):
+        assert await world.is_wanted_after(10, engine)
+        assert await world.creators.renew(OWNER, engine.id)
+    assert await world.is_wanted_after(LEASE_S - LOOK_S, engine)
+    assert not await world.is_wanted_after(2 * LOOK_S, engine)
+    assert "has not reported for 60 s" in (await world.office.gateway.history(OWNER, engine.id))[-1].reason
+
+
+async def test_a_new_gateway_gives_the_lease_its_whole_time() -> None:
+    """Of a process in another namespace of this machine, which reports to this gateway or to none."""
+    world = World(await open_office())
+    engine = await world.create({**SEEN, "boot": OTHER})
+    assert await world.is_wanted_after(LEASE_S - LOOK_S, engine)
+    assert not await world.is_wanted_after(2 * LOOK_S, engine)
+
+
+async def test_a_creator_in_sight_needs_no_lease() -> None:
+    """The client asks once."""
+    world = World(await open_office())
+    engine = await world.create(SEEN)
+    assert not await world.creators.renew(OWNER, engine.id)
+
+
+async def test_who_restarts_an_engine_keeps_it() -> None:
+    """Also after its creator has ended, with the stored settings or with others."""
+    for settings in ({}, {"driver": {"memory": "2g"}}):
+        world = World(await open_office())
+        engine = await world.create(SEEN)
+        world.processes.clear()
+        assert not await world.is_wanted_after(0, engine)
+        if settings:
+            await world.office.gateway.restart(OWNER, engine.id, settings)
+        else:
+            await world.office.gateway.ask(OWNER, engine.id, Verb.RESTART)
+        assert await world.is_wanted_after(300, engine)
+
+
+async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is stopped in the end, and the loop goes on."""
+    world = World(await open_office())
+    engine = await world.create(SEEN)
+    world.processes.clear()
+    ask, errors = world.office.gateway.ask_as_monitor, [Conflict("another"), StoreUnavailable("away")]
+
+    async def fail_twice(*args: Any) -> Any:
+        if errors:
+            raise errors.pop(0)
+        return await ask(*args)
+
+    monkeypatch.setattr(world.office.gateway, "ask_as_monitor", fail_twice)
+    looks = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            raise TimeoutError
+
+    monkeypatch.setattr(world.clock, "sleep", sleep)
+    with pytest.raises(TimeoutError):
+        await world.creators.run()
+    assert (await world.office.store.get(engine.id)).target is Target.STOPPED
