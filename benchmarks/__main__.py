@@ -28,6 +28,7 @@ from . import (
     p9_stop_pod,
     p10_attach,
     p11_load,
+    p12_frames,
 )
 from .harness import Figure, table
 
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "P9": p9_stop_pod.measure,
     "P10": p10_attach.measure,
     "P11": p11_load.measure,
+    "P12": p12_frames.measure,
     "L1": l1_create_many.measure,
     "L2": l2_watch_many.measure,
     "L7": l7_rest.measure,

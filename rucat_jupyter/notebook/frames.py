@@ -20,13 +20,11 @@ from ..client.cells.operations import cells
 from ..client.errors import EngineFailed
 from ..client.frontend import shows_widgets
 from ..client.identity import can_ask
-from ..client.session.lookups import SHOW_S, NoAnswer, lookup
+from ..client.session.lookups import NoAnswer, lookup, showing
 from ..client.words import text
 from .sql import table as sql_table
 
 CONNECT = "pyspark.sql.connect.dataframe"
-EAGER = "spark.sql.repl.eagerEval.enabled"
-ROWS = "spark.sql.repl.eagerEval.maxNumRows"
 MOST_COLUMNS = 100
 MOST_ROWS = 1000
 LONGEST = 2000  # characters of text
@@ -83,9 +81,8 @@ class Frames:
         """Its columns as text and HTML; with eager evaluation its first rows."""
         del include, exclude
         try:
-            with lookup(SHOW_S):
+            with showing(frame) as (eager, rows):
                 fields = frame.schema.fields
-                eager, rows = frame.sparkSession._client.get_configs(EAGER, ROWS)
         except NoAnswer as error:
             return {"text/plain": f"DataFrame[{error.message}]"}
         except EngineFailed as error:

@@ -17,8 +17,11 @@ from ...core.errors import RucatError
 from ..words import text
 
 TAB_S = 0.5  # for everything that one look-up asks
+EAGER = "spark.sql.repl.eagerEval.enabled"
+ROWS = "spark.sql.repl.eagerEval.maxNumRows"
 MOST_OF_AN_ERROR = 60
-SHOW_S = 3.0  # for the columns of a frame that a cell shows
+ALIVE_S = 3.0  # for the first sign of life when a cell shows a frame
+SHOW_S = 30.0  # for the columns of that frame, from an engine that is alive: it may have to list many files
 
 _ends_at: ContextVar[float | None] = ContextVar("rucat_lookup_ends_at", default=None)
 
@@ -43,6 +46,15 @@ def lookup(limit_s: float = TAB_S) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+@contextmanager
+def showing(frame: Any) -> Iterator[tuple[str, str]]:
+    """Give the engine time to answer for a frame, if it is alive; yields the confs :data:`EAGER` and :data:`ROWS`."""
+    with lookup(ALIVE_S):
+        confs = frame.sparkSession._client.get_configs(EAGER, ROWS)
+    with lookup(SHOW_S):
+        yield confs
+
+
 def left_s() -> float | None:
     """How many seconds a call may take now; None: as long as it needs."""
     ends_at = _ends_at.get()
@@ -60,6 +72,11 @@ def install() -> None:
         setattr(DataFrame, name, function)
 
 
+def plain_repr(frame: Any) -> str:
+    """Return the text that pyspark itself makes of a frame."""
+    return str(_plain["__repr__"](frame))
+
+
 def _dir(frame: Any) -> list[str]:
     """The methods, and the columns if they come in time."""
     try:
@@ -72,8 +89,8 @@ def _dir(frame: Any) -> list[str]:
 def _repr(frame: Any) -> str:
     """Pyspark's text; where its columns do not come in time, one that says so."""
     try:
-        with lookup(SHOW_S):
-            return str(_plain["__repr__"](frame))
+        with showing(frame):
+            return plain_repr(frame)
     except NoAnswer as error:
         return f"DataFrame[{error.message}]"
 
