@@ -14,6 +14,7 @@ from .conftest import ENGINE
 
 pytestmark = pytest.mark.engine
 
+BUSY_S = 1.0  # what a busy machine adds; without a deadline each of them takes a minute
 LOOKS = ["dir(df)", "repr(df)", "%whos", "hasattr(df, '__wrapped__')", "df", "display(df)", "df?"]
 TABS = ["df.", "df.se", 'df["', 'df.select("', "df.select(df.", "spark.", "spark.ca"]
 
@@ -40,7 +41,7 @@ def test_a_frame_is_shown_as_its_columns_without_a_job(mine: Kernel) -> None:
         assert cells == ["id", "bigint", "double id", "bigint", "s", "struct&lt;a:bigint&gt;"]
     begun = time.monotonic()
     mine.run("for _ in range(10): display(df)")
-    assert time.monotonic() - begun < 10 * 0.05 + 0.5
+    assert time.monotonic() - begun < 10 * 0.05 + BUSY_S
     assert mine.run("df").bundles[-1]["text/plain"] == "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"
     mine.run("spark.conf.set('spark.sql.repl.eagerEval.enabled', 'true')")
     assert html(mine, "df").count("<tr>") == 1 + 20
@@ -67,19 +68,19 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
     try:
         for tab in TABS:
             mine.run("df = next(frames)")
-            assert mine.timed_complete(tab) < 1, tab
+            assert mine.timed_complete(tab) < 1 + BUSY_S, tab
         for look in LOOKS:
             mine.run("df = next(frames)")
             cell = mine.run(look, may_fail=True)
             assert not cell.error, (look, cell.error)
-            assert cell.seconds < 4, look
+            assert cell.seconds < 4 + BUSY_S, look
         mine.run("globals().update({f'df{n}': frame for n, frame in fresh.items()})")
-        assert mine.run("%whos").seconds < 4
+        assert mine.run("%whos").seconds < 4 + BUSY_S
         mine.run("df = next(frames)")
         assert mine.run("df").bundles[-1]["text/plain"] == f"DataFrame[{ENGINE} does not answer now]"
         begun = time.monotonic()
         mine.inspect("df")
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 1 + BUSY_S
     finally:
         driver.resume()
     assert mine.run("print(df.count())").stdout.strip().isdigit()
