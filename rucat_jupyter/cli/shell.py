@@ -16,6 +16,7 @@ from ..client.api import engine_path
 from ..client.engines import create
 from ..client.engines import engine as client
 from ..client.engines.engine import Engine
+from ..client.session.lookups import lookup
 from ..client.spark_errors import brief as spark_errors
 from ..client.versions import mismatches
 from ..client.words import text
@@ -125,7 +126,13 @@ def _run_python(namespace: dict[str, Any], engine: Engine) -> None:
     import readline  # noqa: PLC0415 - changes the terminal when it is loaded
     import rlcompleter  # noqa: PLC0415 - only with readline
 
-    readline.set_completer(rlcompleter.Completer(namespace).complete)
+    completer = rlcompleter.Completer(namespace)
+
+    def complete_in_time(word: str, number: int) -> str | None:
+        with lookup():
+            return completer.complete(word, number)
+
+    readline.set_completer(complete_in_time)
     readline.parse_and_bind("tab: complete")
     _Console(namespace).interact(_banner(engine), exitmsg="")
 

@@ -20,11 +20,13 @@ from ..client.cells.operations import cells
 from ..client.errors import EngineFailed
 from ..client.frontend import shows_widgets
 from ..client.identity import can_ask
-from ..client.session.lookups import NoAnswer, lookup, showing
+from ..client.session.lookups import SHOW_S, NoAnswer, lookup
 from ..client.words import text
 from .sql import table as sql_table
 
 CONNECT = "pyspark.sql.connect.dataframe"
+EAGER = "spark.sql.repl.eagerEval.enabled"
+ROWS = "spark.sql.repl.eagerEval.maxNumRows"
 MOST_COLUMNS = 100
 MOST_ROWS = 1000
 LONGEST = 2000  # characters of text
@@ -47,9 +49,8 @@ class Frames:
         for name in ("complete", "object_inspect_mime", "object_inspect", "_inspect"):  # Tab, Shift-Tab, df?
             self._replace(shell, name, _in_time(getattr(shell, name)))
         completions = shell.Completer.completions
-        self._replace(
-            shell.Completer, "completions", _in_time(lambda *args, **kw: iter(list(completions(*args, **kw))))
-        )
+        whole = _in_time(lambda *args, **options: list(completions(*args, **options)))
+        self._replace(shell.Completer, "completions", whole)
 
         @context_matcher(identifier="rucat-frames", priority=100)  # type: ignore[untyped-decorator]  # no types
         def matcher(context: Any) -> Any:
@@ -81,7 +82,8 @@ class Frames:
         """Its columns as text and HTML; with eager evaluation its first rows."""
         del include, exclude
         try:
-            with showing(frame) as (eager, rows):
+            with lookup(SHOW_S, is_patient=True):
+                eager, rows = frame.sparkSession._client.get_configs(EAGER, ROWS)  # quick, where the engine is alive
                 fields = frame.schema.fields
         except NoAnswer as error:
             return {"text/plain": f"DataFrame[{error.message}]"}

@@ -17,7 +17,7 @@ from pyspark.sql.connect.proto.base_pb2_grpc import (
 
 
 class ScriptedServer(SparkConnectServiceServicer):
-    """Answers Config, Interrupt, ExecutePlan and ReattachExecute; ``on_call`` may refuse or hang first."""
+    """Answers Config, AnalyzePlan, Interrupt, ExecutePlan and ReattachExecute; ``on_call`` may refuse or hang first."""
 
     def __init__(self, port: int = 0) -> None:
         self.calls: list[tuple[str, Any]] = []
@@ -40,6 +40,10 @@ class ScriptedServer(SparkConnectServiceServicer):
     def Config(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._note("Config", request, context)
         return pb.ConfigResponse(session_id=request.session_id)
+
+    def AnalyzePlan(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._note("AnalyzePlan", request, context)
+        return pb.AnalyzePlanResponse(session_id=request.session_id)
 
     def Interrupt(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._note("Interrupt", request, context)

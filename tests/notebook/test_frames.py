@@ -15,7 +15,27 @@ from .conftest import ENGINE
 pytestmark = pytest.mark.engine
 
 BUSY_S = 1.0  # what a busy machine adds; without a deadline each of them takes a minute
-LOOKS = ["dir(df)", "repr(df)", "%whos", "hasattr(df, '__wrapped__')", "df", "display(df)", "df?"]
+LOOKS = [
+    "dir(df)",
+    "repr(df)",
+    "%whos",
+    "hasattr(df, '__wrapped__')",
+    "df",
+    "display(df)",
+    "df?",
+    "help(df)",
+    "str(df)",
+    "f'{df}'",
+]
+VIEWS = [  # as VS Code's and JupyterLab's extensions look at variables
+    "df.columns",
+    "len(df.columns)",
+    "df.dtypes",
+    "df.schema",
+    "df.isStreaming",
+    "[getattr(df, name) for name in dir(df)]",
+    "[v.columns for v in list(globals().values()) if type(v).__name__ == 'DataFrame']",
+]
 TABS = ["df.", "df.se", 'df["', 'df.select("', "df.select(df.", "spark.", "spark.ca"]
 
 
@@ -74,6 +94,9 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
             cell = mine.run(look, may_fail=True)
             assert not cell.error, (look, cell.error)
             assert cell.seconds < 4 + BUSY_S, look
+        for view in VIEWS:
+            mine.run("df = next(frames)")
+            assert mine.run(view, may_fail=True, store_history=False).seconds < 4 + BUSY_S, view
         mine.run("globals().update({f'df{n}': frame for n, frame in fresh.items()})")
         assert mine.run("%whos").seconds < 4 + BUSY_S
         mine.run("df = next(frames)")
@@ -81,7 +104,15 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
         begun = time.monotonic()
         mine.inspect("df")
         assert time.monotonic() - begun < 1 + BUSY_S
+        mine.run("df = next(frames)")
+        begun = time.monotonic()
+        assert mine.variables()["df"] == f"DataFrame[{ENGINE} does not answer now]"
+        assert time.monotonic() - begun < 4 + BUSY_S
+        assert mine.run("print(1)").seconds < 1 + BUSY_S
     finally:
         driver.resume()
     assert mine.run("print(df.count())").stdout.strip().isdigit()
     assert "id" in mine.complete("df.i")["matches"]
+    assert mine.run("print(df.limit(1).columns)", store_history=False).stdout.startswith("['id', ")
+    mine.run("df = df.limit(2)")
+    assert mine.variables()["df"] == "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"

@@ -58,11 +58,13 @@ class Kernel:
         *,
         timeout_s: float = 120,
         may_fail: bool = False,
+        store_history: bool = True,
         on_output: Callable[[Cell], None] | None = None,
     ) -> Cell:
         """Execute a cell; a failure of it is a failure of the test unless it may fail.
 
-        ``on_output`` is called after each output, with the cell so far.
+        ``on_output`` is called after each output, with the cell so far. Variable views do not store the code that they
+        execute.
         """
         cell, begun = Cell(), time.monotonic()
 
@@ -75,6 +77,7 @@ class Kernel:
             self._client.execute_interactive(
                 code,
                 allow_stdin=self._allow_stdin,
+                store_history=store_history,
                 timeout=timeout_s,
                 output_hook=take,
                 stdin_hook=lambda message: self._client.input(self.answer),
@@ -101,6 +104,14 @@ class Kernel:
         """What Shift-Tab gives at the end of the code."""
         reply: dict[str, Any] = self._client.inspect(code, len(code), reply=True, timeout=30)["content"]
         return reply
+
+    def variables(self) -> dict[str, str]:
+        """What JupyterLab's variable view shows: the kernel's control thread answers."""
+        client = self._client
+        content = {"type": "request", "seq": 1, "command": "inspectVariables", "arguments": {}}
+        client.control_channel.send(client.session.msg("debug_request", content))
+        found = client.get_control_msg(timeout=30)["content"]["body"]["variables"]
+        return {one["name"]: one["value"] for one in found}
 
     def run_aside(self, code: str, *, begins_with: str = "execute_input") -> Callable[[], Cell]:
         """Begin to execute a cell; returns what waits for its end. Nothing else may be run meanwhile.

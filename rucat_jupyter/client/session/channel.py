@@ -23,6 +23,7 @@ EXECUTE = "/ExecutePlan"
 RELEASE = "/ReleaseExecute"
 INTERRUPT = "/Interrupt"
 INTERRUPT_METHOD = "/spark.connect.SparkConnectService/Interrupt"
+CONFIG_METHOD = "/spark.connect.SparkConnectService/Config"
 REATTACH = "/ReattachExecute"
 LIMITS_S = {RELEASE: 10.0, "/ReleaseSession": 5.0}
 """Time limits of calls that only clean up: a frozen engine must not block their callers."""
@@ -72,6 +73,14 @@ class Guard(Protocol):
     @property
     def is_cut(self) -> bool:
         """Whether the channel was cut, so that clean-up calls are useless."""
+        ...
+
+    def can_ask(self) -> bool:
+        """Whether there is an engine to ask now, so that :meth:`before` does not wait for one."""
+        ...
+
+    def ping(self, request: Any, timeout_s: float) -> None:
+        """Make the engine answer something cheap in the session of a request."""
         ...
 
     def begin(self) -> None:
@@ -188,6 +197,25 @@ class _Callable:
         except ValueError as exc:  # "Cannot invoke RPC on closed channel!": cut between the two lines above
             raise _Cut from exc
 
+    def must_answer(self, request: Any, look: lookups.Look) -> None:
+        """Raise unless the engine answers in the time of the look-up: then the call may take as long as it needs."""
+        if look.has_answered:
+            return
+        guard, is_silent = self.guard, not look.left_s or time.monotonic() < self.channel.silent_until
+        if not is_silent and guard.can_ask():
+            guard.before(request)
+            try:
+                guard.ping(request, look.left_s)
+            except grpc.RpcError as error:
+                is_silent = rpc_status.from_call(error) is None and (
+                    error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+                    or not guard.after(error, request, may_repeat=True)
+                )
+            look.has_answered = not is_silent
+            self.channel.silent_until = time.monotonic() + SILENT_S if is_silent else 0.0
+        if not look.has_answered:
+            raise lookups.NoAnswer(f"{guard.name} does not answer now")
+
 
 class _Cut(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
     """A call on a channel that was cut before it was sent."""
@@ -212,8 +240,10 @@ class _Unary(_Callable):
                 return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
             return self._clean_up(request, timeout, metadata, more)
-        if (left_s := lookups.left_s()) is not None:
-            return self._look_up(request, left_s, metadata, more)
+        if self.may_repeat and (look := lookups.current()) is not None:
+            if not look.is_patient:
+                return self._look_up(request, look.left_s, metadata, more)
+            self.must_answer(request, look)
         self.guard.begin()
         try:
             while True:
@@ -278,6 +308,10 @@ class _Unary(_Callable):
 
 class _Stream(_Callable):
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, **more: Any) -> Iterator[Any]:
+        if self.method.endswith(EXECUTE) and (look := lookups.current()) is not None:
+            if not look.is_patient:
+                raise lookups.NoAnswer("a look-up runs no query")
+            self.must_answer(request, look)
         responses = _Responses(self, request, timeout, metadata, more)
         responses.begin()
         return responses

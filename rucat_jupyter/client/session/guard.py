@@ -26,7 +26,7 @@ from ..errors import EngineFailed, explained
 from ..words import text
 from ..words.phase import notice
 from . import renewal
-from .channel import INTERRUPT_METHOD, GuardedChannel, Metadata
+from .channel import CONFIG_METHOD, INTERRUPT_METHOD, GuardedChannel, Metadata
 from .watch import Watch
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class SessionGuard:
         self._lock = threading.RLock()
         self._spark: weakref.ref[Any] | None = None
         self._closed = threading.Event()
+        self._why_closed = "was closed; attach again for another"
         self._is_cut = False
         self._error: EngineFailed | None = None
         self._rewritten: Any = None  # the last request that was rejected because its session had ended
@@ -121,6 +122,12 @@ class SessionGuard:
         """Set the session object that continues in a new session if the one on the engine ends."""
         self._spark = weakref.ref(spark)
 
+    def leave(self) -> None:
+        """Refuse all calls in a forked child: the connection is its parent's. Locks may be held by threads of that."""
+        self._lock, self._closed = threading.RLock(), threading.Event()
+        self._closed.set()
+        self._why_closed = "belongs to the process that attached it; attach again in this one"
+
     def suspend(self) -> None:
         """Cancel all calls, and ask about the engine before the next one: it is about to stop or restart."""
         with self._lock:
@@ -145,11 +152,33 @@ class SessionGuard:
     def before(self, request: Any) -> None:
         """Reject calls of a detached session; find the engine again after a cut."""
         if self._closed.is_set():
-            raise Detached(f"the session on {self._view['name']} was closed; attach again for another")
+            raise Detached(f"the session on {self._view['name']} {self._why_closed}")
         if self._is_cut:
             self._reopen()
             if (spark := self._session()) is not None:
                 renewal.rewrite(request, spark)
+
+    def can_ask(self) -> bool:
+        """Whether there is an engine to ask now; raises its failure if it has ended."""
+        if not self._is_cut:
+            return True
+        view = self._look()
+        return self._is_alive(view) and view is not None and view["status"] in LIVE
+
+    def ping(self, request: Any, timeout_s: float) -> None:
+        """Read one conf in the session of a request: no job and no analysis, a few milliseconds."""
+        from pyspark.sql.connect import proto  # noqa: PLC0415 - heavy
+
+        asked = proto.ConfigRequest(
+            session_id=request.session_id, user_context=request.user_context, client_type=request.client_type
+        )
+        asked.operation.get.keys.append("spark.sql.session.timeZone")
+        call = self.channel.unary_unary(
+            CONFIG_METHOD,
+            request_serializer=proto.ConfigRequest.SerializeToString,
+            response_deserializer=proto.ConfigResponse.FromString,
+        )
+        call.send(asked, timeout_s, None, {})
 
     def starts(self, request: Any) -> Operation | None:
         """Tag an operation that is about to be sent, and follow it for its cell."""

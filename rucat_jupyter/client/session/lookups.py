@@ -7,23 +7,45 @@ does not answer must not hold a kernel because of a Tab.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import RucatError
+from ..errors import EngineFailed
+from ..identity import get_shell
 from ..words import text
 
-TAB_S = 0.5  # for everything that one look-up asks
-EAGER = "spark.sql.repl.eagerEval.enabled"
-ROWS = "spark.sql.repl.eagerEval.maxNumRows"
+TAB_S = 0.6  # for everything that one look-up asks
 MOST_OF_AN_ERROR = 60
-ALIVE_S = 3.0  # for the first sign of life when a cell shows a frame
-SHOW_S = 30.0  # for the columns of that frame, from an engine that is alive: it may have to list many files
+SHOW_S = 3.0  # for the first answer to what a cell shows
+VIEWERS = ("Control", "pydevd")
+"""Threads that only look: ipykernel's variable view and the debugger's."""
+RUNNERS = ("MainThread", "subshell-")
+"""Threads that execute requests of a front end."""
 
-_ends_at: ContextVar[float | None] = ContextVar("rucat_lookup_ends_at", default=None)
+
+@dataclass
+class Look:
+    """A look-up of this thread."""
+
+    ends_at: float
+    is_patient: bool
+    """Whether only the first answer has a deadline: an engine that answers may take its time for what the user's own
+    cell shows."""
+    has_answered: bool = False
+
+    @property
+    def left_s(self) -> float:
+        """How many seconds it may still take."""
+        return max(self.ends_at - time.monotonic(), 0.0)
+
+
+_look: ContextVar[Look | None] = ContextVar("rucat_lookup", default=None)
 
 
 class NoAnswer(RucatError):
@@ -36,29 +58,43 @@ class NoAnswer(RucatError):
 
 
 @contextmanager
-def lookup(limit_s: float = TAB_S) -> Iterator[None]:
+def lookup(limit_s: float = TAB_S, *, is_patient: bool = False) -> Iterator[None]:
     """Give all calls of this thread to engines, together, this many seconds; one inside another does not extend it."""
-    ends_at, before = time.monotonic() + limit_s, _ends_at.get()
-    token = _ends_at.set(ends_at if before is None else min(before, ends_at))
+    ends_at, outer = time.monotonic() + limit_s, _look.get()
+    if outer is not None and is_patient:
+        inner = outer
+    else:
+        inner = Look(ends_at if outer is None or outer.is_patient else min(outer.ends_at, ends_at), is_patient)
+    token = _look.set(inner)
     try:
         yield
     finally:
-        _ends_at.reset(token)
+        _look.reset(token)
 
 
-@contextmanager
-def showing(frame: Any) -> Iterator[tuple[str, str]]:
-    """Give the engine time to answer for a frame, if it is alive; yields the confs :data:`EAGER` and :data:`ROWS`."""
-    with lookup(ALIVE_S):
-        confs = frame.sparkSession._client.get_configs(EAGER, ROWS)
-    with lookup(SHOW_S):
-        yield confs
+def current() -> Look | None:
+    """The look-up that a call of this thread belongs to; None: the user's own code, which waits as long as it needs."""
+    if (look := _look.get()) is not None:
+        return look
+    name = threading.current_thread().name
+    if name.startswith(VIEWERS):
+        return Look(time.monotonic() + TAB_S, is_patient=False)
+    if name.startswith(RUNNERS) and _is_of_a_view():
+        return Look(time.monotonic() + SHOW_S, is_patient=True)
+    return None
 
 
-def left_s() -> float | None:
-    """How many seconds a call may take now; None: as long as it needs."""
-    ends_at = _ends_at.get()
-    return None if ends_at is None else max(ends_at - time.monotonic(), 0.0)
+def _is_of_a_view() -> bool:
+    """Whether the running code is not a cell: variable views (VS Code's, an extension's) execute code of their own.
+
+    They keep it out of the history; an engine that answers is waited for as in a cell.
+    """
+    kernel = getattr(get_shell(), "kernel", None)
+    request = kernel.get_parent("shell") if kernel is not None else None
+    if not request or request.get("header", {}).get("msg_type") != "execute_request":
+        return False
+    content = request.get("content", {})
+    return bool(content.get("silent")) or not content.get("store_history", True)
 
 
 def install() -> None:
@@ -67,8 +103,9 @@ def install() -> None:
 
     if DataFrame.__dir__ is _dir:
         return
-    _plain.update({name: getattr(DataFrame, name) for name in ("__dir__", "__repr__", "__getattr__")})
-    for name, function in (("__dir__", _dir), ("__repr__", _repr), ("__getattr__", _getattr)):
+    functions = {"__dir__": _dir, "__repr__": _repr, "_repr_html_": _repr_html, "__getattr__": _getattr}
+    for name, function in functions.items():
+        _plain[name] = getattr(DataFrame, name)
         setattr(DataFrame, name, function)
 
 
@@ -80,19 +117,31 @@ def plain_repr(frame: Any) -> str:
 def _dir(frame: Any) -> list[str]:
     """The methods, and the columns if they come in time."""
     try:
-        with lookup():
+        with lookup(is_patient=True):
             return list(_plain["__dir__"](frame))
     except RucatError:
         return sorted(dir(type(frame)))
 
 
 def _repr(frame: Any) -> str:
-    """Pyspark's text; where its columns do not come in time, one that says so."""
+    """Pyspark's text; where its columns do not come in time, one that says so. A strict look-up runs no query."""
     try:
-        with showing(frame):
+        with lookup(SHOW_S, is_patient=True):
+            if (look := _look.get()) is not None and not look.is_patient:
+                return f"DataFrame[{', '.join(f'{name}: {kind}' for name, kind in frame.dtypes)}]"
             return plain_repr(frame)
-    except NoAnswer as error:
-        return f"DataFrame[{error.message}]"
+    except (NoAnswer, EngineFailed) as error:
+        return f"DataFrame[{error.message.splitlines()[0]}]"
+
+
+def _repr_html(frame: Any) -> str | None:
+    """Pyspark's HTML, which it has only with eager evaluation."""
+    try:
+        with lookup(SHOW_S, is_patient=True):
+            html: str | None = _plain["_repr_html_"](frame)
+            return html
+    except (NoAnswer, EngineFailed):
+        return None
 
 
 def _getattr(frame: Any, name: str) -> Any:
@@ -102,9 +151,9 @@ def _getattr(frame: Any, name: str) -> Any:
     if not name.startswith("__"):
         return _plain["__getattr__"](frame, name)
     try:
-        with lookup():
+        with lookup(is_patient=True):
             return _plain["__getattr__"](frame, name)
-    except NoAnswer as error:
+    except (NoAnswer, EngineFailed) as error:
         raise AttributeError(name) from error
 
 
