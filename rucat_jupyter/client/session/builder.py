@@ -6,14 +6,17 @@ inherit them, and connect to an address that is not theirs. So pyspark's own fun
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+import grpc
 import pyspark.sql.session
 import pyspark.sql.utils
+from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.session import SparkSession
 from pyspark.util import is_remote_only
 
@@ -22,6 +25,7 @@ from ..words import text
 from ..words.phase import notice
 
 DEFAULT_PORT = 15002
+_HOST = re.compile(r"[\w.:%-]+")
 REACH_S = 5.0  # how long a server may take to accept a connection
 
 
@@ -54,6 +58,8 @@ def unshare() -> None:
         return
     for (owner, attribute, _), value in zip(_REPLACED, _PLAIN, strict=True):
         setattr(owner, attribute, value)
+    if SparkSession._default_session is _Shared.spark:
+        SparkSession._default_session = None
     _Shared.spark = _Active.session = None
 
 
@@ -65,7 +71,9 @@ def _get_or_create(builder: Any) -> Any:
         raise SessionRefused(f"spark on {text.plain(_Shared.name)} is stopped. Attach it again: {how}")
     for option, method in (("spark.remote", "remote"), ("spark.master", "master")):
         if (value := builder._options.get(option)) is not None:
-            given = f"{method}({text.plain(str(value))!r})"
+            if method == "remote" and not str(value).startswith("local"):
+                _place(str(value))
+            given = f"{method}({_shown(str(value))!r})"
             notice(f"{given} has no effect: this is the session on {text.plain(_Shared.name)}.")
     SparkSession.Builder._apply_options(builder, spark)
     return spark
@@ -75,7 +83,7 @@ def _create(builder: Any) -> Any:
     """Connect to the address that the builder names; without one there is no second session on the attached engine."""
     remote = str(builder._options.get("spark.remote") or "")
     if getattr(builder, "_channel_builder", None) is None:
-        if not remote.startswith("sc://"):
+        if not remote or remote.startswith("local"):
             raise SessionRefused(
                 f"SparkSession.builder.create() needs an address here, remote('sc://…'): spark is attached to "
                 f"{text.plain(_Shared.name)}, and builder.getOrCreate() returns it."
@@ -86,16 +94,40 @@ def _create(builder: Any) -> Any:
     return _PLAIN_CREATE(plain)
 
 
-def _reach(remote: str) -> None:
-    """Refuse an address that cannot be reached: pyspark would try it for minutes."""
-    parts = urlsplit("http" + remote.removeprefix("sc"))
-    host, port = parts.hostname or "", parts.port or DEFAULT_PORT
-    if getproxies():  # then it is the proxy that finds it
-        return
+def _shown(remote: str) -> str:
+    """An address without its parameters: a token may be among them."""
+    return text.plain(remote.partition(";")[0])
+
+
+def _place(remote: str) -> tuple[str, int]:
+    """Host and port of an address; refuses one that is malformed, which pyspark would try for minutes."""
     try:
-        socket.create_connection((host, port), timeout=REACH_S).close()
-    except (OSError, UnicodeError) as error:
-        raise SessionRefused(f"No Spark Connect server at {text.plain(host)}:{port}: {error}") from None
+        parts = urlsplit(remote)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORT
+        is_address = parts.scheme == "sc" and _HOST.fullmatch(host) is not None
+    except ValueError:  # a port that is no number, an unfinished [
+        is_address = False
+    if not is_address:
+        raise SessionRefused(f"{_shown(remote)!r} is not an address of Spark Connect: sc://host:port")
+    return host, port
+
+
+def _reach(remote: str) -> None:
+    """Refuse an address where no server of gRPC answers: pyspark would try it for minutes."""
+    host, port = _place(remote)
+    refused = f"No Spark Connect server at {text.plain(host)}:{port}: "
+    if not getproxies():  # else it is the proxy that finds it
+        try:
+            socket.create_connection((host, port), timeout=REACH_S).close()
+        except (OSError, UnicodeError) as error:
+            raise SessionRefused(f"{refused}{error}") from None
+    channel = DefaultChannelBuilder(remote).toChannel()
+    try:
+        grpc.channel_ready_future(channel).result(timeout=REACH_S)
+    except grpc.FutureTimeoutError:
+        raise SessionRefused(f"{refused}no answer in {REACH_S:.0f} s") from None
+    finally:
+        channel.close()
 
 
 def _no_context(context: Any, *args: Any, **options: Any) -> None:

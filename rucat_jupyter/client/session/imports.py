@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 VERBOSITY = "GRPC_VERBOSITY"
-"""gRPC reads it when it is loaded. By default a fork during a query prints a line of its own (``fork_posix.cc``)."""
+"""gRPC reads it when it is loaded. By default a fork during a query prints a line of its own (``fork_posix.cc``), and
+with ``ERROR`` the child of ``!command`` one among the command's output (``epoll_wait error: Bad file descriptor``)."""
 
 
 def import_whole(*names: str) -> None:
@@ -29,7 +30,7 @@ def import_whole(*names: str) -> None:
 def _import(names: tuple[str, ...]) -> None:
     is_quiet = VERBOSITY not in os.environ
     if is_quiet:
-        os.environ[VERBOSITY] = "ERROR"
+        os.environ[VERBOSITY] = "NONE"
     try:
         for name in names:
             import_module(name)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import os
 import threading
 import uuid
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -141,10 +143,10 @@ def detach(attachment: Attachment) -> None:
                 del _attachments[key]
         _update_interrupts()
         _close(attachment)
-        if not _attachments:
-            from . import builder  # noqa: PLC0415 - heavy: loads pyspark
-
-            builder.unshare()
+        if _attachments:
+            make_active(next(reversed(_attachments.values())))
+        else:
+            _builder().unshare()
 
 
 def _update_interrupts() -> None:
@@ -226,10 +228,14 @@ def _channel_builder(guard: SessionGuard, known: dict[str, str], view: View) -> 
 
 def make_active(attachment: Attachment) -> None:
     """Make ``SparkSession.getActiveSession()``, ``builder.getOrCreate()`` and the functions find this session."""
+    lookups.install()
+    _builder().share(attachment.spark, attachment.engine.name)
+
+
+def _builder() -> ModuleType:
     from . import builder  # noqa: PLC0415 - heavy: loads pyspark
 
-    lookups.install()
-    builder.share(attachment.spark, attachment.engine.name)
+    return builder
 
 
 def _close(attachment: Attachment) -> None:
@@ -244,12 +250,31 @@ def _run_last_first() -> None:
     """Close sessions before pyspark's own exit handlers run, which would call engines that may be dead."""
     atexit.unregister(_close_all)
     atexit.register(_close_all)
+    if "fork" not in _hooks and hasattr(os, "register_at_fork"):
+        _hooks.add("fork")
+        os.register_at_fork(after_in_child=_leave)
     if "threads" not in _hooks and hasattr(threading, "_register_atexit"):
         _hooks.add("threads")
         threading._register_atexit(_cut_all)
 
 
 _hooks: set[str] = set()
+
+
+def _leave() -> None:
+    """In a forked child: pyspark is as without an engine, and what is the parent's is never used, closed or freed."""
+    global _lock  # noqa: PLW0603 - another thread of the parent may hold it
+    _lock = threading.RLock()
+    _inherited.extend(_attachments.values())
+    _attachments.clear()
+    _update_interrupts()
+    for attachment in _inherited:
+        attachment.guard.leave()
+        atexit.unregister(attachment.spark._client._on_exit)
+    _builder().unshare()
+
+
+_inherited: list[Attachment] = []
 
 
 def _cut_all() -> None:
