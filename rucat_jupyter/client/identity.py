@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import NotPossible
-from ..core.sessions import LONGEST_PATH, key_of
+from ..core.sessions import key_of, printable, without_drive
+from ..launch import moves
 
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
 NAME_LENGTH = 63
@@ -70,10 +71,10 @@ def caller(session: str | None = None) -> Caller:
     session = session or None
     is_batch = path is None and (shell is None or (in_kernel(shell) and not can_ask(shell)))
     if session is not None:
-        return Caller(_printable(session), is_lasting=True, is_batch=is_batch)
+        return Caller(printable(session), is_lasting=True, is_batch=is_batch)
     if path is not None:
-        return Caller(_printable(path), is_lasting=True, is_batch=False)
-    return Caller(_printable(f"{_what_runs(shell)} · {_this_process}"), is_lasting=False, is_batch=is_batch)
+        return Caller(printable(path), is_lasting=True, is_batch=False)
+    return Caller(printable(f"{_what_runs(shell)} · {_this_process}"), is_lasting=False, is_batch=is_batch)
 
 
 def notebook_path(shell: Any) -> str | None:
@@ -88,17 +89,24 @@ def notebook_path(shell: Any) -> str | None:
         return None
     if path.endswith("/"):  # only the folder: its session was created with an empty name
         path += _kernel_name(shell)
-    return path if Path(path).is_absolute() else _absolute(Path(path).name)
+    if not Path(path).exists():
+        path = without_drive(path)
+    path = path if Path(path).is_absolute() else _absolute(Path(path).name)
+    return present_path(path)
+
+
+def present_path(path: str) -> str:
+    """The path of this kernel's notebook now, if the Jupyter server has moved it since the path was read."""
+    app = getattr(getattr(get_shell(), "kernel", None), "parent", None)
+    file = str(getattr(app, "connection_file", ""))
+    if not file:
+        return path
+    return moves.present_path(path, Path(str(getattr(app, "connection_dir", "")), file))  # an absolute one stays
 
 
 def _kernel_name(shell: Any) -> str:
     """``kernel-<id>``, the name of the kernel's connection file, which a restart does not change."""
     return Path(str(getattr(shell.kernel.parent, "connection_file", ""))).stem or _this_process
-
-
-def _printable(path: str) -> str:
-    """The path as REST accepts it: printable, not too long, and different for different paths."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)[-LONGEST_PATH:]
 
 
 def is_inherited(path: str) -> bool:

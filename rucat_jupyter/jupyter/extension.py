@@ -12,6 +12,7 @@ from traitlets import Bool
 from . import ui
 from .follow import SCHEMA, SCHEMA_ID, Followers
 from .forward import Forwarder, handlers
+from .renames import Renames
 
 
 class RucatExtension(ExtensionApp):
@@ -30,6 +31,7 @@ class RucatExtension(ExtensionApp):
     ).tag(config=True)
 
     _forwarder: Forwarder | None = None
+    _renames: Renames | None = None
 
     def initialize_settings(self) -> None:
         """Register the event and build the forwarder; starts nothing."""
@@ -53,12 +55,18 @@ class RucatExtension(ExtensionApp):
         self.handlers.extend([*ticketed, *handlers(self._forwarder, bases)])
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Start to follow the gateway when the server's event loop runs."""
-        if self._forwarder and not self.owner_from_identity and sys.platform != "win32":
+        """Start to follow the gateway, and to pass on renames, when the server's event loop runs."""
+        if self._forwarder is None or sys.platform == "win32":
+            return
+        if not self.owner_from_identity:
             self._forwarder.followers.follow(None)  # with owners, each user's first request starts it
+        self._renames = Renames(serverapp, self._forwarder.followers.owners)
+        self._renames.start()
 
     async def stop_extension(self) -> None:
         """Stop following and close the connections; gateway and engines keep running."""
+        if self._renames is not None:
+            await self._renames.close()
         if self._forwarder is not None:
             await self._forwarder.followers.close()
             await self._forwarder.upstream.close()

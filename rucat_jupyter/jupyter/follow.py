@@ -68,6 +68,10 @@ class Followers:
             task.add_done_callback(_report)
             self._running[owner] = follower, task
 
+    def owners(self) -> list[str | None]:
+        """The followed owners."""
+        return list(self._running)
+
     def look_now(self) -> None:
         """Search for the gateway now: a request has just found it."""
         for follower, _ in self._running.values():

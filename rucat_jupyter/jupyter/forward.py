@@ -50,6 +50,7 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{ENGINE}/operations/[^/]+/cancel", ("POST",)),
     (f"{ENGINE}/ui", ("GET",)),
     (UI_PAGES, ("GET", "HEAD")),
+    ("/rucat/sessions/move", ("POST",)),
     ("/rucat/profiles", ("GET",)),
     ("/rucat/confs", ("GET",)),
     ("/rucat/health", ("GET",)),

@@ -71,6 +71,32 @@ def test_a_restarted_kernel_gets_its_session_back(engine: str, notebook: Callabl
     assert cell.stdout == "7 3\n"
 
 
+@pytest.mark.all
+def test_a_notebook_that_was_moved_outside_of_jupyter_takes_over_its_session(
+    place: Place, engine: str, notebook: Callable[..., Kernel]
+) -> None:
+    """One line names the old session and a command, which works as it is written, and lasts."""
+    old, new = place.root / "it's old.ipynb", place.root / "sub" / "it's old.ipynb"
+    new.parent.mkdir()
+    old.touch()
+    before = notebook(old.stem)
+    before.run(f"%rucat attach {ENGINE}")
+    before.run("spark.range(7).createOrReplaceTempView('kept')")
+    before.end()
+    old.rename(new)
+    mine = notebook(f"sub/{old.stem}")
+    said = mine.run(f"%rucat attach {ENGINE}").stderr
+    assert said.count("\n") == 1
+    command = said[said.index("%rucat") :].strip()
+    assert str(old) in said
+    assert "keeps running" not in mine.run(command).text
+    assert mine.run("print(spark.table('kept').count())").stdout == "7\n"
+    mine.restart()
+    assert not mine.run(f"%load_ext rucat_jupyter\n%rucat attach {ENGINE}").stderr
+    assert mine.run("print(spark.table('kept').count())").stdout == "7\n"
+    assert str(old) not in mine.run("%rucat status").text
+
+
 def test_detach_keeps_the_session_and_a_stopped_one_is_replaced(engine: str, notebook: Callable[..., Kernel]) -> None:
     """Detach and attach: the same views. ``spark.stop()``: a new session before the next cell, said once."""
     mine = notebook("stopping")

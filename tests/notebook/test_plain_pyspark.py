@@ -76,24 +76,6 @@ if not (child := os.fork()):
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), spark.range(5).count())
 """
 FORK = """
-import multiprocessing
-def look():
-    from pyspark.sql import is_remote
-    try:
-        spark.range(1).collect()
-    except Exception as error:
-        return is_remote(), SparkSession.getActiveSession(), SparkSession.builder.getOrCreate.__module__, str(error)
-with multiprocessing.get_context("fork").Pool(1) as pool:
-    print(*pool.apply_async(look).get(20), sep="\\n")
-import os
-child = os.fork()
-if not child:
-    import sys, atexit
-    atexit._run_exitfuncs()
-    os._exit(7)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), spark.range(5).count())
-"""
-FORK = """
 import os, threading
 running = threading.Thread(target=spark.sql("select java_method('java.lang.Thread', 'sleep', 3000L)").collect)
 running.start()

@@ -456,6 +456,51 @@ async def test_wrong_sessions(
         assert (await client.delete(f"/rucat/engines/etl/sessions/{key}")).status_code == 400
 
 
+async def test_moved_sessions(office: Office, client: httpx.AsyncClient) -> None:
+    """A renamed notebook or folder keeps its sessions; a new one under the old name gets another; null removes."""
+    await office.engine()
+
+    async def put(path: str) -> str:
+        at = f"/rucat/engines/etl/sessions/{key_of(path)}"
+        return str((await client.put(at, json={"path": path})).json()["session_id"])
+
+    async def move(old: str, new: str | None) -> int:
+        answer = await client.post("/rucat/sessions/move", json={"from": old, "to": new})
+        assert answer.status_code == 200
+        return int(answer.json()["moved"])
+
+    first, other, near = await put("/w/a.ipynb"), await put("/w/sub/b.ipynb"), await put("/w/sub2/b.ipynb")
+    assert await move("/w/a.ipynb", "/w/sub/a.ipynb") == 1
+    assert await put("/w/a.ipynb") not in (first, other, near)
+    assert await move("/w/sub", "/w/moved") == 2
+    assert (await put("/w/moved/a.ipynb"), await put("/w/moved/b.ipynb")) == (first, other)
+    assert await put("/w/sub2/b.ipynb") == near
+    assert await move("/w/moved/b.ipynb", "/w/sub2/b.ipynb") == 1  # over one that is there
+    assert await put("/w/sub2/b.ipynb") == other
+    assert await move("/w/sub2/b.ipynb", "/w/sub2/b.ipynb") == 0
+    assert await move("/w/sub2", None) == 1
+    assert await put("/w/sub2/b.ipynb") not in (first, other, near)
+    bob = {"X-Rucat-Owner": "bob"}
+    asked = {"from": "/w", "to": "/x"}
+    assert (await client.post("/rucat/sessions/move", json=asked, headers=bob)).json() == {"moved": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({}, ["to"]),
+        ({"from": "/a"}, ["to"]),
+        ({"from": "", "to": "/a\n"}, ["from", "to"]),
+        ({"from": 1, "to": 2, "x": 3}, ["x"]),
+    ],
+)
+async def test_wrong_moves(client: httpx.AsyncClient, body: dict[str, object], wrong: list[str]) -> None:
+    """400 with every wrong field: a forgotten one must not remove a session."""
+    answer = await client.post("/rucat/sessions/move", json=body)
+    assert error_of(answer) == (400, "invalid_request")
+    assert fields_of(answer) == wrong
+
+
 # --- the gateway --------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from rucat_jupyter.core.errors import GatewayUnavailable, NotPossible
 from rucat_jupyter.core.sessions import checked_session
 from rucat_jupyter.core.spec import check_name
 from rucat_jupyter.host import kubeconfig
+from rucat_jupyter.launch import moves
 from rucat_jupyter.launch.datadir import data_dir
 
 
@@ -59,6 +60,52 @@ def test_the_key_is_that_of_the_notebooks_path(monkeypatch: pytest.MonkeyPatch) 
     who = identity.caller()
     assert who.key == hashlib.sha256(b"/home/me/a.ipynb").hexdigest()[:32]
     assert (who.path, who.is_lasting, who.is_batch) == ("/home/me/a.ipynb", True, False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "path"),
+    [
+        ("/w/RTC:a.ipynb", "/w/a.ipynb"),
+        ("/w/RTC:sub/a.ipynb", "/w/sub/a.ipynb"),
+        ("/w/a: b.ipynb", "/w/a: b.ipynb"),
+        ("/w/12:30.ipynb", "/w/12:30.ipynb"),
+        ("/w/s3:a.ipynb", "/w/s3:a.ipynb"),
+    ],
+)
+def test_the_name_of_a_drive_is_not_part_of_a_path(monkeypatch: pytest.MonkeyPatch, variable: str, path: str) -> None:
+    """jupyter-collaboration opens notebooks on a drive of JupyterLab."""
+    monkeypatch.setenv("JPY_SESSION_NAME", variable)
+    monkeypatch.setattr(identity, "get_shell", shell)
+    assert identity.caller().path == path
+
+
+def test_a_file_may_be_called_like_a_drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that is there has its own name."""
+    (tmp_path / "RTC:b.ipynb").touch()
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "RTC:b.ipynb"))
+    monkeypatch.setattr(identity, "get_shell", shell)
+    assert identity.caller().path == str(tmp_path / "RTC:b.ipynb")
+
+
+def test_a_running_kernel_follows_its_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The server notes each move beside the connection file; a restarted kernel may know some of them already."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "/w/a.ipynb")
+    mine = shell()
+    mine.kernel.parent = SimpleNamespace(connection_file="kernel-1.json", connection_dir=str(tmp_path))
+    monkeypatch.setattr(identity, "get_shell", lambda: mine)
+    file = tmp_path / "kernel-1.json"
+    file.touch()
+    assert identity.caller().path == "/w/a.ipynb"
+    moves.add(file, "/w/a.ipynb", "/w/sub/b.ipynb")
+    moves.add(file, "/w/sub", "/w/other")
+    assert identity.caller().path == "/w/other/b.ipynb"
+    monkeypatch.setenv("JPY_SESSION_NAME", "/w/sub/b.ipynb")
+    assert identity.caller().path == "/w/other/b.ipynb"
+    moves.forget_ended([file])
+    assert moves.read(file)
+    file.unlink()
+    moves.forget_ended([file])
+    assert not moves.read(file)
 
 
 def test_vs_code_names_its_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

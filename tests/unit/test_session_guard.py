@@ -24,6 +24,7 @@ from rucat_jupyter.client.session import guard as module
 from rucat_jupyter.client.session.channel import Released
 from rucat_jupyter.client.session.guard import Detached, SessionGuard
 from rucat_jupyter.client.session.session import open_channel
+from rucat_jupyter.core.sessions import key_of
 
 ID = "0123456789abcdef"
 
@@ -35,7 +36,7 @@ class World:
         self.server = ScriptedServer()
         self.gateway = FakeGateway(make_view())
         self.point_at(self.server.port)
-        self.guard = SessionGuard(self.gateway.api(), make_view(), "k" * 32, "/a.ipynb", self._open)
+        self.guard = SessionGuard(self.gateway.api(), make_view(), "/a.ipynb", self._open)
         self.spark = fake_spark("s1")
         self.guard.bind(self.spark)
         self.stub = SparkConnectServiceStub(self.guard.channel)
@@ -342,7 +343,7 @@ def test_a_session_that_the_engine_forgot_is_replaced_once(world: World, capsys:
     assert world.spark._session_id == world.spark._client._session_id == new
     assert world.spark._client._artifact_manager._session_id == new
     assert next(iter(world.execute())).session_id == new
-    assert world.gateway.paths("PUT") == [f"engines/{ID}/sessions/{'k' * 32}"]
+    assert world.gateway.paths("PUT") == [f"engines/{ID}/sessions/{key_of('/a.ipynb')}"]
     assert capsys.readouterr().err.count("spark uses a new one now") == 1
 
 

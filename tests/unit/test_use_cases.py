@@ -983,3 +983,19 @@ async def test_an_owner_has_a_limited_number_of_running_engines() -> None:
     office.gateway.profiles = Profiles([Layer("admin", {"limits": {"max_engines": 2}}, is_admin=True)])
     await office.gateway.ask(OWNER, third.id, Verb.STOP)
     assert (await office.gateway.ask(OWNER, first.id, Verb.RESTART))[0] is Outcome.ACCEPTED
+
+
+async def test_sessions_move_with_their_notebooks(office: Office) -> None:
+    """Notebook, folder, deletion; a place that has none moves nothing and says nothing."""
+    await office.engine()
+    first = await office.gateway.put_session(OWNER, "etl", KEY, "/n.ipynb")
+    assert await office.gateway.move_sessions(OWNER, "/n.ipynb", "/d/m.ipynb") == 1
+    assert await office.gateway.move_sessions(OWNER, "/d/", "/e") == 1
+    (moved,) = (await office.gateway.view([await office.gateway.get(OWNER, "etl")]))[0].sessions
+    assert (moved.path, moved.key, moved.session_id) == ("/e/m.ipynb", key_of("/e/m.ipynb"), first.session_id)
+    assert await office.gateway.move_sessions(OWNER, "/x", "/y") == 0
+    assert await office.gateway.move_sessions(OWNER, "/e", None) == 1
+    assert (await office.gateway.view([await office.gateway.get(OWNER, "etl")]))[0].sessions == []
+    with pytest.raises(InvalidRequest) as caught:
+        await office.gateway.move_sessions(OWNER, 1, 2)
+    assert [error["field"] for error in caught.value.details["errors"]] == ["from", "to"]

@@ -20,9 +20,11 @@ import grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from ...core.errors import EngineNotFound, RucatError
+from ...core.sessions import key_of
 from ..api import LONGEST_POLL_S, Api, View, engine_path
 from ..cells.operations import Operation, cells
 from ..errors import EngineFailed, explained
+from ..identity import present_path
 from ..words import text
 from ..words.phase import notice
 from . import renewal
@@ -71,17 +73,15 @@ class SessionGuard:
     ----------
     view
         The engine as REST showed it when the session was attached.
-    key, path
-        The notebook's session key and path, for a new session id.
+    path
+        The notebook's path, for a new session id.
     open_channel
         Makes a channel from the answer of ``/connection``.
     """
 
-    def __init__(
-        self, api: Api, view: View, key: str, path: str, open_channel: Callable[[dict[str, Any]], grpc.Channel]
-    ) -> None:
+    def __init__(self, api: Api, view: View, path: str, open_channel: Callable[[dict[str, Any]], grpc.Channel]) -> None:
         self._api, self._view = api, view
-        self._key, self._path = key, path
+        self._path = path
         self._run: int = view["run"]
         self._open_channel = open_channel
         self._connection = self._get_connection()
@@ -375,8 +375,9 @@ class SessionGuard:
         return self._spark() if self._spark is not None else None
 
     def _new_session_id(self) -> str:
-        body = {"path": self._path, "session_id": str(uuid.uuid4())}
-        answer = self._api.call("PUT", engine_path(self._view["id"], "sessions", self._key), json=body)
+        path = present_path(self._path)  # the notebook may have been renamed since
+        body = {"path": path, "session_id": str(uuid.uuid4())}
+        answer = self._api.call("PUT", engine_path(self._view["id"], "sessions", key_of(path)), json=body)
         return str(answer["session_id"])
 
     def _reconnect(self) -> bool:

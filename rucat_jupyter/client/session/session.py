@@ -1,7 +1,7 @@
 """Spark sessions of this process on engines: attach, detach, and clean up at exit.
 
-One notebook has one session on an engine, identified by the notebook's path: a restarted kernel gets it again with
-its temp views and runtime conf, which the engine keeps. So this module never releases it.
+One notebook has one session on an engine, identified by the notebook's path, with which it moves: a restarted kernel
+gets it again with its temp views and runtime conf, which the engine keeps. So this module never releases it.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import os
+import shlex
 import threading
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from ..api import Api, View, engine_path
 from ..cells import ipython_hooks
-from ..identity import Caller, caller, get_shell
+from ..identity import Caller, caller, get_shell, present_path
 from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
 from ..words import text
@@ -87,7 +89,7 @@ class SomeEngine(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Attachment:
     """One session of this process on an engine."""
 
@@ -102,7 +104,7 @@ class Attachment:
         return not self.spark.is_stopped and not self.guard.is_closed
 
 
-_attachments: dict[tuple[str, str], Attachment] = {}
+_attachments: list[Attachment] = []
 _lock = threading.RLock()
 
 
@@ -116,41 +118,89 @@ def connect(engine: SomeEngine, session: str | None = None) -> SparkSession:
 def attach(engine: SomeEngine, session: str | None = None) -> Attachment:
     """Like :func:`connect`, but return everything that belongs to the session."""
     must_have_client(engine.name)
-    who = caller(session)
+    who = _taken_over(engine, session) or caller(session)
     with _lock:
-        found = _attachments.get((engine.id, who.key))
+        found = next(
+            (a for a in _attachments if a.engine.id == engine.id and present_path(a.caller.path) == who.path), None
+        )
         if found is not None and found.is_open:
             found.engine = engine
             return found
         engine.wait()
         made = _open(engine, who, is_new=found is not None)
-        _attachments[engine.id, who.key] = made
+        if found is not None:
+            _attachments.remove(found)
+        _attachments.append(made)
         _update_interrupts()
         return made
+
+
+def _taken_over(engine: SomeEngine, session: str | None) -> Caller | None:
+    """Give this notebook the session of one that no longer exists, if ``session`` is its path; None: it is not.
+
+    The notebook was moved outside of Jupyter, or is gone: no other notebook can ask for that session.
+    """
+    if session is None or not _is_missing(session):
+        return None
+    own = caller()
+    if not _is_there(own):
+        return None
+    if session not in [known["path"] for known in engine.refresh().view["sessions"]]:
+        return None
+    for attachment in attachments():
+        if attachment.engine.id == engine.id and present_path(attachment.caller.path) == own.path:
+            detach(attachment)  # the session that this notebook has had until now
+    engine._api.call("POST", "sessions/move", json={"from": session, "to": own.path})
+    engine.refresh()
+    return own
+
+
+def _is_there(who: Caller) -> bool:
+    """Whether the caller is a notebook in a file on this machine, so that others may have been, too."""
+    return Path(who.path).is_absolute() and Path(who.path).is_file()
+
+
+def _is_missing(path: str) -> bool:
+    """Whether it is the path of a notebook on this machine that no longer exists."""
+    return Path(path).is_absolute() and path.endswith(".ipynb") and not Path(path).exists()
+
+
+def _hint_at_lost(engine: SomeEngine, who: Caller) -> str:
+    """One line about a session whose notebook no longer exists, if this notebook has none yet; or ""."""
+    if not _is_there(who):
+        return ""
+    known = [each["path"] for each in engine.refresh().view["sessions"]]
+    lost = [path for path in reversed(known) if _is_missing(path)]
+    if not lost or who.path in known:
+        return ""
+    own = Path(who.path)  # moved with the same name, or renamed in its folder, is the most likely
+    likely = max(lost, key=lambda path: (Path(path).name == own.name, Path(path).parent == own.parent))
+    how = f"%rucat attach {text.quoted(engine.name)} --session {shlex.quote(likely)}"  # uncut, so that it works
+    return f"This is a new session. If this notebook was {likely}, take over its session: {how}"
 
 
 def attachments() -> list[Attachment]:
     """The sessions of this process, in the order in which they were attached."""
     with _lock:
-        return list(_attachments.values())
+        return list(_attachments)
 
 
 def detach(attachment: Attachment) -> None:
     """Close the session here; the engine keeps it, with its views and conf."""
     with _lock:
-        for key, value in list(_attachments.items()):
-            if value is attachment:
-                del _attachments[key]
+        if attachment not in _attachments:
+            return
+        _attachments.remove(attachment)
         _update_interrupts()
         _close(attachment)
         if _attachments:
-            make_active(next(reversed(_attachments.values())))
+            make_active(_attachments[-1])
         else:
             _builder().unshare()
 
 
 def _update_interrupts() -> None:
-    ipython_hooks.interrupts.sessions = tuple(attachment.guard for attachment in _attachments.values())
+    ipython_hooks.interrupts.sessions = tuple(attachment.guard for attachment in _attachments)
 
 
 def suspend(engine_id: str) -> None:
@@ -171,8 +221,9 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     body: dict[str, Any] = {"path": who.path}
     if is_new:  # the user stopped the session: the engine does not accept that id again
         body["session_id"] = str(uuid.uuid4())
+    hint = _hint_at_lost(engine, who)
     known = api.call("PUT", engine_path(engine.id, "sessions", who.key), json=body)
-    guard = SessionGuard(api, view, who.key, who.path, open_channel)
+    guard = SessionGuard(api, view, who.path, open_channel)
     spark = SparkSession(_channel_builder(guard, known, view))
     guard.bind(spark)
     ipython_hooks.install()
@@ -187,6 +238,8 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     spark_version = view.get("spark_version") or spark.version
     for line in mismatches(view, spark_version):
         notice(line)
+    if hint:
+        notice(hint)
     return made
 
 
@@ -265,7 +318,7 @@ def _leave() -> None:
     """In a forked child: pyspark is as without an engine, and what is the parent's is never used, closed or freed."""
     global _lock  # noqa: PLW0603 - another thread of the parent may hold it
     _lock = threading.RLock()
-    _inherited.extend(_attachments.values())
+    _inherited.extend(_attachments)
     _attachments.clear()
     _update_interrupts()
     for attachment in _inherited:

@@ -30,7 +30,7 @@ from ...core.lifecycle import Outcome, Presence, status_of
 from ...core.ports.platform import Endpoint, Platform
 from ...core.ports.probes import Wake
 from ...core.ports.store import LOST_S, Note, Store
-from ...core.sessions import check_key, checked_session
+from ...core.sessions import check_key, checked_move, checked_session, is_in, key_of, moved
 from ...core.spec import ID_PATTERN, KubernetesSpec
 from .creation import draft, respec, respec_as_stored
 from .lookup import Lookup, not_found
@@ -325,6 +325,25 @@ class Gateway:
         check_key(key)
         await self._store.drop_session((await self.get(owner, ref)).id, key)
         self._notifier.notify()
+
+    async def move_sessions(self, owner: str, old: object, new: object) -> int:
+        """Move the sessions of a notebook, or of all in a folder, to a new path; None: it was deleted, drop them.
+
+        Returns how many there were. A session at the new path is replaced: its notebook no longer exists. Raises
+        InvalidRequest for an invalid path.
+        """
+        old, new = checked_move(old, new)
+        engine_ids = [engine.id for engine in await self._store.engines(owner)]
+        found = [s for s in await self._store.sessions(engine_ids) if is_in(s.path, old)] if old != new else []
+        for session in found:
+            async with self._session_locks.setdefault(session.engine_id, asyncio.Lock()):
+                if new is not None:
+                    path = moved(session.path, old, new)
+                    await self._store.put_session(session.model_copy(update={"key": key_of(path), "path": path}))
+                await self._store.drop_session(session.engine_id, session.key)
+        if found:
+            self._notifier.notify()
+        return len(found)
 
     # --- steps --------------------------------------------------------------------------------------------
 

@@ -26,7 +26,8 @@ class Binding:
         attachment = sessions.attach(engine, session)
         lines = self._keep_stranger(variable, attachment)
         if before is not None and before is not attachment:
-            lines += _kept(before, variable)
+            if before.engine.id != engine.id:
+                lines += _kept(before, variable)
             self._forget(before, variable)
         self._bound.pop(variable, None)  # the last one bound is the current one
         self._bound[variable], self._sessions[variable] = attachment, session

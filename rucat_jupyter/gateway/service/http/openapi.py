@@ -78,18 +78,19 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
         "description": "Changes of the stored settings, merged as a create's are into its profile.",
     }
     request["properties"] = about | request["properties"]
+    path = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_PATH,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "description": "The notebook's path.",
+    }
     session = {
         "type": "object",
         "additionalProperties": False,
         "required": ["path"],
         "properties": {
-            "path": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": LONGEST_PATH,
-                "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
-                "description": "The notebook's path.",
-            },
+            "path": path,
             "session_id": {
                 "type": ["string", "null"],
                 "format": "uuid",
@@ -97,7 +98,22 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
             },
         },
     }
-    return {**defs, "EngineRequest": request, "RestartRequest": restart, "SessionRequest": session}
+    move = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["from", "to"],
+        "properties": {
+            "from": {**path, "description": "The old path of a notebook or folder."},
+            "to": {**path, "type": ["string", "null"], "description": "The new path; null: it was deleted."},
+        },
+    }
+    return {
+        **defs,
+        "EngineRequest": request,
+        "RestartRequest": restart,
+        "SessionRequest": session,
+        "MoveRequest": move,
+    }
 
 
 def _nullable(schema: Schema) -> Schema:

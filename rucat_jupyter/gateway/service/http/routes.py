@@ -54,6 +54,7 @@ from .views import (
     HealthView,
     HistoryView,
     LeaseView,
+    MovedView,
     PartView,
     ProfilesView,
     SessionPut,
@@ -338,6 +339,23 @@ async def drop_session(call: PlainCall, ref: Ref, key: Key) -> Response:
 async def renew_lease(call: PlainCall, ref: Ref) -> Response:
     """Renew the lease of an engine that ends with its creator; says whether this gateway needs that."""
     return answer(LeaseView(is_needed=await call.service.creators.renew(call.owner, ref)))
+
+
+@router.post(
+    "/sessions/move",
+    response_model=MovedView,
+    responses=errors(StoreTooNew, BodyTooLarge, WrongContentType),
+    openapi_extra=body("MoveRequest"),
+)
+async def move_sessions(call: PlainCall) -> Response:
+    """Move the sessions of a renamed notebook or folder to its new path; null (it was deleted): remove them."""
+    sent = await read_object(call.request)
+    wrong = [(name, "there is no such field") for name in sent if name not in ("from", "to")]
+    if "to" not in sent:
+        wrong.append(("to", "must be the new path, or null if there is none"))
+    if wrong:
+        raise InvalidRequest.of(wrong)
+    return answer(MovedView(moved=await call.service.gateway.move_sessions(call.owner, sent.get("from"), sent["to"])))
 
 
 # --- the gateway --------------------------------------------------------------------------------------------

@@ -203,6 +203,12 @@ def token_of(engines: Sequence[Engine]) -> str:
     return digest.hexdigest()
 
 
+class MovedView(Model):
+    """How many sessions were moved, or removed."""
+
+    moved: int
+
+
 def session_put(session: Session) -> SessionPut:
     """Build the view of a notebook's session."""
     return SessionPut(key=session.key, path=session.path, user_id=session.user_id, session_id=session.session_id)

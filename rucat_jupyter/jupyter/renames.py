@@ -1,0 +1,123 @@
+"""Keeps sessions with their notebooks: passes on to gateway and kernels what Jupyter renames, moves or deletes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.utils import ApiPath, to_os_path
+
+from ..core.errors import GatewayUnavailable
+from ..core.sessions import is_in, moved, printable, without_drive
+from ..launch import launch, moves
+from .follow import OWNER_HEADER, PAUSE_S
+from .upstream import Broken, Collected, Request, Silent, exchange, open_session
+
+logger = logging.getLogger(__name__)
+
+CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+"""Jupyter's events about files."""
+REQUEST_HEADERS = {"Content-Type": "application/json"}
+
+
+class Renames:
+    """Passes on each rename and deletion, in order.
+
+    Parameters
+    ----------
+    server
+        The Jupyter server.
+    owners
+        Encoded owners whose engines this server has shown; None: the operating-system user.
+    """
+
+    def __init__(self, server: Any, owners: Callable[[], Collection[str | None]]) -> None:
+        self._server = server
+        self._owners = owners
+        self._paths: dict[str, str] = {}  # kernel -> the present path of its notebook, if it was moved
+        self._work: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen to Jupyter's events, and name notebooks without their drive to kernels."""
+        self._server.event_logger.add_listener(schema_id=CONTENTS, listener=self._heard)
+        self._task = asyncio.create_task(self._send_all())
+        sessions = self._server.session_manager
+        kernel_env = sessions.get_kernel_env
+
+        def without_drives(path: str | None, name: str | None = None) -> dict[str, str]:
+            # with a drive Jupyter finds no folder, and gives kernels the root of the server instead
+            env: dict[str, str] = kernel_env(path and without_drive(path), name and without_drive(name))
+            return env
+
+        sessions.get_kernel_env = without_drives
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._server.event_logger.remove_listener(listener=self._heard)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _heard(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
+        """Take an event: kernels learn it now, the gateway as soon as one runs."""
+        if data["action"] == "rename":
+            old, new = self._path(data["source_path"]), self._path(data["path"])
+            await self._notify_kernels(old, new)
+            self._work.put_nowait((old, new))
+        elif data["action"] == "delete":
+            self._work.put_nowait((self._path(data["path"]), None))
+
+    async def _notify_kernels(self, old: str, new: str) -> None:
+        """Note the move for each kernel of a notebook there; its session may have the old path, or the new one."""
+        files = []
+        for session in await self._server.session_manager.list_sessions():
+            kernel_id = session["kernel"]["id"]
+            file = getattr(self._server.kernel_manager.get_kernel(kernel_id), "connection_file", "")
+            if not file:
+                continue  # it runs elsewhere
+            files.append(Path(file))
+            path = self._paths.get(kernel_id, self._path(session["path"]))
+            if is_in(path, old) or is_in(path, new):
+                await asyncio.to_thread(moves.add, Path(file), old, new)
+                self._paths[kernel_id] = moved(path, old, new)
+        await asyncio.to_thread(moves.forget_ended, files)
+
+    def _path(self, path: str) -> str:
+        """The path as a kernel of that notebook has it."""
+        return printable(str(to_os_path(ApiPath(without_drive(path.strip("/"))), self._server.kernel_manager.root_dir)))
+
+    async def _send_all(self) -> None:
+        while True:
+            old, new = await self._work.get()
+            while not await self._send(old, new):  # noqa: ASYNC110 - nothing announces a gateway
+                await asyncio.sleep(PAUSE_S)
+
+    async def _send(self, old: str, new: str | None) -> bool:
+        """Send one move to the gateway; False if none answers."""
+        try:
+            address = await asyncio.to_thread(launch.find)
+        except GatewayUnavailable:
+            return True  # the gateway is another machine's: its sessions are not this server's
+        if address is None:
+            return False
+        body = json.dumps({"from": old, "to": new}).encode()
+        try:
+            async with open_session(address.socket) as session:
+                for owner in self._owners():
+                    headers = REQUEST_HEADERS if owner is None else {**REQUEST_HEADERS, OWNER_HEADER: owner}
+                    request = Request("POST", "/rucat/sessions/move", headers, body)
+                    if not await exchange(session, request, answer := Collected()):
+                        return False
+                    if answer.status == 503:
+                        return False
+                    if answer.status != 200:
+                        logger.error("sessions of %s were not moved: %d %r", old, answer.status, answer.body[:200])
+        except (Broken, Silent):
+            return False
+        return True
