@@ -33,7 +33,7 @@ class World:
         self.gateway = FakeGateway(make_view())
         self.gateway.connection = {"url": f"sc://127.0.0.1:{self.server.port}", "token": "t"}
         self.guard = SessionGuard(
-            self.gateway.api(), make_view(), "k" * 32, "/a.ipynb", lambda c: grpc.insecure_channel(c["url"][5:])
+            self.gateway.api(), make_view(), "/a.ipynb", lambda c: grpc.insecure_channel(c["url"][5:])
         )
         self.spark = fake_spark("s1")
         self.guard.bind(self.spark)
