@@ -61,6 +61,7 @@ class KubeApi:
         self.refuse: Callable[[str, str, Json], None] = lambda verb, kind, body: None
         self.play: Callable[[Json], None] = run_at_once
         self.port = 0
+        self.is_slow_to_go = False  # a deleted pod only begins to terminate; `drop` ends it
         self.oldest = 0  # versions before it are forgotten
         self._versions = itertools.count(10)
         self._version = 10
@@ -114,9 +115,15 @@ class KubeApi:
         for of_kind, other in list(self.objects):
             owners = self.objects.get((of_kind, other), {}).get("metadata", {}).get("ownerReferences", [])
             if any(owner["uid"] == gone["metadata"]["uid"] for owner in owners):
-                await self.drop(of_kind, other)
+                await self._delete(of_kind, other)
 
     # --- private ------------------------------------------------------------------------------------------------
+
+    async def _delete(self, kind: str, name: str) -> None:
+        if kind == "pods" and self.is_slow_to_go:
+            await self.change(kind, name, lambda pod: pod["metadata"].update(deletionTimestamp=now()))
+        else:
+            await self.drop(kind, name)
 
     async def _put(self, what: str, kind: str, name: str, item: Json) -> None:
         self.objects[kind, name] = item
@@ -170,7 +177,7 @@ class KubeApi:
             uid = (body.get("preconditions") or {}).get("uid")
             if uid not in {None, found["metadata"]["uid"]}:
                 raise Refusal(409, "Conflict", "the UID in the precondition does not match")
-            await self.drop(kind, name)
+            await self._delete(kind, name)
         return found
 
     async def _list(self, request: web.Request, kind: str) -> web.StreamResponse:
@@ -207,7 +214,8 @@ class KubeApi:
         stamp = "2026-01-01T00:00:00.1Z " if request.query.get("timestamps") == "true" else ""
         response = web.StreamResponse()
         await response.prepare(request)
-        await response.write("".join(f"{stamp}{line}\n" for line in lines).encode())
+        written_now = "".join(f"{stamp}{line}\n" for line in lines).encode()
+        await response.write(written_now[: int(request.query.get("limitBytes", len(written_now)))])
         written = len(self.logs[name])
         while request.query.get("follow") == "true" and self._runs(name) and not _is_gone(request):
             async with self._changed:

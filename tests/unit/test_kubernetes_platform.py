@@ -517,6 +517,59 @@ async def test_credentials_that_no_header_can_have_are_reported(stage, platform,
     assert "acts as 'root'" in (await look(platform, engine)).message
 
 
+async def kept(platform: Platform, engine: Engine) -> list[str]:
+    """The lines of an engine's log."""
+    return [line async for line in platform.logs(engine, None, False)]
+
+
+async def test_the_last_words_of_a_driver_are_kept(stage, platform, api):
+    """Those that it logs while its pod is being deleted, also when there are too many to keep all."""
+    engine = await started(stage, platform)
+    name = engine.run_name
+    api.is_slow_to_go = True
+    for number in range(6000):
+        api.logs[name].append(f"before {number}")
+    stopping = asyncio.ensure_future(platform.stop(engine))
+
+    async def is_going() -> bool:
+        return "deletionTimestamp" in api.objects["pods", name]["metadata"]
+
+    await until("its pod terminates", is_going, 10)
+    for number in range(5000):
+        api.logs[name].append(f"after {number}")
+    await api.say(name, "the last word")
+    await api.drop("pods", name)
+    await stopping
+    lines = await kept(platform, engine)
+    assert lines[-3:] == ["after 4998", "after 4999", "the last word"]
+    assert len(lines) == 5000
+
+
+@pytest.mark.parametrize("line", ["x" * 1000, "漢" * 500])
+async def test_of_a_log_that_is_too_large_the_end_is_kept(stage, platform, api, line):
+    """By lines and by bytes, of a driver that ended by itself."""
+    engine = await started(stage, platform)
+    api.logs[engine.run_name] += [f"{number} {line}" for number in range(4000)]
+    await api.change("pods", engine.run_name, exit_with(1))
+    await until("the end is seen", lambda: _is(platform, engine, Presence.ENDED), 15)
+    lines = await kept(platform, engine)
+    assert lines[-1] == f"3999 {line}"
+    assert 1_900_000 < sum(len(line.encode()) + 1 for line in lines) <= 2_000_000
+    assert all(each.endswith(line) for each in lines)
+
+
+async def test_a_later_log_replaces_an_earlier_one_also_when_it_is_shorter(stage, platform, api):
+    """As after a rotation by the node: the last words matter most."""
+    engine = await started(stage, platform)
+    api.logs[engine.run_name] += ["long ago"] * 100
+    api.refuse = refuse("DELETE", "configmaps", Refusal(403, "Forbidden", "not now"), 1)
+    with pytest.raises(PlatformUnavailable):
+        await platform.stop(engine)
+    api.logs[engine.run_name] = ["the last word"]
+    await platform.stop(engine)
+    assert await kept(platform, engine) == ["the last word"]
+
+
 async def test_nothing_is_asked_for_what_is_long_settled(stage, platform, api):
     """A stopped engine costs the API server nothing."""
     engine = await started(stage, platform)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from ...core.engine import Credential, Engine, Reason, State
 from ...core.errors import PlatformError, PlatformUnavailable
 from ...core.lifecycle import End, Observation, Presence, is_settled, is_wanted
-from ...core.timeouts import within
 from .api.client import ApiFault
-from .logs import Archive, tail_of
+from .logs import KEPT_LINES, Archive, Tail, follow, tail_of
 from .namespace import Namespace
 from .objects import manifests, names
 from .status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
@@ -29,6 +29,8 @@ Json = dict[str, Any]
 GONE_S = 45.0
 """How long a pod may take to go: its own grace, and time for the kubelet to say so."""
 LOG_S = 10.0
+LAST_WORDS_S = 2.0
+"""How long the log of a pod that has gone may still come."""
 STOPPED = End(None, "stopped")
 
 
@@ -167,7 +169,11 @@ class Lives:
         if pod is not None:
             await self._keep_log(site, name)
         await asyncio.to_thread(self._archive.put, name, STOPPED)
-        await self._delete(site, name)
+        if pod is None or has_ended(pod):
+            await self._delete(site, name)
+        else:
+            async with self._last_words(site, name):
+                await self._delete(site, name)
         return True
 
     async def sweep(self, site: Namespace, name: str) -> None:
@@ -210,13 +216,28 @@ class Lives:
 
     async def _keep_log(self, site: Namespace, name: str) -> str:
         """The last lines of the driver's log, kept; what cannot be had in time is left."""
+        tail = await tail_of(site.api, site.way.namespace, name, LOG_S)
+        await asyncio.to_thread(self._archive.keep_log, name, tail)
+        return tail.text
+
+    @asynccontextmanager
+    async def _last_words(self, site: Namespace, name: str) -> AsyncIterator[None]:
+        """Keep what the driver still logs while its pod is being deleted."""
+
+        async def is_alive() -> bool:
+            return (pod := await site.pod(name)) is not None and not has_ended(pod)
+
+        tail = Tail()
+        lines = follow(site.api, site.way.namespace, name, KEPT_LINES, is_alive)
+        reading = asyncio.ensure_future(tail.read(lines))
         try:
-            text = await within(LOG_S, tail_of(site.api, site.way.namespace, name))
-        except asyncio.TimeoutError:
-            text = None
-        if text:
-            await asyncio.to_thread(self._archive.keep_log, name, text)
-        return text or ""
+            yield
+            await asyncio.wait({reading}, timeout=LAST_WORDS_S)
+            tail.is_whole = not reading.done() or tail.is_whole  # its pod is gone
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await asyncio.to_thread(self._archive.keep_log, name, tail)
 
 
 def _owner(pod: Json) -> str:

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ from pathlib import Path
 from ...core.engine import Reason
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import End
+from ...core.timeouts import within
 from ...host import logfile
 from ...host.private_files import open_private
 from .api.client import Api, ApiFault, path
@@ -51,6 +53,37 @@ class Kept:
     def end(self) -> End:
         """Why it ended."""
         return End(Reason(self.reason) if self.reason else None, self.message)
+
+
+class Tail:
+    """The last lines of a log, within the limits of what is kept; ``is_whole``: they were read to the end."""
+
+    def __init__(self) -> None:
+        self.is_whole = False
+        self._lines: deque[str] = deque()
+        self._size = 0
+
+    @property
+    def text(self) -> str:
+        """The lines, each with its end."""
+        return "".join(self._lines)
+
+    async def read(self, lines: AsyncGenerator[str, None]) -> None:
+        """Read until the log ends, or breaks off."""
+        try:
+            async with aclosing(lines):
+                async for line in lines:
+                    self._add(f"{line}\n")
+            self.is_whole = True
+        except (ApiFault, PlatformUnavailable) as exc:
+            log.debug("a log was not read to its end: %s", exc)
+
+    def _add(self, line: str) -> None:
+        line = line.encode()[-KEPT_BYTES:].decode("utf-8", "ignore")
+        self._lines.append(line)
+        self._size += len(line.encode())
+        while len(self._lines) > KEPT_LINES or self._size > KEPT_BYTES:
+            self._size -= len(self._lines.popleft().encode())
 
 
 class Archive:
@@ -99,11 +132,11 @@ class Archive:
         """The file with the last lines of a life, there or not."""
         return self._folder / name / "engine.log"
 
-    def keep_log(self, name: str, text: str) -> None:
-        """Keep the last lines, unless more of them are kept already."""
+    def keep_log(self, name: str, tail: Tail) -> None:
+        """Keep the last lines: later ones replace earlier ones, but a broken read only a shorter text."""
         log = self.log(name)
-        data = text.encode()[-KEPT_BYTES:]
-        if log.is_file() and log.stat().st_size >= len(data):
+        data = tail.text.encode()
+        if not data or (not tail.is_whole and log.is_file() and log.stat().st_size >= len(data)):
             return
         self._replace(log, data)
 
@@ -120,16 +153,17 @@ class Archive:
         draft.replace(target)
 
 
-async def tail_of(api: Api, namespace: str, pod: str, lines: int = KEPT_LINES) -> str | None:
-    """The last lines of a pod's log, or None if they are not available."""
-    at, found = path("pods", namespace, pod, tail="log"), list[str]()
+async def tail_of(api: Api, namespace: str, pod: str, limit_s: float, lines: int = KEPT_LINES) -> Tail:
+    """The last lines of a pod's log as it is now; empty if it is not available, incomplete after so many seconds.
+
+    The API's ``limitBytes`` is not used: of the asked lines it returns the first.
+    """
+    at, found = path("pods", namespace, pod, tail="log"), Tail()
     try:
-        async for line in api.lines(at, 20.0, container=CONTAINER, tailLines=lines, limitBytes=KEPT_BYTES):
-            found.append(line)
-    except (ApiFault, PlatformUnavailable):
-        if not found:
-            return None  # no container yet, a node that does not answer, a pod that is gone
-    return "".join(f"{line}\n" for line in found)
+        await within(limit_s, found.read(api.lines(at, limit_s, container=CONTAINER, tailLines=lines)))
+    except asyncio.TimeoutError:
+        log.debug("%s: its log was not read within %.0f s", pod, limit_s)
+    return found
 
 
 async def until_it_listens(api: Api, namespace: str, pod: str) -> None:

@@ -36,6 +36,7 @@ REMEMBERED = 2000
 TELLING = {"ALL", "TRACE", "DEBUG", "INFO"}
 """Levels of ``spark.log.level`` at which Spark logs that its service listens."""
 LOOK_INTO_LOG_S = 8.0
+LOG_S = 20.0
 LOOK_AGAIN_S = 2.0
 
 
@@ -196,7 +197,7 @@ class Namespace:
 
     async def _find_refusal(self, engine: Engine, run: RunRecord) -> None:
         await self._clock.sleep(2.0)  # Spark asks for executors a second after it has begun
-        run.refused = refusal_in(await tail_of(self.api, self.way.namespace, engine.run_name, 300) or "")
+        run.refused = refusal_in((await tail_of(self.api, self.way.namespace, engine.run_name, LOG_S, 300)).text)
         self._ring_after(LOOK_INTO_LOG_S, engine.id, run)
         self._ring(engine.id)
 
