@@ -123,6 +123,10 @@ class ProcessSpec(Model):
     machine: Text = Field(description="The id of its machine.")
 
 
+IN_CLUSTER = "in-cluster"
+"""In place of a context's name: the service account of the pod that the gateway runs in."""
+
+
 class KubernetesSpec(Model):
     """Fields for engines on Kubernetes; they apply to driver and executors if the description does not differ."""
 

@@ -1,11 +1,13 @@
-"""The kubeconfig of a kernel: its path, which create requests contain, and its contexts, for completion.
+"""The kubeconfig of a process: its path, which create requests contain, its contexts, and what reaches its plugins.
 
-The gateway has its own environment, so a create request contains the paths, and the gateway reads the files.
+The gateway has its own environment, so a create request contains the paths, and the gateway reads the files. The
+Jupyter server sends them as a header, for the requests of the panel.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,44 @@ IN_CLUSTER = "in-cluster"
 """The context name for the service account of the gateway's own pod, which has no kubeconfig."""
 
 
+HEADER = "X-Rucat-Kubeconfig"
+"""Set by the Jupyter server: its own kubeconfig files, percent-encoded, for requests that name none."""
+PLUGIN_ENV = re.compile(
+    r"KUBE\w*|KRB5\w*|(MSI|IDENTITY)_(ENDPOINT|HEADER|SECRET)"
+    r"|(AWS|AZURE|AAD|ARM|GOOGLE|GCLOUD|CLOUDSDK|VAULT|OCI|IBMCLOUD|DIGITALOCEAN|OS|TELEPORT)_\w+"
+    r"|USE_GKE_GCLOUD_AUTH_PLUGIN|SSH_AUTH_SOCK|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY|BROWSER"
+)
+"""Variables by which clusters and their credential plugins are configured."""
+BASIC_ENV = re.compile(
+    r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|XDG_\w+"
+    r"|(?i:(https?|ftp|all|no)_proxy)"
+)
+"""Variables that every program of the user needs."""
+_PATHS = re.compile(r"\w*_(FILE|PATH|DIR|CONFIG|CREDENTIALS|CACERT|CAPATH|BUNDLE|CERT|KEY|KTNAME)")
+
+
+def plugin_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that a credential plugin gets: no variable of Rucat, Jupyter or others."""
+    return {name: value for name, value in env.items() if BASIC_ENV.fullmatch(name) or PLUGIN_ENV.fullmatch(name)}
+
+
+def portable(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a process in another folder: with absolute paths of kubeconfigs and credentials."""
+    found = dict(env)
+    for name, value in env.items():
+        if name == "KUBECONFIG":
+            found[name] = os.pathsep.join(_absolute(path) for path in value.split(os.pathsep) if path)
+        elif PLUGIN_ENV.fullmatch(name) and _PATHS.fullmatch(name) and value and Path(value).exists():
+            found[name] = _absolute(value)
+    return found
+
+
 def files(env: Mapping[str, str] | None = None) -> list[str]:
     """Absolute paths of the existing kubeconfig files of this process, by kubectl's rules."""
     env = os.environ if env is None else env
     home = env.get("HOME") or str(Path.home())
     named = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
-    paths = [Path(path).expanduser() for path in named.split(os.pathsep) if path]
-    return [str(path.absolute()) for path in paths if path.is_file()]
+    return [path for each in named.split(os.pathsep) if each and Path(path := _absolute(each)).is_file()]
 
 
 def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,3 +86,11 @@ def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
             if name not in seen:
                 seen.add(name)
                 yield name, namespace
+
+
+def _absolute(path: str) -> str:
+    full = Path(path).expanduser()
+    try:
+        return str(full.absolute())
+    except FileNotFoundError:  # the working directory is gone
+        return str(full)

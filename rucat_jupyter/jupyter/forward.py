@@ -6,6 +6,7 @@ import asyncio
 import http
 import json
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
@@ -27,6 +28,7 @@ from ..core.errors import (
     Unavailable,
     WrongMethod,
 )
+from ..host import kubeconfig
 from ..launch import launch
 from .follow import OWNER_HEADER, Followers
 from .upstream import Broken, Request, Upstream
@@ -165,6 +167,8 @@ class RucatHandler(APIHandler):
 
     def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in self.sent if name in self.request.headers}
+        if files := kubeconfig.files():
+            headers[kubeconfig.HEADER] = quote(os.fsencode(os.pathsep.join(files)))
         if self.forwarder.has_owners:
             headers[OWNER_HEADER] = owner = quote(self._owner(), safe=" !#$&'*+-.^_`|~@:/=()")
             self.forwarder.followers.follow(owner)

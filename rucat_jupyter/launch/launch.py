@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import GatewayUnavailable
+from ..host import kubeconfig
 from . import datadir
 from .datadir import API, Record, data_dir
 
@@ -33,12 +34,8 @@ ANSWER_S = 5.0
 END_S = 5.0
 """How long a gateway may take to exit; its own limit is 3 s. After that ``stop`` kills it."""
 
-KEPT = re.compile(
-    r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
-    r"|(?i:(https?|ftp|all|no)_proxy)|JUPYTER_(?!TOKEN)\w+|RUCAT_\w+|XDG_\w+"
-    r"|KUBERNETES_SERVICE_(HOST|PORT)"  # in a pod: where its cluster's API server is
-)
-"""Variables that a gateway inherits from the process that starts it: none for engines, and no secrets."""
+KEPT = re.compile(r"JUPYTER_(?!TOKEN)\w+|RUCAT_\w+")
+"""Variables that a gateway inherits beside those for clusters and their credential plugins; engines get none."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +104,9 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of an environment that a gateway inherits: :data:`KEPT`."""
-    return {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
+    """Return the part of an environment that a gateway inherits, with absolute paths: it runs in another folder."""
+    own = {name: value for name, value in environ.items() if KEPT.fullmatch(name)}
+    return own | kubeconfig.portable(kubeconfig.plugin_environment(environ))
 
 
 def _find(directory: Path, *, may_watch: bool = True) -> Address | None:

@@ -7,7 +7,9 @@ import json
 import logging
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from jupyter_server.auth.authorizer import Authorizer
@@ -46,6 +48,20 @@ def calls() -> list[tuple[str, str]]:
 
 def body_of(method: str) -> dict[str, str] | None:
     return {} if method in ("POST", "PUT") else None
+
+
+@pytest.mark.parametrize("named", ["a:none:b é", "none", ""])
+def test_requests_carry_the_kubeconfig_of_the_server(jupyter, gateway, tmp_path, monkeypatch, named) -> None:
+    """Its files as they are at that time, with absolute paths; what a browser says is dropped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a", "b é"):
+        Path(name).touch()
+    monkeypatch.setenv("KUBECONFIG", named)
+    mine = jupyter.token | {"Content-Type": "application/json", "X-Rucat-Kubeconfig": "/of/a/browser"}
+    assert jupyter.fetch("POST", "rucat/engines", {}, mine).code == 200
+    found = f"{tmp_path}/a:{tmp_path}/b é" if "a" in named else ""
+    assert unquote(gateway.seen[-1].headers.get("x-rucat-kubeconfig", "")) == found
 
 
 # --- who may ------------------------------------------------------------------------------------------------

@@ -6,19 +6,21 @@ import asyncio
 import os
 import pwd
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
 import httpx
 import pytest
-from fakes.office import FAILURE, OWNER, START, TOKEN, Office, open_office
+from fakes.office import FAILURE, OWNER, START, TOKEN, Office, OfficePlatform, open_office
 from fakes.rest_app import PATH, ROUTES, UI, MonitorOf, app_of, client_of, error_of, fields_of, fill
 
 from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import Status
+from rucat_jupyter.core.ports.planning import Finding
 from rucat_jupyter.core.ports.platform import Endpoint, Problem
 from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.core.sessions import key_of
+from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.monitor import Problem as Trouble
 from rucat_jupyter.gateway.service.http.app import os_user
 from rucat_jupyter.host import spark_confs
@@ -721,6 +723,35 @@ async def test_a_defect_has_the_error_form_too(office: Office, monkeypatch: pyte
 
 
 # --- plans, profiles, restarts with settings ----------------------------------------------------------------
+
+
+async def test_the_kubeconfig_of_the_jupyter_server_is_a_default(office: Office, client: httpx.AsyncClient) -> None:
+    """For plans, creates and checkups, percent-encoded; the request's own wins."""
+    seen = ExaminedOffice("kubernetes")
+    office.gateway.platforms = {"kubernetes": seen}
+    mine = {"X-Rucat-Kubeconfig": "/my%20%C3%A9:/b"}
+    body = {"platform": "kubernetes"}
+    for path, code in (("/rucat/engines?dry_run=true", 200), ("/rucat/engines", 201)):
+        answer = await client.post(path, json=body, headers=mine)
+        assert answer.status_code == code
+        assert answer.json()["spec"]["kubernetes"]["kubeconfig"] == "/my é:/b"
+    await client.get("/rucat/checkup", headers=mine)
+    await client.get("/rucat/checkup?kubeconfig=/theirs", headers=mine)
+    assert seen.examined == ["/my é:/b", "/theirs"]
+    nul = await client.post("/rucat/engines", json=body, headers={"X-Rucat-Kubeconfig": "a%00"})
+    assert fields_of(nul) == ["X-Rucat-Kubeconfig"]
+
+
+class ExaminedOffice(OfficePlatform):
+    """A platform that notes the kubeconfigs that it is to examine."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.examined: list[str | None] = []
+
+    async def examine(self, specs: Sequence[EngineSpec]) -> list[Finding]:
+        self.examined += [spec.kubernetes.kubeconfig for spec in specs[-1:]]
+        return []
 
 
 async def test_a_dry_run_answers_a_plan(office: Office, client: httpx.AsyncClient) -> None:

@@ -154,10 +154,11 @@ def test_without_a_clock_of_the_files_the_record_decides(directory: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["AWS_SECRET_ACCESS_KEY", "SPARK_HOME", "JUPYTER_TOKEN", "PYTHONPATH", "MY_TOKEN", "USER"]
+    "name",
+    ["SPARK_HOME", "JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "PYTHONPATH", "MY_TOKEN", "USER", "DB_PASSWORD", "OSCAR"],
 )
 def test_a_gateway_does_not_keep_what_is_an_engines(name: str) -> None:
-    """Nothing of the first starter's environment but what the gateway itself needs."""
+    """Nothing of the first starter's environment but what the gateway itself and the way to clusters need."""
     assert launch.environment({name: "x"}) == {}
 
 
@@ -166,12 +167,33 @@ def test_a_gateway_does_not_keep_what_is_an_engines(name: str) -> None:
     [
         *("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "no_proxy"),
         *("JUPYTER_DATA_DIR", "RUCAT_LOG_LEVEL", "XDG_RUNTIME_DIR"),
-        *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),
+        *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG"),
+        *(
+            "AWS_PROFILE",
+            "AWS_SECRET_ACCESS_KEY",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "CLOUDSDK_CONFIG",
+            "AZURE_CONFIG_DIR",
+        ),
+        *("AAD_LOGIN_METHOD", "USE_GKE_GCLOUD_AUTH_PLUGIN", "VAULT_ADDR", "VAULT_TOKEN", "KRB5CCNAME", "KRB5_CONFIG"),
     ],
 )
 def test_a_gateway_keeps_what_it_needs(name: str) -> None:
-    """Home, path, language, certificates, proxies, Jupyter's and Rucat's own, and its cluster where it is in a pod."""
-    assert launch.environment({name: "x"}) == {name: "x"}
+    """Home, path, language, certificates, proxies, Jupyter's and Rucat's own, and the way to clusters."""
+    assert launch.environment({name: "/x"}) == {name: "/x"}
+
+
+def test_relative_paths_mean_the_same_for_a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in another folder; what is not a path stays."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "key.json", "dev"):
+        Path(name).touch()
+    env = {"KUBECONFIG": "a::none/b:/c", "GOOGLE_APPLICATION_CREDENTIALS": "key.json", "AWS_PROFILE": "dev"}
+    assert launch.environment(env) == {
+        "KUBECONFIG": f"{tmp_path}/a:{tmp_path}/none/b:/c",
+        "GOOGLE_APPLICATION_CREDENTIALS": f"{tmp_path}/key.json",
+        "AWS_PROFILE": "dev",
+    }
 
 
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

@@ -49,6 +49,28 @@ def fields_of(error: InvalidRequest | Forbidden) -> list[str]:
 # --- create -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "/mine"),
+        ({"kubernetes": {"context": "c"}}, "/mine"),
+        ({"kubernetes": {"kubeconfig": "/theirs"}}, "/theirs"),
+        ({"kubernetes": {"context": "in-cluster"}}, None),
+        ({"platform": "local"}, None),
+    ],
+)
+async def test_the_callers_kubeconfig_is_for_engines_on_kubernetes_without_one(office, given, expected):
+    """In a create and in its plan; another caller has another one."""
+    office.gateway.platforms = {"kubernetes": OfficePlatform("kubernetes"), "local": OfficePlatform()}
+    request = {"platform": "kubernetes", **given}
+    plan = await office.gateway.plan(OWNER, request, "/mine")
+    assert plan.spec.get("kubernetes", {}).get("kubeconfig") == expected
+    made = await office.gateway.create(OWNER, request, "/mine")
+    assert made.spec.kubernetes.kubeconfig == expected
+    other = await office.gateway.create(OWNER, request)
+    assert other.spec.kubernetes.kubeconfig == (None if expected == "/mine" else expected)
+
+
 async def test_create_records_an_engine_that_is_to_run(office: Office) -> None:
     """A created engine is Pending, pinned, bound to its site, and the monitor is woken."""
     engine = await office.gateway.create(OWNER, {"name": "etl", "conf": {"spark.x": "1"}})

@@ -13,12 +13,13 @@ from ...core.engine import Credential, Engine
 from ...core.errors import InvalidRequest
 from ...core.field_errors import Wrong, capped, dotted
 from ...core.ports.platform import Pinned, Platform, Problem
-from ...core.spec import MASK, EngineSpec
+from ...core.spec import IN_CLUSTER, MASK, EngineSpec
 
 LONGEST_VALUE = 60
 """Characters of a value in the history: enough to recognize it."""
 CHOSEN = {"local": "chosen for this machine"}
 """Source of the values that a platform fills in."""
+KUBERNETES = "kubernetes"
 _FIXED = ("name", "platform", "profile")
 
 
@@ -44,9 +45,15 @@ class Respec:
 
 
 async def draft(
-    profiles: Profiles, platforms: Mapping[str, Platform], request: Mapping[str, object], new_token: Callable[[], str]
+    profiles: Profiles,
+    platforms: Mapping[str, Platform],
+    request: Mapping[str, object],
+    new_token: Callable[[], str],
+    kubeconfig: str | None = None,
 ) -> Draft:
     """Build the engine of a request; nothing is stored.
+
+    An engine on Kubernetes whose request and profile name no kubeconfig uses ``kubeconfig``.
 
     Raises InvalidRequest with all wrong fields, ConfDenied, or Forbidden by an administrator's limits.
     """
@@ -55,6 +62,8 @@ async def draft(
     problems = await platform.check(asked.spec)
     _refuse_wrong(problems)
     spec, credential = split(asked.spec, new_token)
+    if asked.platform == KUBERNETES and kubeconfig:
+        spec = _with_kubeconfig(spec, kubeconfig)
     pinned, places = await _pin(profiles, platform, asked.platform, spec)
     whose = Origin(CHOSEN.get(asked.platform, "chosen by the platform"))
     chosen = {path: whose for path in _set(pinned.spec) if path not in asked.origins}
@@ -115,6 +124,13 @@ def _released(spec: EngineSpec) -> EngineSpec:
 
 
 # --- private ----------------------------------------------------------------------------------------------
+
+
+def _with_kubeconfig(spec: EngineSpec, kubeconfig: str) -> EngineSpec:
+    place = spec.kubernetes
+    if place.kubeconfig or place.context == IN_CLUSTER:
+        return spec
+    return spec.model_copy(update={KUBERNETES: place.model_copy(update={"kubeconfig": kubeconfig})})
 
 
 def _refuse_wrong(problems: list[Problem]) -> None:

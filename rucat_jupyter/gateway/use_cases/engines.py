@@ -102,10 +102,11 @@ class Gateway:
 
     # --- making and finding -------------------------------------------------------------------------------
 
-    async def create(self, owner: str, request: Mapping[str, object]) -> Engine:
+    async def create(self, owner: str, request: Mapping[str, object], kubeconfig: str | None = None) -> Engine:
         """Record a new engine; the monitor starts it.
 
-        ``request`` has ``name``, ``platform``, ``profile`` (each optional) and any field of the spec.
+        ``request`` has ``name``, ``platform``, ``profile`` (each optional) and any field of the spec;
+        ``kubeconfig`` is that of the caller, for an engine on Kubernetes without one.
 
         Raises
         ------
@@ -116,7 +117,7 @@ class Gateway:
         NameTaken
             The owner has an engine of that name. Without a name in the request, a free one is chosen.
         """
-        made = await draft(self.profiles, self.platforms, request, self._new_token)
+        made = await draft(self.profiles, self.platforms, request, self._new_token, kubeconfig)
         engine = Engine(
             id=self._new_id(),
             name="",
@@ -140,12 +141,12 @@ class Gateway:
                     continue
             return self._changed(await self._store.create(last, made.credential, note))
 
-    async def plan(self, owner: str, request: Mapping[str, object]) -> Preview:
+    async def plan(self, owner: str, request: Mapping[str, object], kubeconfig: str | None = None) -> Preview:
         """Dry run of :meth:`create`: nothing is stored or started.
 
         Raises what create raises, except NameTaken: the plan then contains the existing engine.
         """
-        made = await draft(self.profiles, self.platforms, request, self._new_token)
+        made = await draft(self.profiles, self.platforms, request, self._new_token, kubeconfig)
         name = made.asked.name or (await self._free_names(owner, made.asked, ""))[0]
         exists = next(iter(await self.engines(owner, name=name)), None)
         found = await plan(made, self.platforms[made.asked.platform], name, exists)

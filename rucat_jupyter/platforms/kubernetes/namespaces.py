@@ -19,9 +19,9 @@ from pathlib import Path
 from ...core.engine import Engine
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.clock import Clock
-from ...core.spec import EngineSpec
+from ...core.spec import IN_CLUSTER, EngineSpec
 from .api import access, reviews
-from .api.access import IN_CLUSTER, Way
+from .api.access import Way
 from .api.client import Api, ApiFault
 from .namespace import Namespace, namespace_uid
 

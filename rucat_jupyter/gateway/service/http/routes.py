@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
@@ -34,6 +36,7 @@ from ....core.lifecycle import Outcome
 from ....core.ports.store import Store
 from ....core.sessions import SESSION_KEY
 from ....core.spec import EngineSpec, KubernetesSpec
+from ....host.kubeconfig import HEADER as KUBECONFIG_HEADER
 from ....launch.datadir import API
 from ....spark.ui.pages import UiPages
 from ...monitor import Monitor
@@ -103,6 +106,14 @@ class Call:
     service: Service
     request: Request
     owner: str
+
+    @property
+    def kubeconfig(self) -> str | None:
+        """The kubeconfig of the Jupyter server that sent the request, for an engine without one."""
+        path = os.fsdecode(unquote_to_bytes(self.request.headers.get(KUBECONFIG_HEADER, "")))
+        if "\0" in path:
+            raise InvalidRequest.of([(KUBECONFIG_HEADER, "must not contain NUL")])
+        return path or None
 
 
 async def begin_call(request: Request) -> Call:
@@ -203,10 +214,10 @@ async def create_engine(call: AnyCall, query: Annotated[CreateQuery, Query()]) -
     sent = await read_object(call.request)
     await call.service.refresh_profiles()
     if query.dry_run:
-        found = await call.service.gateway.plan(call.owner, sent)
+        found = await call.service.gateway.plan(call.owner, sent, call.kubeconfig)
         exists = (await call.service.gateway.view([found.exists]))[0] if found.exists else None
         return answer(plan_view(found, exists))
-    engine = await call.service.gateway.create(call.owner, sent)
+    engine = await call.service.gateway.create(call.owner, sent, call.kubeconfig)
     location = f"{call.request.scope.get('root_path', '')}{PREFIX}/engines/{engine.id}"
     return await call.service.show(engine, 201, {"Location": location})
 
@@ -401,7 +412,7 @@ async def get_health(call: PlainCall) -> Response:
 async def get_checkup(call: AnyCall, query: Annotated[CheckupQuery, Query()]) -> Response:
     """Check the places where the caller's engines run or would run: is it reachable, which rights are missing."""
     await call.service.refresh_profiles()
-    asked = KubernetesSpec(**query.model_dump(exclude_none=True))
+    asked = KubernetesSpec(**{"kubeconfig": call.kubeconfig, **query.model_dump(exclude_none=True)})
     return answer(checkup_view(await call.service.gateway.examine(call.owner, asked)))
 
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....core.errors import InvalidRequest, PlatformUnavailable
+from ....core.spec import IN_CLUSTER
 from ....core.timeouts import within
 from . import proxies
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
 
-IN_CLUSTER = "in-cluster"
-"""In place of a context's name: the service account of the pod that the gateway runs in."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PLUGIN_S = 30.0
 """How long a credential plugin may take."""
@@ -57,7 +56,7 @@ def find(kubeconfig: str | None, context: str | None, namespace: str | None, env
         return Way("", IN_CLUSTER, namespace or own_namespace())
     files = _given_files(kubeconfig) if kubeconfig else _default_files(env)
     if not files:
-        text = "there is none: set its path, or set KUBECONFIG where the gateway is started"
+        text = "there is none: set its path, or export KUBECONFIG=… and rucat serve --replace"
         raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
     config = _merged(files)
     chosen = context or config.get("current-context")
