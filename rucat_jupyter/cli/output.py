@@ -83,9 +83,11 @@ class LinePhase(_Words):
             tell(key)
 
     def end(self, line: str) -> None:
-        """Write the last line."""
-        if line:
-            (tell if self._ends_here else say)(line)
+        """Write the last line as the result; a file with the phases gets it too, so that it does not end with one."""
+        if line and (self._ends_here or (self._key and not _is_same_file(sys.stdout, sys.stderr))):
+            tell(line)
+        if line and not self._ends_here:
+            say(line)
 
 
 class LivePhase(_Words):
@@ -103,6 +105,14 @@ class LivePhase(_Words):
         _write(sys.stderr, "\r\x1b[K")
         if line:
             (tell if self._ends_here else say)(line)
+
+
+def _is_same_file(one: TextIO, other: TextIO) -> bool:
+    """Whether both streams write to one file, pipe or terminal; files without a descriptor are compared as objects."""
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return one is other
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -86,10 +86,11 @@ def test_nbconvert_creates_its_own_engine_and_stops_it(place: Place, rest: Calla
 
 
 def test_papermill_leaves_a_named_engine_running(place: Place, engine: str, rest: Callable[..., Any]) -> None:
-    """A named engine keeps running; the session belongs to this run, even if the notebook is open elsewhere."""
+    """A named engine keeps running; the session belongs to this run; the log's last word about it is Running."""
     path = _notebook(place.root / "mill.ipynb", ENGINE)
     before = {session["key"] for session in rest("GET", f"engines/{engine}")["sessions"]}
-    _run(place, "-m", "papermill", str(path), str(path), "--no-progress-bar")
+    log = _run(place, "-m", "papermill", str(path), str(path), "--no-progress-bar", "--log-output", is_log=True)
+    assert re.findall(rf"{ENGINE}  (Pending|Running) on this machine ·", log)[-1] == "Running", log
     assert "attached to the running engine" in _created(path)
     after = rest("GET", f"engines/{engine}")
     assert after["status"] == "Running"
@@ -135,13 +136,13 @@ def _run_ipython(place: Place, code: str) -> str:
     return _run(place, *ipython("-c", f"%load_ext rucat_jupyter\n{code}")[1:])
 
 
-def _run(place: Place, *args: str) -> str:
+def _run(place: Place, *args: str, is_log: bool = False) -> str:
     command = [sys.executable, *args]
     done = subprocess.run(
         command, env=place.env, cwd=place.root, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stderr if is_log else done.stdout
 
 
 def _notebook(path: Path, create: str) -> Path:

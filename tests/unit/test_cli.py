@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rucat_jupyter.cli import app, errors, table
+from rucat_jupyter.cli import app, errors, output, table
 from rucat_jupyter.client import errors as failures
 from rucat_jupyter.client.words import tables
 
@@ -133,3 +133,25 @@ def test_a_follower_with_a_reader_continues() -> None:
     words = FOLLOWS + "with reader.needed():\n  time.sleep(0.2)\nprint('two')\n"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("one\ntwo\n", "", 0)
+
+
+def test_a_file_with_the_phases_ends_with_the_result(capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard error in a file of its own does not end with Pending; where both are one file, nothing is said twice."""
+    phase = output.phase(is_json=False)
+    phase.show("◌ a  Pending   0 s", "◌ a  Pending")
+    phase.end("● a  Running")
+    assert capfd.readouterr() == ("● a  Running\n", "◌ a  Pending\n● a  Running\n")
+    output.phase(is_json=False).end("● a  Running")
+    assert capfd.readouterr() == ("● a  Running\n", "")
+
+
+def test_one_file_for_both_streams_gets_the_result_once() -> None:
+    """As with 2>&1."""
+    code = (
+        "from rucat_jupyter.cli import output; phase = output.phase(is_json=False); "
+        "phase.show('a Pending 0 s', 'a Pending'); phase.end('a Running')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    )
+    assert done.stdout == "a Pending\na Running\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rucat_jupyter.client import frontend
+from rucat_jupyter.client import frontend, widgets
 
 
 @pytest.fixture
@@ -72,3 +72,16 @@ def test_messages_to_a_guarded_widget_need_no_old_subshell() -> None:
     frontend.guard_comm(SimpleNamespace(comm=plain, children=(inner,)))
     assert remembering._reply_subshell_for({}, None) is None
     assert not vars(plain)
+
+
+def test_the_log_of_a_notebook_without_a_reader_ends_with_running(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Papermill logs an output when it is made, and no update of it: the first one is the last line of the start."""
+    shell.kernel._allow_stdin = False
+    monkeypatch.setattr(widgets, "get_shell", lambda: shell)
+    monkeypatch.setattr(widgets, "shows_widgets", lambda: False)
+    log: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: log.append(bundle["text/plain"]))
+    shown = widgets.live_phase()
+    shown.show("◌ a  Pending   0 s", "◌ a  Pending")
+    shown.end("● a  Running")
+    assert log == ["● a  Running"]
