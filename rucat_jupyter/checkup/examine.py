@@ -11,7 +11,7 @@ from .findings import VERSION, Finding, Report, Surroundings, bad, warn
 
 LIMIT_S = 2.5
 """Time limit of all checks together; a check without a result by then is reported as such."""
-
+SILENCE = "correct what is bad in this report, or run it again when the machine is less busy"
 
 Check = Callable[[Surroundings], Iterable[Finding]]
 
@@ -64,7 +64,7 @@ def examine(
         found[number] = findings
     findings = []
     for number, (area, _) in enumerate(which):
-        silence = warn(area, f"no answer within {limit_s:g} s", "run it again when the machine is less busy")
+        silence = warn(area, f"no answer within {limit_s:g} s", SILENCE)
         findings += found.get(number, [silence])
     return Report(findings, time.monotonic() - begun, VERSION)
 

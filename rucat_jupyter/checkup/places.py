@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..host.patience import within
 from .findings import Finding, Surroundings, bad, ok, warn
 
 LITTLE_BYTES = 2 << 30
@@ -15,12 +16,20 @@ LITTLE_BYTES = 2 << 30
 NONE_BYTES = 200 << 20
 NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "ceph", "fuse.sshfs")
 AREA = "data directory"
+HANG_S = 1.0
+"""A file system needs milliseconds; all checks together have 2.5 s."""
 
 
 def data_directory(place: Surroundings) -> Iterator[Finding]:
-    """Check that only the user can read it, that it is writable, and its free space."""
-    directory = place.directory
+    """Check that only the user can read it, that it is writable, that it can be locked, and its free space."""
     elsewhere = "export RUCAT_DATA_DIR=… (a folder on this machine that you can write to)"
+    try:
+        yield from within(HANG_S, lambda: list(_data_directory(place.directory, elsewhere)), str(place.directory))
+    except TimeoutError as silence:
+        yield bad(AREA, str(silence.strerror), elsewhere)
+
+
+def _data_directory(directory: Path, elsewhere: str) -> Iterator[Finding]:
     there = _existing(directory)
     if not there.is_dir():
         yield bad(AREA, f"{there} is not a folder", elsewhere)
@@ -35,6 +44,9 @@ def data_directory(place: Surroundings) -> Iterator[Finding]:
             yield warn(AREA, f"other users can read {directory} (mode {mode})", f"chmod 700 '{directory}'")
     if refusal := _refusal(there):
         yield bad(AREA, f"{there} is not writable: {refusal}", elsewhere)
+        return
+    if refusal := _no_lock(there):
+        yield bad(AREA, f"{there} cannot be locked: {refusal}", elsewhere)
         return
     yield from _room(AREA, there, f"free some space there, or {elsewhere}")
     if (kind := file_system(there)) in NETWORK:
@@ -103,6 +115,21 @@ def _refusal(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"rucat doctor")
             file.flush()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _no_lock(folder: Path) -> str:
+    """Why a file in the folder cannot be locked; empty if it can. By trying, as the start of a gateway does."""
+    import fcntl  # noqa: PLC0415 - not on Windows, where doctor says only that
+
+    def lock() -> None:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    try:
+        within(HANG_S / 2, lock, f"a lock in {folder}")
     except OSError as error:
         return error.strerror or str(error)
     return ""

@@ -75,6 +75,9 @@ def doctor(directory: Path | None = None, *, start: bool = False) -> Doctor:
                 bad("data directory", f"unknown: the package {missing.name} is missing", f"pip install {missing.name}")
             )
             directory = NOWHERE
+        except GatewayUnavailable as error:  # its file system does not answer
+            early.append(bad("data directory", error.message, "export RUCAT_DATA_DIR=… (a folder on this machine)"))
+            directory = NOWHERE
     if start:
         try:
             launch.ensure(directory)

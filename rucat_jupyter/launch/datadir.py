@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..core.errors import GatewayUnavailable
+from ..host.patience import within
 
 API = 1
 """Version of the REST interface: clients use a gateway of the same or a newer version."""
@@ -28,6 +29,8 @@ BEAT_S = 10.0
 """How often a gateway writes its heartbeat."""
 HELD_S = 60.0
 """A record of another machine with a newer heartbeat holds the directory; locks may not work across machines."""
+HANG_S = 5.0
+"""How long we wait for the file system of the directory: a file or lock server of NFS may never answer."""
 MAX_SOCKET_PATH_BYTES = 100  # sun_path has 108 bytes on Linux and 104 on macOS, unix(7)
 
 
@@ -53,16 +56,28 @@ class Record:
 def data_dir() -> Path:
     """Find the data directory: ``RUCAT_DATA_DIR``, or ``rucat`` in Jupyter's data directory."""
     if asked := os.environ.get("RUCAT_DATA_DIR"):
-        try:
-            return Path(asked).expanduser().resolve()
-        except FileNotFoundError:  # a relative path needs the working directory
-            raise GatewayUnavailable(
-                f"RUCAT_DATA_DIR is {asked}, relative to a working directory that does not exist: "
-                "change to another one, or set an absolute path"
-            ) from None
-    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - heavy, and not needed if RUCAT_DATA_DIR is set
+        path = Path(asked).expanduser()
+    else:
+        from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - heavy, and not needed above
 
-    return (Path(jupyter_data_dir()) / "rucat").resolve()
+        path = Path(jupyter_data_dir()) / "rucat"
+    try:
+        return within(HANG_S, path.resolve, str(path))
+    except FileNotFoundError:  # a relative path needs the working directory
+        raise GatewayUnavailable(
+            f"RUCAT_DATA_DIR is {asked}, relative to a working directory that does not exist: "
+            "change to another one, or set an absolute path"
+        ) from None
+    except TimeoutError as exc:
+        raise unwritable(path, exc) from exc
+
+
+def reach(directory: Path) -> None:
+    """Raise GatewayUnavailable if the file system of the directory does not answer."""
+    try:
+        within(HANG_S, lambda: os.path.lexists(directory), str(directory))
+    except TimeoutError as exc:
+        raise unwritable(directory, exc) from exc
 
 
 def prepare(directory: Path) -> Path:
@@ -70,19 +85,23 @@ def prepare(directory: Path) -> Path:
     if sys.platform == "win32":
         raise GatewayUnavailable("Rucat runs on Linux; on Windows use it inside WSL")
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.stat()
-        if found.st_uid != os.geteuid():
-            raise GatewayUnavailable(
-                f"{directory} belongs to uid {found.st_uid}, not to you: set RUCAT_DATA_DIR to your own folder"
-            )
-        if found.st_mode & 0o077:
-            directory.chmod(0o700)
-        (directory / "logs").mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT, 0o600))  # a read-only home fails here
+        within(HANG_S, lambda: _prepare(directory), str(directory))
     except OSError as exc:
         raise unwritable(directory, exc) from exc
     return directory
+
+
+def _prepare(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_uid != os.geteuid():
+        raise GatewayUnavailable(
+            f"{directory} belongs to uid {found.st_uid}, not to you: set RUCAT_DATA_DIR to your own folder"
+        )
+    if found.st_mode & 0o077:
+        directory.chmod(0o700)
+    (directory / "logs").mkdir(mode=0o700, exist_ok=True)
+    os.close(os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT, 0o600))  # a read-only home fails here
 
 
 def unwritable(directory: Path, exc: OSError) -> GatewayUnavailable:
@@ -151,27 +170,48 @@ def lock(path: Path, deadline: float) -> Iterator[bool]:
 
     An advisory lock (flock) is released when its holder ends, in whatever way.
     """
-    import fcntl  # noqa: PLC0415 - not on Windows, where `prepare` says what to do
-
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
+        while (descriptor := within(HANG_S, lambda: _try_lock(path), f"the lock {path}", _release)) is None:
+            if time.monotonic() >= deadline:
+                yield False
+                return
+            time.sleep(0.02)
+    except OSError as exc:  # not a file, a file system without locks, or a lock server that hangs
         raise unwritable(path.parent, exc) from exc
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    yield False
-                    return
-                time.sleep(0.02)
-            except OSError as exc:  # a file system without locks
-                raise unwritable(path.parent, exc) from exc
-            else:
-                yield True
-                return
+        yield True
     finally:
+        os.close(descriptor)
+
+
+def _try_lock(path: Path) -> int | None:
+    """A descriptor that holds the file's lock; None if others hold it."""
+    import fcntl  # noqa: PLC0415 - not on Windows, where `prepare` says what to do
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException as exc:
+        os.close(descriptor)
+        if isinstance(exc, BlockingIOError):
+            return None
+        raise
+    return descriptor
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock of a file, for messages: ``process 7 holds …/start.lock``, proc(5)."""
+    with contextlib.suppress(OSError, IndexError):
+        inode = str(path.stat().st_ino)
+        for words in map(str.split, Path("/proc/locks").read_text().splitlines()):
+            if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+                return f"process {words[4]} holds {path}"
+    return f"another process holds {path}"
+
+
+def _release(descriptor: int | None) -> None:
+    """Release a lock that came too late."""
+    if descriptor is not None:
         os.close(descriptor)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import logging
 import os
 import re
 import select
@@ -27,8 +28,12 @@ from ..host import kubeconfig
 from . import datadir
 from .datadir import API, Record, data_dir
 
+logger = logging.getLogger(__name__)
+
 WAIT_S = 30.0
 """How long a caller waits for a gateway: a start takes 1.5 s, and about ten on a very busy machine."""
+NOTICE_S = 5.0
+"""A wait for another process is reported after this long."""
 ANSWER_S = 5.0
 """How long a running gateway may take to respond; a frozen one never does."""
 END_S = 5.0
@@ -63,7 +68,8 @@ def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
     Raises GatewayUnavailable with one line: why none is available, or that it is still starting after ``wait_s``.
     """
     directory = datadir.prepare(directory or data_dir())
-    deadline = time.monotonic() + wait_s
+    wait = _Wait(directory / "start.lock", wait_s)
+    deadline = wait.deadline
     while True:
         if (address := _find(directory)) and _answers(address, deadline):
             return _check_api(address)
@@ -71,9 +77,11 @@ def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
             if is_mine and not _find(directory):
                 _start(directory, deadline)
                 continue
-        if time.monotonic() >= deadline:
-            raise GatewayUnavailable(f"the gateway of {directory} is still starting after {wait_s:.0f} s; try again")
-        time.sleep(0.03)
+        if not wait.goes_on():
+            why = "" if is_mine else f": {datadir.holder(directory / 'start.lock')}"
+            raise GatewayUnavailable(
+                f"the gateway of {directory} is still starting after {wait_s:.0f} s{why}; try again"
+            )
 
 
 def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float = 120.0) -> bool:
@@ -83,6 +91,7 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
     ``wait_s`` to stop them; raises GatewayUnavailable if that is not enough.
     """
     directory = directory or data_dir()
+    datadir.reach(directory)
     if engines and (directory / "runs").is_dir() and any((directory / "runs").iterdir()):
         ensure(directory)  # engines may have outlived their gateway
     record = _holder(directory)
@@ -110,6 +119,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _find(directory: Path, *, may_watch: bool = True) -> Address | None:
+    datadir.reach(directory)
     record = datadir.read(directory)
     if record is None:
         return None
@@ -226,7 +236,7 @@ def _holder(directory: Path) -> Record | None:
 
     A gateway that is starting or closing has no record: wait for it.
     """
-    deadline = time.monotonic() + WAIT_S
+    wait = _Wait(directory / "gateway.lock", WAIT_S)
     while (directory / "gateway.lock").exists():
         with datadir.lock(directory / "gateway.lock", 0) as is_free:
             if is_free:
@@ -234,10 +244,29 @@ def _holder(directory: Path) -> Record | None:
         record = datadir.read(directory)
         if record and record.is_here and datadir.process_start(record.pid) == record.started:
             return record
-        if time.monotonic() >= deadline:
-            raise GatewayUnavailable(f"an unknown process holds {directory / 'gateway.lock'}")
-        time.sleep(0.03)
+        if not wait.goes_on():
+            raise GatewayUnavailable(
+                f"{datadir.holder(directory / 'gateway.lock')}, but is not its gateway: end that process, "
+                "or set RUCAT_DATA_DIR to another folder"
+            )
     return None
+
+
+class _Wait:
+    """A wait for the holder of a lock, which is reported after :data:`NOTICE_S`."""
+
+    def __init__(self, path: Path, wait_s: float) -> None:
+        self._path = path
+        self._notice = time.monotonic() + NOTICE_S
+        self.deadline = time.monotonic() + wait_s
+
+    def goes_on(self) -> bool:
+        """Pause; False after the deadline."""
+        if time.monotonic() >= self._notice:
+            self._notice = float("inf")
+            logger.warning("rucat: waiting: %s", datadir.holder(self._path))
+        time.sleep(0.03)
+        return time.monotonic() < self.deadline
 
 
 def _wait_for_end(record: Record, wait_s: float) -> bool:

@@ -431,3 +431,20 @@ def test_a_clock_that_differs_from_the_files_is_reported(place: Surroundings, mo
     now: Callable[[], float] = time.time
     monkeypatch.setattr(machine.time, "time", lambda: now() - 60)
     assert "+60 s" in only(machine.clock(place), Level.WARN).found
+
+
+@pytest.mark.parametrize(("module", "call"), [("fcntl", "flock"), ("os.path", "lexists")])
+def test_a_data_directory_that_hangs_is_bad(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch, module: str, call: str
+) -> None:
+    """A lock manager or a mount whose server does not answer: where, and what to do."""
+    place.directory.mkdir(parents=True, exist_ok=True)
+    answers = threading.Event()
+    monkeypatch.setattr(places, "HANG_S", 0.2)
+    monkeypatch.setattr(f"{module}.{call}", lambda *_: answers.wait())
+    try:
+        found = only(places.data_directory(place), Level.BAD)
+    finally:
+        answers.set()
+    assert re.search(f"no answer for 0.[12] s from the file system of .*{place.directory}", found.found)
+    assert "RUCAT_DATA_DIR" in found.fix

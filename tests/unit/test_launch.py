@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -248,3 +252,96 @@ def test_importing_launch_loads_nothing_heavy() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert told == "[]"
+
+
+@pytest.fixture
+def hung_locks(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """``flock`` as NFS has it while its lock manager hangs, until the event is set; even LOCK_NB waits."""
+    answers, flock = threading.Event(), fcntl.flock
+
+    def hang(descriptor: int, how: int) -> None:
+        answers.wait()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", hang)
+    monkeypatch.setattr(datadir, "HANG_S", 0.1)
+    yield answers
+    answers.set()
+
+
+def stuck() -> list[threading.Thread]:
+    return [found for found in threading.enumerate() if found.name == "rucat-system-call"]
+
+
+@pytest.mark.parametrize("act", [launch.ensure, launch.stop])
+def test_a_lock_that_hangs_is_one_line(
+    directory: Path, hung_locks: threading.Event, act: Callable[[Path], object]
+) -> None:
+    """What hangs, where, and what to do; further tries leave no more threads behind, and release what comes late."""
+    (directory / "gateway.lock").touch()
+    for _ in range(3):
+        with pytest.raises(GatewayUnavailable) as caught:
+            act(directory)
+        assert re.search(rf"no answer for 0.1 s from .*{directory}/(start|gateway).lock", caught.value.message)
+        assert "RUCAT_DATA_DIR" in caught.value.message
+        assert "\n" not in caught.value.message
+    left = stuck()
+    assert len(left) == 1
+    hung_locks.set()
+    left[0].join()
+    for name in ("start.lock", "gateway.lock"):
+        with datadir.lock(directory / name, 0) as is_mine:
+            assert is_mine
+
+
+@pytest.mark.parametrize("call", ["mkdir", "resolve"])
+def test_a_directory_that_hangs_is_one_line(directory: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """A mount whose server does not answer: the path, and what to do."""
+    answers = threading.Event()
+    monkeypatch.setattr(Path, call, lambda *_, **__: answers.wait())
+    monkeypatch.setattr(datadir, "HANG_S", 0.1)
+    try:
+        with pytest.raises(GatewayUnavailable, match=r"no answer for 0.1 s from .*RUCAT_DATA_DIR"):
+            launch.ensure()
+    finally:
+        answers.set()
+    for left in stuck():
+        left.join()
+
+
+def test_an_interrupt_ends_the_wait_for_a_lock(directory: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends ``rucat list`` immediately, though the system call goes on."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import fcntl, signal, time\n"
+        "def hang(*_):\n    print('hangs', flush=True)\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "    time.sleep(3600)\n"
+        "fcntl.flock = hang\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "RUCAT_DATA_DIR": str(directory)}
+    words = [sys.executable, "-m", "rucat_jupyter", "list"]
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hangs\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (130, False)
+
+
+@pytest.mark.parametrize(("act", "name"), [(launch.ensure, "start.lock"), (launch.stop, "gateway.lock")])
+def test_a_wait_for_another_process_names_it(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    act: Callable[[Path], object],
+    name: str,
+) -> None:
+    """A process that holds the lock and does not serve: after some seconds who and where, at the end one line."""
+    monkeypatch.setattr(launch, "NOTICE_S", 0.0)
+    monkeypatch.setattr(launch, "WAIT_S", 0.3)
+    monkeypatch.setattr(launch.ensure, "__defaults__", (None, 0.3))
+    held = f"process {os.getpid()} holds {directory / name}"
+    with (directory / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(GatewayUnavailable, match=re.escape(held)):
+            act(directory)
+    assert caplog.messages == [f"rucat: waiting: {held}"]

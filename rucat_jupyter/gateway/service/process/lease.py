@@ -56,10 +56,7 @@ class Lease:
             if address := launch.find(self.directory):
                 raise AlreadyServed(f"a gateway (process {address.pid}) already serves {self.directory}")
             if time.monotonic() > deadline:
-                raise GatewayUnavailable(
-                    f"another process holds {self.directory / 'gateway.lock'} but does not serve: "
-                    "`rucat serve --replace` ends it"
-                )
+                raise GatewayUnavailable(self._blocked())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -144,6 +141,13 @@ class Lease:
             return self._path is not None and _identity(self._path) == self._identity
         except OSError:
             return False
+
+    def _blocked(self) -> str:
+        """Why the lock stays taken: only a gateway with a record can be replaced."""
+        held, record = datadir.holder(self.directory / "gateway.lock"), datadir.read(self.directory)
+        if record and record.is_here and datadir.process_start(record.pid) == record.started:
+            return f"{held} but does not serve: `rucat serve --replace` in a terminal ends it"
+        return f"{held}, but is not its gateway: end that process, or set RUCAT_DATA_DIR to another folder"
 
     def _take_lock(self, wait_s: float) -> bool:
         with contextlib.ExitStack() as attempt:
