@@ -20,12 +20,12 @@ from ..client.session.lookups import lookup
 from ..client.spark_errors import brief as spark_errors
 from ..client.versions import mismatches
 from ..client.words import text
+from ..client.words.phase import Phase
 from ..core.errors import NotPossible, RucatError
 from . import complete, engines, output, scripts
 from .errors import BadUsage
 from .options import Session
 
-EXTERNAL = "sc://"
 EXIT_S = 2.0
 
 
@@ -55,21 +55,20 @@ def attach(
     The engine and the session keep running after exit. Without --session each shell has its own session; with it you
     get the same session again, with its temp views and conf.
     """
-    engine = _engine(name)
     phase = output.phase(is_json=True)
-    engine.wait(phase=phase)
+    engine = _running(name, phase)
     phase.end(text.running_line(engine.view, ""))
     _open(engine, session, script or ([] if output.is_terminal(sys.stdin) else ["-"]), is_plain=plain)
 
 
-def _engine(name: str | None) -> Engine:
-    if name is not None and name.startswith(EXTERNAL):
-        return create.external(name)
+def _running(name: str | None, phase: Phase) -> Engine:
+    if name is not None and create.is_address(name):
+        return create.attach_external(name, phase)
     engine = engines.find(name)
     if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
         how = f"Start it: rucat create {text.quoted(engine.name)}"
         raise NotPossible(f"cannot attach {text.plain(engine.name)}: it is {engine.status}. {how}")
-    return engine
+    return create.wait_external(engine, phase) if engine.platform == "external" else engine.wait(phase=phase)
 
 
 def _open(engine: Engine, session: str | None, words: list[str], *, is_plain: bool) -> None:
@@ -105,7 +104,8 @@ def _forget(engine: Engine, key: str) -> None:
 
 def _banner(engine: Engine) -> str:
     name = text.quoted(engine.name)
-    return f"spark is attached to {text.plain(engine.name)}. It keeps running after exit; to stop it: rucat stop {name}"
+    stop = f"; to stop it: rucat stop {name}" if engine.platform != "external" else ""
+    return f"spark is attached to {text.plain(engine.name)}. It keeps running after exit{stop}"
 
 
 def _run_ipython(engine: Engine, session: str | None) -> None:

@@ -10,6 +10,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ View = dict[str, Any]
 """An engine as REST shows it."""
 
 TIMEOUT_S = 30.0
+WATCH_S = 4.0  # a request that takes longer makes us look whether the gateway is frozen
 POLL_MARGIN_S = 15.0  # an answer to a long poll may come this much later than asked for
 TRIES = 3  # gateways that may end one after the other during one call
 STARTING_S = 20.0  # a gateway that answers that it is not ready yet is asked again for this long
@@ -38,15 +41,19 @@ class Api:
         Finds or starts the gateway and returns an HTTP client for it; tests pass their own.
     find_client
         Finds the running gateway and returns a client for it; None if none runs.
+    check
+        Raises GatewayUnavailable if the gateway is frozen; called while an answer takes long.
     """
 
     def __init__(
         self,
         open_client: Callable[[], httpx.Client] | None = None,
         find_client: Callable[[], httpx.Client | None] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_client = open_client or _open_client
         self._find_client = find_client or open_client or _find_client
+        self._check = _check if open_client is None else check
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -67,15 +74,16 @@ class Api:
         broken: httpx.TransportError | None = None
         for _ in range(TRIES):
             client = self._get_client()
+            ask = partial(client.request, method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
             try:
-                answer = client.request(method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
+                answer = self._watched(ask)
                 while _is_starting(answer) and time.monotonic() < starting_until:
                     time.sleep(min(float(answer.headers.get("Retry-After", 1)), 1.0))
-                    answer = client.request(method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
+                    answer = self._watched(ask)
             except httpx.TimeoutException as exc:
                 raise GatewayUnavailable(
-                    f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or end it "
-                    "with: rucat serve --stop (engines keep running)"
+                    f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or start a new "
+                    "one: `rucat serve --replace` in a terminal (engines keep running)"
                 ) from exc
             except httpx.TransportError as exc:
                 broken = exc
@@ -83,6 +91,14 @@ class Api:
                 continue
             return _result(answer)
         raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
+
+    def _watched(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send a request; while it waits, look whether the gateway is frozen, as a new client does."""
+        answer: Future[httpx.Response] = Future()
+        threading.Thread(target=_settle, args=(answer, ask), name="rucat-request", daemon=True).start()
+        while not wait([answer], timeout=WATCH_S).done:
+            self._check()
+        return answer.result()
 
     def glance(self, path: str, timeout_s: float, method: str = "GET", params: Mapping[str, Any] | None = None) -> Any:
         """Ask a running gateway once, without starting one; None if none answers in that time."""
@@ -180,6 +196,19 @@ def _find_client() -> httpx.Client | None:
     from ..launch.transport import make_single_client  # noqa: PLC0415 - heavy: httpx comes with it
 
     return make_single_client(address)
+
+
+def _check() -> None:
+    from ..launch import launch  # noqa: PLC0415 - heavy: ssl comes with it
+
+    launch.check(waited_s=WATCH_S)
+
+
+def _settle(answer: Future[httpx.Response], ask: Callable[[], httpx.Response]) -> None:
+    try:
+        answer.set_result(ask())
+    except BaseException as error:
+        answer.set_exception(error)
 
 
 def _is_starting(answer: httpx.Response) -> bool:

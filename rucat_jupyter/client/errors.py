@@ -52,9 +52,9 @@ class EngineFailed(RucatError):
         return cls(text.failure(view, hows(view["name"])), view)
 
     @classmethod
-    def gone(cls, name: str) -> EngineFailed:
-        """Make the error for an engine that no longer has a record."""
-        return cls.of({"name": name, "status": "Gone", "message": ""})
+    def gone(cls, view: View) -> EngineFailed:
+        """Make the error for an engine that no longer has a record, from its last known state."""
+        return cls.of({"name": view["name"], "platform": view["platform"], "status": "Gone", "message": ""})
 
     @classmethod
     def restarted(cls, view: View) -> EngineFailed:
@@ -166,6 +166,7 @@ def hows(name: str) -> dict[str, str]:
             "doctor": "rucat doctor",
             "wait": f"{got}.wait()",
             "attach": f"{got}.connect()",
+            "delete": f"{got}.delete()",
         }
     quoted = text.quoted(name)
     return {
@@ -179,6 +180,7 @@ def hows(name: str) -> dict[str, str]:
         "doctor": f"{rucat} doctor",
         "wait": f"{rucat} create {quoted}",
         "attach": f"{rucat} attach {quoted}",
+        "delete": f"{rucat} delete {quoted}",
     }
 
 

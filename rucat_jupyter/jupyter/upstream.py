@@ -10,7 +10,7 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 CONNECT_S = 5.0
+WATCH_S = 4.0
+"""A call that takes longer makes us look whether the gateway is frozen."""
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 
 
@@ -93,12 +95,19 @@ class Upstream:
         Called with each gateway that was found.
     wait_s
         How long to retry a call when gateways are closing.
+    check
+        Raises GatewayUnavailable if the gateway is frozen; called in a thread while a call takes long.
     """
 
     def __init__(
-        self, find: Callable[[], launch.Address], on_contact: Callable[[launch.Address], None], wait_s: float
+        self,
+        find: Callable[[], launch.Address],
+        on_contact: Callable[[launch.Address], None],
+        wait_s: float,
+        check: Callable[[], None] = lambda: launch.check(waited_s=WATCH_S),
     ) -> None:
         self._find = find
+        self._check = check
         self._on_contact = on_contact
         self._wait_s = wait_s
         self._address: launch.Address | None = None
@@ -115,7 +124,8 @@ class Upstream:
         while True:
             address = self._address or await self._search()
             try:
-                if await self._try(address.socket, request, sink, has_next=time.monotonic() <= deadline):
+                call = self._try(address.socket, request, sink, has_next=time.monotonic() <= deadline)
+                if await (self._watched(call) if request.read_s else call):
                     return
             except Broken as exc:
                 if exc.has_begun:
@@ -127,7 +137,7 @@ class Upstream:
             except Silent:
                 raise GatewayUnavailable(
                     f"the gateway did not answer {request.name} within {request.read_s:g} s; if this persists, "
-                    "replace it: `rucat serve --replace`"
+                    "replace it: `rucat serve --replace` in a terminal"
                 ) from None
             if self._address is address:
                 self._address = None
@@ -147,6 +157,18 @@ class Upstream:
         if socket not in self._sessions:
             self._sessions[socket] = open_session(socket)
         return await exchange(self._sessions[socket], request, sink, has_next=has_next)
+
+    async def _watched(self, call: Awaitable[bool]) -> bool:
+        """Make the call; raises GatewayUnavailable as soon as the gateway is found to be frozen."""
+        task = asyncio.ensure_future(call)
+        try:
+            while not (await asyncio.wait({task}, timeout=WATCH_S))[0]:
+                await asyncio.to_thread(self._check)
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     async def _search(self) -> launch.Address:
         """Find the gateway: all callers share one search, which goes on if one of them is cancelled."""

@@ -62,6 +62,15 @@ def find(directory: Path | None = None) -> Address | None:
     return _find(directory or data_dir(), may_watch=False)
 
 
+def check(directory: Path | None = None, waited_s: float = 0.0) -> None:
+    """Raise GatewayUnavailable with what to do if a gateway listens, but does not respond within :data:`ANSWER_S`.
+
+    ``waited_s`` is how long the caller has already waited for it.
+    """
+    if address := find(directory):
+        _answers(address, time.monotonic() + ANSWER_S - waited_s)
+
+
 def ensure(directory: Path | None = None, wait_s: float = WAIT_S) -> Address:
     """Find the gateway, or start it and wait until it responds.
 
@@ -98,6 +107,7 @@ def stop(directory: Path | None = None, *, engines: bool = False, wait_s: float 
     if record is None:
         return False
     if engines:
+        check(directory)  # a frozen gateway stops no engine
         os.kill(record.pid, signal.SIGUSR1)
         if not _wait_for_end(record, wait_s):
             raise GatewayUnavailable(
@@ -168,8 +178,8 @@ def _answers(address: Address, deadline: float) -> bool:
         return answer.status != 503 or b"gateway_unavailable" not in answer.read()
     except TimeoutError:
         raise GatewayUnavailable(
-            f"the gateway (process {address.pid}) of {address.data_dir} has not responded for {patience_s:.0f} s: "
-            "it is frozen or overloaded; `rucat serve --replace` starts a new one, engines keep running"
+            f"the gateway (process {address.pid}) of {address.data_dir} has not responded for {ANSWER_S:g} s: "
+            "it is frozen or overloaded; `rucat serve --replace` in a terminal starts a new one, engines keep running"
         ) from None
     except (OSError, http.client.HTTPException):
         return False
@@ -181,7 +191,7 @@ def _check_api(address: Address) -> Address:
     if address.api < API:
         raise GatewayUnavailable(
             f"the gateway of {address.data_dir} is Rucat {address.version}, older than this one: "
-            "`rucat serve --replace` starts a new one, engines keep running"
+            "`rucat serve --replace` in a terminal starts a new one, engines keep running"
         )
     return address
 

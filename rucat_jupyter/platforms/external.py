@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
@@ -14,10 +15,16 @@ from ..core.engine import Credential, Engine, Target
 from ..core.lifecycle import Observation, Presence
 from ..core.ports.platform import Endpoint, Leftover, Pinned, Problem
 from ..core.spec import EngineSpec
+from ..core.timeouts import within
 
 SITE = "external"
 DEFAULT_PORT = 15002
 """The default port of Spark Connect (Spark documentation, "Spark Connect overview")."""
+
+RESOLVE_S = 5.0
+"""How long a name server may take: getaddrinfo(3) has no limit of its own."""
+Resolve = Callable[[str], Awaitable[object]]
+"""Looks up the addresses of a host; raises OSError if it has none."""
 
 _FORM = "an address has the form sc://host:port, optionally followed by /;use_ssl=true"
 _URL = re.compile(r"sc://(?P<host>\[[^\]/;]*\]|[^:/;\[\]]*)(?::(?P<port>[^/;]*))?(?:/?|/;(?P<parameters>[^/]*))")
@@ -44,7 +51,8 @@ class Address:
 class ExternalPlatform:
     """Implements :class:`.core.ports.platform.Platform` for addresses: only :meth:`endpoint` does something."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolve: Resolve | None = None) -> None:
+        self._resolve = resolve or _resolve
         self._closed = asyncio.Event()
 
     @property
@@ -60,13 +68,19 @@ class ExternalPlatform:
         self._closed.set()
 
     async def check(self, spec: EngineSpec) -> list[Problem]:
-        """The address must be valid, and no other field may be set."""
+        """The address must be valid, its host must have an address, and no other field may be set."""
         text = "Rucat does not start external engines, so it cannot set this"
         problems = [Problem(".".join(path), text) for path in _set_fields(spec) if path[0] != "external"]
         try:
-            Address.parse(spec.external.url or "")
+            host = Address.parse(spec.external.url or "").host.strip("[]")
         except ValueError as exc:
-            problems.append(Problem("external.url", str(exc)))
+            return [*problems, Problem("external.url", str(exc))]
+        try:
+            await within(RESOLVE_S, self._resolve(host))
+        except asyncio.TimeoutError:
+            problems.append(Problem("external.url", f"no name server has answered for {host} within {RESOLVE_S:g} s"))
+        except OSError as exc:  # socket.gaierror
+            problems.append(Problem("external.url", f"the host name {host} does not resolve: {exc.strerror or exc}"))
         return problems
 
     async def pin(self, spec: EngineSpec) -> Pinned:
@@ -123,6 +137,10 @@ class ExternalPlatform:
         nothing: tuple[str, ...] = ()
         for engine_id in nothing:
             yield engine_id
+
+
+async def _resolve(host: str) -> object:
+    return await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
 
 
 def _host(text: str) -> str:

@@ -23,6 +23,8 @@ from support.gateways import gateways, pid_of, python, raw, start, wait_for_end
 from support.place import wait_until
 
 import rucat_jupyter
+from rucat_jupyter.client import api as api_module
+from rucat_jupyter.client.api import Api
 from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.launch import datadir, launch, transport
 
@@ -161,12 +163,19 @@ def test_stale_files_of_a_boot_before_are_cleared(directory: Path, monkeypatch: 
 
 
 def test_a_frozen_gateway_is_named_and_can_be_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGSTOP: one line with its pid and what to do; --replace ends it though it hears nothing."""
+    """SIGSTOP: one line with its pid and what to do, also for who has a connection; --replace ends it all the same."""
     first = start()
+    kept = Api()
+    kept.call("GET", "engines")
     monkeypatch.setattr(launch, "ANSWER_S", 0.5)
+    monkeypatch.setattr(api_module, "WATCH_S", 0.3)
     psutil.Process(first.pid).suspend()
-    with pytest.raises(GatewayUnavailable, match=rf"process {first.pid}.*--replace"):
-        launch.ensure()
+    said = set()
+    for look in (launch.ensure, lambda: kept.call("GET", "engines"), lambda: launch.stop(engines=True)):
+        with pytest.raises(GatewayUnavailable, match=rf"process {first.pid}.*--replace") as caught:
+            look()
+        said.add(caught.value.message)
+    assert len(said) == 1
     monkeypatch.setattr(launch, "ANSWER_S", 5.0)
     monkeypatch.setattr(launch, "END_S", 1.0)
     launch.stop()  # what --replace begins with

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
 
+from rucat_jupyter.client import errors as failures
 from rucat_jupyter.client import identity
 from rucat_jupyter.client.api import TRIES
 from rucat_jupyter.client.engines import create as creating
@@ -19,7 +20,7 @@ from rucat_jupyter.client.engines import settings as asked_module
 from rucat_jupyter.client.engines.create import create, differences, find_or_create
 from rucat_jupyter.client.errors import EngineFailed, StillWaiting, WaitInterrupted
 from rucat_jupyter.client.words.phase import SilentPhase
-from rucat_jupyter.core.errors import EngineNotFound, GatewayUnavailable
+from rucat_jupyter.core.errors import EngineNotFound, GatewayUnavailable, NotPossible
 from rucat_jupyter.host import kubeconfig as kubeconfig_module
 
 
@@ -279,6 +280,46 @@ def test_an_external_engine_is_recorded_once(gateway: FakeGateway) -> None:
     gateway.engines[first.id]["spec"]["external"]["url"] = "sc://spark.example:15002"
     again = creating.external("sc://spark.example/")
     assert (first.name, again.id) == ("spark.example-15002", first.id)
+
+
+@pytest.mark.parametrize(("is_known", "error"), [(False, NotPossible), (True, StillWaiting)])
+def test_an_external_engine_that_does_not_respond_is_refused(
+    gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch, is_known: bool, error: type[Exception]
+) -> None:
+    """After a limit, with why; a new record does not stay, and no advice names a stop."""
+    monkeypatch.setattr(creating, "EXTERNAL_S", 0.3)
+    monkeypatch.setitem(failures._voice, "words", "rucat")
+    why = "nothing listens on far:15002"
+    made = make_view(id="0" * 16, name="far", platform="external", status="Pending", message=why)
+    made["spec"]["external"] = {"url": "sc://far:15002"}
+    if is_known:
+        gateway.engines = {made["id"]: made}
+    monkeypatch.setattr(gateway, "_create", lambda body: _record(gateway, made))
+    with pytest.raises(error, match=why) as caught:
+        creating.attach_external("sc://far:15002", SilentPhase())
+    assert ("DELETE" in [method for method, _, _ in gateway.asked]) is not is_known
+    assert "stop" not in str(caught.value).lower()
+    assert ("Remove it: rucat delete far" in str(caught.value)) is is_known
+
+
+def test_an_interrupted_attach_leaves_no_record(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while an address does not respond."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    made = make_view(id="0" * 16, name="far", platform="external", status="Pending")
+    made["spec"]["external"] = {"url": "sc://far:15002"}
+    monkeypatch.setattr(gateway, "_create", lambda body: _record(gateway, made))
+    gateway.on_poll = [interrupt]
+    with pytest.raises(WaitInterrupted, match="interrupted: 127"):
+        creating.attach_external("sc://far:15002", SilentPhase())
+    assert gateway.paths("DELETE") == ["engines/" + "0" * 16]
+
+
+def _record(gateway: FakeGateway, made: dict[str, Any]) -> httpx.Response:
+    gateway.engines[made["id"]] = made
+    return httpx.Response(201, json=made)
 
 
 @pytest.mark.parametrize(

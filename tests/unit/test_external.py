@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import datetime, timezone
 
 import pytest
@@ -11,6 +12,7 @@ from rucat_jupyter.core.engine import Credential, Engine, State, Target
 from rucat_jupyter.core.lifecycle import Claim, Confirm, Health, Memory, Presence, Remove, Rest, Suspect, Timing, plan
 from rucat_jupyter.core.ports.platform import Endpoint, Leftover, Platform
 from rucat_jupyter.core.spec import DriverSpec, EngineSpec, ExternalSpec, LocalSpec
+from rucat_jupyter.platforms import external
 from rucat_jupyter.platforms.external import SITE, Address, ExternalPlatform
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -37,7 +39,13 @@ def engine(**fields: object) -> Engine:
 
 @pytest.fixture
 def platform() -> ExternalPlatform:
-    return ExternalPlatform()
+    async def resolve(host: str) -> None:
+        if host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if host == "slow.example":
+            await asyncio.Event().wait()
+
+    return ExternalPlatform(resolve)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +176,21 @@ async def test_what_is_forgotten_is_absent(platform: ExternalPlatform) -> None:
     kept, gone = engine(id="0" * 16), engine(id="1" * 16, target=Target.DELETED)
     seen = await platform.observe([kept, gone])
     assert {i: o.presence for i, o in seen.items()} == {"0" * 16: Presence.ALIVE, "1" * 16: Presence.ABSENT}
+
+
+async def test_a_name_without_an_address_is_refused(
+    platform: ExternalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name and why, before there is a record; a name server that does not answer has a limit."""
+    monkeypatch.setattr(external, "RESOLVE_S", 0.1)
+    (problem,) = await platform.check(spec("sc://nohost.invalid:15002"))
+    assert (problem.field, problem.is_wrong) == ("external.url", True)
+    assert problem.message == "the host name nohost.invalid does not resolve: Name or service not known"
+    (problem,) = await platform.check(spec("sc://slow.example"))
+    assert problem.message == "no name server has answered for slow.example within 0.1 s"
+
+
+@pytest.mark.parametrize("url", ["sc://127.0.0.1:1", "sc://[::1]:1", "sc://localhost"])
+async def test_addresses_resolve_without_a_name_server(url: str) -> None:
+    """By the system's own resolver, IPv6 in brackets too."""
+    assert await ExternalPlatform().check(spec(url)) == []

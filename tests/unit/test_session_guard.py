@@ -116,6 +116,20 @@ def test_after_a_failure_the_next_life_is_found(world: World, capsys: pytest.Cap
     assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
 
 
+def test_a_restart_that_was_said_is_not_said_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """As after ``%rucat restart``, which says what is lost; the next restart by someone else is said."""
+    world.config()
+    world.guard.suspend()
+    world.restart()
+    world.guard.has_said(2)
+    world.config()
+    assert capsys.readouterr().err == ""
+    world.guard.suspend()
+    world.gateway.change(run=3)
+    world.config()
+    assert capsys.readouterr().err.count("was restarted: temp views and runtime conf are gone") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [("Stopped", "○ etl is Stopped"), ("Stopping", "○ etl is Stopping"), ("Deleting", "was deleted")],

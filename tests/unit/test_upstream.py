@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rucat_jupyter.core.errors import GatewayUnavailable
+from rucat_jupyter.jupyter import upstream as module
 from rucat_jupyter.jupyter.upstream import Broken, Collected, Request, Upstream
 from rucat_jupyter.launch import launch
 
@@ -175,3 +176,20 @@ async def test_a_caller_that_leaves_does_not_end_the_search() -> None:
         first.cancel()
         assert (await second).status == 200
         await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_a_frozen_gateway_ends_a_call_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is that of the check, which kernels use too; a stream without a limit is not watched."""
+    monkeypatch.setattr(module, "WATCH_S", 0.05)
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) > 1:
+            raise GatewayUnavailable("the gateway (process 7) is frozen")
+
+    async with upstream(hangs) as (calls, _):
+        calls._check = check
+        for method in ("GET", "POST"):
+            with pytest.raises(GatewayUnavailable, match="process 7"):
+                await call(calls, method)

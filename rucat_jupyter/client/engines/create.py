@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import sys
 import threading
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 LOCAL = "local"
 KUBERNETES = "kubernetes"
 LEASE_EVERY_S = 10.0
+EXTERNAL_S = 15.0  # an external engine either runs, or may never do
 EXIT_S = 2.0  # the stop request at the end of a script may take this long
 
 
@@ -168,12 +170,47 @@ def create_new(name: str | None, asked: Mapping[str, Any], api: Api | None = Non
     return Engine(api.call("POST", "engines", json=body_of(name, asked, api)), api)
 
 
+def is_address(name: str | None) -> bool:
+    """Whether it is the address of an external engine, and not a name; the gateway says what is wrong with one."""
+    return name is not None and "://" in name
+
+
+def attach_external(address: str, phase: Phase, api: Api | None = None) -> Engine:
+    """Find or add the external engine at an address, and wait until it responds.
+
+    Raises NotPossible if it does not within :data:`EXTERNAL_S`; a record that this call has added does not stay.
+    """
+    api = api or default_api()
+    if (known := _known(address, api)) is not None:
+        return wait_external(known, phase)
+    engine = external(address, api)
+    try:
+        return wait_external(engine, phase)
+    except BaseException as error:
+        with contextlib.suppress(RucatError):
+            engine.delete(wait=False)
+        host = text.where(engine.view)
+        if isinstance(error, StillWaiting):
+            why = text.plain(engine.view.get("message") or "no response", 200)
+            raise NotPossible(
+                f"cannot attach {host}: {why} (after {EXTERNAL_S:g} s). Check the address, and that a Spark Connect "
+                "server runs there; then try again"
+            ) from None
+        if isinstance(error, KeyboardInterrupt):
+            raise WaitInterrupted(f"interrupted: {host} had not responded yet, and is not attached") from None
+        raise
+
+
+def wait_external(engine: Engine, phase: Phase) -> Engine:
+    """Wait for an engine that Rucat cannot start, so not without end; raises StillWaiting."""
+    return engine.wait(EXTERNAL_S, phase=phase)
+
+
 def external(address: str, api: Api | None = None) -> Engine:
     """Return your record of an engine that Rucat does not manage, by its address (``sc://host:port/;token=…``)."""
     api = api or default_api()
-    for view in api.call("GET", "engines")["engines"]:
-        if view["platform"] == "external" and _same_place(view, address):
-            return Engine(view, api)
+    if (known := _known(address, api)) is not None:
+        return known
     host = address.removeprefix("sc://").split("/")[0].split(";")[0]
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in host).strip("-._") or "external"
     body = {"name": name, "platform": "external", "external": {"url": address}}
@@ -181,6 +218,13 @@ def external(address: str, api: Api | None = None) -> Engine:
         return Engine(api.call("POST", "engines", json=body), api)
     except NameTaken:
         return Engine(api.call("POST", "engines", json={**body, "name": name + random_suffix()}), api)
+
+
+def _known(address: str, api: Api) -> Engine | None:
+    for view in api.call("GET", "engines")["engines"]:
+        if view["platform"] == "external" and _same_place(view, address):
+            return Engine(view, api)
+    return None
 
 
 def _start_existing(api: Api, ref: str, phase: Phase, deadline: float | None) -> Created | None:

@@ -157,7 +157,7 @@ class Engine:
         try:
             self._view = self._api.engine(self.id)
         except EngineNotFound:
-            raise EngineFailed.gone(self.name) from None
+            raise EngineFailed.gone(self._view) from None
         return self
 
     def wait(self, timeout_s: float | None = None, *, phase: Phase | None = None) -> Engine:
@@ -550,7 +550,6 @@ class Engine:
     def _poll(self, timeout_s: float | None, phase: Phase) -> Iterator[None]:
         """Yield after each poll; show the phase in between, and turn Ctrl-C and the time limit into messages."""
         begun = time.monotonic()
-        name = self.name
         try:
             while True:
                 yield
@@ -563,7 +562,7 @@ class Engine:
                 self._view = self._patient_poll(max(0.2, min(phase.tick_s, left_s)))
         except EngineNotFound:
             phase.end("")
-            raise EngineFailed.gone(name) from None
+            raise EngineFailed.gone(self._view) from None
         except KeyboardInterrupt:
             phase.end("")
             raise WaitInterrupted(_still(self._view, "")) from None
@@ -723,6 +722,12 @@ def _still(view: View, after: str) -> str:
     name, how = text.plain(view["name"]), hows(view["name"])
     doing = {"Pending": "still starting", "Deleting": "still being deleted"}.get(view["status"], view["status"])
     head = " ".join(filter(None, [f"{name} is {doing}", after]))
+    if view["platform"] == "external":  # Rucat neither starts nor stops it
+        why = f": {text.plain(view['message'], 200)}" if view.get("message") else ""
+        return (
+            f"{name} does not respond {after}".rstrip()
+            + f"{why}. Try again: {how['attach']}   Remove it: {how['delete']}"
+        )
     if view["status"] == "Stopping":
         return f"{head}. Wait again: {how['stop']}   Start it again: {how['create']}"
     return f"{head}. Wait again: {how['wait']}   Stop it: {how['stop']}"

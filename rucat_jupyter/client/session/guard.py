@@ -83,6 +83,7 @@ class SessionGuard:
         self._api, self._view = api, view
         self._path = path
         self._run: int = view["run"]
+        self._said_run = self._run  # the last run of which the user knows that it has begun
         self._open_channel = open_channel
         self._connection = self._get_connection()
         self._lock = threading.RLock()
@@ -133,6 +134,10 @@ class SessionGuard:
         with self._lock:
             self._is_cut = True
         self.channel.cut()
+
+    def has_said(self, run: int) -> None:
+        """Note that the user knows of this restart, and of what is lost."""
+        self._said_run = run
 
     # --- what the channel asks -----------------------------------------------------------------------------
 
@@ -291,7 +296,7 @@ class SessionGuard:
         try:
             self._view = self._api.poll(self._view, wait_s) if wait_s else self._api.engine(self._view["id"])
         except EngineNotFound:
-            raise EngineFailed.gone(self._view["name"]) from None
+            raise EngineFailed.gone(self._view) from None
         except RucatError:
             return None
         return self._view
@@ -339,10 +344,12 @@ class SessionGuard:
                 self._run = view["run"]
                 if (spark := self._session()) is not None:
                     renewal.forget_server(spark)
-                notice(
-                    f"● {text.plain(view['name'])} was restarted: "
-                    "temp views and runtime conf are gone; spark works again."
-                )
+                if self._run != self._said_run:
+                    self._said_run = self._run
+                    notice(
+                        f"● {text.plain(view['name'])} was restarted: "
+                        "temp views and runtime conf are gone; spark works again."
+                    )
             self._is_cut, self._error = False, None
 
     def _renew(self, request: Any, *, is_new_id: bool) -> bool:
@@ -408,7 +415,7 @@ class SessionGuard:
 
     def found_none(self) -> None:
         """Handle that the engine no longer has a record."""
-        self._cut(EngineFailed.gone(self._view["name"]))
+        self._cut(EngineFailed.gone(self._view))
 
     def _cut(self, error: EngineFailed) -> None:
         with self._lock:

@@ -210,6 +210,14 @@ def suspend(engine_id: str) -> None:
             attachment.guard.suspend()
 
 
+def has_said(engine_id: str, run: int) -> bool:
+    """Note that the user knows of this restart of an engine; returns whether this process is attached to it."""
+    told = [attachment for attachment in attachments() if attachment.engine.id == engine_id]
+    for attachment in told:
+        attachment.guard.has_said(run)
+    return bool(told)
+
+
 def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     import_whole("pyspark.sql.connect.session", "rucat_jupyter.client.session.guard")
     from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415 - heavy

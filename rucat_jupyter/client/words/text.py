@@ -256,7 +256,10 @@ def failure(view: View, how: Mapping[str, str]) -> str:
         return f"✕ {name} failed: {plain(found['reason'])}\n  {plain(found['message'], 500)}{at}\n  {todo}"
     if view["status"] in ("Deleting", "Gone"):
         why = plain(view.get("message") or "It was deleted while this notebook used it.")
-        return f"○ {name} was deleted\n  {why}\n  A new one: {how['create']}"
+        again = (
+            "Attach it again by its address." if view.get("platform") == "external" else f"A new one: {how['create']}"
+        )
+        return f"○ {name} was deleted\n  {why}\n  {again}"
     at = f" at {clock(view['stopped_at'])}" if view.get("stopped_at") else ""
     why = f": {plain(view['message'], 500)}" if view.get("message") else ""
     return f"○ {name} is {view['status']}\n  It was stopped{at}{why}.\n  Start it again: {how['restart']}"

@@ -43,6 +43,11 @@ class Binding:
         """The attachment for verbs without a name."""
         return next(reversed(self._bound.values()), None)
 
+    def knows_of(self, engine: SomeEngine) -> bool:
+        """Whether an attached engine was restarted; its sessions do not say so again."""
+        is_bound = any(attachment.engine.id == engine.id for attachment in self._bound.values())
+        return is_bound and (sessions.has_said(engine.id, engine.run) or is_bound)
+
     def find(self, name: str | None) -> Attachment | None:
         """The current one, or that of the engine of this name or id."""
         if name is None:

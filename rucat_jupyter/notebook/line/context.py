@@ -58,7 +58,10 @@ class Context:
         for line in self.binding.attach(engine, variable, asked.session):
             say(f"  {line}")
         name = "" if self.binding.current() is not None else f" {text.quoted(engine.name)}"
-        looks = f"Look: %rucat status{name}   Logs: %rucat logs{name}   Stop: %rucat stop{name}"
+        more = f"Logs: %rucat logs{name}   Stop: %rucat stop{name}"
+        if engine.platform == "external":  # Rucat has no log of it, and does not stop it
+            more = f"Detach: %rucat detach{name}"
+        looks = f"Look: %rucat status{name}   {more}"
         say(f"  {variable} is attached.  {looks}")
 
     def is_sure_to_delete(self, engine: Engine) -> bool:

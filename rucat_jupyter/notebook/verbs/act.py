@@ -39,7 +39,7 @@ def _restart(context: Context, asked: argparse.Namespace) -> Any:
     engine.wait(asked.timeout, phase=phase)
     changed = f" with {shown_flags(given)}" if given else ""
     note = f"restarted (run {engine.run}){changed}"
-    if any(a.engine.id == engine.id for a in context.binding.bound()):
+    if context.binding.knows_of(engine):
         note += "; spark is attached, its temp views and runtime conf are gone"
     phase.end(text.running_line(engine.view, note))
     return engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...client.engines.create import external
+from ...client.engines.create import attach_external, is_address, wait_external
 from ...client.engines.engine import Engine
 from ...client.widgets import live_phase
 from ...client.words import text
@@ -15,8 +15,6 @@ from ..line import flags
 from ..line.context import Context
 from ..line.flags import Verb
 
-EXTERNAL = "sc://"
-
 
 def _attach_flags(parser: flags.Parser) -> None:
     flags.name(parser, "the engine, or sc://host:port of one that someone else runs")
@@ -25,13 +23,13 @@ def _attach_flags(parser: flags.Parser) -> None:
 
 def _attach(context: Context, asked: argparse.Namespace) -> Any:
     """Bind this notebook's session on an engine."""
-    if asked.name is not None and asked.name.startswith(EXTERNAL):
-        engine = external(asked.name)
+    phase = live_phase()
+    if is_address(asked.name):
+        engine = attach_external(asked.name, phase)
     else:
         engine = context.engine(asked.name)
         _must_come_up(engine)
-    phase = live_phase()
-    engine.wait(phase=phase)
+        wait_external(engine, phase) if engine.platform == "external" else engine.wait(phase=phase)
     phase.end(text.running_line(engine.view, ""))
     context.attach(engine, asked)
     return engine
