@@ -19,7 +19,7 @@ from .network import without_secrets
 from .places import human, size_bytes
 
 ANSWER_S = 1.0
-REPLACE = "rucat serve --replace (engines keep running)"
+REPLACE = "rucat serve --replace (in a terminal; engines keep running)"
 RUN = re.compile(r"rucat-(?P<engine>[^/]+)-(?P<run>\d+)")
 LARGE_STORE = 1 << 30
 SHOWN = 3
@@ -70,7 +70,9 @@ def store(place: Surroundings) -> Iterator[Finding]:
         else:
             yield bad("store", f"{shown}: {part.get('message', 'no answer')}", REPLACE)
     if size > LARGE_STORE:
-        yield warn("store", f"it has grown to {human(size)}", "rucat serve --stop, then check " + str(folder))
+        yield warn(
+            "store", f"it has grown to {human(size)}", "rucat serve --stop (in a terminal), then check " + str(folder)
+        )
     if folder.is_dir() and folder.stat().st_mode & 0o077:
         yield warn("store", f"other users can read {folder}, which has secrets", f"chmod 700 '{folder}'")
 
@@ -83,7 +85,7 @@ def engines(place: Surroundings) -> Iterator[Finding]:
     address = address_of(place.directory)
     if address is None:
         if alive:
-            yield warn("engines", f"{len(alive)} run without a gateway", "rucat list (starts one)")
+            yield warn("engines", f"{len(alive)} run without a gateway", "rucat list (in a terminal; it starts one)")
         else:
             yield ok("engines", f"none runs; {len(folders)} kept folders in {runs}")
         return

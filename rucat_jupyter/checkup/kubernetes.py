@@ -26,7 +26,7 @@ def clusters(place: Surroundings) -> Iterator[Finding]:
     known = ", ".join(name for name, _ in kubeconfig.contexts(place.env)) if files else ""
     if address is None:
         said = f"contexts {known}" if known else "no kubeconfig"
-        yield ok(AREA, f"{said}; clusters are not checked, since no gateway runs (rucat doctor --start)")
+        yield ok(AREA, f"{said}; clusters are not checked, since no gateway runs (doctor --start starts one)")
         return
     query = f"?{urlencode({'kubeconfig': os.pathsep.join(files)})}" if files else ""
     try:

@@ -27,9 +27,13 @@ def memory(place: Surroundings) -> Iterator[Finding]:
     said = f"{_gb(room.available_mb)} of {_gb(room.total_mb)} are free"
     takes = f"a default engine takes {_gb(needed_mb(heap))} (heap {_gb(heap)})"
     if budget.refusal(heap):
-        yield bad("memory", f"{said}: no engine fits, {takes}", "free memory: rucat list, rucat stop NAME")
+        yield bad(
+            "memory",
+            f"{said}: no engine fits, {takes}",
+            "free memory, or stop engines in a terminal: rucat list, rucat stop NAME",
+        )
     elif heap < 1024:
-        yield warn("memory", f"{said}: engines are small, {takes}", "rucat stop NAME, or add memory")
+        yield warn("memory", f"{said}: engines are small, {takes}", "rucat stop NAME (in a terminal), or add memory")
     else:
         yield ok("memory", f"{said}; {takes}")
 
@@ -58,7 +62,11 @@ def limits(place: Surroundings) -> Iterator[Finding]:
             yield ok("limits", f"{name}: {shown}")
         else:
             fix = f"ulimit {flag}" if hard in (-1, resource.RLIM_INFINITY) or hard > soft else "ask an administrator"
-            yield warn("limits", f"{name}: only {soft}; Spark takes hundreds", f"{fix}, then rucat serve --replace")
+            yield warn(
+                "limits",
+                f"{name}: only {soft}; Spark takes hundreds",
+                f"{fix}, then rucat serve --replace (in the same terminal)",
+            )
 
 
 def locale(place: Surroundings) -> Iterator[Finding]:

@@ -97,7 +97,8 @@ def _how(made: creating.Created, begun: dict[str, Any]) -> str:
 
 def _looks(engine: Engine) -> str:
     name = text.quoted(engine.name)
-    return f"  Attach: rucat attach {name}   Look: rucat status {name}   Stop: rucat stop {name}"
+    end = "delete" if engine.platform == "external" else "stop"
+    return f"  Attach: rucat attach {name}   Look: rucat status {name}   {end.capitalize()}: rucat {end} {name}"
 
 
 def stop(name: Name = None, wait: Wait = True, timeout: Timeout = None, as_json: AsJson = False) -> None:

@@ -163,7 +163,7 @@ def hows(name: str) -> dict[str, str]:
             "change": f"{got}.restart(driver_memory='{text.SIZE}')",
             "image": f"{got}.restart(image='IMAGE')",
             "less": f"{got}.restart(executors=1)",
-            "doctor": "rucat doctor",
+            "doctor": "rucat_jupyter.doctor()",
             "wait": f"{got}.wait()",
             "attach": f"{got}.connect()",
             "delete": f"{got}.delete()",

@@ -80,7 +80,9 @@ HINTS: dict[Reason, str] = {
     Reason.OUT_OF_MEMORY: "Give the driver more memory (driver.memory), or collect less data to it; then restart.",
     Reason.IMAGE_PULL: "Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart.",
     Reason.UNSCHEDULABLE: "Request less (cores, memory, node labels), or wait for free capacity; then restart.",
-    Reason.QUOTA_EXCEEDED: "Stop something else in the namespace, or request less (plan shows the rest); then restart.",
+    Reason.QUOTA_EXCEEDED: (
+        "Stop something else in the namespace, or request less (plan shows how much the quota leaves); then restart."
+    ),
     Reason.FORBIDDEN: "Ask an administrator for the missing permissions (doctor has the command); then restart.",
     Reason.DELETED: "The engine's pod or process was deleted; restart brings the engine back.",
     Reason.EVICTED: "The node was low on memory or disk; request what the engine needs, then restart.",

@@ -118,7 +118,8 @@ async def test_who_has_no_right_at_all_is_given_the_command_that_gives_them(stag
             await asked
         assert caught.value.details["reason"] == "Forbidden"
         assert caught.value.message.endswith(
-            "To grant them: rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+            "To grant them, in a terminal: "
+            "rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
         )
     api.refuse = refuse("GET", "", Refusal(422, "Invalid", "what is that"))
     with pytest.raises(PlatformError, match=r"what is that$"):

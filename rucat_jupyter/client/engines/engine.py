@@ -728,6 +728,8 @@ def _still(view: View, after: str) -> str:
             f"{name} does not respond {after}".rstrip()
             + f"{why}. Try again: {how['attach']}   Remove it: {how['delete']}"
         )
+    if view["status"] == "Deleting":  # neither a stop nor a create is possible
+        return f"{head}. Wait again: {how['delete']}"
     if view["status"] == "Stopping":
         return f"{head}. Wait again: {how['stop']}   Start it again: {how['create']}"
     return f"{head}. Wait again: {how['wait']}   Stop it: {how['stop']}"

@@ -35,22 +35,21 @@ SEND_LESS = (
 )
 COLLECT_LESS = "Collect smaller values, or write the result to files (df.write.parquet) instead of collecting it."
 HINTS = {
-    "maxResultSize": "Collect less data (limit, aggregate, write it), or create an engine with "
+    "maxResultSize": "Collect less data (limit, aggregate, write it), or restart the engine with "
     "--conf spark.driver.maxResultSize=2g",
     "OutOfMemoryError": "Process less data at a time (more partitions, fewer columns), or use an engine with more "
     "memory (--driver-memory).",
     "Could not execute broadcast in": "Do not broadcast, or allow more time: spark.sql.broadcastTimeout",
     "Java heap space": "The engine has too little memory for this: process less data at a time, or use an engine with "
     "more memory (--driver-memory).",
-    UNREAD: "It may be nested too deep, or too large for the engine's memory; the engine's log has the cause: "
-    "%rucat logs",
+    UNREAD: "It may be nested too deep, or too large for the engine's memory; the engine's log has the cause.",
     "maximum recursion depth exceeded": DEEP,
     "Exceeded upb_DecodeOptions_MaxDepth": DEEP,
     "too many levels of nesting": DEEP,
     "Python worker exited unexpectedly": "It crashed, or the machine had no memory left for it.",
     "Could not serialize object": "A Python function uses an object that cannot be sent: create it in the function.",
     "[NOT_IMPLEMENTED]": "Spark Connect does not support this; use the DataFrame API.",
-    "[CANNOT_MODIFY_CONFIG]": "It can only be set when an engine is created: %rucat create NAME --conf KEY=VALUE",
+    "[CANNOT_MODIFY_CONFIG]": "It can only be set when an engine starts: --conf KEY=VALUE of create and restart.",
 }
 """Part of the message -> what to do, for errors in which Spark gives no useful hint."""
 DOES: tuple[str, ...] = (

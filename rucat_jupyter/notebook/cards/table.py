@@ -86,7 +86,7 @@ def html_table(engines: list[View], now: datetime) -> str:
         for view, cells in zip(engines[:LONGEST], tables.rows(engines[:LONGEST], now), strict=True)
     )
     left = len(engines) - LONGEST
-    more = f"<div>… and {left} more: <code>%rucat list</code> in a terminal shows all</div>" if left > 0 else ""
+    more = f"<div>… and {left} more: <code>rucat list</code> in a terminal shows all</div>" if left > 0 else ""
     return (
         '<div class="rucat-scroll" tabindex="0" role="region" aria-label="Engines">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{more}"

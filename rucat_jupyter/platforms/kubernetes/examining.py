@@ -35,7 +35,9 @@ async def examine(specs: Sequence[EngineSpec], places: Namespaces, temp: Path) -
     return list(dict.fromkeys([*found, *(finding for look in looks for finding in look)]))
 
 
-FIX_KUBECONFIG = "kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
+FIX_KUBECONFIG = (
+    "in a terminal: kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
+)
 
 
 async def _look(way: Way, account: str, temp: Path) -> list[Finding]:

@@ -249,5 +249,6 @@ def _refused(exc: ApiFault, namespace: str) -> PlatformError:
     """What the API server said no to, as a failure of the engine."""
     reason = refusal(exc.status, exc.message)
     is_of_rights = "serviceaccount" in exc.message.lower() or "cannot create resource" in exc.message
-    make = f"; to create what Rucat needs: rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
+    command = f"rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
+    make = f"; to create what Rucat needs, in a terminal: {command}"
     return PlatformError(exc.message + (make if is_of_rights else ""), reason=reason.value)

@@ -135,7 +135,9 @@ class Namespaces:
         except ApiFault as exc:
             if exc.is_missing:
                 raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
-            fix = f". Rights are missing. To grant them: {reviews.remedy(way)}" if exc.is_forbidden else ""
+            fix = (
+                f". Rights are missing. To grant them, in a terminal: {reviews.remedy(way)}" if exc.is_forbidden else ""
+            )
             raise PlatformError(f"cannot read {way}: {exc.message}{fix}", reason="Forbidden") from None
         finally:
             if known is None:

@@ -104,10 +104,8 @@ def _confs(spec: EngineSpec, name: str, wanted: Sizes, context: Context) -> list
 async def _rights(api: Api, found: _Findings) -> None:
     lacking = await reviews.missing(api)
     if lacking:
-        words = (
-            f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}. To grant them: {reviews.remedy(api.way)}"
-        )
-        found.obstacles.append(words)
+        words = f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}."
+        found.obstacles.append(f"{words} To grant them, in a terminal: {reviews.remedy(api.way)}")
     else:
         found.checked.append("Rights: all that Rucat needs.")
 
@@ -132,7 +130,7 @@ async def _try(api: Api, made_name: str, who: str, body: Json) -> str:
         await api.create(path(KINDS[body["kind"]], api.way.namespace), body, dry_run=True)
     except ApiFault as exc:
         said = exc.message.replace(made_name, RUN)
-        fix = f" To create it: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
+        fix = f" To create it, in a terminal: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
         return f"{who}{said}.{fix}" if fix else f"{who}{said}"
     return ""
 
