@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from rucat_jupyter.client.cells import bars
 from rucat_jupyter.client.cells import interrupts as ctrl_c
 from rucat_jupyter.client.cells.operations import Cancelled, Cells, Interrupted, Operation
+from rucat_jupyter.client.cells.progress import Progress
 
 
 @dataclass
@@ -275,3 +278,48 @@ def test_an_interrupted_cell_ends_with_one_line(cells: Cells) -> None:
         "may keep running. Check: %rucat status 'my etl'"
     ]
     assert str(Interrupted(["etl"], 3)) == "Interrupted on etl after 3 s."
+
+
+class Sent:
+    """A kernel's publisher and its messages."""
+
+    pub_socket, topic = "socket", b"topic"
+
+    def __init__(self) -> None:
+        self.session = self
+        self.kinds: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def send(self, socket: str, kind: str, content: dict[str, Any], *, parent: Any, ident: bytes) -> None:
+        assert content["data"] == {}
+        self.kinds.put((kind, parent))
+
+
+def test_a_kernel_is_in_use_while_a_cells_query_runs(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that a server counts and a page ignores, without bars too; none when nothing runs."""
+    publisher = Sent()
+    monkeypatch.setattr(bars, "get_shell", lambda: SimpleNamespace(kernel=object(), display_pub=publisher))
+    monkeypatch.setattr(bars, "ALIVE_S", 0.0)
+    monkeypatch.setenv("RUCAT_PROGRESS", "off")
+    cells.on_first = Progress().follow
+    run = cells.begin(1, parent={"msg_id": "m"})
+    operation = start(cells)
+    assert operation is not None
+    for _ in range(2):
+        assert publisher.kinds.get(timeout=30) == ("update_display_data", {"msg_id": "m"})
+    run.end(operation, "done")
+    cells.end()
+    time.sleep(0.6)  # longer than two ticks
+    while not publisher.kinds.empty():
+        publisher.kinds.get()
+    time.sleep(0.6)
+    assert publisher.kinds.empty()
+
+
+def test_a_terminal_gets_no_sign_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no server that would end it; nor while ``%%capture`` takes what is shown."""
+    monkeypatch.setattr(bars, "ALIVE_S", 0.0)
+    for shell in (None, SimpleNamespace(display_pub=Sent()), SimpleNamespace(kernel=object(), display_pub=object())):
+        monkeypatch.setattr(bars, "get_shell", lambda shell=shell: shell)
+        bars.Alive().beat(None)
+        if isinstance(getattr(shell, "display_pub", None), Sent):
+            assert shell.display_pub.kinds.empty()

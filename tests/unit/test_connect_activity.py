@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -14,9 +14,9 @@ from fakes.spark_ui import FakeUi, Operation
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.ports.platform import Endpoint
-from rucat_jupyter.core.ports.probes import Activity
+from rucat_jupyter.core.ports.probes import Activity, SessionId
 from rucat_jupyter.core.spec import EngineSpec
-from rucat_jupyter.spark.connect.pace import Pace
+from rucat_jupyter.spark.connect.pace import SESSION_TIMEOUT, Pace, session_timeout_s
 from rucat_jupyter.spark.probes.prober import ConnectProber
 from rucat_jupyter.spark.ui import http
 from rucat_jupyter.spark.ui.activity import ActivityReader, Seen
@@ -294,3 +294,59 @@ async def test_an_endless_answer_is_an_error(new_ui: FakeUi, monkeypatch: pytest
     new_ui.broken = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000
     with pytest.raises(HttpError, match="more than 1000 bytes"):
         await get(new_ui.url, "/", 5.0)
+
+
+STREAM = "write_stream_operation_start {\n  input {\n  }\n}\n"
+
+
+async def test_sessions_in_use_are_touched(ui: FakeUi) -> None:
+    """Those with running operations or streams, at each look; no others, and none when nothing runs."""
+    touched: list[set[SessionId]] = []
+
+    async def touch(sessions: Collection[SessionId]) -> None:
+        touched.append(set(sessions))
+
+    began = {"began": ui.clock - 90, "ended": ui.clock - 80, "closed": ui.clock - 80}
+    ui.operations = [
+        Operation("streams", statement=STREAM, state="FINISHED", began=ui.clock - 100),
+        Operation("works", state="RUNNING", began=ui.clock - 90),
+        Operation("rests", **began),
+        Operation("p", user="rucat-probe", **began),
+    ]
+    ui.streams = 1
+    reader = ActivityReader(ui.url, touch=touch)
+    for at in (NOW, LATER):
+        await reader.read(at)
+        assert touched.pop() == {("alice", "streams"), ("alice", "works")}
+    ui.operations[1] = Operation("works", **began)
+    await reader.read(LATER)
+    assert touched.pop() == {("alice", "streams")}
+    ui.streams = 0
+    await reader.read(LATER)
+    await reader.read(LATER)
+    assert touched == []
+
+
+async def test_the_sessions_of_unknown_streams_are_all(ui: FakeUi) -> None:
+    """Spark lists only the last operations: which session began the stream is not known any more."""
+    touched: list[set[SessionId]] = []
+
+    async def touch(sessions: Collection[SessionId]) -> None:
+        touched.append(set(sessions))
+
+    ui.operations = [Operation(name, began=1, ended=2, closed=2) for name in "ab"]
+    ui.streams = 2
+    await ActivityReader(ui.url, touch=touch).read(NOW)
+    assert touched == [{("alice", "a"), ("alice", "b")}]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("60s", 60), ("90000", 90), ("2m", 120), ("2 MIN", 120), ("500ms", 0.5), ("1h", 3600)),
+        *(("0", None), ("-1", None), ("", None), ("x", None), ("5 parsecs", None)),
+    ],
+)
+def test_the_session_timeout_is_read_as_spark_reads_it(text: str, seconds: float | None) -> None:
+    """A number without a unit is milliseconds."""
+    assert session_timeout_s({SESSION_TIMEOUT: text}) == seconds

@@ -20,6 +20,7 @@ from rucat_jupyter.gateway.use_cases.operations import cell_of
 from rucat_jupyter.spark.operations import operations
 from rucat_jupyter.spark.operations.operations import ConnectOperations
 from rucat_jupyter.spark.operations.page import LONGEST, words_of
+from rucat_jupyter.spark.operations.status import touch
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=timezone.utc)
 SESSION = ("ada", "00000000-0000-4000-8000-000000000001")
@@ -274,3 +275,14 @@ def test_any_text_is_taken(plan: str) -> None:
 def test_the_cell_is_in_the_tag(tags: tuple[str, ...], cell: int | None) -> None:
     """In the one form that notebooks write, and in nothing that looks like it."""
     assert cell_of(tags) == cell
+
+
+async def test_a_session_in_use_is_touched(engine: OperatedEngine) -> None:
+    """By a call that every release has and that changes nothing; no answer is no error."""
+    engine.begin(ONE)
+    await touch(engine.endpoint, TOKEN, [SESSION])
+    assert engine.calls == (["status"] if engine.spark >= "4.2" else ["interrupt"])
+    assert engine.running == [ONE]
+    await touch(engine.endpoint, "wrong", [SESSION])
+    await touch(replace(engine.endpoint, port=1), TOKEN, [SESSION])
+    assert engine.sessions == {SESSION}

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from ..identity import can_ask, get_shell, in_kernel
 from .totals import Picture
 
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"
+ALIVE_S = 10.0
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -74,6 +76,28 @@ class Output:
         content = {"data": data, "metadata": {}, "transient": {"display_id": self._id}}
         publisher = self._publisher
         publisher.session.send(publisher.pub_socket, kind, content, parent=self._parent, ident=publisher.topic)
+
+
+class Alive:
+    """Shows Jupyter that the kernel is in use: a server dates its last activity by the kernel's messages.
+
+    A long query sends none, and a culler may end the server. The message updates an output that does not exist, which
+    front ends ignore.
+    """
+
+    def __init__(self) -> None:
+        self._sent_at = time.monotonic()
+
+    def beat(self, parent: Any) -> None:
+        """Send a message, if the last one is :data:`ALIVE_S` ago."""
+        now, shell = time.monotonic(), get_shell()
+        publisher = getattr(shell, "display_pub", None)
+        if now - self._sent_at < ALIVE_S or not in_kernel(shell) or not hasattr(publisher, "pub_socket"):
+            return
+        self._sent_at = now
+        output = Output(publisher, parent)
+        output.is_shown = True
+        output.put({})
 
 
 class HtmlBar:

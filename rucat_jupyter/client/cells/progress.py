@@ -12,7 +12,7 @@ import threading
 import time
 from types import ModuleType
 
-from .bars import Surface, surface
+from .bars import Alive, Surface, surface
 from .interrupts import cancel_cell
 from .operations import DONE, WAS_CANCELLED, CellRun
 from .totals import Gauge, Picture
@@ -120,10 +120,13 @@ class Progress:
             bar.close()
 
     def _run(self) -> None:
+        alive = Alive()
         while self._work.wait():
             time.sleep(TICK_S)
             for run, bar in list(self._bars.items()):
                 bar.tick()
+                if run.open:
+                    alive.beat(run.parent)
                 if bar.is_over:
                     del self._bars[run]
             if not self._bars:

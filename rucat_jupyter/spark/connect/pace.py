@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -38,6 +39,17 @@ class Pace:
 PACES: Mapping[str, Pace] = {"local": Pace(), "external": Pace(service_s=15.0, eager_s=1.0)}
 REMOTE_PACE = Pace(service_s=15.0, warm_up_s=15.0, query_s=30.0, activity_s=30.0, eager_s=0.5)
 """For pods, and for platforms that are not in :data:`PACES`."""
+
+
+SESSION_TIMEOUT = "spark.connect.session.manager.defaultSessionTimeout"
+_UNITS = {"": 1e-3, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_TIME = re.compile(r"\s*([0-9]+)\s*([a-z]*)\s*")
+
+
+def session_timeout_s(conf: Mapping[str, str]) -> float | None:
+    """After how many seconds without a call Spark ends a session; None: the default, an hour, or never."""
+    found = _TIME.fullmatch(str(conf.get(SESSION_TIMEOUT, "")).lower())
+    return int(found[1]) * _UNITS[found[2]] or None if found and found[2] in _UNITS else None
 
 
 def utc_now() -> datetime:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import grpc
@@ -22,7 +23,7 @@ from ...core.ports.platform import Endpoint
 from ...core.ports.probes import SessionId
 from ..connect.channel import open_channel
 from ..connect.connect_pb2 import GetStatusResponse
-from ..connect.messages import GET_STATUS, status_request
+from ..connect.messages import GET_STATUS, INTERRUPT, interrupt_request, status_request
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,25 @@ async def find_over(endpoint: Endpoint, token: str, operations: Sequence[tuple[S
         session: {op.operation_id for op in found or () if op.state in _ENDED} for session, found in answers.items()
     }
     return {op_id for session, op_id in operations if answers[session] is None or op_id in over[session]}
+
+
+async def touch(endpoint: Endpoint, token: str, sessions: Collection[SessionId]) -> None:
+    """Make the engine take these sessions for used; they exist. Not reached is not an error: the next look does it."""
+    try:
+        async with caller(endpoint, token) as call:
+            await asyncio.gather(*(_touch(call, *session) for session in sessions))
+    except (RucatError, ValueError) as exc:
+        log.debug("%s: sessions in use were not touched: %s", endpoint.url, exc)
+
+
+async def _touch(call: Call, user_id: str, session_id: str) -> None:
+    """Ask for its status, or before Spark 4.2 interrupt an operation that does not exist."""
+    try:
+        await ask(call, user_id, session_id)
+    except grpc.aio.AioRpcError as exc:
+        if exc.code() is not grpc.StatusCode.UNIMPLEMENTED:
+            raise
+        await call(INTERRUPT, interrupt_request(user_id, session_id, str(uuid.uuid4())))
 
 
 async def ask(call: Call, user_id: str, session_id: str) -> list[Status] | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
@@ -28,8 +29,8 @@ from ...core.engine import Engine
 from ...core.lifecycle import Health
 from ...core.ports.platform import Endpoint
 from ...core.ports.probes import Activity, Wake
-from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, utc_now
-from ..operations.status import find_over
+from ..connect.pace import PACES, REMOTE_PACE, Pace, Rhythm, session_timeout_s, utc_now
+from ..operations.status import find_over, touch
 from ..ui.activity import ActivityReader
 from .query_probe import QueryTier
 from .service_probe import ServiceTier
@@ -91,8 +92,12 @@ class ConnectPulse:
         loops: list[Coroutine[object, object, None]] = [self._service.run()]
         if engine.is_managed:
             loops.append(self._query.run())
+        timeout_s = session_timeout_s(engine.spec.conf) or math.inf
+        self._activity_s = max(1.0, min(rhythm.pace.activity_s, timeout_s / 3))  # often enough to keep sessions in use
         if endpoint.ui_url is not None:
-            reader = ActivityReader(endpoint.ui_url, partial(find_over, endpoint, token))
+            reader = ActivityReader(
+                endpoint.ui_url, partial(find_over, endpoint, token), partial(touch, endpoint, token)
+            )
             loops.append(self._watch_activity(reader))
         self._tasks = [self._own(loop) for loop in loops]
 
@@ -123,7 +128,7 @@ class ConnectPulse:
             old, self._activity = self._activity, await reader.read(self._rhythm.now())
             if _busyness(old) != _busyness(self._activity) and not self._is_closed:
                 self._wake(self._engine.id)
-            await asyncio.sleep(self._rhythm.about(self._rhythm.pace.activity_s))
+            await asyncio.sleep(self._rhythm.about(self._activity_s))
 
     def _hear_of_service(self) -> None:
         if self._service.miss is None:

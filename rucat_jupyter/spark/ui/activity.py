@@ -8,6 +8,9 @@ Activity of all clients, without our own:
   ``connect/operations``. Spark 4.1 and 4.2 only have the page ``/connect/``.
 * Jobs and streaming queries: they continue after the operation that began them, a stream also between its jobs.
 
+A session with running operations or streams is in use, even if its client does not call or is gone; but Spark ends
+sessions by the time since the last call. So each look touches such sessions.
+
 Operations of :data:`~..connect.messages.PROBE_USER` are from Rucat. Reading the UI starts no operation. Times are by
 the engine's clock, and converted to the gateway's with the ``Date`` of the response: a wrong clock does no harm.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -26,7 +29,8 @@ from .http import HttpAnswer, HttpError, get, open_session
 
 _ENDED = frozenset({"FINISHED", "CLOSED", "FAILED", "CANCELED"})
 """Finished counts as an end: an operation of a killed client is closed only 7 minutes later (Spark 4.3.0)."""
-_ENDLESS = ("write_stream_operation_start", "streaming_query_listener_bus_command", "ml_command { clean_cache")
+_STREAM = "write_stream_operation_start"
+_ENDLESS = (_STREAM, "streaming_query_listener_bus_command", "ml_command { clean_cache")
 """Commands whose end Spark does not report: a stream is counted separately, a listener is not a query, and pyspark
 sends the last one at exit, without waiting for it: it is shown as started for minutes (Spark 4.3.0)."""
 _TIMES = ("startTimestamp", "finishTimestamp", "closeTimestamp")
@@ -43,15 +47,29 @@ async def _believe(seen: Seen) -> set[str]:
     return set()
 
 
+async def _touch_none(sessions: Collection[SessionId]) -> None:
+    return
+
+
 class ActivityReader:
     """Reads the activity of one engine from its UI, and remembers what it has seen.
 
-    ``find_over`` returns the operations that have ended although the UI lists them as running.
+    ``find_over`` returns the operations that have ended although the UI lists them as running; ``touch`` makes the
+    engine take these sessions for used.
     """
 
-    def __init__(self, ui_url: str, find_over: Callable[[Seen], Awaitable[set[str]]] = _believe) -> None:
+    def __init__(
+        self,
+        ui_url: str,
+        find_over: Callable[[Seen], Awaitable[set[str]]] = _believe,
+        touch: Callable[[Collection[SessionId]], Awaitable[None]] = _touch_none,
+    ) -> None:
         self._ui_url = ui_url
         self._find_over = find_over
+        self._touch = touch
+        self._open: set[SessionId] = set()
+        self._at_work: set[SessionId] = set()
+        self._began_stream: set[SessionId] = set()
         self._app: str | None = None
         self._counts: Mapping[str, int] | None = None
         self._was_running = False
@@ -76,7 +94,10 @@ class ActivityReader:
             running, last = await self._read_page(now)
         else:
             running, last = await self._read_operations(json.loads(sessions.body), rest, now)
-        running += await self._streams()
+        streams = await self._streams()
+        if in_use := self._at_work | (self._streaming() if streams else set()):
+            await self._touch(in_use)
+        running += streams
         if not running:
             running = len(json.loads((await self._get(f"{rest}/jobs?status=running")).body))
         self._was_running = running > 0
@@ -84,20 +105,27 @@ class ActivityReader:
         self._used_at = max((at for at in (self._used_at, last) if at), default=None)
         return Activity(running=running, used_at=self._used_at)
 
+    def _streaming(self) -> set[SessionId]:
+        """The sessions of streams: those that began one. Spark lists only the last operations: without any, all."""
+        return self._began_stream & self._open or self._open
+
     async def _read_operations(
         self, sessions: list[dict[str, object]], rest: str, now: datetime
     ) -> tuple[int, datetime | None]:
         """Number of running operations, and when one last began or ended, by Spark 4.3's REST."""
-        counts = {str(s["sessionId"]): _number(s["totalExecution"]) for s in sessions if s["userId"] != PROBE_USER}
+        theirs = [s for s in sessions if s["userId"] != PROBE_USER]
+        counts = {str(s["sessionId"]): _number(s["totalExecution"]) for s in theirs}
+        self._open = {(str(s["userId"]), str(s["sessionId"])) for s in theirs if not s.get("finishTimestamp")}
         is_first, has_moved = self._counts is None, self._has_moved(counts)
         if not has_moved and not self._was_running:
-            self._counts = counts
+            self._counts, self._at_work = counts, set()
             return 0, None
         answer = await self._get(f"{rest}/connect/operations")
-        theirs = [op for op in json.loads(answer.body) if op["userId"] != PROBE_USER]
-        at_work = [op for op in theirs if is_running(op["statement"], op["state"])]
+        operations = [op for op in json.loads(answer.body) if op["userId"] != PROBE_USER]
+        at_work = [op for op in operations if is_running(op["statement"], op["state"])]
+        self._note_streams(((op["userId"], op["sessionId"]), op["statement"]) for op in operations)
         running = await self._count([((op["userId"], op["sessionId"]), op["operationId"]) for op in at_work])
-        last = max((_number(op[key]) for op in theirs for key in _TIMES), default=0)
+        last = max((_number(op[key]) for op in operations for key in _TIMES), default=0)
         self._counts = counts
         if last <= self._last_ms:  # Spark counts an operation a moment before it lists it
             return running, now if has_moved and not is_first else None
@@ -109,22 +137,31 @@ class ActivityReader:
         """The same by the page of Spark 4.1 and 4.2, where the first look does not give a time."""
         rows = rows_of((await self._get("/connect/?sessionstat.pageSize=1000&sqlstat.pageSize=1")).body)
         # A session's row: user, id, start, finish, duration, operations.
-        counts = {row[1]: int(row[5]) for row in rows if len(row) == 6 and row[0] != PROBE_USER}
+        sessions = [row for row in rows if len(row) == 6 and row[0] != PROBE_USER]
+        counts = {row[1]: int(row[5]) for row in sessions}
+        self._open = {(row[0], row[1]) for row in sessions if not row[3]}
         is_first, has_moved = self._counts is None, self._has_moved(counts)
         if not has_moved and not self._was_running:
-            self._counts = counts
+            self._counts, self._at_work = counts, set()
             return 0, None
         rows = rows_of((await self._get("/connect/?sqlstat.pageSize=1000")).body)
         # An operation's: user, jobs, query, session, start, finish, close, two durations, statement, state, and more.
         theirs = [row for row in rows if len(row) > 11 and row[0] != PROBE_USER]
         at_work = [row for row in theirs if is_running(row[9], row[10])]
+        self._note_streams(((row[0], row[3]), row[9]) for row in theirs)
         running = await self._count([((row[0], row[3]), row[11]) for row in at_work])
         self._counts = counts
         return running, now if has_moved and not is_first else None
 
     async def _count(self, seen: Seen) -> int:
         over = await self._find_over(seen) if seen else set()
-        return sum(operation_id not in over for _, operation_id in seen)
+        running = [session for session, operation_id in seen if operation_id not in over]
+        self._at_work = set(running)
+        return len(running)
+
+    def _note_streams(self, operations: Iterable[tuple[SessionId, str]]) -> None:
+        self._began_stream &= self._open
+        self._began_stream |= {session for session, statement in operations if _begins_with(statement, _STREAM)}
 
     def _has_moved(self, counts: Mapping[str, int]) -> bool:
         """Whether a session, or an operation in one, has begun since the last look; removed sessions do not count.
@@ -155,7 +192,11 @@ class ActivityReader:
 
 def is_running(statement: str, state: str) -> bool:
     """Whether an operation in that state is running; commands without a reported end are not."""
-    return state not in _ENDED and not " ".join(statement[:200].split()).startswith(_ENDLESS)
+    return state not in _ENDED and not _begins_with(statement, _ENDLESS)
+
+
+def _begins_with(statement: str, words: str | tuple[str, ...]) -> bool:
+    return " ".join(statement[:200].split()).startswith(words)
 
 
 def rows_of(body: bytes) -> list[list[str]]:
