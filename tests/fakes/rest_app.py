@@ -35,6 +35,7 @@ ROUTES = [
     ("GET", "/rucat/engines/{id}/ui"),
     ("GET", "/rucat/engines/{id}/ui/{path}"),
     ("POST", "/rucat/engines/{id}/lease"),
+    ("POST", "/rucat/sessions/move"),
     ("GET", "/rucat/profiles"),
     ("GET", "/rucat/confs"),
     ("GET", "/rucat/health"),

@@ -60,7 +60,7 @@ def listening_to(address: launch.Address) -> http.client.HTTPConnection:
 
 def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Detached, in the data directory, with nothing of its starter's environment but what it needs; private files."""
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY")
+    monkeypatch.setenv("DATABASE_PASSWORD", "CANARY")
     monkeypatch.setenv("SPARK_HOME", "/CANARY")
     address = start()
     process = psutil.Process(address.pid)

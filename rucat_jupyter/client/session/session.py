@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..api import Api, View, engine_path
 from ..cells import ipython_hooks
+from ..errors import hows, words
 from ..identity import Caller, caller, get_shell, present_path
 from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
@@ -73,6 +74,11 @@ class SomeEngine(Protocol):
     @property
     def status(self) -> str:
         """The last known status."""
+        ...
+
+    @property
+    def run(self) -> int:
+        """The number of its start."""
         ...
 
     @property
@@ -175,7 +181,8 @@ def _hint_at_lost(engine: SomeEngine, who: Caller) -> str:
         return ""
     own = Path(who.path)  # moved with the same name, or renamed in its folder, is the most likely
     likely = max(lost, key=lambda path: (Path(path).name == own.name, Path(path).parent == own.parent))
-    how = f"%rucat attach {text.quoted(engine.name)} --session {shlex.quote(likely)}"  # uncut, so that it works
+    attach = hows(engine.name)["attach"]  # uncut, so that it works
+    how = f"{attach} --session {shlex.quote(likely)}" if words() else attach.replace("()", f"({likely!r})")
     return f"This is a new session. If this notebook was {likely}, take over its session: {how}"
 
 

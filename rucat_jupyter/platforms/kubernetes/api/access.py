@@ -56,7 +56,7 @@ def find(kubeconfig: str | None, context: str | None, namespace: str | None, env
         return Way("", IN_CLUSTER, namespace or own_namespace())
     files = _given_files(kubeconfig) if kubeconfig else _default_files(env)
     if not files:
-        text = "there is none: set its path, or export KUBECONFIG=… and rucat serve --replace"
+        text = "there is none: set its path, or in a terminal: export KUBECONFIG=… && rucat serve --replace"
         raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
     config = _merged(files)
     chosen = context or config.get("current-context")
