@@ -56,7 +56,7 @@ def pods(cluster: TestCluster, new_namespace: Callable[..., str]) -> str:
 @pytest.fixture
 async def client(cluster: TestCluster, pods: str, tmp_path: Path) -> AsyncIterator[ApiClient]:
     """The administrator's client."""
-    made = await connect(find(str(cluster.kubeconfig), None, pods, {}), tmp_path)
+    made = (await connect(find(str(cluster.kubeconfig), None, pods, {}), tmp_path)).client
     yield made
     await made.close()
 

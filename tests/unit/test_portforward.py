@@ -144,7 +144,8 @@ async def test_a_missing_right_is_reported_immediately(status: int, place: Place
     reader, _ = await place.dial("echo")
     assert await is_reset(reader, 2)
     problem = place.forwards.problem(ENGINE)
-    assert problem.startswith(f"port-forward to pod n/one: the API server answered {status}; the role needs ")
+    words = {401: "it does not accept the credentials", 403: "the role needs "}[status]
+    assert problem.startswith(f"port-forward to pod n/one: the API server answered {status}; {words}")
     api.status = None
     reader, writer = await place.dial("echo")
     writer.write(b"one\n")

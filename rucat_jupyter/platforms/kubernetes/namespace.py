@@ -105,7 +105,7 @@ class Namespace:
         if engine.state is State.PENDING and pod is not None and not (is_ready(pod) and self._may_listen(engine)):
             return None  # nothing listens: each try would be a WebSocket through the API server
         if self._forwards is None:
-            self._forwards = forward.Forwards(self.api.client)
+            self._forwards = forward.Forwards(self.api.client, renew=self.api.renew)
         at = forward.Pod(self.way.namespace, engine.run_name)
         return await self._forwards.endpoint(engine.id, at, names.CONNECT_PORT, ui_port)
 

@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....core.errors import InvalidRequest, PlatformUnavailable
 from ....core.spec import IN_CLUSTER
-from ....core.timeouts import within
-from . import proxies
+from . import kubeconfig, plugins, proxies
+from .kubeconfig import ConfigFault
+from .plugins import Credentials, Plugin, PluginFault
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-PLUGIN_S = 30.0
-"""How long a credential plugin may take."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Way:
         return f"namespace {self.namespace!r} of {where}"
 
 
-def find(kubeconfig: str | None, context: str | None, namespace: str | None, env: Mapping[str, str]) -> Way:
+def find(given: str | None, context: str | None, namespace: str | None, env: Mapping[str, str]) -> Way:
     """The way that a spec means, everything filled in; reads files only. InvalidRequest where it means none."""
-    if context == IN_CLUSTER or (not kubeconfig and not _default_files(env) and is_in_cluster(env)):
+    if context == IN_CLUSTER or (not given and not _default_files(env) and is_in_cluster(env)):
         if not is_in_cluster(env):
             raise InvalidRequest.of(
                 [("kubernetes.context", f"{IN_CLUSTER!r} is not possible: this gateway does not run in a cluster")]
@@ -54,7 +56,7 @@ def find(kubeconfig: str | None, context: str | None, namespace: str | None, env
             text = f"there is no kubeconfig with it; in the cluster use {IN_CLUSTER!r}"
             raise InvalidRequest.of([("kubernetes.context", text)])
         return Way("", IN_CLUSTER, namespace or own_namespace())
-    files = _given_files(kubeconfig) if kubeconfig else _default_files(env)
+    files = _given_files(given) if given else _default_files(env)
     if not files:
         text = "there is none: set its path, or in a terminal: export KUBECONFIG=… && rucat serve --replace"
         raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
@@ -86,13 +88,46 @@ def has_files(way: Way) -> bool:
     return way.is_in_cluster or any(Path(file).is_file() for file in way.kubeconfig.split(os.pathsep))
 
 
-def signature(way: Way) -> object:
-    """What changes when the way's kubeconfig does."""
-    files = [Path(file) for file in way.kubeconfig.split(os.pathsep) if file]
-    return tuple((stat.st_mtime_ns, stat.st_size) for file in files if file.is_file() and (stat := file.stat()))
+def signature(files: Iterable[str]) -> tuple[object, ...]:
+    """What changes when one of these files does."""
+    found: list[object] = []
+    for file in files:
+        try:
+            stat = os.stat(file)  # noqa: PTH116 - for each call of the API
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
 
 
-async def connect(way: Way, temp: Path) -> ApiClient:
+@dataclass(eq=False)
+class Link:
+    """A client of the library for a way, and what it was made from."""
+
+    way: Way
+    client: ApiClient
+    files: Sequence[str]
+    seen: tuple[object, ...]
+    plugin: Plugin | None = None
+    given: Credentials | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether files and a plugin's certificate are still those that it was made from; a token is renewed."""
+        if self.seen != signature(self.files):
+            return False
+        if self.plugin is None or self.given is None or not self.given.certificate:
+            return True
+        return self.plugin.is_current(self.given)
+
+    def reject(self) -> None:
+        """The API server does not accept its credentials."""
+        if self.plugin is not None and self.given is not None:
+            self.plugin.reject(self.given)
+
+
+async def connect(way: Way, temp: Path) -> Link:
     """A client of the library for a way; ``temp`` is a private folder for keys that it can only take as files.
 
     Raises PlatformUnavailable where the kubeconfig or its credentials cannot be had now.
@@ -105,76 +140,86 @@ async def connect(way: Way, temp: Path) -> ApiClient:
     configuration.retries = None  # we decide ourselves what is tried again; False would be the number 0: seven tries
     configuration.connection_pool_maxsize = 100
     configuration.disable_strict_ssl_verification = True  # as kubectl: many authorities of clusters fail those checks
+    headers: list[tuple[str, str]] = []
+    files, plugin = [file for file in way.kubeconfig.split(os.pathsep) if file], None
+    seen = signature(files)
     try:
         if way.is_in_cluster:
             load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         else:
-            await within(PLUGIN_S, _load_kubeconfig(way, configuration, temp))
-    except asyncio.TimeoutError:
-        raise PlatformUnavailable(f"{_whose(way)}: its credential plugin took over {PLUGIN_S:.0f} s") from None
-    except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+            plugin, headers = await _load_kubeconfig(way, configuration, temp)
+        configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
+        # aiohttp's own look at the environment reads NO_PROXY otherwise
+        configuration.client_session_kwargs = {"trust_env": False, "headers": headers}
+        client = ApiClient(configuration)  # reads certificates and keys
+    except (ConfigException, ConfigFault, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {_line(exc)}") from None
-    configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
-    configuration.client_session_kwargs = {"trust_env": False}  # aiohttp's own look reads NO_PROXY otherwise
-    client = ApiClient(configuration)
     client.user_agent = "rucat"
-    return client
+    named = [file for file in (configuration.cert_file, configuration.key_file, configuration.ssl_ca_cert) if file]
+    link = Link(way, client, [*files, *named], (*seen, *signature(named)), plugin)
+    link.given = plugin.held if plugin else None
+    if plugin is not None and link.given is not None and link.given.token:
+        configuration.refresh_api_key_hook = _renewal(link, plugin)
+    return link
 
 
 # --- private ----------------------------------------------------------------------------------------------
 
 
 def _load_library() -> None:
-    pass
+    """Load the library, which takes a second, in a thread."""
+    for name in ("kubernetes.aio.client", "kubernetes.aio.config"):
+        import_module(name)
 
 
-async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> None:
-    from kubernetes.aio.config import kube_config, load_kube_config  # noqa: PLC0415 - heavy
+async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> tuple[Plugin | None, list[tuple[str, str]]]:
+    """Configure the library by a context; its plugin if it has one, and headers that each call has."""
+    from kubernetes.aio.config import kube_config, load_kube_config_from_dict  # noqa: PLC0415 - heavy
 
+    cluster, user = await asyncio.to_thread(kubeconfig.cluster_and_user, way.kubeconfig, way.context)
+    config = user.pop("exec", None)
+    plugin = plugins.plugin(config, cluster) if config else None
+    if plugin is not None:
+        given = await _ask(way, plugin)
+        user |= {"token": given.token} if given.token else {}
+        if given.certificate:
+            pair = {"client-certificate-data": given.certificate, "client-key-data": given.key}
+            user |= {key: b64encode(value.encode()).decode() for key, value in pair.items()}
     _forget_removed(kube_config._temp_files)
-    loader = await load_kube_config(  # type: ignore[no-untyped-call]
-        way.kubeconfig,
-        context=way.context,
-        client_configuration=configuration,
-        persist_config=False,  # it is the user's file
-        temp_file_path=str(temp),
+    whole = {
+        "current-context": "rucat",
+        "contexts": [{"name": "rucat", "context": {"cluster": "rucat", "user": "rucat"}}],
+        "clusters": [{"name": "rucat", "cluster": cluster}],
+        "users": [{"name": "rucat", "user": {key: value for key, value in user.items() if key != "tokenFile"}}],
+    }
+    await load_kube_config_from_dict(  # type: ignore[no-untyped-call]
+        whole, client_configuration=configuration, temp_file_path=str(temp)
     )
-    _take_as_kubectl(loader, configuration)
-    user = loader._user  # the library keeps it there, and its own refresh_token reads it there
-    if "BearerToken" in configuration.api_key:  # a tokenFile ends with a line's end
-        configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
-    if user is not None and (other := user.safe_get("as")):
-        raise PlatformUnavailable(
-            f"{_whose(way)}: its user acts as {other!r}, which Rucat does not support: use a context with that user's "
-            "own credentials"
-        )
-    if user is None or "exec" not in user:
-        return
-    if not configuration.api_key and not configuration.cert_file:
-        command = user["exec"]["command"]
-        raise PlatformUnavailable(f"{_whose(way)}: its credential plugin {command!r} returned no credentials")
+    if file := user.get("tokenFile"):
 
-    async def refresh(target: Any) -> None:
-        await within(PLUGIN_S, loader.load_from_exec_plugin())  # runs it only when the token is about to expire
-        loader._set_config(target)
+        def read(target: Any) -> None:  # others replace it
+            with suppress(OSError):
+                target.api_key["BearerToken"] = f"Bearer {kubeconfig.read_token(file)}"
 
-    if hasattr(loader, "exec_plugin_expiry"):
-        configuration.refresh_api_key_hook = refresh
+        configuration.refresh_api_key_hook = read
+    return plugin, kubeconfig.impersonation(user)
 
 
-def _take_as_kubectl(loader: Any, configuration: Any) -> None:
-    """Mend what the library reads differently: a scheme in capitals (no authority), a ``tokenFile`` with ``token``."""
-    scheme, colon, rest = loader._cluster["server"].partition("://")
-    if colon and not scheme.islower():
-        loader._cluster.value["server"] = f"{scheme.lower()}://{rest}"
-        loader._load_cluster_info()
-        loader._set_config(configuration)
-    user = loader._user
-    if user is None or loader.provider or "exec" in user or not (named := user.safe_get("tokenFile")):
-        return
-    file = Path(loader._get_base_path(user.path)) / named
-    if file.is_file() and (token := file.read_text(encoding="utf-8").strip()):
-        configuration.api_key["BearerToken"] = f"Bearer {token}"
+async def _ask(way: Way, plugin: Plugin) -> Credentials:
+    try:
+        return await plugin.credentials()
+    except PluginFault as exc:
+        raise PlatformUnavailable(f"{_whose(way)}: {exc}") from None
+
+
+def _renewal(link: Link, plugin: Plugin) -> Callable[[Any], Awaitable[None]]:
+    """What the library calls before each call: the token of now."""
+
+    async def renew(target: Any) -> None:
+        link.given = await _ask(link.way, plugin)
+        target.api_key["BearerToken"] = f"Bearer {link.given.token}"
+
+    return renew
 
 
 def _forget_removed(written: dict[str, str]) -> None:
@@ -188,10 +233,10 @@ def _default_files(env: Mapping[str, str]) -> list[str]:
     return [file for file in _absolute(named) if Path(file).is_file()]
 
 
-def _given_files(kubeconfig: str) -> list[str]:
-    files = _absolute(kubeconfig)
+def _given_files(given: str) -> list[str]:
+    files = _absolute(given)
     if not any(Path(file).is_file() for file in files):
-        raise InvalidRequest.of([("kubernetes.kubeconfig", f"there is no file {kubeconfig!r}")])
+        raise InvalidRequest.of([("kubernetes.kubeconfig", f"there is no file {given!r}")])
     return files
 
 
@@ -201,20 +246,15 @@ def _absolute(paths: str) -> list[str]:
 
 def _merged(files: list[str]) -> dict[str, Any]:
     """Names of the contexts and the current one, as kubectl merges files: the first that says something wins."""
-    import yaml  # noqa: PLC0415 - heavy; comes with the library
-
     contexts: list[dict[str, Any]] = []
     current = None
-    for file in files:
-        if not Path(file).is_file():
-            continue
-        try:
-            config = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
-            contexts += [dict(item) for item in config.get("contexts") or []]
+    try:
+        for file in files:
+            config = kubeconfig.load(file)
+            contexts += kubeconfig.entries(config, "contexts", file)
             current = current or config.get("current-context")
-        except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError) as exc:
-            text = f"{file} cannot be read as a kubeconfig: {_line(exc)}"
-            raise InvalidRequest.of([("kubernetes.kubeconfig", text)]) from None
+    except ConfigFault as exc:
+        raise InvalidRequest.of([("kubernetes.kubeconfig", str(exc))]) from None
     return {"contexts": contexts, "current-context": current}
 
 

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from ....core.errors import PlatformError, PlatformUnavailable, RucatError
 from ....core.timeouts import within
 from . import access
-from .access import Way
+from .access import Link, Way
+from .pauses import retry_after_s
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -28,8 +29,6 @@ CALL_S = 20.0
 """Limit of one call, attempts after a Retry-After included."""
 MAX_WAIT_S = 10.0
 """A longer Retry-After is not waited for: the call fails, and the monitor comes back."""
-LONGEST_PAUSE_S = 60.0
-"""The same call is not sent before a Retry-After is over, but at the latest after so long."""
 SILENCE_S = 330.0
 """Of a watch: longer than what the server is asked to keep it open."""
 NEVER_S = float("inf")
@@ -78,8 +77,8 @@ class Api:
     def __init__(self, way: Way, temp: Path) -> None:
         self.way = way
         self._temp = temp
-        self._client: ApiClient | None = None
-        self._seen: object = None  # which state of the kubeconfig the client was made from
+        self._link: Link | None = None
+        self._retired: Link | None = None  # its streams go on until the next one retires
         self._connecting = asyncio.Lock()
         self._is_closed = False
         self.answered_at = float("-inf")  # loop time of the last answer
@@ -88,17 +87,34 @@ class Api:
     async def close(self) -> None:
         """Close all connections."""
         self._is_closed = True
-        await self._drop(self._client)
+        await self._retire(self._link)
+        await self._retire(None)
 
     async def client(self) -> ApiClient:
-        """The library's client, connected: for what goes past this class (WebSockets)."""
+        """The library's client, with the credentials of now: for what goes past this class (WebSockets)."""
         async with self._connecting:
             if self._is_closed:
                 raise PlatformUnavailable("the gateway is shutting down")
-            if self._client is None:
-                self._seen = access.signature(self.way)
-                self._client = await access.connect(self.way, self._temp)
-            return self._client
+            link = self._link
+            if link is None or not link.is_current:
+                try:
+                    new = await access.connect(self.way, self._temp)
+                except PlatformUnavailable:
+                    if link is None:
+                        raise
+                    return link.client  # a file that is being written: the old credentials may be good still
+                if self._link is link:
+                    await self._retire(link)
+                self._link = new
+                link = new
+            return link.client
+
+    async def renew(self, client: ApiClient) -> None:
+        """The API server does not accept the credentials of that client: the next call reads them again."""
+        link = self._link
+        if link is not None and link.client is client:
+            link.reject()
+            await self._retire(link)
 
     # --- calls ----------------------------------------------------------------------------------------------
 
@@ -226,7 +242,21 @@ class Api:
         total_s: float | None,
         silence_s: float | None = None,
     ) -> Any:
-        """Send, and return the response when it is one of success."""
+        """Send, and return the response when it is one of success; once more where the credentials are rejected."""
+        try:
+            return await self._send(verb, at, query, body, total_s, silence_s)
+        except _Rejected:
+            return await self._send(verb, at, query, body, total_s, silence_s)
+
+    async def _send(  # noqa: PLR0917 - as above
+        self,
+        verb: str,
+        at: str,
+        query: Mapping[str, object],
+        body: Json | None,
+        total_s: float | None,
+        silence_s: float | None,
+    ) -> Any:
         from aiohttp import ClientError, ClientTimeout  # noqa: PLC0415 - heavy
 
         self._check_pause(verb, at)
@@ -242,8 +272,6 @@ class Api:
             if response.status >= 400:
                 await self._refused(response, client, verb, at)
         except (ClientError, OSError, ValueError, asyncio.TimeoutError) as exc:  # ValueError: what no header can have
-            if self._seen != access.signature(self.way):
-                await self._drop(client)  # the kubeconfig may say another address by now
             raise self._silent(_line(exc)) from None
         return response
 
@@ -266,7 +294,7 @@ class Api:
     def _note_pause(self, verb: str, at: str, seconds: float, why: str) -> None:
         now = asyncio.get_running_loop().time()
         self._put_off = {call: noted for call, noted in self._put_off.items() if noted[0] > now}
-        self._put_off[verb, at] = (now + min(seconds, LONGEST_PAUSE_S), why)
+        self._put_off[verb, at] = (now + seconds, why)
 
     async def _refused(self, response: Any, client: ApiClient, verb: str, at: str) -> None:
         """Raise what an answer of 400 or more means."""
@@ -281,24 +309,26 @@ class Api:
         status, reason = response.status, str(said.get("reason") or response.reason)
         kind = str((said.get("details") or {}).get("kind") or "")
         if status == 401:
-            await self._drop(client)  # read the credentials again, once
-            raise _TryAgain(0.0, PlatformUnavailable(f"{self._server} does not accept the credentials: {message}"))
-        after = response.headers.get("Retry-After", "")
+            await self.renew(client)
+            raise _Rejected(NEVER_S, PlatformUnavailable(f"{self._server} does not accept the credentials: {message}"))
+        after_s = retry_after_s(response.headers.get("Retry-After"))
         is_clash = status == 409 and reason == "Conflict" and kind == "resourcequotas"
         if status == 429 or is_clash or (status >= 500 and not _is_word(message)):
             default_s = 0.2 if is_clash else 1.0 if status == 429 else NEVER_S
             fault = PlatformUnavailable(f"{self._server} answers {status}: {message}")
-            if not after.isdigit():
+            if after_s is None:
                 raise _TryAgain(default_s, fault)
-            self._note_pause(verb, at, float(after), fault.message)
-            raise _TryAgain(float(after), fault)
+            self._note_pause(verb, at, after_s, fault.message)
+            raise _TryAgain(after_s, fault)
         raise ApiFault(status, reason, message, kind)
 
-    async def _drop(self, client: ApiClient | None) -> None:
-        if client is not None and self._client is client:
-            self._client = None
-        if client is not None:
-            await client.close()  # type: ignore[no-untyped-call]
+    async def _retire(self, link: Link | None) -> None:
+        """Make no more calls by a link: its streams go on until another one retires."""
+        old, self._retired = self._retired, link
+        if self._link is link:
+            self._link = None
+        if old is not None:
+            await old.client.close()  # type: ignore[no-untyped-call]
 
     @property
     def _server(self) -> str:
@@ -315,6 +345,10 @@ class _TryAgain(Exception):
         super().__init__()
         self.after_s = after_s
         self.fault = fault
+
+
+class _Rejected(_TryAgain):
+    """The credentials are not accepted; they are read again."""
 
 
 def _pairs(query: Mapping[str, object]) -> list[tuple[str, object]]:

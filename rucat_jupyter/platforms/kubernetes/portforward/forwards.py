@@ -70,7 +70,8 @@ class Forwards:
     """All forwards of this gateway into one cluster.
 
     ``api`` gives the client of now (address, TLS, proxy, credentials; its own connections are not used); it may raise
-    PlatformUnavailable, which is waited out like an API server that is away. ``dial`` stands in for the API in tests.
+    PlatformUnavailable, which is waited out like an API server that is away. ``renew`` is called with a client whose
+    credentials the API server does not accept. ``dial`` stands in for the API in tests.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class Forwards:
         api: Callable[[], Awaitable[ApiClient]],
         pace: Pace | None = None,
         dial: Callable[[Pod, int], Awaitable[Wire]] | None = None,
+        renew: Callable[[ApiClient], Awaitable[None]] | None = None,
     ) -> None:
         self._pace = pace or Pace()
-        self._dialler = Dialler(api, self._pace.dial_s)
+        self._dialler = Dialler(api, self._pace.dial_s, renew)
         self._way = Dialer(dial or self._dialler.dial, self._pace)
         self._engines: dict[str, _Engine] = {}
         self._opening = asyncio.Lock()

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
+from multidict import CIMultiDict
 
 from ....core.errors import PlatformUnavailable
 from ....core.timeouts import within
+from ..api.pauses import retry_after_s
 
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERROR = 0, 1
@@ -31,10 +33,7 @@ LARGEST_MESSAGE = 8 << 20
 LARGEST_FRAME = 128 << 10
 """Size of a message: the other end keeps a whole message in memory."""
 CLOSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
-"""Of a Retry-After, as for other calls of the API server."""
 TRANSIENT = frozenset({408, 429})
-RIGHTS = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,10 @@ class Refused(WireError):
     def __init__(self, words: str, *, is_ours: bool = False) -> None:
         super().__init__(words)
         self.is_ours = is_ours
+
+
+class _Rejected(Refused):
+    """The API server does not accept the credentials."""
 
 
 class Wire:
@@ -151,22 +154,42 @@ class Wire:
 
 
 class Dialler:
-    """Opens wires; ``api`` gives the cluster's client of now, whose address, TLS, proxy and credentials are used."""
+    """Opens wires; ``api`` gives the cluster's client of now, whose address, TLS, proxy and credentials are used.
 
-    def __init__(self, api: Callable[[], Awaitable[ApiClient]], dial_s: float) -> None:
+    ``renew`` is called with one whose credentials the API server does not accept.
+    """
+
+    def __init__(
+        self,
+        api: Callable[[], Awaitable[ApiClient]],
+        dial_s: float,
+        renew: Callable[[ApiClient], Awaitable[None]] | None = None,
+    ) -> None:
         self._api = api
+        self._renew = renew
         self._dial_s = dial_s
         self._session: aiohttp.ClientSession | None = None
 
     async def dial(self, pod: Pod, port: int) -> Wire:
-        """Open a connection, or raise OutOfReach or Refused."""
+        """Open a connection, or raise OutOfReach or Refused; tries twice where the credentials are rejected."""
         try:
             api = await self._api()
+            try:
+                return await self._open(api, pod, port)
+            except _Rejected:
+                if self._renew is None:
+                    raise
+                await self._renew(api)
+            return await self._open(await self._api(), pod, port)
         except PlatformUnavailable as exc:
             raise OutOfReach(exc.message, is_cluster=True) from exc
-        headers = {"User-Agent": api.user_agent}
+
+    async def _open(self, api: ApiClient, pod: Pod, port: int) -> Wire:
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/portforward"
-        await api.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        own: dict[str, str] = {}
+        await api.update_params_for_auth(own, [], ["BearerToken"], path, "GET", None)
+        as_others = (api.configuration.client_session_kwargs or {}).get("headers", ())
+        headers = CIMultiDict([("User-Agent", api.user_agent), *own.items(), *as_others])
         rest, config = api.rest_client, api.configuration
         try:
             opened = await self._connections().ws_connect(
@@ -208,10 +231,11 @@ class Dialler:
 def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod) -> WireError:
     """What the API server means by refusing the upgrade."""
     what = f"port-forward to pod {pod.namespace}/{pod.name}: the API server answered {exc.status}"
-    if exc.status in RIGHTS:
+    if exc.status == 401:
+        return _Rejected(f"{what}; it does not accept the credentials", is_ours=True)
+    if exc.status == 403:
         return Refused(f"{what}; the role needs get and create on pods/portforward", is_ours=True)
     if exc.status >= 500 or exc.status in TRANSIENT:
-        after = exc.headers.get("Retry-After", "") if exc.headers else ""
-        after_s = min(float(after), LONGEST_PAUSE_S) if after.isdigit() else 0.0
+        after_s = retry_after_s(exc.headers.get("Retry-After") if exc.headers else None) or 0.0
         return OutOfReach(what, is_cluster=exc.status in {429, 503}, after_s=after_s)
     return Refused(what)
