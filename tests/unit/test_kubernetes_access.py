@@ -119,7 +119,7 @@ async def test_the_file_of_a_token_wins(tmp_path, user):
 def authority(tmp_path: Path) -> Path:
     """A folder with an authority as old tools make it (v1, no key identifier), and a server's pair that it signed."""
     new = ("-newkey", "rsa:2048", "-nodes", "-keyout")
-    (tmp_path / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
+    (tmp_path / "ext").write_text("subjectAltName=IP:127.0.0.1,DNS:kube.example\n")
     (tmp_path / "conf").write_text("[req]\ndistinguished_name=dn\n[dn]\n")
     by = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ext")
     for words in (
@@ -158,6 +158,17 @@ async def test_an_old_authority_is_trusted_by_every_python(tmp_path, authority, 
     api = api_of(tmp_path, f"{scheme}://127.0.0.1:{port}{known}")
     assert await api.get("/api/v1/namespaces/team-a") == {"kind": "Namespace"}
     await api.close()
+    for more in (", tls-server-name: kube.example", ", insecure-skip-tls-verify: true, tls-server-name: other"):
+        at = f'{scheme}://localhost:{port}{known}"{more}'
+        config = CONFIG.replace('"{server}"', "{server}").format(server=f'"{at}', user="{token: canary}")
+        (tmp_path / "kubeconfig").write_text(config)
+        api = Api(access.find(str(tmp_path / "kubeconfig"), None, None, {}), tmp_path / "keys")
+        assert await api.get("/api/v1/namespaces/team-a") == {"kind": "Namespace"}
+        dialler = Dialler(api.client, 5.0)
+        with pytest.raises(WireError, match="200"):  # TLS is fine, but this server cannot upgrade
+            await dialler.dial(Pod("team-a", "x"), 1)
+        await dialler.close()
+        await api.close()
     for other, words in (
         (f"localhost:{port}{known}", "not valid for 'localhost'"),
         (f"127.0.0.1:{port}", "verify failed"),

@@ -262,6 +262,42 @@ async def test_rejected_credentials_are_read_again_once(place, use, by):
     assert len(place.server.asked) == len(expected) + 2
 
 
+async def test_followed_logs_leave_room_for_calls(place):
+    """More of them than the library's usual number of connections."""
+    place.use({"token": "first"})
+    api = place.api()
+    streams = [api.lines(LOGS, 30.0, follow="true") for _ in range(120)]
+    assert await asyncio.gather(*(anext(lines) for lines in streams)) == ["one"] * 120
+    await api.get(AT)
+    place.server.more.set()
+    assert await asyncio.gather(*(anext(lines) for lines in streams)) == ["two"] * 120
+    await asyncio.gather(*(lines.aclose() for lines in streams))
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up(place, monkeypatch):
+    """By calls, streams and port-forwards, each after its limit."""
+    monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.api.client.CALL_S", 0.4)
+    left = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await left.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
+    place.use({"token": "first"}, server=f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    api = place.api()
+    for use in (call, stream):
+        with pytest.raises(PlatformUnavailable, match="does not answer: "):
+            await asyncio.wait_for(use(api), 10)
+    dialler = Dialler(api.client, 0.4)
+    with pytest.raises(WireError, match="does not answer"):
+        await asyncio.wait_for(dialler.dial(Pod("team-a", "x"), 1), 10)
+    await dialler.close()
+    left.set()
+    silent.close()
+    await silent.wait_closed()
+
+
 @pytest.mark.parametrize("use", [call, stream, forward])
 async def test_a_changed_kubeconfig_is_noticed_before_the_next_call(place, use):
     """Also while the old token still works; what streams goes on."""

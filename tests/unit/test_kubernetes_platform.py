@@ -217,7 +217,7 @@ async def test_options_of_the_library_mean_what_we_think(stage, platform):
     rest = client.rest_client
     assert rest._effective_retry_options is None
     assert rest.retry_client is None
-    assert rest.pool_manager.connector.limit == 100
+    assert rest.pool_manager.connector.limit == 0
     assert rest.pool_manager.trust_env is False
     assert client.default_headers["User-Agent"] == "rucat"
     await at.close()

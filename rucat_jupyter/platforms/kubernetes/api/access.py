@@ -138,7 +138,7 @@ async def connect(way: Way, temp: Path) -> Link:
 
     configuration = type.__call__(Configuration)  # one of its own: the library keeps a default for all
     configuration.retries = None  # we decide ourselves what is tried again; False would be the number 0: seven tries
-    configuration.connection_pool_maxsize = 100
+    configuration.connection_pool_maxsize = 0  # no limit: a followed log holds a connection, and calls would wait
     configuration.disable_strict_ssl_verification = True  # as kubectl: many authorities of clusters fail those checks
     headers: list[tuple[str, str]] = []
     files, plugin = [file for file in way.kubeconfig.split(os.pathsep) if file], None
