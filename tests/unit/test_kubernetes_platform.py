@@ -516,9 +516,9 @@ async def test_credentials_that_no_header_can_have_are_reported(stage, platform,
         assert (await look(platform, engine)).presence is seen
 
 
-async def kept(platform: Platform, engine: Engine) -> list[str]:
+async def kept(platform: Platform, engine: Engine, *, follow: bool = False) -> list[str]:
     """The lines of an engine's log."""
-    return [line async for line in platform.logs(engine, None, False)]
+    return [line async for line in platform.logs(engine, None, follow)]
 
 
 async def test_the_last_words_of_a_driver_are_kept(stage, platform, api):
@@ -530,15 +530,22 @@ async def test_the_last_words_of_a_driver_are_kept(stage, platform, api):
         api.logs[name].append(f"before {number}")
     stopping = asyncio.ensure_future(platform.stop(engine))
 
-    async def is_going() -> bool:
+    async def is_noted() -> bool:
         return "deletionTimestamp" in api.objects["pods", name]["metadata"]
 
-    await until("its pod terminates", is_going, 10)
+    async def followed(times: int) -> bool:
+        return api.calls.count(f"GET pods/{name}/log") >= times
+
+    await until("the end is noted", is_noted, 10)
+    following = asyncio.ensure_future(kept(platform, engine, follow=True))
+    await until("it is followed", lambda: followed(3), 10)  # and by the gateway, for what it keeps
     for number in range(5000):
         api.logs[name].append(f"after {number}")
     await api.say(name, "the last word")
     await api.drop("pods", name)
     await stopping
+    assert (await following)[-1] == "the last word"
+    await api.stop()
     lines = await kept(platform, engine)
     assert lines[-3:] == ["after 4998", "after 4999", "the last word"]
     assert len(lines) == 5000
@@ -551,6 +558,8 @@ async def test_of_a_log_that_is_too_large_the_end_is_kept(stage, platform, api, 
     api.logs[engine.run_name] += [f"{number} {line}" for number in range(4000)]
     await api.change("pods", engine.run_name, exit_with(1))
     await until("the end is seen", lambda: _is(platform, engine, Presence.ENDED), 15)
+    assert len(await kept(platform, engine)) == 4002  # its pod is still there
+    await api.drop("pods", engine.run_name)
     lines = await kept(platform, engine)
     assert lines[-1] == f"3999 {line}"
     assert 1_900_000 < sum(len(line.encode()) + 1 for line in lines) <= 2_000_000

@@ -250,11 +250,16 @@ class KubernetesPlatform:
     # --- reaching ---------------------------------------------------------------------------------------------
 
     async def logs(self, engine: Engine, tail: int | None, follow: bool) -> AsyncIterator[str]:
-        """Lines of the driver's log: from the API, or what is kept of it."""
+        """Lines of the driver's log: from the API while its pod is there, else what is kept of it."""
         name = engine.run_name
-        if self._archive.get(name) is None:
-            site = await self._places.site(engine.site)
-            pod = await _translated(site.pod(name))
+        if not self._lives.is_over(engine):
+            try:
+                site = await self._places.site(engine.site)
+                pod = await _translated(site.pod(name))
+            except PlatformUnavailable:
+                if self._archive.get(name) is None:
+                    raise
+                pod = None
             if pod is not None:
 
                 async def is_alive() -> bool:
