@@ -357,6 +357,18 @@ async def test_what_is_wrong_with_a_plugin_is_in_the_message(place, monkeypatch,
     assert not place.server.asked
 
 
+async def test_a_plugin_whose_token_is_always_rejected_is_not_run_by_each_call(place, monkeypatch):
+    """Once more at the first rejection, then no more than once in a while."""
+    monkeypatch.setattr(plugins, "SHORTEST_S", 3600.0)
+    place.answers(token="wrong")
+    place.use_plugin()
+    api = place.api()
+    for _ in range(5):
+        with pytest.raises(PlatformUnavailable, match="does not accept"):
+            await api.get(AT)
+    assert place.runs == 2
+
+
 async def test_a_failing_plugin_is_not_run_by_each_of_many_callers(place):
     """They share a run and its fault; the next call runs it again."""
     place.does("sys.exit(1)")
@@ -472,7 +484,7 @@ async def test_calls_are_made_as_the_user_that_a_context_acts_as(place, use):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"proxy-url": "socks5://p:1080"}, "proxy-url 'socks5://p:1080'.*http or https"),
+        ({"proxy-url": "socks5://me:canary@p:1080"}, "proxy is of kind 'socks5'.*only http and https$"),
         ({"server": ""}, "has no server"),
     ],
 )
@@ -481,6 +493,15 @@ async def test_what_cannot_be_used_is_named(place, change, words):
     place.use({"token": "first"}, **change)
     with pytest.raises(PlatformUnavailable, match=f"context 'c' cannot be used: .*{words}"):
         await place.api().get(AT)
+
+
+async def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(place, monkeypatch):
+    """For calls and port-forwards."""
+    monkeypatch.setenv("https_proxy", "socks5h://p:1080")
+    place.use({"token": "first"}, server="https://192.0.2.7")
+    for use in (call, forward):
+        with pytest.raises((PlatformUnavailable, WireError), match="proxy is of kind 'socks5h'"):
+            await use(place.api())
 
 
 async def test_a_user_that_is_not_there_is_named(place):

@@ -149,6 +149,9 @@ async def connect(way: Way, temp: Path) -> Link:
         else:
             plugin, headers = await _load_kubeconfig(way, configuration, temp)
         configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
+        kind, colon, _ = (configuration.proxy or "http://").partition("://")
+        if not colon or kind.lower() not in proxies.PORTS:  # not the address: it may have a password
+            raise ConfigFault(f"its proxy is of kind {kind if colon else ''!r}, but Rucat knows only http and https")
         # aiohttp's own look at the environment reads NO_PROXY otherwise
         configuration.client_session_kwargs = {"trust_env": False, "headers": headers}
         client = ApiClient(configuration)  # reads certificates and keys

@@ -29,8 +29,8 @@ LIMIT_S = 30.0
 """How long a plugin may take."""
 EARLY_S = 10.0
 """So long before its end a credential is renewed, or a twentieth of its life before."""
-SHORTEST_S = 2.0
-"""A plugin does not run more often than that, also when it fails or what it returns is rejected."""
+SHORTEST_S = 1.0
+"""A plugin that fails, or whose credentials are rejected again and again, does not run more often than that."""
 MOST = 100
 """Plugins that are remembered."""
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -46,12 +46,11 @@ class PluginFault(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """A token, or a client's certificate and key in PEM; when they came, and until when they are used."""
+    """A token, or a client's certificate and key in PEM; until when they are used."""
 
     token: str
     certificate: str
     key: str
-    made_at: float
     renew_at: float
 
 
@@ -64,6 +63,7 @@ class Plugin:
         self._fault: tuple[float, PluginFault] | None = None
         self._running: asyncio.Task[Credentials] | None = None
         self._waiting = 0
+        self._rejected_at = 0.0
 
     @property
     def held(self) -> Credentials | None:
@@ -93,8 +93,8 @@ class Plugin:
 
     def reject(self, given: Credentials) -> None:
         """The API server does not accept them: the next call runs the plugin."""
-        if given is self._held and time.time() > given.made_at + SHORTEST_S:
-            self._held = None
+        if given is self._held and time.time() > self._rejected_at + SHORTEST_S:
+            self._held, self._rejected_at = None, time.time()
 
     async def _renew(self) -> Credentials:
         try:
@@ -185,12 +185,12 @@ def _taken(answer: Json, version: str) -> Credentials:
         raise ValueError("a certificate needs a key, and a key a certificate")
     if not token and not certificate:
         raise ValueError("its status has neither a token nor a certificate")
-    now, renew_at = time.time(), float("inf")
+    renew_at = float("inf")
     if status.get("expirationTimestamp"):
         end = datetime.fromisoformat(re.sub(r"\.\d+|Z$", _zone, str(status["expirationTimestamp"])))
-        life_s = end.timestamp() - now
-        renew_at = now + max(life_s - min(EARLY_S, life_s / 20), SHORTEST_S)
-    return Credentials(token.strip(), certificate, key, now, renew_at)
+        life_s = end.timestamp() - time.time()
+        renew_at = time.time() + max(life_s - min(EARLY_S, life_s / 20), SHORTEST_S)
+    return Credentials(token.strip(), certificate, key, renew_at)
 
 
 def _zone(part: re.Match[str]) -> str:
