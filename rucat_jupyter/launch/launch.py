@@ -40,7 +40,7 @@ END_S = 5.0
 """How long a gateway may take to exit; its own limit is 3 s. After that ``stop`` kills it."""
 
 KEPT = re.compile(r"JUPYTER_(?!TOKEN)\w+|RUCAT_\w+")
-"""Variables that a gateway inherits beside those for clusters and their credential plugins; engines get none."""
+"""Variables that a gateway inherits beside those for clusters and their credential plugins."""
 
 
 @dataclass(frozen=True)

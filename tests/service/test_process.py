@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fakes.kube_api import KubeApi
 from support.gateways import gateways, pid_of, python, raw, start, wait_for_end
 from support.place import wait_until
 
@@ -56,6 +58,40 @@ def listening_to(address: launch.Address) -> http.client.HTTPConnection:
 
 
 # --- start --------------------------------------------------------------------------------------------------
+
+
+PLUGIN = """#!/bin/sh
+env > "$0.env"
+echo '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",
+ "status": {"token": "canary-of-the-kubeconfig"}}'
+"""
+
+
+async def test_a_gateway_reaches_clusters_by_the_environment_of_its_starter(directory, tmp_path, monkeypatch):
+    """REST without a kubeconfig: that of KUBECONFIG, by a plugin that has its cloud variables and no other secret."""
+    api = KubeApi()
+    await api.start()
+    config = api.kubeconfig(tmp_path)
+    exec_ = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin}"
+    config.write_text(config.read_text().replace("token: canary-of-the-kubeconfig", exec_))
+    (tmp_path / "plugin").write_text(PLUGIN)
+    (tmp_path / "plugin").chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"KUBECONFIG": config.name, "AWS_PROFILE": "dev", "DB_PASSWORD": "CANARY"}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        address = await asyncio.to_thread(start)
+        with raw(address) as client:
+            body = {"platform": "kubernetes"}
+            answer = await asyncio.to_thread(client.post, "/rucat/engines?dry_run=true", json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["spec"]["kubernetes"]["kubeconfig"] == str(config)
+        seen = (tmp_path / "plugin.env").read_text().splitlines()
+        assert "AWS_PROFILE=dev" in seen
+        assert not [line for line in seen if "CANARY" in line or line.startswith("RUCAT_")]
+    finally:
+        await asyncio.to_thread(launch.stop, directory)
+        await api.stop()
 
 
 def test_a_gateway_is_a_process_of_its_own(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
