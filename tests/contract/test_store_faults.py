@@ -274,6 +274,31 @@ async def test_a_new_connection_is_signed_in_again(new_server: Callable[..., Any
         server.kill()
 
 
+async def test_a_session_that_ends_costs_no_request(new_server: Callable[..., AnyServer]) -> None:
+    """``DURATION FOR SESSION``: what the server refuses is signed in and sent again, also for concurrent requests."""
+    server = new_server(needs_sign_in=True)
+    server.start()
+    root = SurrealStore(server.url, user=USER, password=PASSWORD)
+    store = SurrealStore(server.url, user="brief", password="pw")
+    try:
+        await root.open()
+        await root._link.write(
+            "DEFINE USER brief ON ROOT PASSWORD 'pw' ROLES OWNER DURATION FOR TOKEN 1s, FOR SESSION 1s"
+        )
+        await store.open()
+        first = store._link._db  # type: ignore[attr-defined]
+        for number in range(3):
+            while store._link._db is first:  # type: ignore[attr-defined]  # until a session has ended
+                made = await asyncio.gather(*(create(store, f"{number}-{time.monotonic_ns()}-{n}") for n in range(4)))
+                found = {engine.id for engine in await store.engines()}
+                assert {engine.id for engine in made} <= found
+            first = store._link._db  # type: ignore[attr-defined]
+    finally:
+        await store.close()
+        await root.close()
+        server.kill()
+
+
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("nobody", PASSWORD), (None, None)])
 async def test_refused_sign_in_says_so_without_the_password(
     new_server: Callable[..., AnyServer], user: str | None, password: str | None

@@ -53,7 +53,16 @@ class ServerLink(Link):
             await db.hang_up()
 
     async def _query(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        answer = await self._ask(statement, values)
+        if _is_about_rights(answer) and self._user and _has_done_nothing(answer):
+            answer = await self._ask(statement, values)  # on a new connection, which has signed in
+        if _is_about_rights(answer) and not self._user:  # a new connection would be refused too
+            raise self._turned_away(" ".join(filter(None, _words(answer)))[:300])
+        return self._results(answer)
+
+    async def _ask(self, statement: str, values: dict[str, Any]) -> dict[str, Any]:
         db = await self._connection()
+        db.calls += 1
         try:
             answer = await db.query_raw(statement, values)
         except asyncio.CancelledError:  # the time is over: the connection may be dead without an error, for minutes
@@ -62,14 +71,23 @@ class ServerLink(Link):
         except _LOST as exc:
             self._drop(db)
             raise self._unavailable("the connection was lost") from exc
+        finally:
+            db.calls -= 1
+            if db is not self._db and not db.calls:
+                db.abort()
         if _is_about_rights(answer):  # the sign-in has expired, or the server has lost it
-            self._drop(db)
-            if not self._user:  # a new connection would be refused too
-                raise self._turned_away(" ".join(filter(None, _words(answer)))[:300])
-        return self._results(answer)
+            self._retire(db)
+        return answer
 
     def _on_timeout(self, task: asyncio.Task[Any]) -> None:
         task.cancel()
+
+    def _retire(self, db: _Connection) -> None:
+        """Let the next call open a connection; calls that are open on this one keep it until they have their answer."""
+        if self._db is db:
+            self._db = None
+            if not db.calls:
+                db.abort()
 
     def _drop(self, db: _Connection) -> None:
         db.abort()
@@ -146,7 +164,9 @@ class ServerLink(Link):
 
 
 class _Connection(AsyncWsSurrealConnection):
-    """The SDK's connection, plus: no proxy for loopback, whether it is alive, and an immediate end."""
+    """The SDK's connection, plus: no proxy for loopback, whether it is alive, its open calls, and an immediate end."""
+
+    calls = 0
 
     @property
     def is_alive(self) -> bool:
@@ -188,8 +208,13 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _is_about_rights(answer: dict[str, Any]) -> bool:
-    signs = ("IAM error", "session has expired", "Not enough permissions")
+    signs = ("IAM error", "session has expired", "token has expired", "Not enough permissions")
     return any(sign in word for word in _words(answer) for sign in signs)
+
+
+def _has_done_nothing(answer: dict[str, Any]) -> bool:
+    """Whether no statement was executed, so that all of them can be sent again."""
+    return all(result["status"] != "OK" for result in answer.get("result", ()))
 
 
 def _words(answer: dict[str, Any]) -> list[str]:
