@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -33,6 +34,8 @@ from rucat_jupyter.checkup import (
 from rucat_jupyter.checkup.findings import ok
 from rucat_jupyter.checkup.report import doctor, lines
 from rucat_jupyter.launch import datadir, launch
+
+examine_module = import_module("rucat_jupyter.checkup.examine")
 
 
 @pytest.fixture
@@ -91,6 +94,24 @@ def test_a_check_that_fails_or_hangs_is_a_finding_of_its_own(place: Surroundings
     assert "RuntimeError: out of luck" in report.findings[0].found
     assert "no answer within 0.3 s" in report.findings[1].found
     assert report.findings[2].fix == f"{sys.executable} -m pip install psutil"
+
+
+def test_a_check_of_far_places_has_its_own_limit(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow cluster is awaited longer than the rest, which is reported as silent with its own limit."""
+    monkeypatch.setattr(examine_module, "SLOW", {"kubernetes": 60.0})
+    silent = threading.Event()
+
+    def hangs(place: Surroundings) -> Iterable[Finding]:
+        silent.wait()
+        return []
+
+    def slow(place: Surroundings) -> Iterable[Finding]:
+        time.sleep(0.4)
+        yield ok("kubernetes", "it responds")
+
+    report = examine(place, which=[("a", hangs), ("kubernetes", slow)], limit_s=0.1)
+    silent.set()
+    assert [f.found for f in report.findings] == ["no answer within 0.1 s", "it responds"]
 
 
 def test_the_worst_finding_is_the_level_of_the_report() -> None:

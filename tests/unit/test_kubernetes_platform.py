@@ -20,6 +20,7 @@ from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.core.ports.platform import Leftover, Platform
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
+from rucat_jupyter.platforms.kubernetes import examining
 from rucat_jupyter.platforms.kubernetes.api import access
 from rucat_jupyter.platforms.kubernetes.api.client import Api, path
 from rucat_jupyter.platforms.kubernetes.platform import KubernetesPlatform
@@ -609,3 +610,29 @@ async def test_no_secret_is_in_any_object_but_the_secret(stage, platform, api):
     shown = str([item for (kind, _), item in api.objects.items() if kind != "secrets"])
     assert "canary" not in shown
     assert ("secrets", engine.run_name) in api.objects
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+async def test_a_slow_cluster_is_not_called_silent(stage, platform, api, monkeypatch, is_frozen):
+    """``doctor`` waits longer for a cluster that takes connections, but not without end."""
+    frozen, answer = asyncio.Event(), api._answer
+
+    async def answer_slowly(request):
+        await (frozen.wait() if is_frozen else asyncio.sleep(1.2))
+        return await answer(request)
+
+    async def missing(api):
+        return []
+
+    monkeypatch.setattr(examining.reviews, "missing", missing)  # the simulated server knows no reviews
+    monkeypatch.setattr(api, "_answer", answer_slowly)
+    await api.stop()
+    await api.start()
+    monkeypatch.setattr(examining, "LOOK_S", 1.0)
+    monkeypatch.setattr(examining, "SLOW_S", 2.0 if is_frozen else 60.0)
+    found = await platform.examine([stage.spec()])
+    frozen.set()
+    assert found
+    assert [symptom.found for symptom in found if "no answer" in symptom.found] == (
+        ["no answer within 2 s"] if is_frozen else []
+    )

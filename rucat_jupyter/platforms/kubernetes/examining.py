@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.planning import Finding
@@ -17,7 +18,9 @@ from .namespaces import Namespaces
 from .objects import names
 
 LOOK_S = 1.8
-"""``doctor`` takes at most three seconds: a cluster that has not responded by then is reported as silent."""
+"""``doctor`` takes at most three seconds: a cluster that cannot be reached by then is reported as silent."""
+SLOW_S = 10.0
+"""A cluster that can be reached may need this long: an answer takes five round trips, some of them 600 ms each."""
 
 
 async def examine(specs: Sequence[EngineSpec], places: Namespaces, temp: Path) -> list[Finding]:
@@ -43,17 +46,35 @@ FIX_KUBECONFIG = (
 async def _look(way: Way, account: str, temp: Path) -> list[Finding]:
     api = Api(way, temp)
     try:
-        return await within(LOOK_S, _ask(api, account))
+        return await within(SLOW_S, _ask(api, account))
     except asyncio.TimeoutError:
-        return [Finding(str(way), f"no answer within {LOOK_S:g} s", _reach(way))]
+        return [Finding(str(way), f"no answer within {SLOW_S:g} s", _reach(way))]
     except PlatformUnavailable as exc:
         return [Finding(str(way), exc.message, _reach(way))]
     finally:
         await api.close()
 
 
+async def _knock(api: Api) -> None:
+    """Connect to the API server, or to the proxy before it: this takes one round trip, and no end if packets are lost."""
+    configuration = (await api.client()).configuration
+    place = urlsplit(configuration.proxy or configuration.host)
+    try:
+        default = 80 if place.scheme == "http" else 443
+        _, writer = await within(LOOK_S, asyncio.open_connection(place.hostname, place.port or default))
+    except asyncio.TimeoutError:  # first: since Python 3.11 it is an OSError
+        raise
+    except (OSError, ValueError):
+        return  # the call that follows says why
+    writer.close()
+
+
 async def _ask(api: Api, account: str) -> list[Finding]:
     way = api.way
+    try:
+        await _knock(api)
+    except asyncio.TimeoutError:
+        return [Finding(str(way), f"no answer within {LOOK_S:g} s", _reach(way))]
     try:
         await api.get(path("", way.namespace))
     except ApiFault as exc:
@@ -73,7 +94,7 @@ async def _account(api: Api, account: str) -> str:
         found = await api.find(path("serviceaccounts", api.way.namespace, account))
     except ApiFault:
         return ""
-    return "" if found else f"there is no service account {account!r}for drivers"
+    return "" if found else f"there is no service account {account!r} for drivers"
 
 
 def _reach(way: Way) -> str:
