@@ -56,7 +56,7 @@ async def _look(way: Way, account: str, temp: Path) -> list[Finding]:
 
 
 async def _knock(api: Api) -> None:
-    """Connect to the API server, or to the proxy before it: this takes one round trip, and no end if packets are lost."""
+    """Connect to the API server, or to its proxy: this takes one round trip, and no end if packets are lost."""
     configuration = (await api.client()).configuration
     place = urlsplit(configuration.proxy or configuration.host)
     try:
