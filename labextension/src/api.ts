@@ -13,6 +13,17 @@ export const NO_ANSWER = 'no_answer';
 /** Error code: a 404 that does not come from Rucat, so the server extension is missing. */
 export const NO_EXTENSION = 'no_extension';
 
+/** Page of Jupyter where users log in, relative to its base URL. */
+export const LOGIN = 'login';
+
+/** Whether the call failed because the user is not logged in any more. */
+export function isLoggedOut(error: unknown): boolean {
+  return (
+    error instanceof RucatError &&
+    (error.status === 401 || (error.status === 403 && error.details.is_logged_in === false))
+  );
+}
+
 /** A failed call. */
 export class RucatError extends Error {
   constructor(
@@ -177,6 +188,9 @@ export class Api {
     }
     if (!response.ok) {
       throw await refusal(response);
+    }
+    if (response.redirected && /html/.test(response.headers.get('Content-Type') ?? '')) {
+      throw new RucatError('your login has expired: log in again', NO_ANSWER, 401); // a hub's login page
     }
     return response;
   }

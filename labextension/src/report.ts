@@ -4,7 +4,7 @@
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { NO_ANSWER, NO_EXTENSION, RucatError } from './api';
+import { NO_ANSWER, NO_EXTENSION, RucatError, isLoggedOut } from './api';
 import { plain } from './words';
 
 /** How long an error is visible; after that it is in the list of notifications. */
@@ -18,7 +18,8 @@ export function report(trans: TranslationBundle, asked: string, error: unknown):
   Notification.error(message, { autoClose: SHOWN_MS });
 }
 
-function hintOf(trans: TranslationBundle, { code, status }: RucatError): string {
+function hintOf(trans: TranslationBundle, error: RucatError): string {
+  const { code, status } = error;
   if (code === NO_ANSWER && !status) {
     return trans.__(
       'The server did not respond: check whether the action was done before you try again.'
@@ -27,8 +28,8 @@ function hintOf(trans: TranslationBundle, { code, status }: RucatError): string 
   if (code === NO_EXTENSION) {
     return trans.__('Install Rucat where the Jupyter server runs, and restart the server.');
   }
-  if (status === 401 || status === 403) {
-    return trans.__('Reload the page and log in again.');
+  if (isLoggedOut(error)) {
+    return trans.__('Log in to Jupyter in another tab, then try again.');
   }
   return '';
 }

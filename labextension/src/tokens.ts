@@ -206,8 +206,8 @@ export type Connection =
   | { kind: 'offline'; since: Date; retryAt: Date | null; message: string }
   /** The Rucat server extension is missing (a 404 without Rucat's error format). */
   | { kind: 'missing' }
-  /** The user has no permission (401, 403). */
-  | { kind: 'forbidden'; message: string };
+  /** The user has no permission (401, 403), or is not logged in any more. */
+  | { kind: 'forbidden'; message: string; isLoggedOut: boolean };
 
 /**
  * The engines of this user, as current as possible: the only place that reads them.

@@ -207,7 +207,11 @@ class RucatHandler(APIHandler):
             text = http.HTTPStatus(status_code).phrase
             if isinstance(error, web.HTTPError) and error.log_message:
                 text = error.log_message % error.args if error.args else error.log_message
-            body = {"message": text, "code": _CODES.get(status_code, RucatError.code), "details": {}}
+            details = {}
+            if status_code in (401, 403) and vars(self).get("_current_user") is None:
+                # Jupyter says "Forbidden", or that the XSRF cookie does not match: the cookie of a login has expired
+                text, details = f"your login has expired: log in to Jupyter again ({text})", {"is_logged_in": False}
+            body = {"message": text, "code": _CODES.get(status_code, RucatError.code), "details": details}
         self.finish(json.dumps(body))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -76,6 +76,8 @@ def test_a_token_is_required(jupyter: Jupyter, gateway: FakeGateway) -> None:
             if method != "HEAD":
                 assert json.loads(answer.body).keys() == {"message", "code", "details"}, (method, path)
                 assert json.loads(answer.body)["code"] == "forbidden"
+                assert json.loads(answer.body)["message"].startswith("your login has expired: log in to Jupyter again")
+                assert json.loads(answer.body)["details"] == {"is_logged_in": False}
     assert gateway.seen == []
 
 
@@ -90,6 +92,7 @@ class TestDenied:
             answer = jupyter.fetch(method, path, body_of(method))
             assert answer.code == 403, (method, path)
             assert method == "HEAD" or json.loads(answer.body)["code"] == "forbidden"
+            assert method == "HEAD" or json.loads(answer.body)["details"] == {}
         assert gateway.seen == []
 
 
@@ -124,6 +127,11 @@ def test_a_cookie_needs_the_xsrf_token(jupyter: Jupyter, gateway: FakeGateway) -
     browser = {"Cookie": "; ".join(cookies)}
     refused = jupyter.fetch("POST", "rucat/engines", {}, browser)
     assert (refused.code, json.loads(refused.body)["code"]) == (403, "forbidden")
+    assert json.loads(refused.body)["details"] == {}
+    expired = {"Cookie": f"_xsrf={xsrf}; username-127-0-0-1=no-such-login"}
+    for headers in (expired, expired | {"X-XSRFToken": xsrf}):
+        answer = jupyter.fetch("POST", "rucat/engines", {}, headers)
+        assert json.loads(answer.body)["details"] == {"is_logged_in": False}
     assert gateway.seen == []
     assert jupyter.fetch("GET", "rucat/engines", None, browser).code == 200
     assert jupyter.fetch("POST", "rucat/engines", {}, browser | {"X-XSRFToken": xsrf}).code == 200

@@ -1,7 +1,7 @@
 /**
  * State of the connection after a read, and the intervals of the poll.
  */
-import { NO_EXTENSION, RucatError } from '../api';
+import { NO_EXTENSION, RucatError, isLoggedOut } from '../api';
 import type { Connection } from '../tokens';
 
 /** Poll interval while engines are live: a poll is one small response, which is equal while nothing changes. */
@@ -14,6 +14,8 @@ export const RECOVER_MS = 1_000;
 export const RECOVERY_MS = 40_000;
 /** Poll interval while something is not installed or not allowed. */
 export const REFUSED_MS = 30_000;
+/** Poll interval while the user is logged out: a login in another tab brings the panel back. */
+export const LOGIN_MS = 3_000;
 /** Pauses during an outage: the page notices within 4 s that the server is back. */
 const RETRY_MS = [1_000, 2_000, 4_000];
 
@@ -29,7 +31,7 @@ export function judge(error: unknown, since: Date): Connection {
     return { kind: 'missing' };
   }
   if (error instanceof RucatError && (error.status === 401 || error.status === 403)) {
-    return { kind: 'forbidden', message };
+    return { kind: 'forbidden', message, isLoggedOut: isLoggedOut(error) };
   }
   return { kind: 'offline', since, retryAt: null, message };
 }

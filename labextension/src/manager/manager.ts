@@ -15,6 +15,7 @@ import type { Api } from '../api';
 import type { Connection, ICreate, IEngine, IEngineManager, Json, Status } from '../tokens';
 import {
   judge,
+  LOGIN_MS,
   LOOK_MS,
   QUIET_MS,
   RECOVERY_MS,
@@ -215,6 +216,9 @@ export class EngineManager implements IEngineManager {
   private _pause(): number {
     if (this._connection.kind === 'offline') {
       return retryMs(this._tries);
+    }
+    if (this._connection.kind === 'forbidden' && this._connection.isLoggedOut) {
+      return LOGIN_MS;
     }
     if (this._connection.kind !== 'ok') {
       return REFUSED_MS;

@@ -1,8 +1,10 @@
 /**
  * The side panel's content: props in, commands out.
  */
+import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import * as React from 'react';
 
+import { LOGIN } from '../api';
 import type { IEngine, IEngineManager, IFrontNotebook } from '../tokens';
 import { CommandIDs } from '../tokens';
 import { usePanel } from './context';
@@ -10,7 +12,7 @@ import { Front } from './front';
 import { EngineList } from './list';
 import type { Sort } from './order';
 import { arrange, keepOrder } from './order';
-import { Empty, Forbidden, Loading, Missing, Offline } from './states';
+import { Empty, Forbidden, Loading, LoggedOut, Missing, Offline } from './states';
 
 export interface IPanelProps {
   manager: IEngineManager;
@@ -34,15 +36,23 @@ export function Panel(props: IPanelProps): JSX.Element {
       {front && !isBlank && <Front front={front} />}
       {connection.kind === 'loading' && <Loading />}
       {connection.kind === 'missing' && <Missing onRetry={retry} />}
-      {connection.kind === 'forbidden' && (
-        <Forbidden message={connection.message} onRetry={retry} />
-      )}
+      {connection.kind === 'forbidden' &&
+        (connection.isLoggedOut ? (
+          <LoggedOut onLogin={logIn} onRetry={retry} />
+        ) : (
+          <Forbidden message={connection.message} onRetry={retry} />
+        ))}
       {connection.kind === 'offline' && <Offline connection={connection} onRetry={retry} />}
       {(connection.kind === 'ok' || (connection.kind === 'offline' && engines.length > 0)) && (
         <Engines {...props} isOld={connection.kind === 'offline'} />
       )}
     </div>
   );
+}
+
+/** Open Jupyter's login page in another tab: this one keeps its notebooks. */
+function logIn(): void {
+  window.open(URLExt.join(PageConfig.getBaseUrl(), LOGIN), '_blank', 'noopener');
 }
 
 function Title({ isOffline, onRetry }: { isOffline: boolean; onRetry: () => void }): JSX.Element {

@@ -103,6 +103,21 @@ export function Missing({ onRetry }: { onRetry: () => void }): JSX.Element {
   );
 }
 
+/** The login of the user has expired: the panel continues after a login in another tab. */
+export function LoggedOut(props: { onLogin: () => void; onRetry: () => void }): JSX.Element {
+  const { trans } = usePanel();
+  return (
+    <div className="jp-Rucat-state" data-alert role="alert">
+      <p>
+        {trans.__('Your Jupyter login has expired: log in again.')}{' '}
+        {trans.__('Then the panel continues automatically; your engines keep running.')}
+      </p>
+      <Button isMain onClick={props.onLogin} label={trans.__('Log in')} />
+      <Button onClick={props.onRetry} label={trans.__('Try now')} />
+    </div>
+  );
+}
+
 /** The user has no permission. */
 export function Forbidden(props: { message: string; onRetry: () => void }): JSX.Element {
   const { trans } = usePanel();
@@ -111,12 +126,7 @@ export function Forbidden(props: { message: string; onRetry: () => void }): JSX.
       <p>{trans.__('You have no permission to see engines: %1', plain(props.message, 300))}</p>
       <Button onClick={props.onRetry} label={trans.__('Try now')} />
       <WhatToDo>
-        <p>
-          {trans.__('Your login may have expired: reload the page and log in again.')}{' '}
-          {trans.__(
-            'If this does not help, ask the administrator of the server for access to the resource “rucat”.'
-          )}
-        </p>
+        <p>{trans.__('Ask the administrator of the server for access to the resource “rucat”.')}</p>
       </WhatToDo>
     </div>
   );

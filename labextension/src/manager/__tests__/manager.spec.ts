@@ -6,7 +6,7 @@ import { Signal } from '@lumino/signaling';
 import { NO_ANSWER, NO_EXTENSION, RucatError } from '../../api';
 import { FakeApi, settled } from '../../__tests__/fakes';
 import { engine, failed } from '../../__tests__/fixtures';
-import { LOOK_MS, QUIET_MS, RECOVER_MS } from '../connection';
+import { LOGIN_MS, LOOK_MS, QUIET_MS, RECOVER_MS } from '../connection';
 import { EngineManager } from '../manager';
 
 const OWNER = {};
@@ -273,11 +273,15 @@ describe('EngineManager', () => {
 
     it.each([
       ['no extension', new RucatError('404', NO_EXTENSION, 404), { kind: 'missing' }],
-      ['not allowed', new RucatError('no', 'forbidden', 403), { kind: 'forbidden', message: 'no' }],
+      [
+        'not allowed',
+        new RucatError('no', 'forbidden', 403),
+        { kind: 'forbidden', message: 'no', isLoggedOut: false }
+      ],
       [
         'logged out',
         new RucatError('who?', NO_ANSWER, 401),
-        { kind: 'forbidden', message: 'who?' }
+        { kind: 'forbidden', message: 'who?', isLoggedOut: true }
       ],
       ['no server', new RucatError('down', NO_ANSWER, 0), { kind: 'offline', message: 'down' }],
       ['a proxy', new RucatError('bad', NO_ANSWER, 502), { kind: 'offline', message: 'bad' }]
@@ -286,6 +290,20 @@ describe('EngineManager', () => {
       await manager.refresh();
       expect(manager.connection).toMatchObject(expected);
     });
+  });
+
+  it('comes back after a login in another tab', async () => {
+    const error = new RucatError('log in', 'forbidden', 403, { is_logged_in: false });
+    api.trouble = error;
+    await manager.refresh();
+    expect(manager.connection).toEqual({
+      kind: 'forbidden',
+      message: 'log in',
+      isLoggedOut: true
+    });
+    api.trouble = null;
+    await pass(LOGIN_MS + 10);
+    expect(manager.connection).toEqual({ kind: 'ok' });
   });
 
   it('does not poll while the page is hidden, and polls immediately when it is shown', async () => {

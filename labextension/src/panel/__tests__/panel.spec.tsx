@@ -122,8 +122,16 @@ describe('states', () => {
   });
 
   it('says that the user has no permission', () => {
-    show([], { kind: 'forbidden', message: 'not you' });
+    show([], { kind: 'forbidden', message: 'not you', isLoggedOut: false });
     expect(screen.getByRole('alert').textContent).toContain('not you');
+  });
+
+  it('says that the login has expired, and opens the login page in another tab', () => {
+    const open = jest.spyOn(window, 'open').mockReturnValue(null);
+    show([], { kind: 'forbidden', message: 'Forbidden', isLoggedOut: true });
+    expect(screen.getByRole('alert').textContent).toContain('login has expired: log in again');
+    fireEvent.click(screen.getByText('Log in'));
+    expect(open).toHaveBeenCalledWith(expect.stringMatching(/\/login$/), '_blank', 'noopener');
   });
 
   it('says that the filter matches nothing, and how to clear it', () => {
