@@ -30,10 +30,11 @@ PACKAGE = ROOT / "rucat_jupyter"
 NOTEBOOK, TERMINAL = ("notebook",), ("cli", "__main__.py")
 """What only a notebook shows, and what only a terminal shows; everything else may be shown in both."""
 NOTEBOOK_ONLY = (
-    "client/engines/saved.py",
-    "client/spark_errors/brief.py",
-    "client/cells/operations.py",
-)  # saved settings, errors where %rucat is loaded, cells
+    "client/engines/saved.py",  # settings that a notebook keeps
+    "client/spark_errors/brief.py",  # only where %rucat is loaded
+    "client/cells/operations.py",  # cells
+    "client/session/session.py",  # only if the caller is a notebook
+)
 NO_ADVICE = ("gateway/service/process/process.py",)  # the history names the command that stopped an engine
 PLACEHOLDERS = {"NAME": "etl", "KEY=VALUE": "a=b", "N": "2", "P": "local", "SIZE": "4g", "VERB": "list"}
 COMMAND = re.compile(

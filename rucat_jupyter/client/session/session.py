@@ -217,12 +217,11 @@ def suspend(engine_id: str) -> None:
             attachment.guard.suspend()
 
 
-def has_said(engine_id: str, run: int) -> bool:
-    """Note that the user knows of this restart of an engine; returns whether this process is attached to it."""
-    told = [attachment for attachment in attachments() if attachment.engine.id == engine_id]
-    for attachment in told:
-        attachment.guard.has_said(run)
-    return bool(told)
+def has_said(engine_id: str, run: int) -> None:
+    """Note that the user knows of this restart of an engine: its sessions do not report it again."""
+    for attachment in attachments():
+        if attachment.engine.id == engine_id:
+            attachment.guard.has_said(run)
 
 
 def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:

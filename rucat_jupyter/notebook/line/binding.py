@@ -46,7 +46,9 @@ class Binding:
     def knows_of(self, engine: SomeEngine) -> bool:
         """Whether an attached engine was restarted; its sessions do not say so again."""
         is_bound = any(attachment.engine.id == engine.id for attachment in self._bound.values())
-        return is_bound and (sessions.has_said(engine.id, engine.run) or is_bound)
+        if is_bound:
+            sessions.has_said(engine.id, int(engine.view["run"]))
+        return is_bound
 
     def find(self, name: str | None) -> Attachment | None:
         """The current one, or that of the engine of this name or id."""
