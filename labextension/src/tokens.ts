@@ -65,6 +65,7 @@ export interface ISession {
   user_id: string;
   session_id: string;
   created_at: string | null;
+  is_attached: boolean;
 }
 
 /** The number of executors, and why some are missing. */

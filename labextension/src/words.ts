@@ -6,7 +6,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IEngine, IOperation, Status } from './tokens';
+import type { IEngine, IOperation, ISession, Status } from './tokens';
 
 /** Symbols of the statuses; each is shown with its word. */
 export const SYMBOLS: Readonly<Record<Status, string>> = {
@@ -193,6 +193,11 @@ export function age(engine: IEngine, now: number): string {
   return duration(secondsSince(since(engine), now) ?? 0);
 }
 
+/** The sessions that living processes hold; the others wait for their notebooks. */
+export function attached(engine: IEngine): ISession[] {
+  return engine.sessions.filter(session => session.is_attached !== false);
+}
+
 /** The most important note for a list: failure, progress, missing executors, or notebooks. */
 export function note(trans: TranslationBundle, engine: IEngine): string {
   if (engine.failure) {
@@ -207,7 +212,7 @@ export function note(trans: TranslationBundle, engine: IEngine): string {
   if (missing) {
     return `${trans.__('executors %1 of %2', running, wanted)}: ${missing}`;
   }
-  const sessions = engine.sessions.length;
+  const sessions = attached(engine).length;
   return sessions && isLive ? trans._n('%1 notebook', '%1 notebooks', sessions) : '';
 }
 

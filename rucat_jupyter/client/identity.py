@@ -181,6 +181,11 @@ def own_processes() -> list[dict[str, Any]]:
     return [{"pid": pid, "mark": mark, "boot": boot, "machine": here} for pid, mark in marks if mark]
 
 
+def own_process() -> dict[str, Any] | None:
+    """What holds the sessions that this process attaches; None if the system does not say when it began."""
+    return next((process for process in own_processes() if process["pid"] == os.getpid()), None)
+
+
 def local_fields(directory: str | None = None) -> dict[str, Any]:
     """What an engine on this machine gets from its creator: Python, folder, and the variables of cloud providers.
 

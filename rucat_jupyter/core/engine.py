@@ -12,7 +12,7 @@ from enum import Enum
 
 from pydantic import Field
 
-from .spec import EngineSpec, Model
+from .spec import EngineSpec, Model, ProcessSpec
 
 
 class State(str, Enum):
@@ -182,6 +182,10 @@ class Session(Model):
     user_id: str
     session_id: str
     created_at: datetime | None = None
+    process: ProcessSpec | None = None
+    """The process that attached it last; None: unknown."""
+    is_attached: bool = True
+    """Whether it lives: neither detached, nor ended on the engine, nor is its process known to have ended."""
 
 
 class Event(Model):

@@ -49,6 +49,7 @@ ROUTES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{ENGINE}/history", ("GET",)),
     (f"{ENGINE}/sessions/[^/]+", ("PUT", "DELETE")),
     (f"{ENGINE}/lease", ("POST",)),
+    (f"{ENGINE}/sessions/[^/]+/detach", ("POST",)),
     (f"{ENGINE}/operations", ("GET",)),
     (f"{ENGINE}/operations/[^/]+/cancel", ("POST",)),
     (f"{ENGINE}/ui", ("GET",)),

@@ -68,8 +68,10 @@ class Renames:
         """Take an event: kernels learn it now, the gateway as soon as one runs."""
         if data["action"] == "rename":
             old, new = self._path(data["source_path"]), self._path(data["path"])
-            await self._notify_kernels(old, new)
-            self._work.put_nowait((old, new))
+            try:
+                await self._notify_kernels(old, new)
+            finally:  # the gateway learns it anyway
+                self._work.put_nowait((old, new))
         elif data["action"] == "delete":
             self._work.put_nowait((self._path(data["path"]), None))
 

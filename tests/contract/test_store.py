@@ -16,7 +16,7 @@ from rucat_jupyter.core.engine import Credential, Engine, Event, Executors, Fail
 from rucat_jupyter.core.errors import Conflict, EngineNotFound, NameTaken, StoreTooNew, StoreUnavailable
 from rucat_jupyter.core.lifecycle import IllegalTransition
 from rucat_jupyter.core.ports.store import STORE_NOW, Beat, Note, Store
-from rucat_jupyter.core.spec import MASK, DriverSpec, EngineSpec, ExecutorsSpec, KubernetesSpec, LocalSpec
+from rucat_jupyter.core.spec import MASK, DriverSpec, EngineSpec, ExecutorsSpec, KubernetesSpec, LocalSpec, ProcessSpec
 
 ROUNDS = 100
 WRITERS = 20
@@ -665,6 +665,26 @@ async def test_session_is_put_read_replaced_and_dropped(store: Store) -> None:
     assert await store.sessions() == []
     assert (await store.get(engine.id)).revision == 4
     assert len(await store.history(engine.id)) == 1
+
+
+async def test_a_session_is_detached_unless_it_was_attached_again(store: Store) -> None:
+    """The record and its process stay; another id or process means that another attach was later."""
+    engine = await create(store)
+    process = ProcessSpec(pid=1, mark="2", boot="b", machine="m")
+    plain, held = a_session(engine), a_session(engine, key="1" * 32).model_copy(update={"process": process})
+    for session in (plain, held):
+        await store.put_session(session)
+    revision = (await store.get(engine.id)).revision
+    await store.detach_session(held.model_copy(update={"process": None}))
+    await store.detach_session(plain.model_copy(update={"session_id": "s-0"}))
+    assert [s.is_attached for s in await store.sessions()] == [True, True]
+    assert (await store.get(engine.id)).revision == revision
+    for session in (held, held, plain):
+        await store.detach_session(session)
+    assert [(s.is_attached, s.process) for s in await store.sessions()] == [(False, None), (False, process)]
+    assert (await store.get(engine.id)).revision == revision + 2
+    await store.put_session(held)
+    assert [s.is_attached for s in await store.sessions()] == [False, True]
 
 
 async def test_dropping_what_is_not_there_changes_nothing(store: Store) -> None:

@@ -173,6 +173,14 @@ class MemoryStore:
         self._db.sessions[session.engine_id, session.key] = session
         return session
 
+    async def detach_session(self, session: Session) -> None:
+        await self._write()
+        there = self._db.sessions.get((session.engine_id, session.key))
+        same = lambda s: (s.session_id, s.process)  # noqa: E731
+        if there and there.is_attached and same(there) == same(session):
+            self._db.sessions[session.engine_id, session.key] = there.model_copy(update={"is_attached": False})
+            self._move(self._engine(session.engine_id))
+
     async def drop_session(self, engine_id: str, key: str) -> None:
         await self._write()
         if self._db.sessions.pop((engine_id, key), None):

@@ -30,6 +30,8 @@ ROUTES = [
     ("GET", "/rucat/engines/{id}/history"),
     ("PUT", "/rucat/engines/{id}/sessions/{key}"),
     ("DELETE", "/rucat/engines/{id}/sessions/{key}"),
+    ("POST", "/rucat/engines/{id}/sessions/{key}/detach"),
+    ("POST", "/rucat/sessions/move"),
     ("GET", "/rucat/engines/{id}/operations"),
     ("POST", "/rucat/engines/{id}/operations/{op}/cancel"),
     ("GET", "/rucat/engines/{id}/ui"),

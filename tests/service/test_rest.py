@@ -431,6 +431,14 @@ async def test_sessions(office: Office, client: httpx.AsyncClient) -> None:
     shown = (await client.get("/rucat/engines/etl")).json()
     assert [session["session_id"] for session in shown["sessions"]] == [new_id]
     assert shown["last_used_at"]
+    assert [session["is_attached"] for session in shown["sessions"]] == [True]
+    assert [(await client.post(f"{SESSION}/detach")).status_code for _ in range(2)] == [204, 204]
+    shown = (await client.get("/rucat/engines/etl")).json()
+    assert [(one["session_id"], one["is_attached"]) for one in shown["sessions"]] == [(new_id, False)]
+    process = {"pid": 7, "mark": "1", "boot": "b", "machine": "m"}
+    await client.put(SESSION, json={"path": "/n.ipynb", "process": process})
+    shown = (await client.get("/rucat/engines/etl")).json()
+    assert [(one["session_id"], one["is_attached"]) for one in shown["sessions"]] == [(new_id, True)]
     assert [(await client.delete(SESSION)).status_code for _ in range(2)] == [204, 204]
     assert (await client.get("/rucat/engines/etl")).json()["sessions"] == []
 
@@ -442,6 +450,8 @@ async def test_sessions(office: Office, client: httpx.AsyncClient) -> None:
         (KEY, {"path": 1, "session_id": "x"}, ["path", "session_id"]),
         (KEY, {"path": "/n.ipynb", "user_id": "bob"}, ["user_id"]),
         (KEY, {"path": "/m.ipynb"}, ["key"]),
+        (KEY, {"path": "/n.ipynb", "process": {"pid": 0, "mark": "1"}}, ["process"]),
+        (KEY, {"path": "/n.ipynb", "process": "me"}, ["process"]),
         ("nokey", {"path": "/n"}, ["key"]),
         (KEY.upper(), {"path": "/n"}, ["key"]),
     ],
@@ -456,6 +466,7 @@ async def test_wrong_sessions(
     assert fields_of(answer) == wrong
     if key != KEY:
         assert (await client.delete(f"/rucat/engines/etl/sessions/{key}")).status_code == 400
+        assert (await client.post(f"/rucat/engines/etl/sessions/{key}/detach")).status_code == 400
 
 
 async def test_moved_sessions(office: Office, client: httpx.AsyncClient) -> None:
@@ -595,6 +606,7 @@ async def test_without_its_store_every_route_is_503_or_needs_none(
     office.store.is_down = True
     path = fill(path, "etl")
     body = {"path": PATH} if method == "PUT" else {} if path == "/rucat/engines" else None
+    body = {"from": PATH, "to": None} if path == "/rucat/sessions/move" else body
     answer = await client.request(method, path, json=body if method in ("PUT", "POST") else None)
     if path in ("/rucat/profiles", "/rucat/confs", "/rucat/health", "/rucat/openapi.json"):
         assert answer.status_code == 200

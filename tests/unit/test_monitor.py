@@ -27,6 +27,7 @@ from rucat_jupyter.core.engine import Engine, Reason, State, Status, Verb
 from rucat_jupyter.core.errors import PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import End, Executors, Timing
 from rucat_jupyter.core.ports.platform import Endpoint
+from rucat_jupyter.core.ports.probes import Activity
 from rucat_jupyter.core.ports.store import STORE_NOW, Beat
 from rucat_jupyter.gateway.monitor import Monitor, Pace
 from rucat_jupyter.gateway.monitor.schedule import Agenda, Attempts, Timekeeper
@@ -460,6 +461,7 @@ async def test_a_platform_out_of_reach_concludes_nothing() -> None:
     await world.until(engine_id, Status.STOPPED, within_s=10)
     assert process.monitor.out_of_reach_s(engine_id) is None
     assert process.monitor.out_of_reach_s("f" * 16) is None
+    assert process.monitor.open_sessions("f" * 16) is None
     assert (await engine_of(world, engine_id)).message == ""
     await asyncio.sleep(60)
     world.check()
@@ -1238,3 +1240,17 @@ def test_an_endpoint_says_whether_it_is_encrypted() -> None:
     """The address of a Spark Connect client, without a token."""
     assert Endpoint("h", 1).url == "sc://h:1"
     assert Endpoint("h", 1, use_tls=True).url == "sc://h:1/;use_ssl=true"
+
+
+@in_virtual_time
+async def test_the_open_sessions_are_those_of_the_last_look() -> None:
+    """Not known before it, nor for an engine that is not looked at."""
+    world = World()
+    process = await world.process()
+    engine_id = await running(world)
+    (pulse,) = process.prober.open
+    pulse.activity = None
+    assert process.monitor.open_sessions(engine_id) is None
+    pulse.activity = Activity(0, None, frozenset({("alice", "s")}))
+    assert process.monitor.open_sessions(engine_id) == {("alice", "s")}
+    await world.close()

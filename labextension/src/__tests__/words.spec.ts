@@ -123,6 +123,11 @@ describe('parts of an engine', () => {
     ['what it waits for', engine({ status: 'Pending', message: 'pulling' }), 'pulling'],
     ['which executors lack', cluster, 'executors 1 of 2: 1 pending: no room'],
     ['how many notebooks', engine({ sessions: [{}, {}] as any }), '2 notebooks'],
+    [
+      'no notebooks that have ended',
+      engine({ sessions: [{ is_attached: false }, { is_attached: true }] as any }),
+      '1 notebook'
+    ],
     ['nothing', engine(), '']
   ])('notes %s', (_, found, expected) => {
     expect(words.note(trans, found)).toBe(expected);

@@ -6,6 +6,7 @@ import * as React from 'react';
 
 import type { IEngine, IEvent, IProfile } from '../tokens';
 import {
+  attached,
   clock,
   idleStop,
   lifetimeEnd,
@@ -160,14 +161,15 @@ function ProfileFacts({ engine }: { engine: IEngine }): JSX.Element {
 
 function Sessions({ engine }: { engine: IEngine }): JSX.Element | null {
   const { trans } = usePanel();
-  if (!engine.sessions.length) {
+  const sessions = attached(engine);
+  if (!sessions.length) {
     return null;
   }
   return (
     <section>
       <h4>{trans.__('Notebooks')}</h4>
       <ul className="jp-Rucat-plainList">
-        {engine.sessions.map(({ key, path }) => (
+        {sessions.map(({ key, path }) => (
           <li key={key} title={plain(path)}>
             <bdi>{plain(path.split('/').pop() || path || trans.__('a script'))}</bdi>
           </li>

@@ -6,7 +6,7 @@ import * as React from 'react';
 import { startEngineDrag } from '../notebook/drag';
 import type { IEngine } from '../tokens';
 import { CommandIDs } from '../tokens';
-import { note, plain, where } from '../words';
+import { attached, note, plain, where } from '../words';
 import { primary } from './actions';
 import { usePanel } from './context';
 import { Details } from './details';
@@ -87,7 +87,7 @@ function Head({ engine, isActive, isFront, isOpen, onActivate, onToggle }: IRowP
 function About({ engine, isFront }: { engine: IEngine; isFront: boolean }): JSX.Element {
   const { trans } = usePanel();
   const { running, wanted } = engine.executors;
-  const sessions = engine.sessions.length;
+  const sessions = attached(engine).length;
   const parts = [
     where(trans, engine),
     plain(engine.profile ?? ''),

@@ -24,7 +24,7 @@ from ...core.sessions import key_of
 from ..api import LONGEST_POLL_S, Api, View, engine_path
 from ..cells.operations import Operation, cells
 from ..errors import EngineFailed, explained
-from ..identity import present_path
+from ..identity import own_process, present_path
 from ..words import text
 from ..words.phase import notice
 from . import renewal
@@ -383,7 +383,7 @@ class SessionGuard:
 
     def _new_session_id(self) -> str:
         path = present_path(self._path)  # the notebook may have been renamed since
-        body = {"path": path, "session_id": str(uuid.uuid4())}
+        body = {"path": path, "session_id": str(uuid.uuid4()), "process": own_process()}
         answer = self._api.call("PUT", engine_path(self._view["id"], "sessions", key_of(path)), json=body)
         return str(answer["session_id"])
 

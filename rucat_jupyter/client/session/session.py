@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import logging
 import os
 import shlex
 import threading
@@ -18,10 +19,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from ...core.errors import RucatError
+from ...core.sessions import key_of
 from ..api import Api, View, engine_path
 from ..cells import ipython_hooks
 from ..errors import hows, words
-from ..identity import Caller, caller, get_shell, present_path
+from ..identity import Caller, caller, get_shell, own_process, present_path
 from ..spark_errors import brief as spark_errors
 from ..versions import mismatches, must_have_client
 from ..words import text
@@ -35,9 +38,12 @@ if TYPE_CHECKING:
 
     from .guard import SessionGuard
 
+log = logging.getLogger(__name__)
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DEFAULT_PORT = 15002
 EXIT_S = 0.5  # pending releases of finished queries may take this long at exit
+DETACH_S = 1.0  # how long a detach waits for the gateway
 MAX_BACKOFF_MS = 1000
 MOST_METADATA = 1 << 20
 """Spark's errors are metadata: of 2,048 characters, up to three bytes each, encoded twice. By default gRPC accepts
@@ -204,6 +210,16 @@ def detach(attachment: Attachment) -> None:
             make_active(_attachments[-1])
         else:
             _builder().unshare()
+    _say_detached(attachment)
+
+
+def _say_detached(attachment: Attachment) -> None:
+    """Let lists count the session no more; if the gateway does not answer now, they do so when this process ends."""
+    key = key_of(present_path(attachment.caller.path))
+    try:
+        attachment.engine._api.glance(engine_path(attachment.engine.id, "sessions", key, "detach"), DETACH_S, "POST")
+    except RucatError as exc:
+        log.info("the session on %s still counts as attached: %s", attachment.engine.name, exc.message)
 
 
 def _update_interrupts() -> None:
@@ -232,7 +248,7 @@ def _open(engine: SomeEngine, who: Caller, *, is_new: bool) -> Attachment:
     from .guard import SessionGuard  # noqa: PLC0415 - heavy: grpc comes with it
 
     api, view = engine._api, engine.view
-    body: dict[str, Any] = {"path": who.path}
+    body: dict[str, Any] = {"path": who.path, "process": own_process()}
     if is_new:  # the user stopped the session: the engine does not accept that id again
         body["session_id"] = str(uuid.uuid4())
     hint = _hint_at_lost(engine, who)

@@ -80,7 +80,7 @@ def status_page(view: View, events: Sequence[Mapping[str, Any]], now: datetime) 
         ("image", view["spec"].get("image") or ""),
         ("cluster", _cluster(view["spec"].get("kubernetes") or {})),
         ("limits", _limits(view, now)),
-        *(("session", text.plain(s.get("path", ""))) for s in view.get("sessions") or []),
+        *(("session", text.plain(s.get("path", ""))) for s in text.attached(view)),
     ]
     lines = [head, *(f"  {key:<10} {text.plain(value, 300)}" for key, value in facts if value)]
     if last := event_rows(events[-LAST_EVENTS:]):

@@ -201,6 +201,11 @@ def idle(view: View, now: datetime) -> str:
     return duration((now - used).total_seconds()) if used and view["status"] == "Running" else "-"
 
 
+def attached(view: View) -> list[dict[str, Any]]:
+    """Its sessions that living processes hold; the others wait for their notebooks."""
+    return [session for session in view.get("sessions") or [] if session.get("is_attached", True)]
+
+
 def note(view: View) -> str:
     """The most important thing to know about it: failure, message, missing executors or its notebooks."""
     if failure := view.get("failure"):
@@ -211,7 +216,7 @@ def note(view: View) -> str:
     is_short = counted.get("running", 0) < counted.get("wanted", 0)
     if is_short and view["status"] in LIVE and (short := missing_executors(view)):
         return f"{executors(view).partition(' × ')[0]}: {short}"
-    sessions = len(view.get("sessions") or [])
+    sessions = len(attached(view))
     return count(sessions, "notebook") if sessions and view["status"] in LIVE else ""
 
 

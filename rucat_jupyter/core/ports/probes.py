@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from ..engine import Engine
 from ..lifecycle import Health
 from .platform import Endpoint
+
+SessionId = tuple[str, str]
+"""User id and session id: together they identify a session in Spark Connect."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Activity:
 
     running: int
     used_at: datetime | None
+    sessions: frozenset[SessionId] = field(default=frozenset(), compare=False)
+    """The open sessions, without those of probes."""
 
 
 class Pulse(Protocol):
@@ -76,10 +81,6 @@ class Operation:
     tasks: int | None = None
     tasks_done: int | None = None
     tags: tuple[str, ...] = ()
-
-
-SessionId = tuple[str, str]
-"""User id and session id: together they identify a session in Spark Connect."""
 
 
 class Operations(Protocol):

@@ -145,6 +145,10 @@ class Store(Protocol):
         """Insert or replace the session of (engine, key), and increment the revision. EngineNotFound if it is gone."""
         ...
 
+    async def detach_session(self, session: Session) -> None:
+        """Note that a session is not attached, and increment the revision; not if it was attached again since."""
+        ...
+
     async def drop_session(self, engine_id: str, key: str) -> None:
         """Remove a session if it exists, and then increment the engine's revision."""
         ...

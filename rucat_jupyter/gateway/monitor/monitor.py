@@ -13,7 +13,7 @@ from ...core.errors import RucatError
 from ...core.lifecycle import Timing
 from ...core.ports.clock import Clock
 from ...core.ports.platform import Platform
-from ...core.ports.probes import Prober
+from ...core.ports.probes import Prober, SessionId
 from ...core.ports.store import Store
 from ...core.timeouts import within
 from .actions import Actions, AskVerb
@@ -128,6 +128,11 @@ class Monitor:
         """For how many seconds an engine's platform has been out of reach; None: reachable, or not known."""
         known = (reconciler.tracking.out_of_reach_s(engine_id) for reconciler in self._reconcilers.values())
         return next((seconds for seconds in known if seconds is not None), None)
+
+    def open_sessions(self, engine_id: str) -> frozenset[SessionId] | None:
+        """The open sessions of an engine at the last look; None if it does not list them."""
+        known = (reconciler.tracking.open_sessions(engine_id) for reconciler in self._reconcilers.values())
+        return next((sessions for sessions in known if sessions is not None), None)
 
     async def run(self) -> None:
         """Run until cancelled.

@@ -10,7 +10,7 @@ from ...core.engine import Engine, State
 from ...core.errors import PlatformUnavailable
 from ...core.lifecycle import Health, Memory, Observation, Presence, has_life, is_wanted
 from ...core.ports.platform import Endpoint, Platform
-from ...core.ports.probes import Prober, Pulse, Wake
+from ...core.ports.probes import Prober, Pulse, SessionId, Wake
 from ...core.ports.store import Store
 from .schedule import Timekeeper
 
@@ -87,6 +87,12 @@ class Tracking:
             used_at=life.used_at and to_store(life.used_at),
             is_busy=life.is_busy,
         )
+
+    def open_sessions(self, engine_id: str) -> frozenset[SessionId] | None:
+        """The open sessions of an engine at the last look; None if it does not list them."""
+        life = self._lives.get(engine_id)
+        activity = life.pulse.activity if life and life.pulse else None
+        return activity.sessions if activity else None
 
     def out_of_reach_s(self, engine_id: str) -> float | None:
         """For how many seconds an engine's platform has been out of reach; None: it is reachable."""

@@ -34,6 +34,7 @@ from ..monitor import Monitor, Pace
 from ..store.surreal import SurrealStore
 from ..use_cases.creators import Creators, Here
 from ..use_cases.engines import Gateway
+from ..use_cases.live_sessions import LiveSessions
 from ..use_cases.notifier import Notifier
 from .clock import SystemClock
 from .http.app import make_app
@@ -159,6 +160,9 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         creators = Creators(gateway, store, notifier, clock, here)
         looking = asyncio.create_task(creators.run())
         stack.callback(looking.cancel)
+        live_sessions = LiveSessions(store, notifier, clock, here, monitor.open_sessions)
+        counting = asyncio.create_task(live_sessions.run())
+        stack.callback(counting.cancel)
         app = make_app(
             gateway,
             monitor,

@@ -92,7 +92,8 @@ def event_values(event: Event) -> dict[str, Any]:
 
 def session_values(session: Session) -> dict[str, Any]:
     """All stored fields of a session except ``created_at``, which the store sets."""
-    return {name: value_of(value) for name, value in session if name != "created_at"}
+    process = _json(session.process.model_dump()) if session.process else ""
+    return {name: value_of(value) for name, value in session if name != "created_at"} | {"process": process}
 
 
 def engine_of(row: Row) -> Engine:
@@ -121,7 +122,11 @@ def event_of(row: Row) -> Event:
 
 def session_of(row: Row) -> Session:
     """The session of a row."""
-    return Session.model_validate(_known(Session, row))
+    known = _known(Session, row)
+    process, is_attached = known.pop("process", None), known.pop("is_attached", None)  # older rows have neither
+    return Session.model_validate(
+        {**known, "process": json.loads(process) if process else None, "is_attached": is_attached is not False}
+    )
 
 
 def beat_of(row: Row) -> Beat:

@@ -84,7 +84,12 @@ _EXECUTORS = """
 DEFINE FIELD IF NOT EXISTS executors ON engine TYPE option<string>;
 """
 
-MIGRATIONS: dict[int, str] = {1: _FIRST, 2: _EXECUTORS}
+_ATTACHED = """
+DEFINE FIELD IF NOT EXISTS process ON session TYPE option<string>;
+DEFINE FIELD IF NOT EXISTS is_attached ON session TYPE option<bool>;
+"""
+
+MIGRATIONS: dict[int, str] = {1: _FIRST, 2: _EXECUTORS, 3: _ATTACHED}
 """Migrations from the previous schema, by the number of the new one."""
 
 VERSION = max(MIGRATIONS)

@@ -245,7 +245,8 @@ class SurrealStore:
             """LET $engine = (UPDATE $owner SET revision += 1 RETURN AFTER);
                IF array::len($engine) = 0 { RETURN NONE };
                RETURN (UPSERT ONLY $id SET engine_id = $engine_id, key = $key, path = $path, user_id = $user_id,
-                   session_id = $session_id, created_at = time::now() RETURN AFTER);""",
+                   session_id = $session_id, process = $process, is_attached = $is_attached,
+                   created_at = time::now() RETURN AFTER);""",
             owner=_engine(session.engine_id),
             id=_session(session.engine_id, session.key),
             **rows.session_values(session),
@@ -253,6 +254,17 @@ class SurrealStore:
         if not row:
             raise EngineNotFound(f"no engine has the id {session.engine_id!r}; look at the list of engines")
         return rows.session_of(row)
+
+    async def detach_session(self, session: Session) -> None:
+        """Note that a session is not attached, unless it was attached again."""
+        await self._write(
+            """LET $found = (UPDATE $id SET is_attached = false WHERE is_attached != false
+                   AND session_id = $session_id AND (process ?? '') = $process RETURN AFTER);
+                IF array::len($found) > 0 { UPDATE $owner SET revision += 1 RETURN NONE };""",
+            id=_session(session.engine_id, session.key),
+            owner=_engine(session.engine_id),
+            **{name: rows.session_values(session)[name] for name in ("session_id", "process")},
+        )
 
     async def drop_session(self, engine_id: str, key: str) -> None:
         """Remove a session if it is there."""

@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from weakref import WeakValueDictionary
 
+from pydantic import ValidationError
+
 from ...core import lifecycle
 from ...core.config.resolve import Profiles, Resolved
 from ...core.engine import Engine, Event, Session, Status, Target, Verb
@@ -21,6 +23,7 @@ from ...core.errors import (
     Conflict,
     EngineNotFound,
     Forbidden,
+    InvalidRequest,
     NameTaken,
     NotPossible,
     PlatformError,
@@ -31,7 +34,7 @@ from ...core.ports.platform import Endpoint, Platform
 from ...core.ports.probes import Wake
 from ...core.ports.store import LOST_S, Note, Store
 from ...core.sessions import check_key, checked_move, checked_session, is_in, key_of, moved
-from ...core.spec import ID_PATTERN, KubernetesSpec
+from ...core.spec import ID_PATTERN, KubernetesSpec, ProcessSpec
 from .creation import draft, respec, respec_as_stored
 from .lookup import Lookup, not_found
 from .namespace_checks import Found, examine
@@ -297,17 +300,22 @@ class Gateway:
 
     # --- sessions -----------------------------------------------------------------------------------------
 
-    async def put_session(self, owner: str, ref: str, key: str, path: object, session_id: object = None) -> Session:
+    async def put_session(  # noqa: PLR0917 - the fields of the request
+        self, owner: str, ref: str, key: str, path: object, session_id: object = None, process: object = None
+    ) -> Session:
         """Get the session of a notebook on an engine, or create it; ``session_id`` replaces the present one.
 
-        It counts as use of the engine. Raises InvalidRequest for an invalid key, path or session id.
+        It is attached then, by ``process`` if that is known, and counts as use of the engine. Raises InvalidRequest
+        for an invalid key, path, session id or process.
         """
         path, session_id = checked_session(key, path, session_id)
+        process = _process_of(process)
         engine = await self.get(owner, ref)
         await self._touch(engine)
         async with self._session_locks.setdefault(engine.id, asyncio.Lock()):
             there = next((s for s in await self._store.sessions([engine.id]) if s.key == key), None)
-            if there and there.path == path and session_id in (None, there.session_id):
+            is_same = there and there.path == path and session_id in (None, there.session_id)
+            if there and is_same and there.is_attached and there.process == process:
                 return there
             session = await self._store.put_session(
                 Session(
@@ -316,10 +324,20 @@ class Gateway:
                     path=path,
                     user_id=owner,
                     session_id=session_id or (there.session_id if there else self._new_session_id()),
+                    process=process,
                 )
             )
         self._notifier.notify()
         return session
+
+    async def detach_session(self, owner: str, ref: str, key: str) -> None:
+        """Note that the session of a notebook is not attached any more; it stays, to be attached again."""
+        check_key(key)
+        engine = await self.get(owner, ref)
+        for session in await self._store.sessions([engine.id]):
+            if session.key == key:
+                await self._store.detach_session(session)
+                self._notifier.notify()
 
     async def drop_session(self, owner: str, ref: str, key: str) -> None:
         """Remove the session of a notebook, if there is one."""
@@ -446,6 +464,16 @@ class Gateway:
             return await platform.endpoint(engine) if platform else None
         except (PlatformError, PlatformUnavailable):
             return None  # no address; a problem of one platform must not hide the other engines
+
+
+def _process_of(sent: object) -> ProcessSpec | None:
+    if isinstance(sent, dict) and isinstance(pid := sent.get("pid"), float) and pid.is_integer():
+        sent = {**sent, "pid": int(pid)}  # 7.0 is an integer in JSON Schema
+    try:
+        return None if sent is None else ProcessSpec.model_validate(sent)
+    except ValidationError:
+        rule = "must be an object with pid, mark, boot and machine of a process"
+        raise InvalidRequest.of([("process", rule)]) from None
 
 
 def _serves(sites: Sequence[str], engine: Engine, age_s: float) -> bool:

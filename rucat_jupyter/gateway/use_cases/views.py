@@ -40,6 +40,7 @@ class SessionView(Model):
     user_id: str
     session_id: str
     created_at: datetime | None = None
+    is_attached: bool = Field(description="Whether a living process holds it, and the engine has not ended it.")
 
 
 class EngineView(Model):
@@ -109,6 +110,7 @@ def session_view(session: Session) -> SessionView:
         user_id=session.user_id,
         session_id=session.session_id,
         created_at=session.created_at,
+        is_attached=session.is_attached,
     )
 
 

@@ -271,7 +271,7 @@ def _missing(view: View) -> str:
 
 
 def _notebooks(view: View) -> str:
-    number = len(view.get("sessions") or [])
+    number = len(text.attached(view))
     return text.count(number, "notebook") if number and view["status"] in text.LIVE else ""
 
 

@@ -103,7 +103,7 @@ class ActivityReader:
         self._was_running = running > 0
         last = now if running else last
         self._used_at = max((at for at in (self._used_at, last) if at), default=None)
-        return Activity(running=running, used_at=self._used_at)
+        return Activity(running=running, used_at=self._used_at, sessions=frozenset(self._open))
 
     def _streaming(self) -> set[SessionId]:
         """The sessions of streams: those that began one. Spark lists only the last operations: without any, all."""

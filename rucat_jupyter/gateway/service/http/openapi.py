@@ -96,6 +96,16 @@ def _request_schemas(platforms: Sequence[str], profiles: Sequence[str]) -> dict[
                 "format": "uuid",
                 "description": "Replaces the present session id.",
             },
+            "process": {
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "required": ["pid", "mark", "boot", "machine"],
+                "properties": {
+                    "pid": {"type": "integer", "minimum": 1, "maximum": 4_294_967_295},
+                    **{name: {"type": "string", "pattern": "^[ -~]*$"} for name in ("mark", "boot", "machine")},
+                },
+                "description": "The process that attaches it; the session is detached when that ends.",
+            },
         },
     }
     move = {

@@ -332,11 +332,18 @@ async def get_history(call: PlainCall, ref: Ref) -> Response:
 async def put_session(call: PlainCall, ref: Ref, key: Key) -> Response:
     """Return the session of a notebook on an engine, or create it."""
     sent = await read_object(call.request)
-    strange = [(name, "there is no such field") for name in sent if name not in ("path", "session_id")]
+    strange = [(name, "there is no such field") for name in sent if name not in ("path", "session_id", "process")]
     if strange:
         raise InvalidRequest.of(strange)
-    path, session_id = sent.get("path"), sent.get("session_id")
-    return answer(session_put(await call.service.gateway.put_session(call.owner, ref, key, path, session_id)))
+    given = (sent.get("path"), sent.get("session_id"), sent.get("process"))
+    return answer(session_put(await call.service.gateway.put_session(call.owner, ref, key, *given)))
+
+
+@router.post(f"{ENGINE}/sessions/{{key}}/detach", status_code=204, responses=errors(EngineNotFound, StoreTooNew))
+async def detach_session(call: PlainCall, ref: Ref, key: Key) -> Response:
+    """Note that a notebook has detached from its session, which stays."""
+    await call.service.gateway.detach_session(call.owner, ref, key)
+    return Response(status_code=204)
 
 
 @router.delete(f"{ENGINE}/sessions/{{key}}", status_code=204, responses=errors(EngineNotFound, StoreTooNew))

@@ -1,0 +1,109 @@
+"""Finds out which sessions of notebooks live, so that lists do not count those of ended kernels.
+
+A session ends for a list when its process has ended, or when the engine has ended it: idle for long, or released. The
+record stays, so that a notebook finds its session again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ...core.engine import Engine, Session
+from ...core.errors import RucatError
+from ...core.lifecycle import status_of
+from ...core.ports.clock import Clock
+from ...core.ports.probes import SessionId
+from ...core.ports.store import Note, Store
+from .creators import Here
+from .engines import REACHABLE
+from .notifier import Notifier
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 3.0
+UNOPENED_S = 60.0
+"""A session of an unknown process that the engine does not have after this time counts as ended."""
+
+
+class LiveSessions:
+    """Looks after the sessions of notebooks.
+
+    Parameters
+    ----------
+    store, notifier, clock
+        The records, news of them, and the time.
+    here
+        Which processes this gateway can see.
+    open_sessions
+        The open sessions of an engine, by its id; None if it does not list them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        notifier: Notifier,
+        clock: Clock,
+        here: Here,
+        open_sessions: Callable[[str], frozenset[SessionId] | None],
+    ) -> None:
+        self._store, self._notifier, self._clock, self._here = store, notifier, clock, here
+        self._open_sessions = open_sessions
+        self._was_open: set[tuple[str, int, SessionId]] = set()  # with the engine's id and run
+        self._attached: list[tuple[Engine, Session]] = []
+        self._read_at: int | None = None
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except RucatError as exc:
+                log.warning("cannot look after sessions, Rucat tries again: %s", exc)
+            await self._clock.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Detach the sessions that have ended."""
+        if self._read_at != self._notifier.notified:
+            self._read_at = self._notifier.notified
+            engines = {e.id: e for e in await self._store.engines()}
+            sessions = [s for s in await self._store.sessions() if s.is_attached and s.engine_id in engines]
+            self._attached = [(engines[s.engine_id], s) for s in sessions]
+            self._was_open &= {(e.id, e.run, (s.user_id, s.session_id)) for e, s in self._attached}
+        has_ended = False
+        for engine, session in self._attached:
+            if self._has_process_ended(session):
+                await self._store.detach_session(session)
+            elif await self._has_engine_ended(engine, session):
+                await self._store.detach_session(session)
+                reason = f"the session of {session.path} ended: it was not used for long, or its notebook stopped it"
+                await self._store.record(engine, Note("monitor", "session", reason))
+            else:
+                continue
+            has_ended = True
+        if has_ended:
+            self._notifier.notify()
+
+    def _has_process_ended(self, session: Session) -> bool:
+        process = session.process
+        if process is None:
+            return False
+        if self._here.sees(process):
+            return self._here.mark_of(process.pid) != process.mark
+        return self._here.has_rebooted_since(process)
+
+    async def _has_engine_ended(self, engine: Engine, session: Session) -> bool:
+        """Whether the engine had the session and has it no more, or never had it although nothing says it is used."""
+        found = self._open_sessions(engine.id) if status_of(engine) in REACHABLE else None
+        if found is None:
+            return False
+        key = (session.user_id, session.session_id)
+        if key in found:
+            self._was_open.add((engine.id, engine.run, key))
+            return False
+        if (engine.id, engine.run, key) in self._was_open:
+            return True
+        is_seen = session.process is not None and self._here.sees(session.process)
+        if is_seen or session.created_at is None:
+            return False
+        return (await self._store.now() - session.created_at).total_seconds() > UNOPENED_S
