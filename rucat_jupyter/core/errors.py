@@ -115,7 +115,7 @@ class WrongMethod(RucatError):
 
 
 class NotPossible(RucatError):
-    """The verb is not possible in the engine's current status, which is ``details["status"]``."""
+    """Not possible in the engine's status, ``details["status"]``; ``details["verbs"]`` are possible."""
 
     code = "not_possible"
     http_status = 409

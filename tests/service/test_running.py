@@ -155,7 +155,8 @@ async def test_an_engine_that_is_not_live(office: Office, client: httpx.AsyncCli
             assert answer.status_code == 409
         else:
             assert error_of(answer) == (409, "not_possible")
-            assert answer.json()["details"] == {"status": status.value}
+            possible = (await client.get(f"/rucat/engines/{engine.id}")).json()["verbs"]
+            assert answer.json()["details"] == {"status": status.value, "verbs": possible}
     assert office.operations.asked == []
 
 
@@ -170,7 +171,10 @@ async def test_an_engine_that_does_not_answer(office: Office, client: httpx.Asyn
 async def test_an_engine_that_cannot_tell(office: Office, client: httpx.AsyncClient, engine: Engine) -> None:
     """An old Spark without a UI: 409, not an empty list."""
     office.operations.cannot_tell = True
-    assert error_of(await client.get("/rucat/engines/etl/operations")) == (409, "not_possible")
+    answer = await client.get("/rucat/engines/etl/operations")
+    assert error_of(answer) == (409, "not_possible")
+    assert answer.json()["details"] == {"status": "Running", "verbs": ["stop", "restart", "delete"]}
+    assert answer.json()["message"].endswith("; possible now: stop, restart, delete")
 
 
 async def test_looking_and_cancelling_are_no_use(office: Office, client: httpx.AsyncClient, engine: Engine) -> None:

@@ -159,7 +159,8 @@ def test_every_cell_of_the_verb_table(verb: Verb, status: Status, made: Engine) 
     if expected is Outcome.NOT_POSSIBLE:
         with pytest.raises(NotPossible, match=status.value) as caught:
             ask(made, verb)
-        assert caught.value.details == {"status": status.value}
+        assert caught.value.details == {"status": status.value, "verbs": []}
+        assert caught.value.message.endswith("; no verb is possible now")
     else:
         outcome, changes = ask(made, verb)
         assert outcome is expected
@@ -198,8 +199,9 @@ def test_stop_calls_off_the_restart_policy() -> None:
 def test_an_external_engine_is_not_managed(verb: Verb) -> None:
     """It is only ever forgotten."""
     made = engine(platform="external", state=State.RUNNING)
-    with pytest.raises(NotManaged, match="only monitors"):
+    with pytest.raises(NotManaged, match=r"only monitors.*; possible now: delete$") as caught:
         ask(made, verb)
+    assert caught.value.details == {"status": "Running", "verbs": ["delete"]}
     assert verbs_of(made) == [Verb.DELETE]
     assert ask(made, Verb.DELETE) == (Outcome.ACCEPTED, {"target": Target.DELETED})
 

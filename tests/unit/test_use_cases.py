@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
+from unittest.mock import AsyncMock
 
 import pytest
 from fakes.memory_store import MemoryStore
 from fakes.office import LIVES, OWNER, SITE, TOKEN, Office, OfficePlatform, open_office
 
+from rucat_jupyter.core import lifecycle
 from rucat_jupyter.core.config.resolve import Layer, Profiles
 from rucat_jupyter.core.engine import Credential, Engine, State, Status, Target, Verb
 from rucat_jupyter.core.errors import (
@@ -176,7 +178,8 @@ async def test_a_taken_name_is_refused_with_the_engine_that_has_it(office: Offic
     engine = await office.engine(name="etl")
     with pytest.raises(NameTaken) as caught:
         await office.gateway.create(OWNER, {"name": "etl"})
-    assert caught.value.details["id"] == engine.id
+    assert caught.value.details == {"id": engine.id, "status": "Pending", "verbs": ["stop", "delete"]}
+    assert "; possible now: stop, delete" in caught.value.message
     assert (await office.gateway.create("bob", {"name": "etl"})).name == "etl"
 
 
@@ -329,7 +332,20 @@ async def test_no_connection_while_it_does_not_run(office: Office, status: Statu
     await office.engine(status)
     with pytest.raises(NotPossible, match=f"it is {status.value}") as caught:
         await office.gateway.connection(OWNER, "etl")
-    assert caught.value.details["status"] == status.value
+    possible = [verb.value for verb in lifecycle.verbs_of(await office.gateway.get(OWNER, "etl"))]
+    assert caught.value.details == {"status": status.value, "verbs": possible}
+    assert caught.value.message.endswith(
+        f"possible now: {', '.join(possible)}" if possible else "no verb is possible now"
+    )
+
+
+async def test_a_name_that_is_free_again_is_refused_without_verbs(office: Office) -> None:
+    """The engine that had it was deleted between the create and the look."""
+    engine = await office.engine(name="etl")
+    office.gateway.get = AsyncMock(side_effect=EngineNotFound("gone"))  # type: ignore[method-assign]
+    with pytest.raises(NameTaken) as caught:
+        await office.gateway.create(OWNER, {"name": "etl"})
+    assert caught.value.details == {"id": engine.id}
 
 
 async def test_no_connection_without_an_address(office: Office) -> None:

@@ -56,7 +56,7 @@ from .steps import (
     Stop,
     Suspect,
 )
-from .verbs import STABLE_S, VERBS, Changes, Outcome, ask, comes_back, recent_restarts, verbs_of
+from .verbs import STABLE_S, VERBS, Changes, Outcome, ask, comes_back, recent_restarts, refused, verbs_of
 
 __all__ = [
     "LEGAL",
@@ -100,6 +100,7 @@ __all__ = [
     "message_of",
     "plan",
     "recent_restarts",
+    "refused",
     "rule_of",
     "status_of",
     "verbs_of",

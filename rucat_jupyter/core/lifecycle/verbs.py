@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import TypeVar
 
 from ..engine import Engine, Status, Target, Verb
-from ..errors import NotManaged, NotPossible
+from ..errors import NotManaged, NotPossible, RucatError
 from .status import is_settled, status_of
 
 
@@ -38,6 +39,7 @@ VERBS: Mapping[Verb, Mapping[Status, Outcome]] = {
 STABLE_S = 600.0
 """After a life of this length the count of restarts begins again (as Kubernetes resets its CrashLoopBackOff)."""
 
+R = TypeVar("R", bound=RucatError)
 Changes = Mapping[str, object]
 """Fields of :class:`~rucat_jupyter.core.engine.Engine` and their new values, for a compare-and-set."""
 
@@ -52,6 +54,13 @@ def verbs_of(engine: Engine) -> list[Verb]:
     ]
 
 
+def refused(engine: Engine, why: str, kind: type[R], **details: object) -> R:
+    """Make the 409 for a request that this engine cannot fulfil now: why, and the verbs that are possible instead."""
+    possible = [verb.value for verb in verbs_of(engine)]
+    now = f"possible now: {', '.join(possible)}" if possible else "no verb is possible now"
+    return kind(f"{why}; {now}", **details, status=status_of(engine).value, verbs=possible)
+
+
 def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome, Changes]:
     """Return the outcome of a verb and the fields that it changes.
 
@@ -62,15 +71,12 @@ def ask(engine: Engine, verb: Verb, *, by_policy: bool = False) -> tuple[Outcome
     ``by_policy`` marks a restart by the restart policy, which is counted.
     """
     if not engine.is_managed and verb is not Verb.DELETE:
-        raise NotManaged(
-            f"cannot {verb.value} {engine.name!r}: Rucat does not manage external engines, it only monitors them; "
-            "delete removes it from the list",
-            status=status_of(engine).value,
-        )
+        why = "Rucat does not manage external engines, it only monitors them; delete removes it from the list"
+        raise refused(engine, f"cannot {verb.value} {engine.name!r}: {why}", NotManaged)
     status = status_of(engine)
     outcome = VERBS[verb][status]
     if outcome is Outcome.NOT_POSSIBLE:
-        raise NotPossible(f"cannot {verb.value} {engine.name!r}: it is {status.value}", status=status.value)
+        raise refused(engine, f"cannot {verb.value} {engine.name!r}: it is {status.value}", NotPossible)
     if outcome is Outcome.OK:
         would_come_back = engine.failure is not None and engine.spec.restart_policy == "on_failure"
         is_called_off = verb is Verb.STOP and would_come_back and engine.target is Target.RUNNING

@@ -29,7 +29,7 @@ from ...core.errors import (
     PlatformError,
     PlatformUnavailable,
 )
-from ...core.lifecycle import Outcome, Presence, status_of
+from ...core.lifecycle import Outcome, Presence, refused, status_of
 from ...core.ports.platform import Endpoint, Platform
 from ...core.ports.probes import Wake
 from ...core.ports.store import LOST_S, Note, Store
@@ -142,7 +142,10 @@ class Gateway:
                     return self._changed(await self._store.create(candidate, made.credential, note))
                 except NameTaken:
                     continue
-            return self._changed(await self._store.create(last, made.credential, note))
+            try:
+                return self._changed(await self._store.create(last, made.credential, note))
+            except NameTaken as taken:
+                raise await self._with_verbs(taken, owner) from None
 
     async def plan(self, owner: str, request: Mapping[str, object], kubeconfig: str | None = None) -> Preview:
         """Dry run of :meth:`create`: nothing is stored or started.
@@ -252,12 +255,12 @@ class Gateway:
         engine = await self.get(owner, ref)
         status = status_of(engine).value
         if status_of(engine) not in REACHABLE:
-            raise NotPossible(f"cannot {doing} {engine.name!r}: it is {status}", status=status)
+            raise refused(engine, f"cannot {doing} {engine.name!r}: it is {status}", NotPossible)
         platform = self._platform_of(engine)
         endpoint = await platform.endpoint(engine) if platform else None
         if endpoint is None:
             where = "it has no address yet" if platform else f"this gateway does not serve its site {engine.site!r}"
-            raise NotPossible(f"cannot {doing} {engine.name!r}: {where}; try again", status=status)
+            raise refused(engine, f"cannot {doing} {engine.name!r}: {where}; try again", NotPossible)
         return Reached(engine, endpoint, (await self._store.credential(engine.id)).token)
 
     async def sessions(self, engine: Engine) -> Sequence[Session]:
@@ -379,6 +382,14 @@ class Gateway:
             engine = self._changed(await self._store.update(engine, changes, note))
         return outcome, engine
 
+    async def _with_verbs(self, taken: NameTaken, owner: str) -> NameTaken:
+        """The error with the verbs of the engine that has the name."""
+        try:
+            engine = await self.get(owner, str(taken.details["id"]))
+        except EngineNotFound:  # deleted in between
+            return taken
+        return refused(engine, taken.message, NameTaken, id=engine.id)
+
     @contextlib.asynccontextmanager
     async def _room_for(self, engine: Engine | None) -> AsyncIterator[None]:
         """Reserve a slot for one more running engine of an owner; Forbidden if the limit is reached."""
@@ -401,7 +412,7 @@ class Gateway:
         """Remove only the record of an engine that is out of reach."""
         why_not = await self._why_not_forget(engine)
         if why_not:
-            raise NotPossible(f"cannot force the delete of {engine.name!r}: {why_not}", status=status_of(engine).value)
+            raise refused(engine, f"cannot force the delete of {engine.name!r}: {why_not}", NotPossible)
         left = f"record deleted; objects named rucat-{engine.id}-* ({engine.run} runs) may be left on {engine.site!r}"
         await self._store.remove(engine, Note(actor, "forget", left))
         self._changed(engine)
@@ -494,12 +505,9 @@ def _is_to_run(engine: Engine) -> bool:
 
 def _joins_another_start(engine: Engine) -> NotPossible:
     status = status_of(engine).value
-    return NotPossible(
-        f"cannot restart {engine.name!r} with other settings: it is {status} and starts with the stored ones; "
-        "wait until it runs, or stop it, then try again",
-        status=status,
-    )
+    why = f"it is {status} and starts with the stored ones; wait until it runs, or stop it, then try again"
+    return refused(engine, f"cannot restart {engine.name!r} with other settings: {why}", NotPossible)
 
 
 def _too_busy(engine: Engine) -> Conflict:
-    return Conflict(f"others changed {engine.name!r} {ATTEMPTS} times at the same time; try again")
+    return refused(engine, f"others changed {engine.name!r} {ATTEMPTS} times at the same time; try again", Conflict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,7 +12,8 @@ from typing import Literal
 from pydantic import Field
 
 from ...core.engine import Engine, Session
-from ...core.errors import OperationNotFound
+from ...core.errors import NotPossible, OperationNotFound
+from ...core.lifecycle import refused
 from ...core.ports.platform import Endpoint
 from ...core.ports.probes import Operation, Operations
 from ...core.spec import Model
@@ -83,7 +85,8 @@ class RunningOperations:
         """Running operations of all sessions, oldest first. Does not count as activity for the idle timeout."""
         at = await self._reach(owner, ref, "list the operations of")
         sessions = _by_id(await self._sessions(at.engine))
-        found = await self._operations.running(at.endpoint, at.token, list(sessions))
+        with _with_verbs(at.engine):
+            found = await self._operations.running(at.endpoint, at.token, list(sessions))
         return [_view(operation, sessions) for operation in found]
 
     async def cancel(self, owner: str, ref: str, operation_id: str, session_id: str | None = None) -> OperationView:
@@ -102,10 +105,20 @@ class RunningOperations:
             if found is not None:
                 self._operations.end_jobs(at.endpoint, found)
         else:
-            found = await self._operations.cancel(at.endpoint, at.token, list(sessions), operation_id)
+            with _with_verbs(at.engine):
+                found = await self._operations.cancel(at.endpoint, at.token, list(sessions), operation_id)
         if found is None:
             raise OperationNotFound(f"no operation {operation_id[:80]!r} runs on {at.engine.name!r}: it may have ended")
         return _view(found, sessions).model_copy(update={"status": "cancelling"})
+
+
+@contextlib.contextmanager
+def _with_verbs(engine: Engine) -> Iterator[None]:
+    """Add the verbs that are possible now to the error of an engine that cannot list its operations."""
+    try:
+        yield
+    except NotPossible as exc:
+        raise refused(engine, exc.message, NotPossible) from exc
 
 
 def cell_of(tags: Sequence[str]) -> int | None:

@@ -27,6 +27,7 @@ from ....core.errors import (
     NotPossible,
     PlatformUnavailable,
 )
+from ....core.lifecycle import refused
 from ....core.timeouts import within
 from ....spark.ui.pages import UiPage
 from ...use_cases.operations import Reached
@@ -126,9 +127,11 @@ async def _page(call: Call, ref: str, path: str) -> Response:
 
 def _ui_url_of(at: Reached) -> str:
     if not at.engine.is_managed:
-        raise NotManaged(f"{at.engine.name!r} is an external engine: Rucat does not show its Spark UI")
+        why = f"{at.engine.name!r} is an external engine: Rucat does not show its Spark UI"
+        raise refused(at.engine, why, NotManaged)
     if at.endpoint.ui_url is None:
-        raise NotPossible(f"{at.engine.name!r} has no Spark UI: its conf has spark.ui.enabled=false")
+        why = f"{at.engine.name!r} has no Spark UI: its conf has spark.ui.enabled=false"
+        raise refused(at.engine, why, NotPossible)
     return at.endpoint.ui_url
 
 
