@@ -76,10 +76,10 @@ class Api:
             client = self._get_client()
             ask = partial(client.request, method, f"/rucat/{path}", **sent, params=params, timeout=timeout_s)
             try:
-                answer = self._watched(ask)
+                answer = self._watched(client, ask)
                 while _is_starting(answer) and time.monotonic() < starting_until:
                     time.sleep(min(float(answer.headers.get("Retry-After", 1)), 1.0))
-                    answer = self._watched(ask)
+                    answer = self._watched(client, ask)
             except httpx.TimeoutException as exc:
                 raise GatewayUnavailable(
                     f"{method} {path}: the gateway did not answer within {timeout_s:.0f} s; try again, or start a new "
@@ -92,12 +92,20 @@ class Api:
             return _result(answer)
         raise GatewayUnavailable(f"{method} {path}: the gateway ended {TRIES} times during the call ({broken})")
 
-    def _watched(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    def _watched(self, client: httpx.Client, ask: Callable[[], httpx.Response]) -> httpx.Response:
         """Send a request; while it waits, look whether the gateway is frozen, as a new client does."""
         answer: Future[httpx.Response] = Future()
         threading.Thread(target=_settle, args=(answer, ask), name="rucat-request", daemon=True).start()
         while not wait([answer], timeout=WATCH_S).done:
-            self._check()
+            try:
+                self._check()
+            except GatewayUnavailable:
+                from ..launch import transport  # noqa: PLC0415 - heavy: httpx comes with it
+
+                transport.leave(client)
+                self._drop(client)
+                answer.add_done_callback(lambda _: client.close())
+                raise
         return answer.result()
 
     def glance(self, path: str, timeout_s: float, method: str = "GET", params: Mapping[str, Any] | None = None) -> Any:

@@ -37,11 +37,19 @@ def make_single_client(address: launch.Address) -> httpx.Client:
     return httpx.Client(base_url=BASE_URL, transport=transport, trust_env=False)
 
 
+def leave(client: httpx.Client) -> None:
+    """Let a client end with its open call, which the caller no longer waits for."""
+    if isinstance(client._transport, Transport):
+        client._transport.is_left = True
+
+
 class Transport(httpx.BaseTransport):
     """Transport to the current gateway of one data directory."""
 
     def __init__(self, address: launch.Address) -> None:
         self._lock = threading.Lock()
+        self.is_left = False
+        """Whether the caller no longer waits: then a call that breaks does not go to, or start, another gateway."""
         self._use(address)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -52,7 +60,7 @@ class Transport(httpx.BaseTransport):
             try:
                 response = inner.handle_request(request)
             except httpx.TransportError as exc:
-                if not _is_repeatable(request, exc):
+                if self.is_left or not _is_repeatable(request, exc):
                     raise
             else:
                 if response.status_code != 503:
