@@ -81,7 +81,8 @@ HINTS: dict[Reason, str] = {
     Reason.IMAGE_PULL: "Check the name of the image, and kubernetes.image_pull_secrets if it is private; then restart.",
     Reason.UNSCHEDULABLE: "Request less (cores, memory, node labels), or wait for free capacity; then restart.",
     Reason.QUOTA_EXCEEDED: (
-        "Stop something else in the namespace, or request less (plan shows how much the quota leaves); then restart."
+        "The namespace's quota is used up: stop something else in it, or request less (plan shows how much is left); "
+        "then restart."
     ),
     Reason.FORBIDDEN: "Ask an administrator for the missing permissions (doctor has the command); then restart.",
     Reason.DELETED: "The engine's pod or process was deleted; restart brings the engine back.",

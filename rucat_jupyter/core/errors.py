@@ -156,7 +156,7 @@ class Conflict(RucatError):
 
 
 class PlatformError(RucatError):
-    """The platform rejected the call or failed; ``details["reason"]`` is a :class:`.core.engine.Reason`."""
+    """The platform rejected the call or failed; ``details["reason"]`` is a `Reason`, ``details["hint"]`` what to do."""
 
     code = "platform_error"
     http_status = 502

@@ -146,6 +146,8 @@ class KubeApi:
             text = await request.text()
             body = json.loads(text) if text else {}
             self.refuse(request.method, kind, body)
+            if tail:
+                self.refuse(request.method, f"{kind}/{tail}", body)
             if namespace != "team-a":
                 raise Refusal(404, "NotFound", f'namespaces "{namespace}" not found')
             if not kind:
@@ -157,7 +159,7 @@ class KubeApi:
             return web.json_response(await self._one(request.method, kind, name, body))
         except Refusal as exc:
             status = {"kind": "Status", "reason": exc.reason, "message": exc.message, "code": exc.status}
-            return web.json_response(status, status=exc.status, headers=exc.headers)
+            return web.json_response(status, status=exc.status, headers={"Audit-Id": "1", **exc.headers})
 
     async def _one(self, method: str, kind: str, name: str, body: Json) -> Json:
         if method == "POST":

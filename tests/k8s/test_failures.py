@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import kubernetes.client
 import psutil
 import pytest
 from support import gateways
@@ -42,6 +45,12 @@ ASK_FOR_SECRETS = """
 """.strip()
 SLOW_TASKS = """
 spark.range(0, 16, 1, 16).where("java_method('java.lang.Thread', 'sleep', 1000L) = 'null'").count()
+""".strip()
+LONG_TASKS = """
+spark.range(0, 60, 1, 60).where("java_method('java.lang.Thread', 'sleep', 1000L) = 'null'").count()
+""".strip()
+CRASHING_TASKS = """
+spark.range(0, 1, 1, 1).where("java_method('java.lang.System', 'exit', 1) = 'null'").count()
 """.strip()
 SECRET = {"volumes": [{"name": "v", "secret": {"secretName": "nowhere"}}]}
 CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "nowhere"}}]}
@@ -245,6 +254,99 @@ def test_each_loss_of_a_running_engine_is_reported(rest: Rest, named: str) -> No
             rest.cluster.core.delete_namespaced_pod(f"rucat-{engine_id}-2", rest.namespace)
             assert rest.failed(named, SOON_S)["reason"] == "Deleted"
             assert "Running Spark version" in rest.log(named)
+
+
+def quota(rest: Rest, pods: int) -> Callable[[], None]:
+    """Leave room for so many pods in the namespace; returns what gives it back."""
+    core = rest.cluster.core
+    core.create_namespaced_resource_quota(
+        rest.namespace, {"metadata": {"name": "full"}, "spec": {"hard": {"pods": str(pods)}}}
+    )
+
+    def is_counted() -> bool:
+        status = core.read_namespaced_resource_quota("full", rest.namespace).status
+        return bool(status.hard) and status.hard["pods"] == str(pods)
+
+    rest.cluster.wait(is_counted, "the quota is counted")
+    return lambda: core.delete_namespaced_resource_quota("full", rest.namespace)
+
+
+def test_a_query_outlives_a_quota_that_refuses_its_executors(rest: Rest, named: str) -> None:
+    """Dynamic allocation: refused for longer than Spark would bear, said within seconds, until there is room."""
+    at = {"min": 1, "max": 6, "cores": 1, "request_cores": "100m"}
+    rest.create(named, executors=at)
+    rest.until(named, lambda view: view["executors"]["running"] == 1, START_S)
+    give_back = quota(rest, 2)
+    try:
+        query = rest.query(named, LONG_TASKS)
+        seen = rest.until(named, lambda view: "quota" in view["message"], 60)
+        assert seen["status"] == "Running"
+        assert "exceeded quota: full" in seen["executors"]["reasons"][0]
+        rest.cluster.wait(lambda: rest.log(named).count("exceeded quota: full") > 20, "more than Spark would bear", 120)
+        assert rest.until(named, lambda view: view["message"], 5)["status"] == "Running"
+    finally:
+        give_back()
+    seen = rest.until(named, lambda view: not view["message"], SOON_S)
+    assert not [reason for reason in seen["executors"]["reasons"] if "quota" in reason]
+    answer = query.communicate(timeout=300)[0]
+    assert answer.split()[-1] == "60", answer
+
+
+@pytest.mark.all
+def test_a_start_with_room_for_one_executor_goes_on_with_it(rest: Rest, named: str) -> None:
+    """The refusal is said while Spark starts, and the engine works with the executor that it has."""
+    give_back = quota(rest, 2)
+    try:
+        rest.create(named, executors={"instances": 2, "cores": 1, "request_cores": "100m"})
+        seen = rest.until(named, lambda view: "exceeded quota: full" in view["message"], START_S)
+        assert seen["status"] == "Pending"
+        rest.until(named, lambda view: view["status"] == "Running" and "quota" in view["message"], START_S)
+        rest.cluster.wait(lambda: rest.log(named).count("exceeded quota: full") > 20, "more than Spark would bear", 120)
+        answer = rest.query(named, SLOW_TASKS).communicate(timeout=300)[0]
+        assert answer.split()[-1] == "16", answer
+    finally:
+        give_back()
+    rest.until(named, lambda view: view["executors"]["running"] == 2 and not view["message"], 60)
+
+
+@pytest.mark.all
+def test_executors_that_crash_again_and_again_end_the_engine(rest: Rest, named: str) -> None:
+    """With the reason of the last one."""
+    rest.create(named, executors={"instances": 1, "cores": 1, "request_cores": "100m"})
+    rest.until(named, lambda view: view["executors"]["running"] == 1, START_S)
+    query = rest.query(named, CRASHING_TASKS)
+    failure = rest.failed(named, START_S)
+    query.kill()  # a plain client tries again for ten minutes
+    query.communicate()
+    assert failure["reason"] == "Exited"
+    assert "too many of its executors failed" in failure["message"]
+    assert "exit code 1" in failure["message"]
+
+
+@pytest.mark.all
+def test_a_gateway_without_the_right_to_forward_says_so(rest: Rest, named: str) -> None:
+    """The message has the command that grants it, the command works, and without it the start has its deadline."""
+    rbac = kubernetes.client.RbacAuthorizationV1Api(rest.cluster.core.api_client)
+    role = rbac.read_namespaced_role("rucat", rest.namespace)
+    role.rules = [rule for rule in role.rules if "pods/portforward" not in rule.resources]
+    rbac.replace_namespaced_role("rucat", rest.namespace, role)
+    rest.create(named, executors={"instances": 1, "request_cores": "100m"}, start_timeout_s=60)
+    seen = rest.until(named, lambda view: "pods/portforward" in view["message"], START_S)
+    command = re.search(r"rucat kubernetes manifests.* apply -f -", seen["message"])
+    assert command is not None, seen
+    failure = rest.failed(named, 90)
+    assert failure["reason"] == "Forbidden"
+    assert "pods/portforward" in failure["message"]
+    rest.http.post(f"/rucat/engines/{named}/restart", json={})
+    rest.until(named, lambda view: "pods/portforward" in view["message"], START_S)
+    words = command[0].replace("rucat ", f"{sys.executable} -m rucat_jupyter ", 1)
+    words = re.sub(r"kubectl( --context \S+)?", f"kubectl --kubeconfig {rest.cluster.kubeconfig}", words)
+    subprocess.run(
+        ["bash", "-ec", words],
+        check=True,
+        env={**os.environ, "PATH": f"{rest.cluster.kubectl.parent}:{os.environ['PATH']}"},
+    )
+    rest.until(named, lambda view: view["status"] == "Running" and not view["message"], START_S)
 
 
 def test_a_lost_node_is_reported(rest: Rest, named: str) -> None:

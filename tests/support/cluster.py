@@ -89,13 +89,14 @@ class TestCluster:
         words = [sys.executable, "-m", "rucat_jupyter", "kubernetes", "manifests", "--namespace", namespace, *flags]
         printed = subprocess.run(words, capture_output=True, check=True)
         env = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.temp)}
-        words = [str(self._kubectl), "apply", "-f", "-"]
+        words = [str(self.kubectl), "apply", "-f", "-"]
         applied = subprocess.run(words, input=printed.stdout, capture_output=True, env=env, timeout=60, check=False)
         assert (applied.returncode, applied.stderr) == (0, b""), applied.stderr.decode()
         return applied.stdout.decode().splitlines()
 
     @cached_property
-    def _kubectl(self) -> Path:
+    def kubectl(self) -> Path:
+        """The program."""
         if found := shutil.which("kubectl"):
             return Path(found)
         if reason := cache.not_built(binaries.kubernetes):

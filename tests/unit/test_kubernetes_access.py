@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from subprocess import run
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 
-from rucat_jupyter.core.errors import RucatError
+from rucat_jupyter.core.errors import InvalidRequest, RucatError
+from rucat_jupyter.platforms.kubernetes import troubles
 from rucat_jupyter.platforms.kubernetes.api import access, proxies
 from rucat_jupyter.platforms.kubernetes.api.client import Api
 from rucat_jupyter.platforms.kubernetes.portforward.websocket import Dialler, Pod, WireError
@@ -178,3 +183,81 @@ async def test_an_old_authority_is_trusted_by_every_python(tmp_path, authority, 
             await api.get("/api/v1/namespaces/team-a")
         await api.close()
     await runner.cleanup()
+
+
+WHOLE = """
+clusters: [{name: c, cluster: {server: "https://k.example"}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (WHOLE.replace("name: u,", "name: v,"), "context 'x' names the user 'u', which is not there; it has 'v'"),
+        (WHOLE.replace("users: [{name: u, user: {token: t}}]", "users: null"), "the user 'u', which is not there"),
+        (WHOLE.replace("users: [{name: u, user: {token: t}}]", ""), "which is not there; it has none"),
+        (WHOLE.replace("name: c,", "name: d,"), "names the cluster 'c', which is not there; it has 'd'"),
+        (WHOLE.replace("cluster: c, user: u", "user: u"), "context 'x' names no cluster"),
+        (WHOLE.replace("cluster: {server", "cluster: {other"), "its cluster 'c' has no server"),
+        (WHOLE.replace("cluster: {server: ", "cluster: null, x: {y: "), "its cluster 'c' has no server"),
+        (WHOLE.replace("current-context: x", ""), "has no current-context: set one of 'x'"),
+        (WHOLE.replace("context: {cluster: c, user: u}", "context: null"), "context 'x' names no cluster"),
+        (WHOLE.replace("contexts: [{name: x, context: {cluster: c, user: u}}]", "contexts: null"), "it has none"),
+        (WHOLE.replace("[{name: x, context: {cluster: c, user: u}}]", "{x: y}"), "contexts is not a list"),
+        (WHOLE.replace("[{name: u, user: {token: t}}]", "[u]"), "users has an entry that is not a name and a user"),
+        (WHOLE.replace("user: {token: t}", "user: t"), "users has an entry that is not a name and a user"),
+        ("", "has no current-context: set one of none"),
+        ("null", "has no current-context: set one of none"),
+        ("- a\n- b\n", "it is a list, not a mapping"),
+        ("kubeconfig", "it is a str, not a mapping"),
+        ("{", "cannot be read as a kubeconfig"),
+        ("\0\1\2", "cannot be read as a kubeconfig"),
+        (b"\xff\xfe\x00\x81", "cannot be read as a kubeconfig"),
+    ],
+)
+def test_a_kubeconfig_with_a_gap_is_said(tmp_path, text, words):
+    """Which part is missing or what it is instead, before anything is asked of a cluster."""
+    file = tmp_path / "config"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        access.find(str(file), None, None, {})
+
+
+def test_a_context_may_be_anonymous_and_in_parts(tmp_path):
+    """Files are merged as by kubectl: context, cluster and user may be in different ones."""
+    (tmp_path / "a").write_text("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]")
+    (tmp_path / "b").write_text("clusters: [{name: c, cluster: {server: 'http://k.example'}}]")
+    found = access.find(f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}", None, None, {})
+    assert (found.context, found.namespace) == ("x", "default")
+
+
+CERTIFICATE = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+CERTIFICATE.verify_message = "self-signed certificate"
+KEY = ConnectionKey("k.example", 443, True, True, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("exc", "words"),
+    [
+        (
+            aiohttp.ClientConnectorCertificateError(KEY, CERTIFICATE),
+            "the certificate of it is not accepted: certificate verify failed, self-signed certificate",
+        ),
+        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError("alert")), "no TLS connection to it: "),
+        (ssl.SSLError("alert"), "no TLS connection to it: "),
+        (aiohttp.ClientConnectorDNSError(KEY, OSError("Name or service not known")), "the host name of it cannot be"),
+        (aiohttp.ClientProxyConnectionError(KEY, OSError("refused")), "the proxy before it cannot be reached"),
+        (
+            aiohttp.ClientHttpProxyError(None, (), status=407, message="Auth"),  # type: ignore[arg-type]
+            "the proxy before it answers 407 Auth; it wants a user and password in its URL",
+        ),
+        (aiohttp.ClientConnectorError(KEY, OSError("refused")), "it does not answer: "),
+        (TimeoutError(), "it does not answer: TimeoutError"),
+    ],
+)
+def test_what_keeps_a_call_from_its_server_is_named(exc, words):
+    """Certificate, TLS, name, proxy: each is checked elsewhere than a server that is away."""
+    assert troubles.words(exc, "it").startswith(words)

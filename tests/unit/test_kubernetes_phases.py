@@ -11,7 +11,15 @@ from fakes.kube_api import conditions, exit_with, run_at_once
 from rucat_jupyter.core.engine import Reason
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.platforms.kubernetes.status import executors
-from rucat_jupyter.platforms.kubernetes.status.end_reasons import end_of_pod, going, has_ended, refusal, refusal_in
+from rucat_jupyter.platforms.kubernetes.status.end_reasons import (
+    advice,
+    end_of_pod,
+    going,
+    has_ended,
+    hint_of,
+    refusal,
+    refusal_in,
+)
 from rucat_jupyter.platforms.kubernetes.status.phases import is_node_silent, phase_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -76,6 +84,24 @@ def test_a_start_says_what_it_waits_for(seen, events, message, reason):
     """In the API's own words on one line, with the reason that it has when it takes too long."""
     phase = phase_of(seen, events)
     assert (phase.message, phase.reason, phase.end) == (message, reason, None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        (unscheduled("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}."), "tolerations"),
+        (unscheduled("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."), "node_selector"),
+        (unscheduled("0/2 nodes: 1 Insufficient cpu, 1 node(s) had untolerated taint {a: b}."), ""),
+        (unscheduled("0/1 nodes: pod has unbound immediate PersistentVolumeClaims, had untolerated taint"), ""),
+        (unscheduled("0/1 nodes are available: 1 Too many pods."), ""),
+        (waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"), "USER"),
+    ],
+)
+def test_a_start_that_only_the_spec_can_mend_has_a_hint_of_its_own(seen, word):
+    """Less memory helps against no taint, and no volume against an image that runs as root."""
+    hint = phase_of(seen, []).hint
+    assert word in hint
+    assert bool(hint) is bool(word)
 
 
 @pytest.mark.parametrize("word", ["InvalidImageName", "ErrImageNeverPull"])
@@ -151,6 +177,7 @@ def test_a_driver_without_rights_says_which_it_has_not():
     end = end_of_pod(ended(exit_with(1)), log, was_running=False)
     assert end.reason is Reason.FORBIDDEN
     assert end.message.endswith(said)
+    assert "rucat kubernetes manifests" in end.hint
     assert end_of_pod(ended(exit_with(1)), log, was_running=True).reason is Reason.EXITED
 
 
@@ -241,3 +268,91 @@ def test_a_lost_executor_says_why():
     assert executors.loss(ended(exit_with(0)), may_go=False) is None
     assert executors.loss(ended(exit_with(143)), may_go=True) is None
     assert executors.loss(pod({"phase": "Running"}), may_go=False) == "executor p: its pod was deleted"
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ('pods "x" is forbidden: exceeded quota: q, requested: pods=1', "quota"),
+        ('pods "x" is forbidden: failed quota: q: must specify limits.cpu for: spark', "limit_cores"),
+        ('pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi', "LimitRange"),
+        ('pods "x" is forbidden: memory max limit to request ratio per Pod is 1, but provided', "LimitRange"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": host namespaces', "Pod Security"),
+        ('admission webhook "a.example" denied the request: no team label', "admission webhook"),
+        ('Internal error occurred: failed calling webhook "a.example": connection refused', "admission webhook"),
+        ("pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "policy"),
+        ('configmaps "x" is forbidden: unable to create, because it is being terminated', "being deleted"),
+        ('pods "x" is forbidden: no PriorityClass with name high was found', "change what the message names"),
+        ('pods is forbidden: User "u" cannot create resource "pods" in API group ""', "missing permissions"),
+    ],
+)
+def test_a_refused_create_says_what_mends_it(said, word):
+    """Not the same for a quota, a LimitRange, Pod Security, a policy and a missing right."""
+    assert word in hint_of(said)
+    assert not advice(said).endswith("then restart")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("EvictionByEvictionAPI", "drained"),
+        ("PreemptionByScheduler", "higher priority"),
+        ("DeletionByTaintManager", "taint"),
+        ("TerminationByKubelet", ""),
+    ],
+)
+def test_a_pod_that_is_made_to_go_has_a_hint_of_its_own(word, hint):
+    """A drain is no lack of memory; only what the kubelet ends is low on it."""
+    found = going(disrupted(word))
+    assert found is not None
+    assert hint in found.hint
+    assert bool(found.hint) is bool(hint)
+
+
+def test_executors_may_be_lacking_up_to_the_maximum():
+    """With dynamic allocation what Spark wants beyond its minimum is refused, too; without, all are there."""
+    some = EngineSpec.model_validate({"executors": {"min": 1, "max": 3}})
+    ready = pod({"phase": "Running"}) | {"metadata": {"name": "e1", "labels": {}}}
+    refused = "executor pods are forbidden: exceeded quota: q"
+    assert refused in executors.count(some, [ready], {}, [], refused).reasons
+    assert executors.count(some, [ready] * 3, {}, [], refused).reasons == ()
+    assert not executors.may_lack(EngineSpec.model_validate({"executors": {"instances": 1}}), 1)
+    assert executors.may_lack(EngineSpec.model_validate({"executors": {"min": 1}}), 99)
+    assert not executors.may_lack(EngineSpec.model_validate({"conf": {"spark.executor.instances": "x"}}), 0)
+
+
+def test_executors_that_crash_again_and_again_end_their_engine():
+    """More often within an hour than Spark bears by default; not where the spec says how often."""
+    spec = EngineSpec.model_validate({"executors": {"instances": 2}})
+    now, old = [NOW] * 4, [NOW - timedelta(hours=2)] * 9
+    assert executors.crash_loop(spec, [*old, *now], [], NOW) is None
+    end = executors.crash_loop(spec, [*now, NOW], ["executor 5: failed (exit code 1)"], NOW)
+    assert end is not None
+    assert (end.reason, end.message) == (
+        Reason.EXITED,
+        "too many of its executors failed, 5 within an hour; executor 5: failed (exit code 1)",
+    )
+    own = EngineSpec.model_validate({"executors": {"instances": 2}, "conf": {"spark.executor.maxNumFailures": "99"}})
+    assert executors.crash_loop(own, [NOW] * 50, [], NOW) is None
+    any_number = EngineSpec.model_validate({"executors": {"min": 1}})
+    assert executors.crash_loop(any_number, [NOW] * 50, [], NOW) is None
+    wrong = EngineSpec.model_validate({"conf": {"spark.executor.instances": "x"}})
+    assert executors.crash_loop(wrong, [NOW] * 50, [], NOW) is None
+    assert executors.crash_loop(spec, [*now, NOW], [], NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("seen", "has_crashed"),
+    [
+        (ended(exit_with(1)), True),
+        (ended(exit_with(143, "OOMKilled")), True),
+        (ended(exit_with(143)), False),
+        (ended(exit_with(0)), False),
+        (ended(exit_with(137), reason="Evicted"), False),
+        (ended(exit_with(137), conditions=disrupted("EvictionByEvictionAPI")["status"]["conditions"]), False),
+        (pod({"phase": "Running"}), False),
+    ],
+)
+def test_an_executor_that_the_cluster_ends_has_not_crashed(seen, has_crashed):
+    """Drains and evictions take executors, and say nothing of the engine."""
+    assert executors.has_crashed(seen) is has_crashed

@@ -18,7 +18,7 @@ from rucat_jupyter.core.engine import Credential, Engine, Reason, State, Target
 from rucat_jupyter.core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from rucat_jupyter.core.lifecycle import Observation, Presence
 from rucat_jupyter.core.ports.platform import Leftover, Platform
-from rucat_jupyter.core.spec import EngineSpec
+from rucat_jupyter.core.spec import EngineSpec, ExecutorsSpec
 from rucat_jupyter.gateway.service.clock import SystemClock
 from rucat_jupyter.platforms.kubernetes import examining
 from rucat_jupyter.platforms.kubernetes.api import access
@@ -432,7 +432,7 @@ async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(st
     endpoint = await platform.endpoint(engine)
     assert endpoint is not None
     assert endpoint.is_forwarded
-    assert api.calls.count(f"GET pods/{engine.run_name}/log") == 1
+    assert api.calls.count(f"GET pods/{engine.run_name}/log") == 2  # the other looks for executors that are rejected
 
 
 @pytest.mark.parametrize("is_refused", [True, False])
@@ -539,7 +539,7 @@ async def test_the_last_words_of_a_driver_are_kept(stage, platform, api):
 
     await until("the end is noted", is_noted, 10)
     following = asyncio.ensure_future(kept(platform, engine, follow=True))
-    await until("it is followed", lambda: followed(3), 10)  # and by the gateway, for what it keeps
+    await until("it is followed", lambda: followed(4), 10)  # and by the gateway: for what it keeps, for executors
     for number in range(5000):
         api.logs[name].append(f"after {number}")
     await api.say(name, "the last word")
@@ -636,3 +636,127 @@ async def test_a_slow_cluster_is_not_called_silent(stage, platform, api, monkeyp
     assert [symptom.found for symptom in found if "no answer" in symptom.found] == (
         ["no answer within 2 s"] if is_frozen else []
     )
+
+
+REFUSED = 'KubernetesClientException: Message: pods "e" is forbidden: exceeded quota: full. Received status: Status('
+
+
+async def test_refused_executors_are_said_while_spark_starts(stage, platform, api):
+    """Not only when the start is over, and not after there is room."""
+    engine = await started(stage, platform)
+
+    async def says(message: str) -> bool:
+        return (await look(platform, engine)).message == message
+
+    assert await says("Spark is starting")
+    await api.say(engine.run_name, REFUSED)
+    await until("the refusal", lambda: says("Spark is starting; executor pods are forbidden: exceeded quota: full"), 5)
+
+
+async def test_refused_executors_of_dynamic_allocation_are_said_until_there_is_room(stage, api):
+    """Also while it has its minimum; what was refused is past when Spark is refused no more."""
+    stage.clock = MovedClock()
+    platform = await stage.gateway()
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    spec = engine.spec.model_copy(update={"executors": ExecutorsSpec(min=0, max=3)})
+    engine = engine.model_copy(update={"spec": spec})
+    assert (await look(platform, engine)).advice == ""
+    await api.say(engine.run_name, REFUSED)
+
+    async def shows(word: str, *reasons: str) -> bool:
+        seen = await look(platform, engine)
+        return word in seen.advice and bool(seen.advice) is bool(word) and seen.executors.reasons == reasons
+
+    await until("the refusal", lambda: shows("quota", "executor pods are forbidden: exceeded quota: full"), 5)
+    stage.clock.ahead = timedelta(seconds=5)
+    assert await shows("")
+
+
+async def test_who_may_not_read_logs_is_given_the_command(stage, platform, api):
+    """For ``rucat logs``, and for why executors are missing."""
+    engine = await started(stage, platform)
+    said = 'pods "x" is forbidden: User "eve" cannot get resource "pods/log" in API group ""'
+    api.refuse = refuse("GET", "pods/log", Refusal(403, "Forbidden", said))
+    command = "rucat kubernetes manifests --namespace team-a --user eve | kubectl --context played apply -f -"
+    with pytest.raises(PlatformError) as caught:
+        _ = [line async for line in platform.logs(engine, 10, follow=False)]
+    assert caught.value.message == f"{said}. To grant them, in a terminal: {command}"
+
+    async def says() -> bool:
+        return command in (await look(platform, engine)).message
+
+    await until("the command", says, 10)
+
+
+async def test_who_may_not_forward_is_given_the_command(stage, platform, api):
+    """As the message of the start, and as the reason of its end; with the right it goes on."""
+    engine = await started(stage, platform)
+    said = 'pods "x" is forbidden: User "system:serviceaccount:team-a:rucat" cannot get resource "pods/portforward"'
+    api.refuse = refuse("GET", "pods/portforward", Refusal(403, "Forbidden", said))
+
+    async def has_endpoint() -> bool:
+        return await platform.endpoint(engine) is not None
+
+    await until("it is dialled", has_endpoint, 5)
+    endpoint = await platform.endpoint(engine)
+    assert endpoint is not None
+    reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(reader.readexactly(1), 10)
+    writer.close()
+    seen = await look(platform, engine)
+    assert said in seen.message
+    command = "rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+    assert seen.message.endswith(f". To grant them, in a terminal: {command}")
+    assert seen.waits_for is Reason.FORBIDDEN
+
+
+async def test_executors_that_crash_end_the_engine(stage, platform, api):
+    """Four of one, counted once each, however often their pods change."""
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    spec = engine.spec.model_copy(update={"executors": ExecutorsSpec(instances=1)})
+    engine = engine.model_copy(update={"spec": spec})
+    labels = {**api.objects["pods", engine.run_name]["metadata"]["labels"], "app.kubernetes.io/component": "executor"}
+
+    for number in range(1, 5):
+        assert (await look(platform, engine)).end is None
+        name = f"{engine.run_name}-exec-{number}"
+        metadata = {"name": name, "uid": name, "labels": {**labels, "spark-exec-id": str(number)}}
+        await api.put("pods", {"metadata": metadata, "status": {"phase": "Running"}})
+        await api.change("pods", name, exit_with(1))
+        await api.change("pods", name, lambda pod: pod["metadata"].update(annotations={}))
+        await api.drop("pods", name)
+
+    async def has_ended() -> bool:
+        return (await look(platform, engine)).end is not None
+
+    await until("the end", has_ended, 5)
+    end = (await look(platform, engine)).end
+    assert end is not None
+    assert (end.reason, "executor 4: Error (exit code 1)" in end.message) == (Reason.EXITED, True)
+
+
+async def test_who_may_not_read_events_is_given_the_command(stage, platform, api):
+    """Only events say why a pod's container is not made, and else that they cannot be read is in the log alone."""
+    said = 'events is forbidden: User "eve" cannot list resource "events" in API group ""'
+    api.refuse = refuse("GET", "events", Refusal(403, "Forbidden", said))
+    api.play = creating
+    engine = await stage.engine(platform)
+    await platform.start(engine, TOKEN)
+
+    async def shows(*words: str) -> bool:
+        message = (await look(platform, engine)).message
+        return all(word in message for word in words)
+
+    await until("the command", lambda: shows("being created", said, "manifests --namespace team-a --user eve"), 5)
+    api.refuse = lambda verb, kind, body: None
+
+    async def is_plain() -> bool:
+        return (await look(platform, engine)).message == "the container is being created"
+
+    await until("events are read", is_plain, 15)
+
+
+def creating(pod):
+    """A pod on a node that makes its container."""
+    pod["status"] = {"phase": "Pending", "conditions": conditions(PodScheduled="True")}

@@ -421,6 +421,32 @@ def test_a_life_that_ended_by_itself_says_why() -> None:
     assert step_of(running, rebooted) == Settle(None, "machine restarted")
 
 
+def test_the_platform_may_know_a_better_hint_than_that_of_the_reason() -> None:
+    """For a life that ended, and for one that must."""
+    end = End(Reason.EVICTED, "drained", "Its node was drained.")
+    for presence in (Presence.ENDED, Presence.ALIVE):
+        step = step_of(engine(state=State.RUNNING), Observation(presence, end=end))
+        assert isinstance(step, (Settle, Fail))
+        assert step.failure is not None
+        assert (step.failure.reason, step.failure.hint) == (Reason.EVICTED, "Its node was drained.")
+
+
+def test_a_start_that_takes_too_long_has_the_platforms_hint() -> None:
+    """What it waited for may need another remedy than its reason."""
+    seen = Observation(Presence.ALIVE, "taint", waits_for=Reason.UNSCHEDULABLE, hint="Tolerate it.")
+    late = step_of(engine(message="taint"), seen, Memory(NOW - timedelta(hours=1)))
+    assert isinstance(late, Fail)
+    assert (late.failure.reason, late.failure.hint) == (Reason.UNSCHEDULABLE, "Tolerate it.")
+
+
+def test_what_to_do_about_missing_executors_is_said_while_there_is_nothing_else() -> None:
+    """It is no wait and no silence; it goes when the platform says it no more."""
+    advised = Observation(Presence.ALIVE, advice="no room")
+    assert step_of(engine(state=State.RUNNING), advised) == Note("no room")
+    assert step_of(engine(state=State.RUNNING), replace(advised, blocked="no way")) == Note("no way")
+    assert step_of(engine(state=State.RUNNING, message="no room"), Observation(Presence.ALIVE)) == Note("")
+
+
 def test_the_verdict_outlives_the_end() -> None:
     """A condemned life keeps its reason, however it then ends."""
     failing = engine(state=State.RUNNING, failure=FAILURE)

@@ -136,12 +136,12 @@ async def test_a_refusal_without_a_known_reason_is_a_crash_on_start() -> None:
     """A third party's platform may forget the reason; the engine is Failed all the same."""
     world = World()
     process = await world.process()
-    process.platform.refuses = PlatformError("no", reason="Whatever")
+    process.platform.refuses = PlatformError("no", reason="Whatever", hint="Ask again.")
     engine_id = await world.create()
     await world.until(engine_id, Status.FAILED)
     failure = (await engine_of(world, engine_id)).failure
     assert failure
-    assert (failure.reason, failure.message) == (Reason.CRASH_ON_START, "no")
+    assert (failure.reason, failure.message, failure.hint) == (Reason.CRASH_ON_START, "no", "Ask again.")
     await world.close()
 
 

@@ -70,3 +70,18 @@ def test_the_command_says_what_is_wrong(capsys):
             command_line.run(lambda: None, ["kubernetes", *words])
         assert end.value.code == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_each_user_and_group_has_a_binding_of_its_own():
+    """Who is added later takes Rucat's Role from no one: kubectl replaces all subjects of a binding."""
+    made = rights.manifests("team-a", users=["ada@example.com", "a/b"], groups=["g"])
+    bound = {each["metadata"]["name"]: each["subjects"] for each in made if each["kind"] == "RoleBinding"}
+    assert list(bound) == [
+        "rucat",
+        "rucat-driver",
+        "rucat:user:ada@example.com",
+        "rucat:user:a=2Fb",
+        "rucat:group:g",
+    ]
+    assert [len(subjects) for subjects in bound.values()] == [1] * 5
+    assert {each["roleRef"]["name"] for each in made if each["kind"] == "RoleBinding"} == {"rucat", "rucat-driver"}

@@ -16,7 +16,7 @@ export function hintOf(trans: TranslationBundle, reason: string): string {
       'Request less (cores, memory, node labels), or wait for free capacity; then restart.'
     ),
     QuotaExceeded: trans.__(
-      'Stop something else in the namespace, or request less (plan shows how much the quota leaves); then restart.'
+      "The namespace's quota is used up: stop something else in it, or request less (plan shows how much is left); then restart."
     ),
     Forbidden: trans.__(
       'Ask an administrator for the missing permissions (doctor has the command); then restart.'

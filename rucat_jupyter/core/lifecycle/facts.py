@@ -21,10 +21,14 @@ class Presence(str, Enum):
 
 @dataclass(frozen=True)
 class End:
-    """Why a life ended, or cannot start. ``reason`` None: an end that is not a failure ("machine restarted")."""
+    """Why a life ended, or cannot start. ``reason`` None: an end that is not a failure ("machine restarted").
+
+    ``hint`` is what to do where the platform knows it better than the reason's own hint.
+    """
 
     reason: Reason | None
     message: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Observation:
     ``executors`` None: the platform does not count executors, or could not see them this time; the known value stays.
     ``blocked`` is what keeps this gateway from the engine's service although the platform responds ("the node's
     kubelet does not respond"): while it is set, a silent engine is not considered unresponsive.
+    ``hint`` is what to do if a start takes too long, where the platform knows it better than the reason's own hint.
+    ``advice`` is what to do about executors that are rejected: shown while there is nothing else to say.
     ``waits_for`` is the reason of the failure if a start (None: StartTimeout) or a silence (None: Unresponsive) takes
     too long.
     """
@@ -46,6 +52,8 @@ class Observation:
     executors: Executors | None = None
     blocked: str = ""
     waits_for: Reason | None = None
+    advice: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,9 @@ class Facts:
         """Whether the driver exists."""
         return self.seen.presence is Presence.ALIVE
 
-    def failed(self, reason: Reason, message: str) -> Failure:
+    def failed(self, reason: Reason, message: str, hint: str = "") -> Failure:
         """A failure of this life, as of now."""
-        return Failure(reason=reason, message=message, hint=HINTS[reason], at=self.now)
+        return Failure(reason=reason, message=message, hint=hint or HINTS[reason], at=self.now)
 
 
 def _verdict(f: Facts) -> Failure | None:
@@ -58,7 +58,7 @@ def _verdict(f: Facts) -> Failure | None:
     if not f.engine.is_managed:
         return None
     if f.seen.end is not None and f.seen.end.reason is not None:
-        return f.failed(f.seen.end.reason, f.seen.end.message)
+        return f.failed(f.seen.end.reason, f.seen.end.message, f.seen.end.hint)
     if m.health.context_stopped:
         return f.failed(Reason.CONTEXT_STOPPED, "the engine's SparkContext is stopped: queries cannot run")
     if _is_past(_start_end(f), f.now):
@@ -83,7 +83,9 @@ def _start_end(f: Facts) -> datetime | None:
 def _start_timeout(f: Facts) -> Failure:
     waited = f"the engine did not respond within {_start_timeout_s(f):.0f} s"
     reason = f.seen.waits_for or Reason.START_TIMEOUT
-    return f.failed(reason, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited)
+    return f.failed(
+        reason, f"{waited}; it was waiting for: {f.engine.message}" if f.engine.message else waited, f.seen.hint
+    )
 
 
 def _start_timeout_s(f: Facts) -> float:
@@ -132,7 +134,7 @@ def _settle_ended(f: Facts) -> Settle:
         return Settle(f.failed(Reason.LOST, "the engine is gone, and the gateway did not see it end"), "lost")
     if end.reason is None:
         return Settle(None, end.message)
-    return Settle(f.failed(end.reason, end.message), end.message)
+    return Settle(f.failed(end.reason, end.message, end.hint), end.message)
 
 
 def _silence_end(f: Facts) -> datetime | None:
@@ -178,10 +180,13 @@ def _is_unsaid(f: Facts) -> bool:
 
 
 def _words(f: Facts) -> str:
-    """What it waits for: the platform's message, why it is unreachable, what an external or silent engine responds."""
+    """What it waits for: the platform's message, why it is unreachable, what an external or silent engine responds.
+
+    While it waits for nothing: what to do about executors that are missing.
+    """
     is_silent = _is_silent(f) or f.engine.unresponsive_since is not None
     is_awaited = is_silent or (f.engine.state is State.PENDING and not f.engine.is_managed)
-    return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "")
+    return f.seen.message or f.seen.blocked or (f.memory.health.message if is_awaited else "") or f.seen.advice
 
 
 def _given(value: T | None) -> T:

@@ -176,4 +176,5 @@ class Actions:
         given = exc.details.get("reason")
         reason = Reason(given) if given in set(Reason) else Reason.CRASH_ON_START
         at = self._time.to_store(self._time.now())
-        return Failure(reason=reason, message=exc.message, hint=HINTS[reason], at=at)
+        hint = str(exc.details.get("hint") or HINTS[reason])
+        return Failure(reason=reason, message=exc.message, hint=hint, at=at)

@@ -11,7 +11,7 @@ from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.planning import Finding
 from ...core.spec import EngineSpec
 from ...core.timeouts import within
-from .api import reviews
+from .api import remedies, reviews
 from .api.access import Way
 from .api.client import Api, ApiFault, path
 from .namespaces import Namespaces
@@ -79,12 +79,12 @@ async def _ask(api: Api, account: str) -> list[Finding]:
         await api.get(path("", way.namespace))
     except ApiFault as exc:
         if exc.is_missing:
-            kubectl = reviews.kubectl(way)
+            kubectl = remedies.kubectl(way)
             return [Finding(str(way), "there is no such namespace", f"{kubectl} create namespace {way.namespace}")]
-        return [Finding(str(way), f"no permission to read it: {exc.message}", reviews.remedy(way))]
+        return [Finding(str(way), f"no permission to read it: {exc.said}", remedies.remedy(way, exc.said))]
     lacking, said = await asyncio.gather(reviews.missing(api), _account(api, account))
-    found = [Finding(str(way), f"missing rights: {reviews.words(lacking)}", reviews.remedy(way))] if lacking else []
-    found += [Finding(str(way), said, reviews.remedy(way))] if said else []
+    found = [Finding(str(way), f"missing rights: {reviews.words(lacking)}", remedies.remedy(way))] if lacking else []
+    found += [Finding(str(way), said, remedies.remedy(way))] if said else []
     return found or [Finding(str(way), "it responds, and Rucat has all rights that it needs")]
 
 
@@ -100,7 +100,7 @@ async def _account(api: Api, account: str) -> str:
 def _reach(way: Way) -> str:
     if way.is_in_cluster:
         return "check the network policies between this pod and the API server"
-    return f"KUBECONFIG={way.kubeconfig} {reviews.kubectl(way)} get --raw /readyz, and read its output"
+    return f"KUBECONFIG={way.kubeconfig} {remedies.kubectl(way)} get --raw /readyz, and read its output"
 
 
 def _wrong(exc: InvalidRequest) -> str:

@@ -20,8 +20,8 @@ from .api.client import ApiFault
 from .logs import KEPT_LINES, Archive, Tail, follow, tail_of
 from .namespace import Namespace
 from .objects import manifests, names
-from .status.end_reasons import end_of_pod, going, has_ended, is_deleting, refusal
-from .status.phases import Phase, is_node_silent
+from .status.end_reasons import end_of_pod, going, has_ended, hint_of, is_deleting, refusal
+from .status.phases import STARTING, Phase, is_node_silent
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -141,15 +141,21 @@ class Lives:
                 kept = await asyncio.to_thread(self._archive.put, engine.run_name, end)
             return Observation(Presence.ENDED, end=kept.end)
         counted = site.count(engine) if is_wanted(engine) else None
+        crashing = site.crash_loop(engine) if is_wanted(engine) else None
         blocked, leaving = site.blocked(engine.id), going(pod)
-        if leaving is not None:
-            return Observation(Presence.ALIVE, end=leaving, executors=counted, blocked=blocked)
+        if leaving is not None or crashing is not None:
+            return Observation(Presence.ALIVE, end=leaving or crashing, executors=counted, blocked=blocked)
         phase = Phase() if engine.state is State.RUNNING else site.phase(pod, engine.id)
         message, reason = phase.message, phase.reason
+        if message == STARTING and blocked:  # the only thing that a start waits for, and it may be the last
+            message, reason = blocked, site.blocking(engine.id)
+        elif message == STARTING and counted is not None and counted.reasons:
+            message = f"{STARTING}; {counted.reasons[0]}"
         if is_node_silent(pod):
             node = (pod.get("spec") or {}).get("nodeName", "?")
             message, reason = f"node {node} does not report; the API says NotReady", Reason.NODE_LOST
-        return Observation(Presence.ALIVE, message, phase.end, executors=counted, waits_for=reason, blocked=blocked)
+        advised = site.advice(engine) if counted is not None else ""
+        return Observation(Presence.ALIVE, message, phase.end, counted, blocked, reason, advised, phase.hint)
 
     def _gone(self, engine: Engine, last: Json) -> End:
         if has_ended(last):
@@ -248,7 +254,8 @@ def _owner(pod: Json) -> str:
 def _refused(exc: ApiFault, namespace: str) -> PlatformError:
     """What the API server said no to, as a failure of the engine."""
     reason = refusal(exc.status, exc.message)
-    is_of_rights = "serviceaccount" in exc.message.lower() or "cannot create resource" in exc.message
+    has_no_account = "serviceaccount" in exc.said.lower() and exc.message == exc.said
     command = f"rucat kubernetes manifests --namespace {namespace} | kubectl apply -f -"
     make = f"; to create what Rucat needs, in a terminal: {command}"
-    return PlatformError(exc.message + (make if is_of_rights else ""), reason=reason.value)
+    message = exc.message + (make if has_no_account else "")
+    return PlatformError(message, reason=reason.value, hint=hint_of(exc.said))

@@ -47,12 +47,13 @@ class Kept:
 
     reason: str | None = None
     message: str = "stopped"
+    hint: str = ""
     is_cleaned: bool = False
 
     @property
     def end(self) -> End:
         """Why it ended."""
-        return End(Reason(self.reason) if self.reason else None, self.message)
+        return End(Reason(self.reason) if self.reason else None, self.message, self.hint)
 
 
 class Tail:
@@ -106,7 +107,7 @@ class Archive:
         """Note that a life has ended; the first word stays."""
         known = self.get(name)
         if known is None:
-            known = Kept(end.reason.value if end.reason else None, end.message)
+            known = Kept(end.reason.value if end.reason else None, end.message, end.hint)
             self._write(name, known)
         return known
 

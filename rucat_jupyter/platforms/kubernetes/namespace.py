@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...core.engine import Engine, State
-from ...core.lifecycle import Executors
+from ...core.engine import Engine, Reason, State
+from ...core.lifecycle import End, Executors
 from ...core.ports.clock import Clock
 from ...core.ports.platform import Endpoint
 from ...core.timeouts import within
 from .api.access import Way
 from .api.client import Api, ApiFault, path
 from .api.mirror import Mirror
-from .logs import tail_of, until_it_listens
+from .api.remedies import GRANT, granting, remedy
+from .logs import follow, until_it_listens
 from .objects import names
 from .objects.names import selector
 from .objects.sizes import is_dynamic
 from .run_records import RunRecord
 from .status import executors
-from .status.end_reasons import has_ended, refusal_in
+from .status.end_reasons import advice, has_ended, refusal_in
 from .status.phases import Phase, is_ready, phase_of
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ REMEMBERED = 2000
 """Runs of which a record is kept after their pods have gone."""
 TELLING = {"ALL", "TRACE", "DEBUG", "INFO"}
 """Levels of ``spark.log.level`` at which Spark logs that its service listens."""
-LOOK_INTO_LOG_S = 8.0
-LOG_S = 20.0
+FADES = timedelta(seconds=4)
+"""Spark asks for missing executors each second: what it was refused is past when it is not refused again."""
+REFUSALS_IN = 100
+"""Lines of a driver's log in which a refusal is searched that came before this gateway."""
 LOOK_AGAIN_S = 2.0
 
 
@@ -126,7 +130,14 @@ class Namespace:
 
     def blocked(self, engine_id: str) -> str:
         """Why this gateway cannot reach an engine's pod; empty if unknown or reachable."""
-        return self._forwards.problem(engine_id) if self._forwards else ""
+        said = self._forwards.problem(engine_id) if self._forwards else ""
+        return said + (
+            granting(self.way, said) or (self.blocking(engine_id) and f". {GRANT}: {remedy(self.way)}") or ""
+        )
+
+    def blocking(self, engine_id: str) -> Reason | None:
+        """The reason of the failure of a start that :meth:`blocked` ends."""
+        return Reason.FORBIDDEN if self._forwards and self._forwards.is_refused(engine_id) else None
 
     async def drop(self, engine_id: str) -> None:
         """Release the connection to a deleted engine."""
@@ -162,6 +173,8 @@ class Namespace:
         name = pod["metadata"]["name"]
         run = self._run(name)
         phase = phase_of(pod, run.events.get(name, ()))
+        if phase.is_by_events and self._events.problem:
+            phase = replace(phase, message=f"{phase.message} (more is unknown: {self._events.problem})")
         if phase.gives_up is None:
             return phase
         now = self._clock.now()
@@ -181,25 +194,46 @@ class Namespace:
         may_go = is_dynamic(engine.spec)
         losses = (executors.loss(pod, may_go=may_go) for pod in run.lost.values())
         lost = [why for why in losses if why is not None]
+        if run.refused_at is not None and self._clock.now() - run.refused_at >= FADES:
+            run.refused, run.refused_at = "", None
         found = executors.count(engine.spec, pods, run.events, lost, run.refused)
-        if found.running + found.pending >= found.wanted:
+        if not executors.may_lack(engine.spec, found.running + found.pending):
             run.refused = ""
-        elif engine.state is State.RUNNING:
-            self._search_log(engine, run)
+            if run.following is not None:
+                run.following.cancel()
+        elif _has_begun(self.pods.items.get(engine.run_name)) and (run.following is None or run.following.done()):
+            run.following = self._begin(self._follow_refusals(engine.id, engine.run_name, run))
         return found
 
-    def _search_log(self, engine: Engine, run: RunRecord) -> None:
-        """Search the driver's log for why executors are missing, now and then."""
-        now = self._clock.now()
-        if run.log_read_at is None or now - run.log_read_at >= timedelta(seconds=LOOK_INTO_LOG_S):
-            run.log_read_at = now
-            self._begin(self._find_refusal(engine, run))
+    def advice(self, engine: Engine) -> str:
+        """What to do about executors that the API server rejects; empty where it does not."""
+        return advice(self._run(engine.run_name).refused)
 
-    async def _find_refusal(self, engine: Engine, run: RunRecord) -> None:
-        await self._clock.sleep(2.0)  # Spark asks for executors a second after it has begun
-        run.refused = refusal_in((await tail_of(self.api, self.way.namespace, engine.run_name, LOG_S, 300)).text)
-        self._ring_after(LOOK_INTO_LOG_S, engine.id, run)
-        self._ring(engine.id)
+    def crash_loop(self, engine: Engine) -> End | None:
+        """The end of an engine whose executors crash again and again; None where they do not."""
+        run = self._run(engine.run_name)
+        lost = [why for pod in run.lost.values() if (why := executors.loss(pod, may_go=True)) is not None]
+        return executors.crash_loop(engine.spec, run.crashes, lost, self._clock.now())
+
+    async def _follow_refusals(self, engine_id: str, name: str, run: RunRecord) -> None:
+        """Follow the driver's log for why the API server rejects executors: it is in no pod and no event."""
+
+        async def is_alive() -> bool:
+            return _has_begun(self.pods.items.get(name))
+
+        try:
+            async with aclosing(follow(self.api, self.way.namespace, name, REFUSALS_IN, is_alive)) as lines:
+                async for line in lines:
+                    if said := refusal_in(line):
+                        is_news, run.refused, run.refused_at = said != run.refused, said, self._clock.now()
+                        self._ring_after(FADES.total_seconds(), engine_id, run)
+                        if is_news:
+                            self._ring(engine_id)
+        except ApiFault as exc:
+            if exc.is_forbidden:
+                run.refused = f"why executors are missing is unknown: {exc.message}"
+                self._ring(engine_id)
+            await self._clock.sleep(LOOK_AGAIN_S)
 
     # --- what is there ----------------------------------------------------------------------------------------
 
@@ -236,7 +270,8 @@ class Namespace:
         engine_id = labels.get(names.ENGINE, "")
         run = self._run(f"rucat-{engine_id}-{labels.get(names.RUN)}")
         if labels.get(names.COMPONENT) == names.EXECUTOR:
-            run.executor_changed(name, pod, is_gone=new is None, has_ended=has_ended(pod))
+            crashed_at = self._clock.now() if executors.has_crashed(pod) else None
+            run.executor_changed(name, pod, is_gone=new is None, has_ended=has_ended(pod), crashed_at=crashed_at)
         elif new is None:
             run.driver_gone(pod)
         elif old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
@@ -272,6 +307,11 @@ class Namespace:
         if run.alarm is not None:
             run.alarm.cancel()
         run.alarm = self._begin(ring())
+
+
+def _has_begun(pod: Json | None) -> bool:
+    """Whether a driver runs, so that it has a log."""
+    return pod is not None and (pod.get("status") or {}).get("phase") == "Running" and not has_ended(pod)
 
 
 def _forward() -> ModuleType:

@@ -20,7 +20,7 @@ from ...core.engine import Engine
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.clock import Clock
 from ...core.spec import IN_CLUSTER, EngineSpec
-from .api import access, reviews
+from .api import access, remedies
 from .api.access import Way
 from .api.client import Api, ApiFault
 from .namespace import Namespace, namespace_uid
@@ -136,9 +136,9 @@ class Namespaces:
             if exc.is_missing:
                 raise InvalidRequest.of([("kubernetes.namespace", f"there is no {way}")]) from None
             fix = (
-                f". Rights are missing. To grant them, in a terminal: {reviews.remedy(way)}" if exc.is_forbidden else ""
+                f". Rights are missing. {remedies.GRANT}: {remedies.remedy(way, exc.said)}" if exc.is_forbidden else ""
             )
-            raise PlatformError(f"cannot read {way}: {exc.message}{fix}", reason="Forbidden") from None
+            raise PlatformError(f"cannot read {way}: {exc.said}{fix}", reason="Forbidden") from None
         finally:
             if known is None:
                 await api.close()

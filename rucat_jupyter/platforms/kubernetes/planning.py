@@ -13,7 +13,7 @@ from typing import Any
 from ...core.errors import PlatformUnavailable
 from ...core.ports.planning import Blueprint, Headroom, PlannedObject
 from ...core.spec import EngineSpec
-from .api import reviews
+from .api import remedies, reviews
 from .api.client import Api, ApiFault, path
 from .objects.command import default_conf, own_conf
 from .objects.manifests import Context, Objects, image_of
@@ -105,7 +105,7 @@ async def _rights(api: Api, found: _Findings) -> None:
     lacking = await reviews.missing(api)
     if lacking:
         words = f"the gateway lacks rights in {api.way}: {reviews.words(lacking)}."
-        found.obstacles.append(f"{words} To grant them, in a terminal: {reviews.remedy(api.way)}")
+        found.obstacles.append(f"{words} {remedies.GRANT}: {remedies.remedy(api.way)}")
     else:
         found.checked.append("Rights: all that Rucat needs.")
 
@@ -130,7 +130,7 @@ async def _try(api: Api, made_name: str, who: str, body: Json) -> str:
         await api.create(path(KINDS[body["kind"]], api.way.namespace), body, dry_run=True)
     except ApiFault as exc:
         said = exc.message.replace(made_name, RUN)
-        fix = f" To create it, in a terminal: {reviews.remedy(api.way)}" if "serviceaccount" in said else ""
+        fix = f" To create it, in a terminal: {remedies.remedy(api.way)}" if "serviceaccount" in exc.said else ""
         return f"{who}{said}.{fix}" if fix else f"{who}{said}"
     return ""
 

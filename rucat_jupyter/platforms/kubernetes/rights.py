@@ -18,6 +18,7 @@ RUCAT = "rucat"
 DRIVER = "rucat-driver"
 """Names of the Roles, and of the service accounts that have them."""
 
+_RBAC = "rbac.authorization.k8s.io"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PLAIN = re.compile(r"[A-Za-z][-A-Za-z0-9_./]*")
 _LABELS = {"app.kubernetes.io/name": RUCAT, "app.kubernetes.io/part-of": RUCAT}
@@ -79,18 +80,21 @@ def needed(namespace: str, rules: Sequence[Rule] = RUCAT_RULES) -> Iterator[Righ
 def manifests(namespace: str, *, users: Sequence[str] = (), groups: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Service accounts, Roles and bindings for a namespace; people and groups get Rucat's Role beside its account.
 
+    Each of them has a binding of its own: who is added later takes it from no one.
+
     Raises InvalidRequest where the namespace's name is none.
     """
     if not _NAME.fullmatch(namespace):
         text = f"{namespace!r} is not a valid namespace name: 1-63 lower-case letters, digits and '-'"
         raise InvalidRequest.of([("namespace", text)])
     people = [
-        *({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": name} for name in users),
-        *({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": name} for name in groups),
+        *({"kind": "User", "apiGroup": _RBAC, "name": name} for name in users),
+        *({"kind": "Group", "apiGroup": _RBAC, "name": name} for name in groups),
     ]
     return [
-        *_of(namespace, RUCAT, RUCAT_RULES, people),
-        *_of(namespace, DRIVER, DRIVER_RULES, []),
+        *_of(namespace, RUCAT, RUCAT_RULES),
+        *_of(namespace, DRIVER, DRIVER_RULES),
+        *(_binding(namespace, f"{RUCAT}:{_part(one)}", RUCAT, one) for one in people),
     ]
 
 
@@ -102,15 +106,29 @@ def as_yaml(objects: Sequence[Mapping[str, Any]]) -> str:
 # --- private ----------------------------------------------------------------------------------------------
 
 
-def _of(namespace: str, name: str, rules: Sequence[Rule], people: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+def _part(one: Mapping[str, str]) -> str:
+    """A user or group as a part of the name of a binding, which may have neither slash nor percent sign."""
+    return f"{one['kind'].lower()}:{one['name']}".replace("%", "=25").replace("/", "=2F")
+
+
+def _binding(namespace: str, name: str, role: str, subject: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(_LABELS)},
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": role},
+        "subjects": [dict(subject)],
+    }
+
+
+def _of(namespace: str, name: str, rules: Sequence[Rule]) -> list[dict[str, Any]]:
     def metadata() -> dict[str, Any]:
         return {"name": name, "namespace": namespace, "labels": dict(_LABELS)}
 
-    rbac = "rbac.authorization.k8s.io/v1"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata()},
         {
-            "apiVersion": rbac,
+            "apiVersion": f"{_RBAC}/v1",
             "kind": "Role",
             "metadata": metadata(),
             "rules": [
@@ -123,13 +141,7 @@ def _of(namespace: str, name: str, rules: Sequence[Rule], people: Sequence[Mappi
                 for rule in rules
             ],
         },
-        {
-            "apiVersion": rbac,
-            "kind": "RoleBinding",
-            "metadata": metadata(),
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}, *map(dict, people)],
-        },
+        _binding(namespace, name, name, {"kind": "ServiceAccount", "name": name, "namespace": namespace}),
     ]
 
 

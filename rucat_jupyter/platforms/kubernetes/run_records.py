@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 Json = dict[str, Any]
 EXECUTORS_KEPT = 200
 """Executors of a run of which the last state is kept."""
+CRASHES_KEPT = 10_000
+"""Executors of a run of which the time of a crash is kept."""
 PODS_KEPT = 2000
 """Pods of a run whose events are kept."""
 EVENTS_KEPT = 20
@@ -24,15 +27,21 @@ class RunRecord:
     gone: asyncio.Event = field(default_factory=asyncio.Event)  # set, and replaced, when the driver's pod goes
     executors: dict[str, Json] = field(default_factory=dict)  # the pods of the copy, by name
     lost: dict[str, Json] = field(default_factory=dict)  # last states of executors that have ended or gone
+    crashes: deque[datetime] = field(default_factory=lambda: deque(maxlen=CRASHES_KEPT))  # when executors crashed
     events: dict[str, list[Json]] = field(default_factory=dict)  # by pod, oldest first
     failing_since: datetime | None = None  # since when the driver's image cannot be pulled
     refused: str = ""  # why the API server refuses executors
-    log_read_at: datetime | None = None  # when the driver's log was last searched for that
+    refused_at: datetime | None = None  # when it last did
+    following: asyncio.Task[None] | None = None  # searches the driver's log for that
     listens: bool | None = None  # whether a starting driver can be dialled; None: not asked yet
     alarm: asyncio.Task[None] | None = None  # rings when time alone changes what is seen
 
-    def executor_changed(self, name: str, pod: Json, *, is_gone: bool, has_ended: bool) -> None:
-        """Take over the state of an executor's pod."""
+    def executor_changed(
+        self, name: str, pod: Json, *, is_gone: bool, has_ended: bool, crashed_at: datetime | None
+    ) -> None:
+        """Take over the state of an executor's pod; ``crashed_at`` is now where it has crashed."""
+        if crashed_at is not None and name not in self.lost:
+            self.crashes.append(crashed_at)
         if is_gone:
             self.executors.pop(name, None)
         else:

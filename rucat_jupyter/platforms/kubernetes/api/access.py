@@ -65,11 +65,12 @@ def find(given: str | None, context: str | None, namespace: str | None, env: Map
     if not chosen:
         text = f"{os.pathsep.join(files)} has no current-context: set one of {_listed(config)}"
         raise InvalidRequest.of([("kubernetes.context", text)])
-    entry = next((item for item in config["contexts"] if item.get("name") == chosen), None)
+    entry = next((item for item in config["contexts"] if item["name"] == chosen), None)
     if entry is None:
         text = f"{os.pathsep.join(files)} has no context {chosen!r}; it has {_listed(config)}"
         raise InvalidRequest.of([("kubernetes.context", text)])
-    own = (entry.get("context") or {}).get("namespace")
+    _check_parts(entry["context"], config, f"{os.pathsep.join(files)}: context {chosen!r}")
+    own = entry["context"].get("namespace")
     return Way(os.pathsep.join(files), str(chosen), namespace or str(own or "default"))
 
 
@@ -247,22 +248,40 @@ def _absolute(paths: str) -> list[str]:
     return [str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep) if path]
 
 
+def _check_parts(context: Mapping[str, Any], config: Mapping[str, Any], what: str) -> None:
+    """Raise InvalidRequest where a context names a cluster or a user that is not there, or no cluster."""
+    for part in ("cluster", "user"):
+        name, has = context.get(part), [item["name"] for item in config[f"{part}s"]]
+        if name in {None, ""} and part == "user":  # an anonymous user
+            continue
+        if name in {None, ""}:
+            raise InvalidRequest.of([("kubernetes.kubeconfig", f"{what} names no {part}")])
+        if name not in has:
+            text = f"{what} names the {part} {name!r}, which is not there; it has {', '.join(map(repr, has)) or 'none'}"
+            raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
+    cluster = next(item["cluster"] for item in config["clusters"] if item["name"] == context["cluster"])
+    if not cluster.get("server"):
+        text = f"{what}: its cluster {context['cluster']!r} has no server"
+        raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
+
+
 def _merged(files: list[str]) -> dict[str, Any]:
-    """Names of the contexts and the current one, as kubectl merges files: the first that says something wins."""
-    contexts: list[dict[str, Any]] = []
-    current = None
+    """Contexts, clusters, users and current context, as kubectl merges files: the first that says something wins."""
+    merged: dict[str, Any] = {"contexts": [], "clusters": [], "users": [], "current-context": None}
     try:
         for file in files:
             config = kubeconfig.load(file)
-            contexts += kubeconfig.entries(config, "contexts", file)
-            current = current or config.get("current-context")
+            for part in ("context", "cluster", "user"):
+                items = kubeconfig.entries(config, f"{part}s", file)
+                merged[f"{part}s"] += [{"name": item["name"], part: item.get(part) or {}} for item in items]
+            merged["current-context"] = merged["current-context"] or config.get("current-context")
     except ConfigFault as exc:
         raise InvalidRequest.of([("kubernetes.kubeconfig", str(exc))]) from None
-    return {"contexts": contexts, "current-context": current}
+    return merged
 
 
 def _listed(config: Mapping[str, Any]) -> str:
-    return ", ".join(repr(item.get("name")) for item in config["contexts"]) or "none"
+    return ", ".join(repr(item["name"]) for item in config["contexts"]) or "none"
 
 
 def _whose(way: Way) -> str:

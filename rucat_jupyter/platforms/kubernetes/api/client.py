@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from ....core.errors import PlatformError, PlatformUnavailable, RucatError
 from ....core.timeouts import within
-from . import access
+from .. import troubles
+from . import access, remedies
 from .access import Link, Way
 from .pauses import retry_after_s
 
@@ -36,10 +37,14 @@ PAGE = 500
 
 
 class ApiFault(PlatformError):
-    """The API server refused a call: ``status`` and ``reason`` of its answer; the message is the server's own."""
+    """The API server refused a call: ``status`` and ``reason`` of its answer, and its own words in ``said``.
 
-    def __init__(self, status: int, reason: str, message: str, kind: str = "") -> None:
-        super().__init__(message)
+    The message has ``more`` behind them: the command that grants a missing right.
+    """
+
+    def __init__(self, status: int, reason: str, said: str, kind: str = "", more: str = "") -> None:
+        super().__init__(said + more)
+        self.said = said
         self.status = status
         self.reason = reason
         self.kind = kind
@@ -227,7 +232,7 @@ class Api:
             if buffer:
                 yield buffer.decode("utf-8", "replace")
         except (ClientError, OSError, asyncio.TimeoutError) as exc:
-            raise self._silent(f"a stream was interrupted ({_line(exc)})") from None
+            raise self._silent(f"a stream was interrupted ({troubles.line(exc)})") from None
         finally:
             response.response.close()
 
@@ -272,7 +277,7 @@ class Api:
             if response.status >= 400:
                 await self._refused(response, client, verb, at)
         except (ClientError, OSError, ValueError, asyncio.TimeoutError) as exc:  # ValueError: what no header can have
-            raise self._silent(_line(exc)) from None
+            raise PlatformUnavailable(troubles.words(exc, self._server)) from None
         return response
 
     async def _data(self, response: Any) -> Json:
@@ -281,7 +286,7 @@ class Api:
         try:
             data = json.loads(await response.read())
         except (ClientError, OSError, ValueError) as exc:
-            raise self._silent(f"its response was interrupted ({_line(exc)})") from None
+            raise self._silent(f"its response was interrupted ({troubles.line(exc)})") from None
         return data if isinstance(data, dict) else {}
 
     def _check_pause(self, verb: str, at: str) -> None:
@@ -310,7 +315,9 @@ class Api:
         kind = str((said.get("details") or {}).get("kind") or "")
         if status == 401:
             await self.renew(client)
-            raise _Rejected(NEVER_S, PlatformUnavailable(f"{self._server} does not accept the credentials: {message}"))
+            why = f"{self._server} does not accept the credentials: {message}"
+            fault = PlatformUnavailable(f"{why}; log in again, or renew them in the kubeconfig")
+            raise _Rejected(NEVER_S, fault)
         after_s = retry_after_s(response.headers.get("Retry-After"))
         is_clash = status == 409 and reason == "Conflict" and kind == "resourcequotas"
         if status == 429 or is_clash or (status >= 500 and not _is_word(message)):
@@ -320,7 +327,8 @@ class Api:
                 raise _TryAgain(default_s, fault)
             self._note_pause(verb, at, after_s, fault.message)
             raise _TryAgain(after_s, fault)
-        raise ApiFault(status, reason, message, kind)
+        more = remedies.granting(self.way, message) if status == 403 else ""
+        raise ApiFault(status, reason, message, kind, more)
 
     async def _retire(self, link: Link | None) -> None:
         """Make no more calls by a link: its streams go on until another one retires."""
@@ -358,7 +366,3 @@ def _pairs(query: Mapping[str, object]) -> list[tuple[str, object]]:
 def _is_word(message: str) -> bool:
     """Whether a response 500 is a rejection by an admission webhook, and not a problem of the server."""
     return "admission webhook" in message and "denied the request" in message
-
-
-def _line(exc: BaseException) -> str:
-    return " ".join(str(exc).split())[:300] or type(exc).__name__

@@ -30,15 +30,19 @@ def load(file: str) -> Json:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise ConfigFault(f"{file} cannot be read as a kubeconfig: it is not a mapping")
+        raise ConfigFault(f"{file} cannot be read as a kubeconfig: it is a {type(found).__name__}, not a mapping")
     return found
 
 
 def entries(config: Mapping[str, Any], kind: str, file: str = "") -> Iterator[Json]:
-    """The entries of a kind in a file."""
-    for item in config.get(kind) or []:
-        if not isinstance(item, dict):
-            raise ConfigFault(f"{file} cannot be read as a kubeconfig: {kind} has an entry that is not a mapping")
+    """The entries of a kind in a file: each has a name and may have a mapping."""
+    found, part = config.get(kind) or [], kind[:-1]
+    if not isinstance(found, list):
+        raise ConfigFault(f"{file} cannot be read as a kubeconfig: {kind} is not a list")
+    for item in found:
+        if not isinstance(item, dict) or "name" not in item or not isinstance(item.get(part) or {}, dict):
+            said = f"{kind} has an entry that is not a name and a {part}"
+            raise ConfigFault(f"{file} cannot be read as a kubeconfig: {said}")
         yield item
 
 

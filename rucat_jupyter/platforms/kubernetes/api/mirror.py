@@ -41,6 +41,7 @@ class Mirror:
     ) -> None:
         self.items: dict[str, Json] = {}
         self._api, self._at, self._query, self._on_change, self._trim = api, at, query, on_change, trim
+        self.problem = ""  # why there is no copy now
         self._version = ""
         self._heard_at = float("-inf")
         self._wanted = asyncio.Event()
@@ -87,6 +88,7 @@ class Mirror:
             except RucatError as exc:
                 is_old = isinstance(exc, ApiFault) and exc.is_expired
                 if not is_old:
+                    self.problem = exc.message
                     self._heard_at = float("-inf")
                     self._answer(_unavailable(exc, self._api))
                     level = logging.WARNING if failures == 0 else logging.DEBUG
@@ -110,6 +112,7 @@ class Mirror:
         items, self._version = await self._api.list(self._at, **self._query)
         found = {item["metadata"]["name"]: self._trim(item) for item in items}
         self._heard_at = asyncio.get_running_loop().time()
+        self.problem = ""
         for name in self.items.keys() - found.keys():
             self._set(name, None)
         for name, item in found.items():

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 
 from ..rights import Right, needed
-from .access import Way
 from .client import Api
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -28,16 +26,6 @@ def words(rights: Sequence[Right]) -> str:
         part = f"/{right.subresource}" if right.subresource else ""
         verbs.setdefault(f"{right.resource}{part}", []).append(right.verb)
     return ", ".join(f"{resource} ({', '.join(each)})" for resource, each in verbs.items())
-
-
-def remedy(way: Way) -> str:
-    """The command by which an administrator grants Rucat its rights in a namespace."""
-    return f"rucat kubernetes manifests --namespace {way.namespace} | {kubectl(way)} apply -f -"
-
-
-def kubectl(way: Way) -> str:
-    """The words that begin a command for the way's cluster."""
-    return "kubectl" if way.is_in_cluster else f"kubectl --context {shlex.quote(way.context)}"
 
 
 async def _is_allowed(api: Api, right: Right) -> bool:

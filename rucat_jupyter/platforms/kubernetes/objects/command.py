@@ -28,6 +28,7 @@ MASTER_ENV = "MASTER"  # SparkSubmit reads it; the server reads spark.master
 POD_IP_ENV = "POD_IP"
 HOST_ENV = "SPARK_LOCAL_HOSTNAME"  # the default of spark.driver.host, which Spark puts in brackets if it is IPv6
 
+MAX_FAILURES = "spark.executor.maxNumFailures"
 API_TRIES = 40
 """How often Spark's client asks an API server that is away, in 115 s. With its own 10, in 22 s (measured), a driver
 that starts meanwhile would end; a running one asks again by itself.
@@ -140,7 +141,9 @@ def default_conf(spec: EngineSpec, name: str, sizes: Sizes) -> dict[str, str]:
         "spark.kubernetes.executor.request.cores": executor.request_cpu,
         # One ConfigMap less: Rucat's pods have no Spark conf folder that executors would need.
         "spark.kubernetes.executor.disableConfigMap": "true",
-        # Spark ends an engine that has lost too many executors in its whole life: of a long life, count the last hour.
+        # Spark counts an executor that the API server rejects as one that failed, and ends the engine after a few:
+        # room may come. Those that really crash are counted by Rucat (`status.executors.crash_loop`).
+        MAX_FAILURES: str(2**31 - 1),
         "spark.executor.failuresValidityInterval": "1h",
     }
     if executor.limit_cpu:

@@ -41,9 +41,11 @@ class Problem:
 
     def __init__(self) -> None:
         self.words = ""
+        self.is_refused = False
 
     def note(self, exc: WireError | None) -> None:
         """Note the result of an attempt; a rejection by the pod itself is not a problem of the connection."""
+        self.is_refused = isinstance(exc, Refused) and exc.is_right
         is_way = isinstance(exc, OutOfReach) or (isinstance(exc, Refused) and exc.is_ours)
         words = str(exc) if is_way else ""
         if words != self.words:

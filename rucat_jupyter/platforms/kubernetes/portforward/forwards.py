@@ -102,6 +102,11 @@ class Forwards:
         engine = self._engines.get(engine_id)
         return engine.problem.words if engine else ""
 
+    def is_refused(self, engine_id: str) -> bool:
+        """Whether the problem is that this gateway may not do it."""
+        engine = self._engines.get(engine_id)
+        return engine is not None and engine.problem.is_refused
+
     async def drop(self, engine_id: str) -> None:
         """Release a deleted engine: its ports and their connections."""
         engine = self._engines.pop(engine_id, None)

@@ -15,8 +15,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -24,6 +25,7 @@ from multidict import CIMultiDict
 
 from ....core.errors import PlatformUnavailable
 from ....core.timeouts import within
+from .. import troubles
 from ..api.pauses import retry_after_s
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -34,6 +36,7 @@ LARGEST_FRAME = 128 << 10
 """Size of a message: the other end keeps a whole message in memory."""
 CLOSE_S = 1.0
 TRANSIENT = frozenset({408, 429})
+UNAUTHORIZED, FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ class OutOfReach(WireError):
 
 
 class Refused(WireError):
-    """The API server said no. ``is_ours``: to this gateway, whatever the pod does."""
+    """The API server said no. ``is_ours``: to this gateway, whatever the pod does; ``is_right``: a right is missing."""
 
-    def __init__(self, words: str, *, is_ours: bool = False) -> None:
+    def __init__(self, words: str, *, is_ours: bool = False, is_right: bool = False) -> None:
         super().__init__(words)
-        self.is_ours = is_ours
+        self.is_ours = is_ours or is_right
+        self.is_right = is_right
 
 
 class _Rejected(Refused):
@@ -191,25 +195,42 @@ class Dialler:
         as_others = (api.configuration.client_session_kwargs or {}).get("headers", ())
         headers = CIMultiDict([("User-Agent", api.user_agent), *own.items(), *as_others])
         rest, config = api.rest_client, api.configuration
+        url, way = (
+            f"{config.host}{path}?ports={port}",
+            {
+                "headers": headers,
+                "ssl": rest.ssl_context,
+                "server_hostname": config.tls_server_name or None,
+                "proxy": rest.proxy,
+                "proxy_headers": rest.proxy_headers,
+            },
+        )
         try:
             opened = await self._connections().ws_connect(
-                f"{config.host}{path}?ports={port}",
+                url,
+                **way,
                 protocols=(PROTOCOL,),
-                headers=headers,
-                ssl=rest.ssl_context,
-                server_hostname=config.tls_server_name or None,
-                proxy=rest.proxy,
-                proxy_headers=rest.proxy_headers,
                 autoping=False,
                 max_msg_size=LARGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
         except aiohttp.WSServerHandshakeError as exc:
-            raise _said_no(exc, pod) from exc
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as exc:
-            words = str(exc) or f"no answer within {self._dial_s:.0f} s"
-            raise OutOfReach(f"the API server {config.host} does not answer: {words}", is_cluster=True) from exc
+            raise _said_no(exc, pod, await self._words(url, way) if _has_words(exc) else "") from exc
+        except asyncio.TimeoutError as exc:
+            words = f"the API server {config.host} does not answer: no answer within {self._dial_s:.0f} s"
+            raise OutOfReach(words, is_cluster=True) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise OutOfReach(troubles.words(exc, f"the API server {config.host}"), is_cluster=True) from exc
         return Wire(opened)
+
+    async def _words(self, url: str, way: Mapping[str, Any]) -> str:
+        """The API server's own words about a missing right, which a refused WebSocket does not carry."""
+        try:
+            async with self._connections().get(url, **way) as answer:
+                said = await answer.json() if answer.status == FORBIDDEN else {}
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError):
+            return ""
+        return str(said.get("message") or "") if isinstance(said, dict) else ""
 
     async def close(self) -> None:
         """Close the session; the owners of wires close them."""
@@ -228,13 +249,20 @@ class Dialler:
         return self._session
 
 
-def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod) -> WireError:
+def _has_words(exc: aiohttp.WSServerHandshakeError) -> bool:
+    """Whether the API server itself said no to this user, not something on the way to it."""
+    return exc.status == FORBIDDEN and exc.headers is not None and "Audit-Id" in exc.headers
+
+
+def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod, said: str) -> WireError:
     """What the API server means by refusing the upgrade."""
     what = f"port-forward to pod {pod.namespace}/{pod.name}: the API server answered {exc.status}"
-    if exc.status == 401:
-        return _Rejected(f"{what}; it does not accept the credentials", is_ours=True)
-    if exc.status == 403:
-        return Refused(f"{what}; the role needs get and create on pods/portforward", is_ours=True)
+    if exc.status == UNAUTHORIZED:
+        words = "it does not accept the credentials: log in again, or renew them in the kubeconfig"
+        return _Rejected(f"{what}; {words}", is_ours=True)
+    if exc.status == FORBIDDEN:
+        need = "the role needs get and create on pods/portforward"
+        return Refused(f"{what}; {need}{f': {said}' if said else ''}", is_right=True)
     if exc.status >= 500 or exc.status in TRANSIENT:
         after_s = retry_after_s(exc.headers.get("Retry-After") if exc.headers else None) or 0.0
         return OutOfReach(what, is_cluster=exc.status in {429, 503}, after_s=after_s)

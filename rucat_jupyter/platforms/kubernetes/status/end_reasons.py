@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ....core.engine import Reason
+from ....core.engine import HINTS, Reason
 from ....core.lifecycle import End
 from ....spark.exit_reasons import Death, end_of
 from ..objects.names import CONTAINER
@@ -20,12 +20,15 @@ Json = dict[str, Any]
 EXIT_EXECUTORS = 11
 """Spark's ``SparkExitCode.EXCEED_MAX_EXECUTOR_FAILURES``."""
 
+DRAINED = "Its node was drained, or its eviction was requested; restart brings the engine back on another node."
+PREEMPTED = "A pod of a higher priority took its place; restart when there is room, or with another priority class."
+TAINTED = "A taint of its node evicts the pod (the node is not ready, or reserved); restart, or tolerate the taint."
 _DISRUPTED = {
-    "DeletionByTaintManager": Reason.NODE_LOST,
-    "DeletionByPodGC": Reason.NODE_LOST,
-    "EvictionByEvictionAPI": Reason.EVICTED,
-    "PreemptionByScheduler": Reason.EVICTED,
-    "TerminationByKubelet": Reason.EVICTED,
+    "DeletionByTaintManager": (Reason.NODE_LOST, TAINTED),
+    "DeletionByPodGC": (Reason.NODE_LOST, ""),
+    "EvictionByEvictionAPI": (Reason.EVICTED, DRAINED),
+    "PreemptionByScheduler": (Reason.EVICTED, PREEMPTED),
+    "TerminationByKubelet": (Reason.EVICTED, ""),
 }
 _STATUS = {
     "Evicted": Reason.EVICTED,
@@ -47,9 +50,42 @@ _REFUSAL = re.compile(r"\bforbidden\b|\bis invalid\b|denied the request", re.IGN
 """In messages of the API server about a pod that it, its limits or its webhooks reject."""
 _NO_RIGHT = re.compile(r'User "system:serviceaccount:[^"\n]+" cannot [^\n]+?(?=\.? Received status|$)', re.MULTILINE)
 _REFUSED = (
-    (re.compile(r"exceeded quota|failed quota"), Reason.QUOTA_EXCEEDED),
-    (re.compile(r"(maximum|minimum) \S+ usage per|limit to request ratio"), Reason.QUOTA_EXCEEDED),  # a LimitRange
-    (re.compile(r"violates PodSecurity|serviceaccount .* not found|is being terminated"), Reason.FORBIDDEN),
+    (
+        re.compile(r"failed quota"),  # the quota counts what the pod does not say
+        Reason.QUOTA_EXCEEDED,
+        "The namespace's ResourceQuota wants every pod to set what the message names: for limits.cpu set "
+        "driver.limit_cores and executors.limit_cores; then restart.",
+    ),
+    (re.compile(r"exceeded quota"), Reason.QUOTA_EXCEEDED, ""),
+    (
+        re.compile(r"(maximum|minimum) \S+ usage per|limit to request ratio"),
+        Reason.QUOTA_EXCEEDED,
+        "The namespace's LimitRange rejects pods of this size: set cores and memory within the limit in the message; "
+        "then restart.",
+    ),
+    (
+        re.compile(r"violates PodSecurity"),
+        Reason.FORBIDDEN,
+        "The namespace's Pod Security level rejects the pod: remove what the message names from the spec, or ask an "
+        "administrator to change the level; then restart.",
+    ),
+    (
+        re.compile(r"denied (the )?request|failed calling webhook"),
+        Reason.FORBIDDEN,
+        "A policy of the cluster (an admission webhook) rejects the pod: change what the message names, or ask its "
+        "administrator; then restart.",
+    ),
+    (
+        re.compile(r"is being terminated"),
+        Reason.FORBIDDEN,
+        "The namespace is being deleted: create the engine in another one (kubernetes.namespace).",
+    ),
+    (re.compile(r"serviceaccount .* not found|cannot \S+ resource"), Reason.FORBIDDEN, ""),
+    (
+        re.compile(r"is forbidden"),
+        Reason.FORBIDDEN,
+        "The cluster rejects the pod: change what the message names, or ask its administrator; then restart.",
+    ),
 )
 
 
@@ -66,6 +102,12 @@ def has_ended(pod: Json) -> bool:
     """Whether no process of the pod's driver runs any more, and none will."""
     status = pod.get("status") or {}
     return status.get("phase") in {"Failed", "Succeeded"} or ended(pod) is not None
+
+
+def is_disrupted(pod: Json) -> bool:
+    """Whether the cluster makes the pod go: its node, a drain, the scheduler."""
+    found = condition(pod, "DisruptionTarget")
+    return found is not None and found.get("status") == "True"
 
 
 def is_deleting(pod: Json) -> bool:
@@ -86,9 +128,9 @@ def going(pod: Json) -> End | None:
     """Why a pod is being deleted, or None if it is not."""
     disrupted = condition(pod, "DisruptionTarget")
     if disrupted is not None and disrupted.get("status") == "True":
-        reason = _DISRUPTED.get(disrupted.get("reason", ""))
+        reason, hint = _DISRUPTED.get(disrupted.get("reason", ""), (None, ""))
         if reason is not None:
-            return End(reason, _line(disrupted.get("message") or disrupted.get("reason", "")) + _where(pod))
+            return End(reason, _line(disrupted.get("message") or disrupted.get("reason", "")) + _where(pod), hint)
     if not is_deleting(pod):
         return None
     if is_node_silent(pod):
@@ -105,7 +147,8 @@ def end_of_pod(  # noqa: PLR0911 - first match
     if word == "DeadlineExceeded":
         return End(None, "maximum lifetime reached")
     if word in _STATUS:
-        return End(_STATUS[word], f"{said or word}{_where(pod)}")
+        hint = PREEMPTED if word.startswith("Preempt") else ""
+        return End(_STATUS[word], f"{said or word}{_where(pod)}", hint)
     if word.startswith("OutOf"):  # the kubelet had less room than the scheduler thought
         return End(Reason.UNSCHEDULABLE, f"the node rejected the pod: {said or word}")
     last = ended(pod)
@@ -121,19 +164,31 @@ def end_of_pod(  # noqa: PLR0911 - first match
         return End(Reason.CRASH_ON_START, f"the container could not be started: {_line(last.message)}")
     if last.exit_code == EXIT_EXECUTORS and "executor failures" in log:
         text = "too many of its executors failed, so Spark stopped the engine (exit code 11)"
-        return End(Reason.EXITED, text + (f"; the last rejection: {refused}" if (refused := refusal_in(log)) else ""))
+        if said := refusal_in(log):
+            return End(Reason.EXITED, f"{text}; the last rejection: {said}", hint_of(said))
+        return End(Reason.EXITED, text)
     if not was_running and (right := _NO_RIGHT.search(log)):
         text = f"the driver's service account does not have the rights that Spark needs: {_line(right[0])}"
-        return End(Reason.FORBIDDEN, text)
+        command = f"rucat kubernetes manifests --namespace {pod['metadata'].get('namespace', 'N')} | kubectl apply -f -"
+        return End(Reason.FORBIDDEN, text, f"Grant rucat-driver its rights, in a terminal: {command}; then restart.")
     return end_of(Death(last.exit_code, log, was_ready=was_running, was_watched=True))
 
 
 def refusal(status: int, message: str) -> Reason:
     """The reason of a rejected create."""
-    for pattern, reason in _REFUSED:
-        if pattern.search(message):
-            return reason
-    return Reason.FORBIDDEN if status == 403 else Reason.CONFIG_INVALID
+    known = Reason.FORBIDDEN if status == 403 else Reason.CONFIG_INVALID
+    return next((reason for pattern, reason, _ in _REFUSED if pattern.search(message)), known)
+
+
+def hint_of(message: str) -> str:
+    """What to do about a rejected create, by the API server's words; empty where they are not known."""
+    found = next(((reason, hint) for pattern, reason, hint in _REFUSED if pattern.search(message)), None)
+    return found[1] or HINTS[found[0]] if found else ""
+
+
+def advice(message: str) -> str:
+    """What to do about executors that the API server rejects: Spark asks again, so nothing needs a restart."""
+    return hint_of(message).removesuffix(".").removesuffix("; then restart")
 
 
 def refusal_in(log: str) -> str:

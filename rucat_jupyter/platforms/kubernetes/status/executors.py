@@ -7,16 +7,21 @@ no event: only the driver's log has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from ....core.lifecycle import Executors
+from ....core.engine import Reason
+from ....core.lifecycle import End, Executors
 from ....core.spec import EngineSpec
+from ..objects.command import MAX_FAILURES
 from ..objects.sizes import sizes
-from .end_reasons import ended, has_ended, is_deleting
+from .end_reasons import ended, has_ended, is_deleting, is_disrupted
 from .phases import phase_of
 
 Json = dict[str, Any]
 MOST_REASONS = 4
+FEWEST_CRASHES = 3
+CRASHES_IN = timedelta(hours=1)
 
 
 def wanted(spec: EngineSpec) -> int:
@@ -25,6 +30,33 @@ def wanted(spec: EngineSpec) -> int:
         return sizes(spec).first
     except ValueError:
         return spec.executors.instances or 0
+
+
+def may_lack(spec: EngineSpec, there: int) -> bool:
+    """Whether Spark may want more executors than there are: with dynamic allocation up to its maximum."""
+    try:
+        most = sizes(spec).most
+    except ValueError:
+        most = spec.executors.instances or 0
+    return most is None or there < most
+
+
+def crash_loop(spec: EngineSpec, crashes: Sequence[datetime], lost: Sequence[str], now: datetime) -> End | None:
+    """The end of an engine whose executors crash again and again, by the number that is Spark's own default.
+
+    None where the spec sets that number: then Spark counts itself.
+    """
+    try:
+        most = sizes(spec).most
+    except ValueError:
+        return None
+    if most is None or MAX_FAILURES in spec.conf:
+        return None
+    recent = sum(1 for at in crashes if now - at <= CRASHES_IN)
+    if recent <= max(FEWEST_CRASHES, 2 * most):
+        return None
+    text = f"too many of its executors failed, {recent} within an hour"
+    return End(Reason.EXITED, f"{text}; {lost[-1]}" if lost else text)
 
 
 def count(
@@ -47,11 +79,19 @@ def count(
         waits = phase_of(pod, events.get(pod["metadata"]["name"], ()))
         if waits.reason is not None or waits.message.startswith("sandbox"):
             reasons.append(waits.message)
-    if refused and running + pending < wanted(spec):
+    if refused and may_lack(spec, running + pending):
         reasons.insert(0, refused)
     reasons += reversed(lost)
     unique = tuple(dict.fromkeys(reasons))[:MOST_REASONS]
     return Executors(max(wanted(spec), running + pending), running, pending, len(lost), unique)
+
+
+def has_crashed(pod: Json) -> bool:
+    """Whether an executor ended by itself with an error: not by its node, a drain, or Spark."""
+    status, last = pod.get("status") or {}, ended(pod)
+    if last is None or status.get("reason") or is_disrupted(pod):
+        return False
+    return last.exit_code not in {0, 143} or last.reason == "OOMKilled"
 
 
 def loss(pod: Json, *, may_go: bool) -> str | None:

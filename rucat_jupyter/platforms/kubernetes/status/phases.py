@@ -20,6 +20,7 @@ Json = dict[str, Any]
 PULL_GRACE_S = 60.0
 """How long a failing image pull is left to try again (a registry that is restarted, a limit of pulls)."""
 LONGEST = 500
+STARTING = "Spark is starting"
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed", "ImageInspectError"}
 _PULL_NEVER = {"InvalidImageName", "ErrImageNeverPull"}
@@ -29,6 +30,12 @@ _MOUNT_EVENTS = {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "Volume
 _SANDBOX_EVENTS = {"FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady", "FailedCreatePodContainer"}
 
 
+UNTOLERATED = (
+    "No node takes the pod: tolerate the taint that the message names (kubernetes.tolerations), or wait until a node "
+    "is ready; then restart."
+)
+SELECTED = "No node is as the spec wants it: correct kubernetes.node_selector or affinity; then restart."
+NON_ROOT = "Use an image whose USER is a number other than 0: pods of engines do not run as root; then restart."
 _FAILED_TO = re.compile(r'^Failed to pull image "[^"]*": ')
 
 
@@ -37,7 +44,7 @@ class Phase:
     """What a pod waits for; ``reason`` is that of a timeout; ``end`` is set if it cannot start.
 
     ``gives_up`` is the end if something that is retried has failed for too long; ``since`` is the first failure in the
-    events.
+    events; ``is_by_events``: only they say more. ``hint`` is what to do if it takes too long.
     """
 
     message: str = ""
@@ -45,6 +52,8 @@ class Phase:
     end: End | None = None
     gives_up: End | None = None
     since: datetime | None = None
+    is_by_events: bool = False
+    hint: str = ""
 
 
 def phase_of(pod: Json, events: Sequence[Json]) -> Phase:  # noqa: PLR0911 - first match
@@ -52,7 +61,7 @@ def phase_of(pod: Json, events: Sequence[Json]) -> Phase:  # noqa: PLR0911 - fir
     status = pod.get("status") or {}
     waiting = next((w for w in _waiting(status)), None)
     if waiting is None and (status.get("phase") == "Running" or is_ready(pod)):
-        return Phase("Spark is starting")
+        return Phase(STARTING)
     scheduled = condition(pod, "PodScheduled")
     if scheduled is None or scheduled.get("status") != "True":
         return _unscheduled(pod, scheduled, events)
@@ -63,6 +72,8 @@ def phase_of(pod: Json, events: Sequence[Json]) -> Phase:  # noqa: PLR0911 - fir
             return Phase(text, Reason.IMAGE_PULL, End(Reason.IMAGE_PULL, f"the image cannot be pulled: {said or word}"))
         if word in _PULL:
             return _pulling(word, said, events)
+        if word in _CONFIG and "runAsNonRoot" in said:
+            return Phase(f"configuration: {said}", Reason.CRASH_ON_START, hint=NON_ROOT)
         if word in _CONFIG:
             return Phase(f"configuration: {said or word}", Reason.MOUNT_FAILED)
         if word in _CREATE:
@@ -113,7 +124,18 @@ def _unscheduled(pod: Json, scheduled: Json | None, events: Sequence[Json]) -> P
         gates = (scheduled or {}).get("reason") == "SchedulingGated"
         return Phase("scheduling: held by a scheduling gate" if gates else "scheduling", Reason.UNSCHEDULABLE)
     is_volume = "persistentvolumeclaim" in said or "volume" in said.lower()
-    return Phase(f"scheduling: {_short(said)}", Reason.MOUNT_FAILED if is_volume else Reason.UNSCHEDULABLE)
+    return Phase(
+        f"scheduling: {_short(said)}", Reason.MOUNT_FAILED if is_volume else Reason.UNSCHEDULABLE, hint=_hint(said)
+    )
+
+
+def _hint(said: str) -> str:
+    """What to do where no node takes a pod; empty where it is for lack of room, or of a volume."""
+    if "Insufficient" in said or "volume" in said.lower():
+        return ""
+    if "untolerated taint" in said:
+        return UNTOLERATED
+    return SELECTED if "node affinity/selector" in said else ""
 
 
 def _pulling(word: str, said: str, events: Sequence[Json]) -> Phase:
@@ -140,7 +162,7 @@ def _creating(events: Sequence[Json]) -> Phase:
             return Phase(f"pulling {_image(said)}", Reason.IMAGE_PULL)
         if word in {"Pulled", "Created", "Started"}:
             return Phase("the container is starting")
-    return Phase("the container is being created")
+    return Phase("the container is being created", is_by_events=True)
 
 
 def _image(said: str) -> str:
