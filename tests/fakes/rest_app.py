@@ -31,7 +31,6 @@ ROUTES = [
     ("PUT", "/rucat/engines/{id}/sessions/{key}"),
     ("DELETE", "/rucat/engines/{id}/sessions/{key}"),
     ("POST", "/rucat/engines/{id}/sessions/{key}/detach"),
-    ("POST", "/rucat/sessions/move"),
     ("GET", "/rucat/engines/{id}/operations"),
     ("POST", "/rucat/engines/{id}/operations/{op}/cancel"),
     ("GET", "/rucat/engines/{id}/ui"),
