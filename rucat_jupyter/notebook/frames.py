@@ -6,6 +6,7 @@ So they are registered by type here. Nothing runs a job but eager evaluation and
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from ..client.cells.operations import cells
 from ..client.errors import EngineFailed
 from ..client.frontend import shows_widgets
 from ..client.identity import can_ask
-from ..client.session.lookups import SHOW_S, NoAnswer, lookup
+from ..client.session.lookups import SHOW_S, TAB_S, NoAnswer, lookup
 from ..client.words import text
 from .sql import table as sql_table
 
@@ -40,6 +41,7 @@ class Frames:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._plain: list[tuple[Any, str, Any]] = []  # what is replaced, in order
+        self._whos: Any = None
         self._matcher: Any = None
 
     def install(self) -> None:
@@ -51,6 +53,9 @@ class Frames:
         completions = shell.Completer.completions
         whole = _in_time(lambda *args, **options: list(completions(*args, **options)))
         self._replace(shell.Completer, "completions", whole)
+        self._replace(shell.inspector, "psearch", _in_time(shell.inspector.psearch))  # df.co*? takes every property
+        self._whos = shell.find_line_magic("whos")
+        shell.magics_manager.magics["line"]["whos"] = _in_time(self._whos, SHOW_S, is_patient=True)
 
         @context_matcher(identifier="rucat-frames", priority=100)  # type: ignore[untyped-decorator]  # no types
         def matcher(context: Any) -> Any:
@@ -69,6 +74,7 @@ class Frames:
             if vars(owner).get(name) is replaced:
                 delattr(owner, name)
         self._plain.clear()
+        self._shell.magics_manager.magics["line"]["whos"] = self._whos
         matchers = self._shell.Completer.custom_matchers
         self._shell.Completer.custom_matchers = [m for m in matchers if m is not self._matcher]
 
@@ -142,11 +148,12 @@ def is_frame(value: object) -> bool:
     return (type(value).__module__, type(value).__name__) == (CONNECT, "DataFrame")
 
 
-def _in_time(function: Any) -> Any:
+def _in_time(function: Any, limit_s: float = TAB_S, *, is_patient: bool = False) -> Any:
     """A function of the shell, whose calls to engines end in time."""
 
+    @functools.wraps(function)
     def looked_up(*args: Any, **options: Any) -> Any:
-        with lookup():
+        with lookup(limit_s, is_patient=is_patient):
             return function(*args, **options)
 
     return looked_up

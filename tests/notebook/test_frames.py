@@ -26,6 +26,7 @@ LOOKS = [
     "help(df)",
     "str(df)",
     "f'{df}'",
+    "groups",
 ]
 VIEWS = [  # as VS Code's and JupyterLab's extensions look at variables
     "df.columns",
@@ -82,6 +83,7 @@ def test_columns_are_completed_in_strings(mine: Kernel) -> None:
 def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel) -> None:
     """A look-up of a fresh frame ends in time, whatever looks; when it thaws all is as before."""
     mine.run("fresh = {n: df.limit(n) for n in range(40)}; frames = iter(fresh.values())")
+    mine.run("groups = df.limit(99).groupBy('id')")
     mine.complete("df.")  # the first Tab of a kernel loads jedi
     driver = place.engine_process(engine)
     driver.suspend()
@@ -97,6 +99,8 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
         for view in VIEWS:
             mine.run("df = next(frames)")
             assert mine.run(view, may_fail=True, store_history=False).seconds < 4 + BUSY_S, view
+        mine.run("df = next(frames)")
+        assert mine.run("df.is*?", may_fail=True).error == f"{ENGINE} does not answer now"
         mine.run("globals().update({f'df{n}': frame for n, frame in fresh.items()})")
         assert mine.run("%whos").seconds < 4 + BUSY_S
         mine.run("df = next(frames)")

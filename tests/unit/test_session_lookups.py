@@ -74,7 +74,7 @@ def test_a_strict_look_up_has_one_deadline_for_all_its_calls(world: World) -> No
 
 
 def test_what_a_cell_shows_waits_for_an_engine_that_answers(world: World) -> None:
-    """Analysis may take longer than the deadline, as that of many files does; it is asked once."""
+    """Analysis may take longer than the deadline, as that of many files does; each is asked once."""
 
     def slow(method: str, request: Any, context: Any) -> None:
         if method == "AnalyzePlan":
@@ -84,7 +84,36 @@ def test_what_a_cell_shows_waits_for_an_engine_that_answers(world: World) -> Non
     with lookup(SHORT_S, is_patient=True):
         world.analyze()
         world.analyze()
-    assert world.calls() == ["Config", "AnalyzePlan", "AnalyzePlan"]
+    assert world.calls()[0] == "Config"
+    assert world.calls().count("AnalyzePlan") == 2
+
+
+def test_an_engine_answers_if_it_refuses(world: World) -> None:
+    """It is asked without the token, so that a busy one need not make a session first."""
+
+    def check(method: str, request: Any, context: grpc.ServicerContext) -> None:
+        if "authorization" not in dict(context.invocation_metadata()):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
+
+    world.server.on_call = check
+    with lookup(5, is_patient=True):
+        world.analyze()
+    assert world.calls() == ["Config", "AnalyzePlan"]
+
+
+def test_a_tab_on_a_slow_frame_does_not_make_the_engine_silent(world: World) -> None:
+    """What a cell shows next asks the engine itself."""
+    world.hang("AnalyzePlan")
+    with lookup(SHORT_S), pytest.raises(NoAnswer):
+        world.analyze()
+    world.server.on_call = lambda method, request, context: None
+    with lookup(SHORT_S), pytest.raises(NoAnswer):  # other strict ones are not sent for a while
+        world.analyze()
+    with lookup(SHORT_S, is_patient=True):
+        world.analyze()
+    with lookup(SHORT_S):
+        world.analyze()
+    assert world.calls() == ["AnalyzePlan", "Config", "AnalyzePlan", "AnalyzePlan"]
 
 
 def test_what_a_cell_shows_does_not_wait_for_a_frozen_engine(world: World) -> None:
@@ -99,6 +128,21 @@ def test_what_a_cell_shows_does_not_wait_for_a_frozen_engine(world: World) -> No
     with lookup(SHORT_S, is_patient=True):
         world.analyze()
     assert world.calls()[-2:] == ["Config", "AnalyzePlan"]
+
+
+def test_an_engine_that_freezes_after_its_first_answer_is_not_waited_for(world: World) -> None:
+    """Nor is it asked for the same again."""
+    frozen = threading.Event()
+
+    def freeze(method: str, request: Any, context: Any) -> None:
+        if frozen.is_set() or method == "AnalyzePlan":
+            frozen.set()
+            world.server.hang.wait(10)
+
+    world.server.on_call = freeze
+    with lookup(5, is_patient=True), pytest.raises(NoAnswer):
+        world.analyze()
+    assert world.calls() == ["Config", "AnalyzePlan", "Config"]
 
 
 def test_a_session_that_ended_is_renewed_under_what_a_cell_shows(world: World) -> None:

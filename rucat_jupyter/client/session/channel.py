@@ -34,7 +34,7 @@ INTERRUPT_S = 0.8
 """Ctrl-C waits no longer than this for the engine's answer."""
 
 SILENT_S = 2.0
-"""After a look-up without an answer, others are not sent for so long: ``%whos`` may look at many frames."""
+"""After a look-up without an answer, others of its kind are not sent for so long: a view may look at many frames."""
 
 Metadata = list[tuple[str, str]]
 
@@ -80,7 +80,7 @@ class Guard(Protocol):
         ...
 
     def ping(self, request: Any, timeout_s: float) -> None:
-        """Make the engine answer something cheap in the session of a request."""
+        """Return when the engine answers anything; raise the error of a connection that it does not answer."""
         ...
 
     def begin(self) -> None:
@@ -126,7 +126,8 @@ class GuardedChannel:
         self._channel: grpc.Channel | None = open_channel()
         self._is_closed = False
         self.guard = guard
-        self.silent_until = 0.0
+        self.silent_until = 0.0  # the engine answers nothing
+        self.slow_until = 0.0  # it does not answer in the time of a strict look-up: the analysis of a frame may be long
         self.streams: weakref.WeakValueDictionary[str, _Responses] = weakref.WeakValueDictionary()
         """Where the answers of each operation come from."""
 
@@ -184,16 +185,25 @@ class _Callable:
         self.may_repeat = kind.startswith("unary") and not method.endswith(REATTACH)
         self.guard = channel.guard
 
-    def send(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
-        """Send the request on the present channel."""
+    def send(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: Any,
+        more: dict[str, Any],
+        *,
+        is_signed: bool = True,
+        is_awaited: bool = True,
+    ) -> Any:
+        """Send the request on the present channel; with the token if it is signed. A future if it is not awaited."""
         channel = self.channel.current()
         bound = self._bound
         if bound is None or bound[0] is not channel:
             make = getattr(channel, self._kind)
             bound = self._bound = (channel, make(self.method, *self._args, **self._kwargs))
-        sent = [*(metadata or []), *self.guard.metadata()]
+        sent = [*(metadata or []), *(self.guard.metadata() if is_signed else [])]
         try:
-            return bound[1](request, timeout=timeout, metadata=sent, **more)
+            return (bound[1] if is_awaited else bound[1].future)(request, timeout=timeout, metadata=sent, **more)
         except ValueError as exc:  # "Cannot invoke RPC on closed channel!": cut between the two lines above
             raise _Cut from exc
 
@@ -240,17 +250,19 @@ class _Unary(_Callable):
                 return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
             return self._clean_up(request, timeout, metadata, more)
+        send = self.send
         if self.may_repeat and (look := lookups.current()) is not None:
             if not look.is_patient:
                 return self._look_up(request, look.left_s, metadata, more)
             self.must_answer(request, look)
+            send = self._send_patiently
         self.guard.begin()
         try:
             while True:
                 self.guard.before(request)
                 try:
-                    answer = self.send(request, timeout, metadata, more)
-                    self.channel.silent_until = 0.0
+                    answer = send(request, timeout, metadata, more)
+                    self.channel.silent_until = self.channel.slow_until = 0.0
                     return answer
                 except grpc.RpcError as error:
                     if not self.guard.after(error, request, may_repeat=self.may_repeat):
@@ -286,14 +298,26 @@ class _Unary(_Callable):
     def _look_up(self, request: Any, left_s: float, metadata: Any, more: dict[str, Any]) -> Any:
         """Send once, with what is left of the look-up's time; an answer that is an error of Spark is one."""
         channel = self.channel
-        if left_s and not self.guard.is_cut and time.monotonic() > channel.silent_until:
+        if left_s and not self.guard.is_cut and time.monotonic() > max(channel.silent_until, channel.slow_until):
             try:
                 return self.send(request, left_s, metadata, more)
             except grpc.RpcError as error:
                 if rpc_status.from_call(error) is not None:
                     raise
-                channel.silent_until = time.monotonic() + SILENT_S
+                channel.slow_until = time.monotonic() + SILENT_S
         raise lookups.NoAnswer(f"{self.guard.name} does not answer now")
+
+    def _send_patiently(self, request: Any, timeout: float | None, metadata: Any, more: dict[str, Any]) -> Any:
+        """Wait for the answer as long as the engine answers anything: it may freeze after it was asked first."""
+        call = self.send(request, timeout, metadata, more, is_awaited=False)
+        try:
+            while True:
+                try:
+                    return call.result(timeout=lookups.SHOW_S)
+                except grpc.FutureTimeoutError:
+                    self.must_answer(request, lookups.Look(time.monotonic() + lookups.SHOW_S, is_patient=True))
+        finally:
+            call.cancel()
 
     def _interrupt(self, request: Any, metadata: Any, more: dict[str, Any]) -> Any:
         """Interrupt on the engine after a Ctrl-C; an engine that does not answer must not stop the Ctrl-C."""

@@ -171,7 +171,10 @@ class SessionGuard:
         return self._is_alive(view) and view is not None and view["status"] in LIVE
 
     def ping(self, request: Any, timeout_s: float) -> None:
-        """Read one conf in the session of a request: no job and no analysis, a few milliseconds."""
+        """Ask without the token: an engine refuses that in milliseconds, also a busy one that makes a session for long.
+
+        One without a token reads a conf.
+        """
         from pyspark.sql.connect import proto  # noqa: PLC0415 - heavy
 
         asked = proto.ConfigRequest(
@@ -183,7 +186,11 @@ class SessionGuard:
             request_serializer=proto.ConfigRequest.SerializeToString,
             response_deserializer=proto.ConfigResponse.FromString,
         )
-        call.send(asked, timeout_s, None, {})
+        try:
+            call.send(asked, timeout_s, None, {}, is_signed=False)
+        except grpc.RpcError as error:
+            if error.code() is not REFUSED:
+                raise
 
     def starts(self, request: Any) -> Operation | None:
         """Tag an operation that is about to be sent, and follow it for its cell."""

@@ -100,9 +100,11 @@ def _is_of_a_view() -> bool:
 def install() -> None:
     """Make the look-ups of pyspark's frames end in time; a second call changes nothing."""
     from pyspark.sql.connect.dataframe import DataFrame  # noqa: PLC0415 - heavy
+    from pyspark.sql.connect.group import GroupedData  # noqa: PLC0415 - heavy
 
     if DataFrame.__dir__ is _dir:
         return
+    _plain["grouped"], GroupedData.__repr__ = GroupedData.__repr__, _repr_of_groups  # type: ignore[method-assign]
     functions = {"__dir__": _dir, "__repr__": _repr, "_repr_html_": _repr_html, "__getattr__": _getattr}
     for name, function in functions.items():
         _plain[name] = getattr(DataFrame, name)
@@ -132,6 +134,15 @@ def _repr(frame: Any) -> str:
             return plain_repr(frame)
     except (NoAnswer, EngineFailed) as error:
         return f"DataFrame[{error.message.splitlines()[0]}]"
+
+
+def _repr_of_groups(groups: Any) -> str:
+    """Pyspark's text, which has the frame's columns."""
+    try:
+        with lookup(SHOW_S, is_patient=True):
+            return str(_plain["grouped"](groups))
+    except (NoAnswer, EngineFailed) as error:
+        return f"GroupedData[{error.message.splitlines()[0]}]"
 
 
 def _repr_html(frame: Any) -> str | None:
@@ -165,7 +176,7 @@ class _Shape:
 
     def __format__(self, how: str) -> str:
         try:
-            with lookup():
+            with lookup(SHOW_S, is_patient=True):
                 return f"{text.count(len(self._frame.columns), 'column')}, rows not counted"
         except Exception as error:  # %whos goes on with the next variable
             return text.plain(str(error).partition("\n")[0], MOST_OF_AN_ERROR)
