@@ -120,3 +120,15 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
     assert mine.run("print(df.limit(1).columns)", store_history=False).stdout.startswith("['id', ")
     mine.run("df = df.limit(2)")
     assert mine.variables()["df"] == "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"
+
+
+@pytest.mark.all
+def test_frames_of_an_engine_that_was_stopped_can_be_looked_at(mine: Kernel) -> None:
+    """They say so in one line, and the rest of %whos is shown."""
+    mine.run("groups = df.groupBy('id'); zero = 0")
+    mine.run(f"%rucat stop {ENGINE}")
+    for look in ("repr(df)", "df", "groups", "dir(df)", "hasattr(df, '__len__')", "%whos"):
+        cell = mine.run(look)
+        assert "Traceback" not in cell.stdout + cell.stderr, look
+    assert "zero" in cell.stdout
+    assert "select" in mine.complete("df.sel")["matches"]

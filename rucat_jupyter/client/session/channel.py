@@ -250,7 +250,7 @@ class _Unary(_Callable):
                 return self._kwargs["response_deserializer"](b"")
         if self.limit_s is not None:
             return self._clean_up(request, timeout, metadata, more)
-        send = self.send
+        send: Callable[..., Any] = self.send
         if self.may_repeat and (look := lookups.current()) is not None:
             if not look.is_patient:
                 return self._look_up(request, look.left_s, metadata, more)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import RucatError
-from ..errors import EngineFailed
 from ..identity import get_shell
 from ..words import text
 
@@ -132,7 +131,7 @@ def _repr(frame: Any) -> str:
             if (look := _look.get()) is not None and not look.is_patient:
                 return f"DataFrame[{', '.join(f'{name}: {kind}' for name, kind in frame.dtypes)}]"
             return plain_repr(frame)
-    except (NoAnswer, EngineFailed) as error:
+    except RucatError as error:
         return f"DataFrame[{error.message.splitlines()[0]}]"
 
 
@@ -141,7 +140,7 @@ def _repr_of_groups(groups: Any) -> str:
     try:
         with lookup(SHOW_S, is_patient=True):
             return str(_plain["grouped"](groups))
-    except (NoAnswer, EngineFailed) as error:
+    except RucatError as error:
         return f"GroupedData[{error.message.splitlines()[0]}]"
 
 
@@ -151,7 +150,7 @@ def _repr_html(frame: Any) -> str | None:
         with lookup(SHOW_S, is_patient=True):
             html: str | None = _plain["_repr_html_"](frame)
             return html
-    except (NoAnswer, EngineFailed):
+    except RucatError:
         return None
 
 
@@ -164,7 +163,7 @@ def _getattr(frame: Any, name: str) -> Any:
     try:
         with lookup(is_patient=True):
             return _plain["__getattr__"](frame, name)
-    except (NoAnswer, EngineFailed) as error:
+    except RucatError as error:
         raise AttributeError(name) from error
 
 
