@@ -12,7 +12,7 @@ from rucat_jupyter.core.errors import InvalidRequest, StoreUnavailable
 from rucat_jupyter.core.ports.probes import SessionId
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.gateway.use_cases.creators import Here
-from rucat_jupyter.gateway.use_cases.live_sessions import LOOK_S, UNOPENED_S, LiveSessions
+from rucat_jupyter.gateway.use_cases.live_sessions import LOOK_S, UNKNOWN_S, UNOPENED_S, LiveSessions
 
 from .test_creators import HERE, OTHER, REBOOTED, SEEN, Clock
 
@@ -99,6 +99,16 @@ async def test_a_listed_session_without_a_process_ends_unless_the_engine_has_it(
     assert await world.attached() == ["/a.ipynb"]
     world.open = None
     assert await world.attached() == ["/a.ipynb"]
+    world.office.pass_time(UNKNOWN_S)
+    assert await world.attached() == []  # nothing says that it lives
+
+
+async def test_sessions_of_an_engine_that_does_not_run_wait(world: World) -> None:
+    """They continue in its next life."""
+    other = World(world.office, await world.office.engine(name="starts"))
+    await other.put()
+    world.office.pass_time(UNKNOWN_S + 1)
+    assert await other.attached() == ["/a.ipynb"]
 
 
 async def test_a_pid_is_a_number_of_json(world: World) -> None:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 3.0
 UNOPENED_S = 60.0
 """A session of an unknown process that the engine does not have after this time counts as ended."""
+UNKNOWN_S = 3600.0
+"""The same if the engine does not list its sessions: Spark's own timeout of sessions."""
 
 
 class LiveSessions:
@@ -94,16 +96,17 @@ class LiveSessions:
 
     async def _has_engine_ended(self, engine: Engine, session: Session) -> bool:
         """Whether the engine had the session and has it no more, or never had it although nothing says it is used."""
-        found = self._open_sessions(engine.id) if status_of(engine) in REACHABLE else None
-        if found is None:
+        if status_of(engine) not in REACHABLE:
             return False
+        found = self._open_sessions(engine.id)
         key = (session.user_id, session.session_id)
-        if key in found:
+        if found is not None and key in found:
             self._was_open.add((engine.id, engine.run, key))
             return False
-        if (engine.id, engine.run, key) in self._was_open:
+        if found is not None and (engine.id, engine.run, key) in self._was_open:
             return True
         is_seen = session.process is not None and self._here.sees(session.process)
         if is_seen or session.created_at is None:
             return False
-        return (await self._store.now() - session.created_at).total_seconds() > UNOPENED_S
+        age_s = (await self._store.now() - session.created_at).total_seconds()
+        return age_s > (UNKNOWN_S if found is None else UNOPENED_S)
