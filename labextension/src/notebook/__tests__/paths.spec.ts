@@ -35,6 +35,7 @@ it('engines of a notebook are those with a session of it, the latest session fir
     path,
     user_id: 'u',
     session_id: 's',
+    is_attached: true,
     created_at
   });
   const engines = [
