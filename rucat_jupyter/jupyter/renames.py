@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 """Jupyter's events about files."""
+VSCODE_MARK = "-jvsc-"
+"""In the session names by which kernels know VS Code."""
 REQUEST_HEADERS = {"Content-Type": "application/json"}
 
 
@@ -43,18 +45,22 @@ class Renames:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Listen to Jupyter's events, and name notebooks without their drive to kernels."""
+        """Listen to Jupyter's events, and give kernels the exact path of their notebook."""
         self._server.event_logger.add_listener(schema_id=CONTENTS, listener=self._heard)
         self._task = asyncio.create_task(self._send_all())
         sessions = self._server.session_manager
         kernel_env = sessions.get_kernel_env
 
-        def without_drives(path: str | None, name: str | None = None) -> dict[str, str]:
-            # with a drive Jupyter finds no folder, and gives kernels the root of the server instead
-            env: dict[str, str] = kernel_env(path and without_drive(path), name and without_drive(name))
+        def exact(path: str | None, name: str | None = None) -> dict[str, str]:
+            # Jupyter puts together the folder of the path (with a drive: the root) and the session's name, which may be
+            # empty or any other
+            path = path and without_drive(path)
+            if path and path.endswith(".ipynb") and VSCODE_MARK not in (name or ""):
+                name = path.rpartition("/")[2]
+            env: dict[str, str] = kernel_env(path, name)
             return env
 
-        sessions.get_kernel_env = without_drives
+        sessions.get_kernel_env = exact
 
     async def close(self) -> None:
         """Stop listening."""

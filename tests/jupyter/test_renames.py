@@ -48,9 +48,10 @@ class Notebooks:
         self.ask("PUT", f"contents/{path}", {"type": "notebook", "content": content})
         return path
 
-    def open(self, path: str) -> dict[str, Any]:
+    def open(self, path: str, **name: str) -> dict[str, Any]:
         """Start its kernel; returns the session."""
-        body = {"path": path, "name": path.rsplit("/", 1)[-1], "type": "notebook", "kernel": {"name": "python3"}}
+        named = name or {"name": path.rsplit("/", 1)[-1]}
+        body = {"path": path, **named, "type": "notebook", "kernel": {"name": "python3"}}
         return dict(self.ask("POST", "sessions", body))
 
     def rename(self, old: str, new: str) -> None:
@@ -148,6 +149,15 @@ def test_kernels_follow_their_notebooks(notebooks: Notebooks) -> None:
     notebooks.restart(session)
     assert follows()
     assert notebooks.path_in(notebooks.open(notebooks.new("a.ipynb"))) == "a.ipynb"
+
+
+def test_the_name_of_a_session_is_not_its_path(notebooks: Notebooks) -> None:
+    """Front ends leave it empty, or call it as they like: new kernels of a notebook have one path."""
+    path = notebooks.new("sub/a.ipynb")
+    for name in ("", "My notebook"):
+        session = notebooks.open(path, name=name)
+        assert notebooks.path_in(session) == path
+        notebooks.ask("DELETE", f"sessions/{session['id']}")
 
 
 def test_a_kernel_on_a_drive_knows_its_folder(notebooks: Notebooks) -> None:
