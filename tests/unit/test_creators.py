@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -157,3 +158,35 @@ async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.M
     with pytest.raises(TimeoutError):
         await world.creators.run()
     assert (await world.office.store.get(engine.id)).target is Target.STOPPED
+
+
+async def test_reading_many_records_takes_a_twentieth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway with thousands of engines, of which one changes all the time."""
+    world = World(await open_office())
+    await world.create(SEEN)
+    engines, reads = world.office.store.engines, []
+
+    async def slowly(*args: Any) -> Any:
+        reads.append(world.clock.now())
+        await world.clock.sleep(0.75)
+        return await engines(*args)
+
+    monkeypatch.setattr(world.office.store, "engines", slowly)
+    for _ in range(40):
+        world.office.notifier.notify()
+        await world.creators.look()
+        await world.clock.sleep(LOOK_S)
+    assert {(after - before).total_seconds() >= 15 for before, after in itertools.pairwise(reads)} == {True}
+    assert len(reads) >= 6
+
+
+async def test_a_reading_that_fails_is_repeated() -> None:
+    """Also without another change."""
+    world = World(await open_office())
+    engine = await world.create(SEEN)
+    world.processes.clear()
+    world.office.store.is_down = True
+    with pytest.raises(StoreUnavailable):
+        await world.creators.look()
+    world.office.store.is_down = False
+    assert not await world.is_wanted_after(0, engine)

@@ -17,7 +17,7 @@ from ...core.ports.clock import Clock
 from ...core.ports.store import Store
 from ...core.spec import ProcessSpec
 from .engines import Gateway
-from .notifier import Notifier
+from .notifier import News, Notifier
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +55,11 @@ class Creators:
     """
 
     def __init__(self, gateway: Gateway, store: Store, notifier: Notifier, clock: Clock, here: Here) -> None:
-        self._gateway, self._store, self._notifier, self._clock, self._here = gateway, store, notifier, clock, here
+        self._gateway, self._store, self._clock, self._here = gateway, store, clock, here
         self._renewed: dict[str, float] = {}  # engine -> when its lease was renewed, or this gateway began to wait
         self._leased: set[str] = set()
         self._engines: list[Engine] = []
-        self._read_at: int | None = None
+        self._news = News(notifier, clock)
         self._begun = clock.now()
 
     async def run(self) -> None:
@@ -73,9 +73,9 @@ class Creators:
 
     async def look(self) -> None:
         """Stop the engines whose creators have ended."""
-        if self._read_at != self._notifier.notified:
-            self._read_at = self._notifier.notified
-            self._engines = [e for e in await self._store.engines() if e.spec.ends_with]
+        if self._news.is_due():
+            with self._news.reading():
+                self._engines = [e for e in await self._store.engines() if e.spec.ends_with]
             self._leased &= {e.id for e in self._engines}
             self._renewed = {i: at for i, at in self._renewed.items() if i in {e.id for e in self._engines}}
         for engine in self._engines:
@@ -84,7 +84,7 @@ class Creators:
                     await self._gateway.ask_as_monitor(engine, Verb.STOP, why)
                 except (Conflict, EngineNotFound, NotPossible) as exc:
                     log.debug("%s another writer was first: %s", engine.id, exc)
-                self._read_at = None
+                self._news.again()
 
     async def renew(self, owner: str, ref: str) -> bool:
         """Renew the lease of an engine; returns whether it is needed: the creator cannot be seen from here."""

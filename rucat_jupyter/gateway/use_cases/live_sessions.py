@@ -17,7 +17,7 @@ from ...core.ports.probes import SessionId
 from ...core.ports.store import Note, Store
 from .creators import Here
 from .engines import REACHABLE
-from .notifier import Notifier
+from .notifier import News, Notifier
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LiveSessions:
         self._open_sessions = open_sessions
         self._was_open: set[tuple[str, int, SessionId]] = set()  # with the engine's id and run
         self._attached: list[tuple[Engine, Session]] = []
-        self._read_at: int | None = None
+        self._news = News(notifier, clock)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -66,10 +66,10 @@ class LiveSessions:
 
     async def look(self) -> None:
         """Detach the sessions that have ended."""
-        if self._read_at != self._notifier.notified:
-            self._read_at = self._notifier.notified
-            engines = {e.id: e for e in await self._store.engines()}
-            sessions = [s for s in await self._store.sessions() if s.is_attached and s.engine_id in engines]
+        if self._news.is_due():
+            with self._news.reading():
+                engines = {e.id: e for e in await self._store.engines()}
+                sessions = [s for s in await self._store.sessions() if s.is_attached and s.engine_id in engines]
             self._attached = [(engines[s.engine_id], s) for s in sessions]
             self._was_open &= {(e.id, e.run, (s.user_id, s.session_id)) for e, s in self._attached}
         has_ended = False
