@@ -1,4 +1,4 @@
-"""What whoever looks at operations may rely on: the fake of the tests and the real one on a played engine alike."""
+"""What all that look at operations may rely on: the fake of the tests and the real one on a played engine alike."""
 
 from __future__ import annotations
 

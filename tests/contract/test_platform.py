@@ -49,7 +49,7 @@ async def look(platform: Platform, engine: Engine) -> Observation:
 
 
 async def address(platform: Platform, engine: Engine) -> Endpoint:
-    """Where it is reached; a platform may wait until somebody listens there."""
+    """Where it is reached; a platform may wait until something listens there."""
     found = await until("an address", lambda: platform.endpoint(engine))
     assert found is not None
     return found
@@ -103,7 +103,7 @@ async def test_ending_what_is_not_there_is_quiet(any_stage):
 
 
 async def test_changes_end_when_it_is_closed(any_stage):
-    """Whoever follows the changes is let go."""
+    """Those that follow the changes end."""
     platform = await any_stage.gateway()
 
     async def follow():
@@ -139,7 +139,7 @@ async def test_a_life_from_begin_to_end(stage):
 
 
 async def test_concurrent_starts_are_one_life(stage):
-    """Many starts of one life at once, by one gateway, make one driver."""
+    """Many concurrent starts of one run, by one gateway, make one driver."""
     platform = await stage.gateway()
     engine = await stage.engine(platform)
     await asyncio.gather(*(platform.start(engine, TOKEN) for _ in range(10)))
@@ -176,7 +176,7 @@ async def test_a_cancelled_start_can_be_started_again(stage):
 
 
 async def test_an_end_is_reported_with_its_reason(stage):
-    """A driver that dies is told of, and why it ended is said."""
+    """The death of a driver is noticed, and the reason is known."""
     platform = await stage.gateway()
     engine = await stage.engine(platform)
     await platform.start(engine, TOKEN)
@@ -185,7 +185,7 @@ async def test_an_end_is_reported_with_its_reason(stage):
         async for engine_id in platform.changes():
             if await is_gone(platform, engine.model_copy(update={"state": State.RUNNING})):
                 return engine_id
-        raise AssertionError("nothing was told")
+        raise AssertionError("no change was seen")
 
     heard = asyncio.create_task(hear())
     await asyncio.sleep(0)

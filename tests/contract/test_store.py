@@ -72,7 +72,7 @@ async def create(store: Store, **fields: Any) -> Engine:
 
 
 async def outcomes(calls: Sequence[Awaitable[Any]]) -> list[Any]:
-    """Run all calls at once; each one's result or error."""
+    """Run all calls concurrently; each one's result or error."""
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
@@ -337,7 +337,7 @@ async def test_history_line_of_a_verb_speaks_of_the_new_run(store: Store) -> Non
 
 
 async def test_update_of_an_older_revision_is_a_conflict(store: Store) -> None:
-    """Who read before somebody else wrote must read again; nothing of the late write remains."""
+    """A client that read before another one wrote must read again; nothing of the late write remains."""
     engine = await create(store)
     newer = await store.update(engine, {"message": "first"}, Note("a", "first"))
     with pytest.raises(Conflict):
@@ -458,7 +458,7 @@ async def test_of_twenty_writers_on_one_revision_exactly_one_wins(stores: list[S
 @pytest.mark.all
 @pytest.mark.slow
 async def test_of_twenty_writers_on_one_name_exactly_one_wins(stores: list[Store]) -> None:
-    """100 rounds: one engine, nineteen told which one it is, one line of history, and no credential left over."""
+    """100 rounds: one engine, nineteen errors that name it, one line of history, and no credential left over."""
     for number in range(ROUNDS):
         wanted = [an_engine(name="wanted") for _ in range(WRITERS)]
         seen = await outcomes(
@@ -566,7 +566,7 @@ async def test_remove_takes_row_credential_and_sessions_and_keeps_history(store:
 
 
 async def test_remove_of_an_older_revision_is_a_conflict(store: Store) -> None:
-    """An engine that somebody has just restarted is not removed."""
+    """An engine that a user has just restarted is not removed."""
     engine = await create(store)
     newer = await store.update(engine, {"message": "x"}, None)
     with pytest.raises(Conflict):
@@ -594,7 +594,7 @@ async def test_credential_comes_back_and_is_nowhere_else(store: Store) -> None:
 
 
 async def test_touch_moves_forward_only_and_no_revision(store: Store) -> None:
-    """The last use is the latest that was seen; it is no change that REST shows at once."""
+    """The last use is the latest that was seen; it is no change that REST shows immediately."""
     engine = await create(store)
     for used_at, expected in (
         (LONG_AGO, LONG_AGO),

@@ -125,7 +125,7 @@ async def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 
 async def test_database_folder_is_private(tmp_path: Path) -> None:
-    """Nobody else on the machine can read the tokens."""
+    """No other user of the machine can read the tokens."""
     store = SurrealStore(f"surrealkv://{tmp_path / 'a' / 'db'}")
     await store.open()
     await store.close()
@@ -164,7 +164,7 @@ async def store(server: AnyServer) -> AsyncIterator[SurrealStore]:
 
 
 async def test_server_killed_and_restarted_loses_nothing(server: AnyServer, store: SurrealStore) -> None:
-    """Writers go on through a kill -9: every acknowledged write is there, a lost one is told, none is doubled."""
+    """Writers go on through a kill -9: every acknowledged write is there, a lost one is an error, none is doubled."""
     acknowledged: list[Engine] = []
     told = 0
     is_over = False
@@ -334,7 +334,7 @@ async def test_server_that_is_not_there_yet_can_be_opened_later(new_server: Call
 
 
 async def test_callers_of_a_server_that_says_nothing_share_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where connections are taken and never answered, all who wait are told after one time limit, not one each."""
+    """Where connections are taken and never answered, all who wait get the error after one time limit, not one each."""
     monkeypatch.setattr(surreal_server, "_CONNECT_LIMIT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = SurrealStore(f"ws://127.0.0.1:{silent.getsockname()[1]}")
@@ -349,7 +349,7 @@ async def test_callers_of_a_server_that_says_nothing_share_one_attempt(monkeypat
 async def test_proxies_of_the_environment_are_not_used_on_this_machine(
     server: AnyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy that is set, and cannot be reached, is in nobody's way."""
+    """A proxy that is set, and cannot be reached, disturbs no call."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "WS_PROXY", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)

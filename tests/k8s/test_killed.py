@@ -154,7 +154,9 @@ async def real(cluster: TestCluster, restricted_namespace: str) -> Namespace:
     account = {"metadata": {"name": "rucat-driver"}}
     await asyncio.to_thread(cluster.core.create_namespaced_service_account, restricted_namespace, account)
     sizes = {"driver": {"memory": "512m", "request_cores": "50m"}, "executors": {"request_cores": "50m"}}
-    at_once = {"spark.log.level": "WARN"}  # of Spark's start nothing is waited for: the world's prober hears it at once
+    at_once = {
+        "spark.log.level": "WARN"
+    }  # of Spark's start nothing is waited for: the world's prober hears it immediately
     spec = EngineSpec.model_validate({"image": cluster.image, "kubernetes": asked, "conf": at_once, **sizes})
     return Real(cluster, restricted_namespace, spec)
 

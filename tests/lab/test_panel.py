@@ -21,7 +21,7 @@ OPEN = "() => window.jupyterapp.commands.execute('rucat:open-panel').then(() => 
 HAS = "() => window.jupyterapp.commands.hasCommand('rucat:open-panel')"
 ATTACH = "engine => void window.jupyterapp.commands.execute('rucat:attach', {engine})"
 QUERY = "spark.range(10**13).selectExpr('sum(id % 7)').collect()"
-UNREACHABLE = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # discard: nobody listens
+UNREACHABLE = {"platform": "external", "external": {"url": "sc://127.0.0.1:9"}}  # discard: nothing listens
 MARKUP = "<img src=x onerror=window.hacked=1>"
 LOST = ("Failed to load resource", "WebSocket connection", "ERR_CONNECTION", "Canceled future", "Kernel is dead")
 """In what the browser and JupyterLab itself say of a server that is away.

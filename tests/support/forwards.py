@@ -46,7 +46,7 @@ class Place:
         return reader, writer
 
     async def close(self) -> None:
-        """Let go of clients and forwards."""
+        """Close clients and forwards."""
         for writer in self.opened:
             writer.transport.abort()
         await self.forwards.close()
@@ -59,7 +59,7 @@ def descriptors() -> int:
 
 
 async def is_reset(reader: asyncio.StreamReader, within_s: float) -> bool:
-    """Whether the connection is cut, so that nobody can take what came for all."""
+    """Whether the connection is cut, so that what came cannot be taken for all."""
     try:
         await asyncio.wait_for(reader.read(), within_s)
     except ConnectionResetError:
@@ -81,7 +81,7 @@ async def bytes_arrive_as_sent(place: Place) -> None:
 
 
 async def many_at_once(place: Place, count: int = 100) -> None:
-    """A hundred connections at once, none in the way of another, a stalled one least of all."""
+    """A hundred concurrent connections, none in the way of another, a stalled one least of all."""
     stalled, writer = await place.dial("stall")
     assert await stalled.readline() == b"ok\n"
     writer.write(bytes(8 << 20))
@@ -140,7 +140,7 @@ async def a_client_that_ended_its_half_still_gets_the_answer(place: Place) -> No
 
 
 async def a_cut_is_seen_as_one(place: Place) -> None:
-    """A port where nobody listens, and a pod that is not there, are resets at once, no end of an answer."""
+    """A port where nothing listens, and a pod that is not there, are immediate resets, no end of an answer."""
     nobody = await place.forwards.endpoint(ENGINE, place.pod, PORT, UI_PORT)
     assert nobody.ui_url is not None
     reader, writer = await asyncio.open_connection("127.0.0.1", int(nobody.ui_url.rsplit(":")[-1]))
@@ -166,7 +166,7 @@ async def the_port_stays_when_the_pod_is_another(place: Place) -> None:
 
 
 async def a_connection_is_held_while_the_api_is_away(place: Place, away_s: float = 3.0) -> None:
-    """What is open is cut at once; what comes waits, and is served within 2 s after the API server is back."""
+    """What is open is cut immediately; what comes waits, and is served within 2 s after the API server is back."""
     reader, writer = await place.dial("echo")
     port = await place.port()
     writer.write(b"one\n")

@@ -374,7 +374,7 @@ def test_a_broken_file_takes_nothing_else_away(layer: Layer, error: str) -> None
     ],
 )
 def test_an_administrators_limits_that_cannot_be_read_refuse_all_that_is_new(layer: Layer) -> None:
-    """Nobody knows what was meant to be forbidden; the file is named."""
+    """It is unknown what was meant to be forbidden; the file is named."""
     for asked in ({}, {"platform": "external"}):
         with pytest.raises(Forbidden, match="cannot be read: f: "):
             resolve(asked, layer)

@@ -205,7 +205,7 @@ async def test_a_pod_is_not_asked_who_it_is(server: ProbedServer) -> None:
 
 @pytest.mark.parametrize("answer", [Answer("OK"), Answer("UNIMPLEMENTED", "what?"), NO_SESSION])
 async def test_a_server_that_does_not_reject_is_another_server(server: ProbedServer, answer: Answer) -> None:
-    """Our engines always refuse a call without their token; who answers otherwise is somebody else."""
+    """Our engines always refuse a call without their token; a server that answers otherwise is another one."""
     server.refuse = answer
     async with watching(server.port) as watch:
         health = await watch.until(lambda h: h.silent_since is not None)
@@ -291,7 +291,7 @@ async def test_a_cut_connection_is_no_miss(server: ProbedServer) -> None:
 
 
 async def test_a_pause_shorter_than_the_deadline_is_no_miss(server: ProbedServer) -> None:
-    """A garbage collection delays every answer, and is never told."""
+    """A garbage collection delays every answer, and is never reported."""
     async with watching(server.port, pace=replace(QUICK, deadline_s=2.0)) as watch:
         await watch.until(lambda h: h.ready)
         await called(server, "execute", 1)
@@ -322,7 +322,7 @@ async def test_a_long_pause_is_silence_and_no_zombie(server: ProbedServer) -> No
 
 
 async def test_the_port_of_a_dead_engine_may_be_another_s(server: ProbedServer) -> None:
-    """After a silence the server is asked anew who it is."""
+    """After a silence the server is asked again who it is."""
     async with watching(server.port) as watch:
         await watch.until(lambda h: h.ready)
         await server.stop()
@@ -435,7 +435,7 @@ async def test_a_failing_handler_alone_is_no_stopped_context(server: ProbedServe
 
 
 async def test_a_closed_session_is_no_miss(server: ProbedServer) -> None:
-    """Somebody closed the probe session: the next one is taken, for good."""
+    """Another client closed the probe session: the next one is taken, for good."""
     async with watching(server.port) as watch:
         await watch.until(lambda h: h.ready)
         await called(server, "execute", 1)
@@ -455,7 +455,7 @@ async def test_an_engine_that_keeps_no_session_is_a_zombie(server: ProbedServer)
 
 
 async def test_an_engine_that_says_no_has_answered(server: ProbedServer) -> None:
-    """A query refused by a limit or cancelled by somebody is an answer."""
+    """A query refused by a limit or cancelled by a user is an answer."""
     server.query = Answer("RESOURCE_EXHAUSTED", "too many sessions")
     async with watching(server.port) as watch:
         await calls(server, "execute", 4)
@@ -497,7 +497,7 @@ async def test_an_external_engine_comes_back_by_itself(server: ProbedServer) -> 
 
 
 async def test_a_name_that_does_not_resolve_is_silence() -> None:
-    """An unknown host is told as such."""
+    """The error names an unknown host."""
     async with watching(1, platform="external", host="no-such-host.invalid") as watch:
         health = await watch.until(lambda h: h.silent_since is not None)
         assert "no-such-host.invalid" in health.message
@@ -518,7 +518,7 @@ async def test_a_frozen_engine_delays_no_other(server: ProbedServer) -> None:
 
 
 async def test_a_closed_pulse_is_quiet_and_leaves_nothing(server: ProbedServer) -> None:
-    """Closing ends every task and connection within moments, though calls hang, and nobody is woken after it."""
+    """Closing ends every task and connection within moments, though calls hang, and no task is woken after it."""
     before = asyncio.all_tasks()
     prober, said = ConnectProber({"local": QUICK}), []
     pulses = [

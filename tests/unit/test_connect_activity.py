@@ -71,7 +71,7 @@ async def test_an_operation_that_runs_is_use_now(ui: FakeUi, state: str) -> None
 
 
 async def test_what_only_seems_to_run_is_no_use(ui: FakeUi) -> None:
-    """An operation that Spark lists as running for ever, cancelled as it is, keeps no engine from its idle stop."""
+    """An operation that Spark lists as running although it is cancelled keeps no engine from its idle stop."""
     asked: list[Seen] = []
 
     async def find_over(seen: Seen) -> set[str]:
@@ -180,7 +180,7 @@ async def test_an_idle_engine_is_asked_little(ui: FakeUi) -> None:
 
 
 async def test_statements_are_text(ui: FakeUi) -> None:
-    """What somebody writes into a query cannot pass for a row of the page."""
+    """What a user writes into a query cannot pass for a row of the page."""
     ui.operations = [Operation("a", statement="</td></tr><tr><td>x</td><td>y</td>" * 3 + "<td>" * 5000)]
     reader = ActivityReader(ui.url)
     await reader.read(NOW)

@@ -139,7 +139,7 @@ def test_the_probe_session_is_fixed() -> None:
     ],
 )
 def test_each_answer_means_one_thing(answer: Answer, expected: Finding) -> None:
-    """Whoever works and says no has answered; what no healthy engine says is broken; the rest is told apart."""
+    """A server that works and refuses has answered; what no healthy engine says is broken; the rest differs."""
     assert expected is finding_of(answer)
 
 

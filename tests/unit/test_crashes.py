@@ -169,7 +169,7 @@ async def external(world):
     await world.until(engine_id, Status.UNRESPONSIVE)
     world.machine.change(engine_id, is_frozen=False)
     await world.until(engine_id, Status.RUNNING)
-    world.machine.lives.clear()  # it is somebody else's affair from here on
+    world.machine.lives.clear()  # another machine manages it from here on
     await world.ask(engine_id, Verb.DELETE)
     await world.until(engine_id, None)
 
@@ -271,7 +271,7 @@ def test_overtaken_at_every_point(name: str) -> None:
     """A gateway pauses at any IO step, another one takes over, the first goes on where it was (F3).
 
     Paused between its last look at the record and the very start, it brings up a life that was given up meanwhile,
-    beside its successor; it must see so, and end it, at once.
+    beside its successor; it must see so, and end it, immediately.
     """
     pause_s = 20.0
 
@@ -351,7 +351,7 @@ def test_doubled_and_lost_events(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_clean_end_at_every_point(path: Path) -> None:
-    """The monitor is told to end at any IO step, and does; the next one goes on from there."""
+    """The monitor is asked to end at any IO step, and does; the next one goes on from there."""
 
     def hook(world: World, wire: Wire, number: int) -> Hook:
         async def end() -> None:

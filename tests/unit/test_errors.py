@@ -75,7 +75,7 @@ def test_whether_to_try_again_is_a_property_of_the_type() -> None:
 
 
 def test_an_invalid_request_names_every_wrong_field() -> None:
-    """Message and details list all of them at once; what belongs to no field stands alone."""
+    """Message and details list all of them; what belongs to no field stands alone."""
     error = InvalidRequest.of([("driver.memory", "must be like 4g"), ("", "a JSON object is needed")])
     assert error.message == "driver.memory: must be like 4g; a JSON object is needed"
     assert error.details == {
@@ -87,7 +87,7 @@ def test_an_invalid_request_names_every_wrong_field() -> None:
 
 
 def test_a_taken_name_is_something_not_possible() -> None:
-    """Whoever handles a conflict of states handles this one too."""
+    """A handler of a conflict of states handles this one too."""
     assert isinstance(from_code("name_taken", "x", {"id": "1"}), NotPossible)
     assert NameTaken.http_status == NotPossible.http_status == 409
 

@@ -139,7 +139,7 @@ async def test_its_log_is_one_line_that_says_where(platform: ExternalPlatform) -
 
 
 async def test_changes_wait_until_the_platform_is_closed(platform: ExternalPlatform) -> None:
-    """Nobody tells of changes; the watcher ends with the platform."""
+    """There is no event of changes; the watcher ends with the platform."""
 
     async def watch() -> list[str]:
         return [engine_id async for engine_id in platform.changes()]

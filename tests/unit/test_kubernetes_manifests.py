@@ -63,7 +63,7 @@ def read(argfile: str) -> list[str]:
 
 
 def confs(found: Objects) -> dict[str, str]:
-    """Every conf that the JVM is told by argfiles, of all Secrets."""
+    """Every conf that the JVM gets by argfiles, of all Secrets."""
     words = []
     for secret in (found.secret, *found.more_secrets):
         for key, text in content(secret).items():
@@ -224,7 +224,7 @@ def _sources(found: Objects) -> list[dict[str, dict[str, object]]]:
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.text("abc.xyz-_é漢", min_size=1, max_size=12), TEXT, max_size=8))
 def test_any_conf_value_survives_argfile_and_json(values):
-    """Whatever a conf says, the JVM is told exactly that, and the objects are JSON."""
+    """Whatever a conf says, the JVM gets exactly that, and the objects are JSON."""
     given_confs = {f"spark.test.{key}": value for key, value in values.items()}
     found = made(conf=given_confs)
     json.dumps([found.root, *found.owned])
@@ -247,7 +247,7 @@ def _expanded(text: str) -> str:
 
 
 def test_many_and_large_confs_take_further_secrets():
-    """10,000 confs and a value of 1 MB are told whole: no Secret is larger than the API server takes."""
+    """10,000 confs and a value of 1 MB arrive whole: no Secret is larger than the API server takes."""
     values = {f"spark.test.k{n:05}": "漢" * 100 for n in range(10_000)} | {"spark.test.large": "x" * 1_000_000}
     found = made(conf=values)
     assert len(found.more_secrets) > 2

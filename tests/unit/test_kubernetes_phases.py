@@ -106,7 +106,7 @@ def test_a_start_that_only_the_spec_can_mend_has_a_hint_of_its_own(seen, word):
 
 @pytest.mark.parametrize("word", ["InvalidImageName", "ErrImageNeverPull"])
 def test_an_image_that_can_never_be_pulled_ends_the_start(word):
-    """At once."""
+    """Immediately."""
     end = phase_of(waiting(word, "bad name"), []).end
     assert end is not None
     assert (end.reason, "bad name" in end.message) == (Reason.IMAGE_PULL, True)

@@ -138,7 +138,7 @@ async def test_a_refused_pod_takes_back_what_was_made(stage, platform, api):
 
 
 async def test_a_start_that_broke_off_goes_on(stage, platform, api):
-    """What is there is adopted, a Secret of a root that is no more is made anew."""
+    """What is there is adopted, a Secret of a root that no longer exists is created again."""
     engine = await stage.engine(platform)
     api.refuse = refuse("POST", "pods", Refusal(500, "InternalError", "etcd is slow"), 1)
     with pytest.raises(PlatformUnavailable):
@@ -272,7 +272,7 @@ async def test_a_pod_that_vanished_is_confirmed_and_its_reason_stays(stage, plat
 
 
 async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
-    """And an event that comes later is told."""
+    """And a later event is shown."""
     api.play = pending
     engine = await stage.engine(platform)
     await platform.start(engine, TOKEN)
@@ -284,7 +284,7 @@ async def test_a_pending_pod_tells_what_it_waits_for(stage, platform, api):
     async def is_told() -> bool:
         return (await look(platform, engine)).message == "scheduling: no room"
 
-    await until("it is told", is_told, 10)
+    await until("the event is shown", is_told, 10)
     assert await platform.endpoint(engine) is None
 
 
@@ -437,7 +437,7 @@ async def test_a_starting_driver_is_dialled_when_its_log_says_that_it_listens(st
 
 @pytest.mark.parametrize("is_refused", [True, False])
 async def test_a_driver_whose_log_says_nothing_is_dialled_all_the_same(stage, platform, api, monkeypatch, is_refused):
-    """Without the right to read logs at once, with another log level after a few seconds."""
+    """Without the right to read logs immediately, with another log level after a few seconds."""
     monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.logs.LISTENS_QUIET_S", 0.3)
     api.is_quick = False
     engine = await started(stage, platform)
@@ -465,7 +465,7 @@ async def test_what_others_made_is_never_touched(stage, platform, api):
 
 
 async def test_what_has_lost_its_owner_is_found_and_removed(stage, platform, api):
-    """A root that was deleted without what it owns; objects whose labels say nothing harm nobody."""
+    """A root that was deleted without what it owns; objects whose labels say nothing do no harm."""
     engine = await started(stage, platform)
     for kind, name in list(api.objects):
         await api.change(kind, name, lambda item: item["metadata"].pop("ownerReferences", None))
@@ -498,7 +498,7 @@ async def test_a_node_that_does_not_report_is_shown_immediately(stage, platform,
         assert seen.presence is Presence.ALIVE
         return (seen.message, seen.waits_for) == ("node n1 does not report; the API says NotReady", Reason.NODE_LOST)
 
-    await until("the node is told", is_told, 5)
+    await until("the node is shown", is_told, 5)
 
 
 async def test_credentials_that_no_header_can_have_are_reported(stage, platform, api):

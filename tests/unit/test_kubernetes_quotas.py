@@ -72,7 +72,7 @@ def test_an_engine_asks_for_all_of_its_pods_and_objects() -> None:
 
 
 def test_what_a_quota_leaves_is_compared_with_what_is_asked() -> None:
-    """What others use counts; quotas for some pods only, and resources that nobody asks for, are left out."""
+    """What others use counts; quotas for some pods only, and resources that no pod requests, are left out."""
     asked = quotas.demand(sizes(SPEC), 2, {"secrets": 1})
     hard = {"requests.cpu": "2", "requests.memory": "8Gi", "pods": "3", "requests.nvidia.com/gpu": "0"}
     rows = list(quotas.headroom([quota(hard, {"requests.cpu": "800m", "pods": "0"})], asked))

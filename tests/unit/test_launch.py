@@ -105,7 +105,7 @@ def test_a_socket_that_is_no_path_is_not_there(directory: Path, path: str) -> No
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux names the peer of a socket")
 def test_a_foreign_listener_is_not_believed(directory: Path) -> None:
-    """Somebody listens on the socket, but it is not the process of the record."""
+    """A process listens on the socket, but it is not the process of the record."""
     mine = record(directory, pid=1, started=datadir.process_start(1))
     put(directory, mine)
     with listening(mine.socket):
@@ -148,7 +148,7 @@ def test_clocks_that_disagree_are_settled_by_watching(directory: Path, monkeypat
 
 
 def test_without_a_clock_of_the_files_the_record_decides(directory: Path) -> None:
-    """A directory that can only be read: young holds, old does not, and nobody watches for long."""
+    """A directory that can only be read: young holds, old does not, and no process watches for long."""
     put(directory, record(directory, machine="other"))
     (directory / "start.lock").unlink()
     with pytest.raises(GatewayUnavailable):

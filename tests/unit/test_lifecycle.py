@@ -185,7 +185,7 @@ def test_a_long_life_resets_the_count_of_restarts() -> None:
 
 
 def test_stop_calls_off_the_restart_policy() -> None:
-    """A failed engine that would come back is told not to; another one has nothing to hear."""
+    """A failed engine that would come back is asked not to; for another one nothing changes."""
     failed = engine(state=State.STOPPED, failure=FAILURE, spec=with_spec(restart_policy="on_failure"))
     outcome, changes = ask(failed, Verb.STOP)
     assert (outcome, changes) == (Outcome.OK, {"target": Target.STOPPED})
@@ -559,7 +559,7 @@ def test_other_executors_are_written_once_and_never_before_a_verdict() -> None:
 
 
 def test_an_external_engine_says_why_it_does_not_come_up() -> None:
-    """It waits for ever, and its probe's words are its message."""
+    """It waits endlessly, and its probe's words are its message."""
     made = engine(platform="external")
     down = Memory(LONG_AGO, health=Health(silent_since=LONG_AGO, message="connection refused"))
     assert step_of(made, memory=down) == Note("connection refused")

@@ -123,7 +123,7 @@ async def test_files_are_their_owners_alone(data, spec):
 
 
 async def test_twenty_concurrent_starts_make_one_process(data, spec):
-    """However often and at once a life is started, it is one process."""
+    """However often and concurrently a run is started, it is one process."""
     async with machine(data) as platform:
         engine = await new_engine(platform, spec())
         await asyncio.gather(*(platform.start(engine, TOKEN) for _ in range(20)))
@@ -211,7 +211,7 @@ async def test_an_engine_that_ended_unseen_is_lost(data, spec):
 
 
 async def test_after_a_reboot_it_is_stopped_and_not_failed(data, spec):
-    """With another boot id the process of before is gone, whoever has its pid now, and that is no failure."""
+    """With another boot id the process of before is gone, whatever has its pid now, and that is no failure."""
     async with machine(data, boot_id="one") as platform:
         engine = await started(platform, spec())
         process = driver(data, engine)
@@ -338,7 +338,7 @@ async def test_the_port_stays_across_runs_while_it_is_free(data, spec):
 
 
 async def test_a_port_lost_while_starting_is_replaced(data, spec):
-    """Somebody takes the port between the choice and the bind: twice it is tried with another, then it is a failure."""
+    """Another process takes the port before the bind: twice it is tried with another, then it is a failure."""
     async with machine(data) as platform:
         engine = await new_engine(platform, spec("port:2"))
         await platform.start(engine, TOKEN)
@@ -414,7 +414,7 @@ async def test_leftovers_are_found_and_removed(data, spec):
 
 
 async def test_a_running_engine_whose_folder_was_deleted_is_still_known(data, spec):
-    """Somebody deletes the run folder of a live engine: it is alive, a leftover, and can be stopped."""
+    """A user deletes the run folder of a live engine: it is alive, a leftover, and can be stopped."""
     async with machine(data) as platform:
         engine = await started(platform, spec())
         await came_up(platform, engine)
@@ -487,7 +487,7 @@ async def test_a_start_that_cannot_be_is_refused_with_the_reason(data, spec, mon
 
 
 async def test_concurrent_starts_share_the_available_memory(data, spec, monkeypatch):
-    """Ten starts at once never promise more than the machine has."""
+    """Ten concurrent starts never promise more than the machine has."""
     monkeypatch.setattr(machine_module, "memory", lambda: Room(total_mb=4000, available_mb=4000))
     async with machine(data) as platform:
         engines = [await new_engine(platform, spec(driver={"memory": "1g"})) for _ in range(10)]

@@ -102,7 +102,7 @@ def test_affinity_counts_and_its_lack_does_not_hurt(tmp_path, monkeypatch):
     ("cgroup", "name"), [("0::/a\n", "a__memory_DOT_events"), ("4:memory:/a\n", "memory__a__memory_DOT_oom_control")]
 )
 def test_kernel_kills_are_counted(tmp_path, cgroup, name):
-    """Both versions count what the kernel has killed for want of memory; without groups nobody knows."""
+    """Both versions count what the kernel has killed for want of memory; without groups it is unknown."""
     assert machine.oom_kills(tmp_path) is None
     assert machine.oom_kills(root(tmp_path, cgroup, **{name: "low 0\noom_kill 3\n"})) == 3
 

@@ -139,7 +139,7 @@ def test_pin_takes_memory_and_cores_of_the_conf(specs):
 
 
 def test_pin_refuses_what_is_not_there(specs):
-    """All that is wrong at once; too little memory now is not."""
+    """All that is wrong in one error; too little memory now is not."""
     with pytest.raises(InvalidRequest) as refused:
         specs.pin(EngineSpec.model_validate({"local": {"python": "/no", "directory": "/no"}}), LITTLE)
     assert {error["field"] for error in refused.value.details["errors"]} == {"local.python", "local.directory"}

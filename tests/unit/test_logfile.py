@@ -133,7 +133,7 @@ async def test_a_follower_that_is_too_late_sees_what_was_dropped(log):
 
 
 async def test_a_follower_that_leaves_leaves_nothing(log):
-    """Closing the iterator ends it at once."""
+    """Closing the iterator ends it immediately."""
     append(log, b"a\n")
     lines = logfile.lines(log, None, lambda: True)
     assert await anext(lines) == "a"

@@ -49,7 +49,7 @@ class Life(RuleBasedStateMachine):
         self._stack = ExitStack()
         self.loop = self._stack.enter_context(virtual_loop())
         self.names = 0
-        with self._stack.pop_all() as stack:  # closed when the beginning fails: then nobody calls teardown
+        with self._stack.pop_all() as stack:  # closed when the beginning fails: then teardown is not called
             self.run(self._begin())
             self._stack = stack.pop_all()
 

@@ -112,7 +112,7 @@ async def test_looking_at_nothing_is_no_call(engine: OperatedEngine) -> None:
 
 
 async def test_what_only_seems_to_run_is_not_listed(engine: OperatedEngine) -> None:
-    """Cancelled while it was planned, it runs for ever in the UI; before 4.2 nobody knows better."""
+    """Cancelled while it was planned, it runs endlessly in the UI; before 4.2 there is no other source."""
     engine.stuck.append(ONE)
     engine.ended.append(ONE)
     engine.begin(later(ONE, "00000000-0000-4000-8000-00000000000b"))
@@ -123,7 +123,7 @@ async def test_what_only_seems_to_run_is_not_listed(engine: OperatedEngine) -> N
 
 
 async def test_no_session_is_ever_made(engine: OperatedEngine) -> None:
-    """Interrupt goes to a session that was seen, and to none for an operation that nobody saw."""
+    """Interrupt goes to a session that was seen, and to none for an operation that was never seen."""
     assert await cancel(engine, ONE.id, SESSION) is None
     engine.begin(ONE)
     engine.ended.append(later(ONE, "00000000-0000-4000-8000-00000000000c"))

@@ -51,7 +51,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_a_job_that_begins_after_the_cancel(engine: OperatedEngine, operations: ConnectOperations) -> None:
-    """It is ended, and each that follows it; nobody else's is, nor is the engine told again."""
+    """It is ended, and each that follows it; no other one is, nor is the engine asked again."""
     engine.begin(ONE)
     engine.tags_of[1] = [tag_of(TWO), "mine"]
     assert await operations.cancel(engine.endpoint, TOKEN, [], ONE.id) is not None
@@ -131,7 +131,7 @@ async def test_closing_ends_it(engine: OperatedEngine, operations: ConnectOperat
 async def test_without_a_ui_nothing_can_be_done(
     operations: ConnectOperations, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told, and no task begins."""
+    """The error says so, and no task begins."""
     caplog.set_level(logging.INFO)
     async with OperatedEngine(has_ui=False).serving() as engine:
         engine.begin(ONE)

@@ -123,7 +123,7 @@ async def test_patience_ends(api: PlayedApi) -> None:
 
 
 async def test_a_client_that_leaves_while_it_is_held_is_forgotten(place: Place, api: PlayedApi) -> None:
-    """Nobody is dialled for it when the API server is back."""
+    """Nothing is dialled for it when the API server is back."""
     await place.port()
     await api.stop()
     held = [await place.dial("echo") for _ in range(10)]
@@ -139,7 +139,7 @@ async def test_a_client_that_leaves_while_it_is_held_is_forgotten(place: Place, 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_missing_right_is_reported_immediately(status: int, place: Place, api: PlayedApi) -> None:
-    """It is cut at once, and the problem names what the role needs; with the right it is gone."""
+    """It is cut immediately, and the problem names what the role needs; with the right it is gone."""
     api.status = status
     reader, _ = await place.dial("echo")
     assert await is_reset(reader, 2)
@@ -190,7 +190,7 @@ async def test_a_stalled_pod_is_no_dead_network(place: Place) -> None:
 
 
 async def test_a_half_without_an_answer_ends(place: Place) -> None:
-    """A client that ended its half, of a pod that says nothing, is not kept for ever."""
+    """A client that ended its half, of a pod that says nothing, is not kept endlessly."""
     reader, writer = await place.dial("silent")
     writer.write_eof()
     began = time.monotonic()

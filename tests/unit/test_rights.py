@@ -29,7 +29,7 @@ def test_nothing_is_for_the_whole_cluster():
 
 
 def test_secrets_are_never_read_and_nothing_is_executed():
-    """Rucat can make and delete secrets, not read them; nobody may execute in pods or give rights."""
+    """Rucat can make and delete secrets, not read them; no role may execute in pods or give rights."""
     rucat = {str(right) for right in rights.needed("team-a")}
     driver = {str(right) for right in rights.needed("team-a", rights.DRIVER_RULES)}
     assert {right for right in rucat if "secrets" in right} == {"create secrets", "delete secrets"}

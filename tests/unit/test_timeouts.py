@@ -1,4 +1,4 @@
-"""A time limit: what it awaits has ended when it returns, and neither cancellation nor error is lost or told twice."""
+"""A time limit: what it awaits has ended when it returns; neither cancellation nor error is lost or raised twice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_what_is_in_time_gives_its_answer_or_its_error():
 
 @pytest.mark.parametrize("is_error", [True, False])
 async def test_a_cancellation_at_the_moment_of_the_end_is_not_lost(is_error):
-    """And asyncio does not complain of an error that nobody asked for."""
+    """And asyncio does not complain of an error that no task awaited."""
     complaints = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda loop, context: complaints.append(context["message"]))
@@ -57,7 +57,7 @@ async def test_a_cancellation_at_the_moment_of_the_end_is_not_lost(is_error):
         over.set_exception(OSError("no"))
     else:
         over.set_result(None)
-    await asyncio.sleep(0)  # the work has ended, and who waits for it has not been told
+    await asyncio.sleep(0)  # the work has ended, and its waiter has not run yet
     waiting.cancel()
     await asyncio.wait({waiting})
     assert waiting.cancelled()
