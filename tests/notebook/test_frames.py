@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from support.notebook import Kernel
-from support.place import Place
+from support.place import Place, wait_until
 
 from .conftest import ENGINE
 
@@ -116,10 +116,11 @@ def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel
     finally:
         driver.resume()
     assert mine.run("print(df.count())").stdout.strip().isdigit()
-    assert "id" in mine.complete("df.i")["matches"]
+    wait_until("a column", lambda: "id" in mine.complete("df.i")["matches"], 30)  # a busy machine may need more Tabs
     assert mine.run("print(df.limit(1).columns)", store_history=False).stdout.startswith("['id', ")
     mine.run("df = df.limit(2)")
-    assert mine.variables()["df"] == "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"
+    shown = "DataFrame[id: bigint, double id: bigint, s: struct<a:bigint>]"
+    wait_until("the columns in the variable view", lambda: mine.variables()["df"] == shown, 30)
 
 
 @pytest.mark.all

@@ -130,6 +130,17 @@ def test_what_a_cell_shows_does_not_wait_for_a_frozen_engine(world: World) -> No
     assert world.calls()[-2:] == ["Config", "AnalyzePlan"]
 
 
+def test_a_query_that_is_answered_ends_the_silence(world: World) -> None:
+    """The next Tab asks again."""
+    world.hang("AnalyzePlan")
+    with lookup(SHORT_S), pytest.raises(NoAnswer):
+        world.analyze()
+    world.server.on_call = lambda method, request, context: None
+    list(world.stub.ExecutePlan(pb.ExecutePlanRequest(session_id="s1", operation_id="o1")))
+    with lookup(SHORT_S):
+        world.analyze()
+
+
 def test_an_engine_that_freezes_after_its_first_answer_is_not_waited_for(world: World) -> None:
     """Nor is it asked for the same again."""
     frozen = threading.Event()

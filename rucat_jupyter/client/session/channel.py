@@ -131,6 +131,10 @@ class GuardedChannel:
         self.streams: weakref.WeakValueDictionary[str, _Responses] = weakref.WeakValueDictionary()
         """Where the answers of each operation come from."""
 
+    def answered(self) -> None:
+        """Note that the engine has answered a call of the user's own: look-ups may ask again."""
+        self.silent_until = self.slow_until = 0.0
+
     def current(self) -> grpc.Channel:
         """The channel in use, reopened after a cut. After the close a call fails like one that was cut."""
         with self._lock:
@@ -262,7 +266,7 @@ class _Unary(_Callable):
                 self.guard.before(request)
                 try:
                     answer = send(request, timeout, metadata, more)
-                    self.channel.silent_until = self.channel.slow_until = 0.0
+                    self.channel.answered()
                     return answer
                 except grpc.RpcError as error:
                     if not self.guard.after(error, request, may_repeat=self.may_repeat):
@@ -390,7 +394,7 @@ class _Responses:
                     if self._call is None:
                         self.start()
                     answer = next(self._call)
-                    self._method.channel.silent_until = 0.0
+                    self._method.channel.answered()
                     self._has_begun = True
                     if operation is not None:
                         operation.take(answer)
