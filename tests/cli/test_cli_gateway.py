@@ -128,14 +128,14 @@ def test_a_delete_asks_on_a_terminal(
 def test_ctrl_c_ends_the_waiting_and_not_the_engine(
     terminal: Callable[..., Terminal], rucat: Callable[..., Any]
 ) -> None:
-    """Within a second, with commands to wait again and to stop it, and no traceback."""
+    """Within a second, with commands to try again and to remove it, and no traceback."""
     shown = terminal("create", "etl")
     shown.wait_for("Pending on 127.0.0.1:1")
     begun = time.monotonic()
     shown.type("\x03")
     assert shown.end() == 130
     assert time.monotonic() - begun < 1.5
-    assert "Wait again: rucat create etl   Stop it: rucat stop etl" in shown.seen
+    assert "Try again: rucat attach etl   Remove it: rucat delete etl" in shown.seen
     assert "Traceback" not in shown.seen
     assert json.loads(rucat("status", "etl", "--json").stdout)["status"] == "Pending"
 

@@ -229,11 +229,12 @@ def test_interrupt_ends_the_statement_and_the_cell(shared: Kernel, active_tasks:
     at: list[float] = []
 
     def interrupt() -> None:
-        wait_until("the slow statement runs", lambda: active_tasks() > 0, 60)
+        wait_until("the slow statement runs", lambda: active_tasks() > 1, 60)  # the first one has one task
         at.append(time.monotonic())
         shared.interrupt()
 
     for statement in (slow, f"create table never as {slow}"):
+        wait_until("no task of an earlier one", lambda: active_tasks() == 0, 60)
         interrupts = threading.Thread(target=interrupt)
         interrupts.start()
         cell = shared.run(

@@ -206,7 +206,7 @@ def _collect(cell: Cell, message: dict[str, Any]) -> None:
     elif kind == "error":
         cell.error = "\n".join(content["traceback"])
         cell.ename, cell.evalue = content["ename"], content["evalue"]
-    elif kind in ("display_data", "update_display_data", "execute_result"):
+    elif kind in ("display_data", "update_display_data", "execute_result") and content["data"]:  # else a sign of life
         cell.bundles.append(content["data"])
         key = content.get("transient", {}).get("display_id") or str(len(cell.shown))
         if content.get("metadata"):

@@ -165,7 +165,10 @@ TABLE = {
     ),
     "unbound parameter": Wrong('spark.sql("select :x").collect()', "unbound parameter: x"),
     "conf of the engine": Wrong(
-        'spark.conf.set("spark.executor.memory", "1g")', "spark.executor.memory", "", "%rucat create"
+        'spark.conf.set("spark.executor.memory", "1g")',
+        "spark.executor.memory",
+        "",
+        "--conf KEY=VALUE of create and restart",
     ),
     "column as a condition": Wrong('if F.col("id"): pass', "Cannot convert column into bool", 'line 1: if F.col("id")'),
     "not in Connect": Wrong("spark.range(3).rdd", "rdd is not implemented"),

@@ -71,10 +71,15 @@ def sources() -> Iterator[tuple[Path, str]]:
             if id(node) in docstrings or id(node) in inner:
                 continue
             if isinstance(node, ast.JoinedStr):
-                parts = [str(part.value) if isinstance(part, ast.Constant) else "etl" for part in node.values]
+                parts = [str(part.value) if isinstance(part, ast.Constant) else _filling(part) for part in node.values]
                 yield path.relative_to(PACKAGE), re.sub(r"(?<=[a-z])etl\b", " etl", "".join(parts))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield path.relative_to(PACKAGE), node.value
+
+
+def _filling(part: ast.expr) -> str:
+    """What stands for a value: nothing for more flags."""
+    return "" if ast.unparse(part) == "{more}" else "etl"
 
 
 def advised() -> list[tuple[str, str, str, str]]:

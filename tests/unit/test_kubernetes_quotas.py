@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rucat_jupyter.core.spec import EngineSpec
-from rucat_jupyter.platforms.kubernetes.api import reviews
+from rucat_jupyter.platforms.kubernetes.api import remedies, reviews
 from rucat_jupyter.platforms.kubernetes.api.access import Way
 from rucat_jupyter.platforms.kubernetes.objects.sizes import sizes
 from rucat_jupyter.platforms.kubernetes.rights import Right
@@ -90,6 +90,6 @@ def test_missing_rights_are_named_by_resource_with_the_command_that_gives_them()
     """One word for each resource; the context is quoted as a shell wants it."""
     found = [Right("create", "pods"), Right("delete", "pods"), Right("get", "pods", "log")]
     assert reviews.words(found) == "pods (create, delete), pods/log (get)"
-    outside = reviews.remedy(Way("/k", "my cluster", "team-a"))
+    outside = remedies.remedy(Way("/k", "my cluster", "team-a"))
     assert outside == "rucat kubernetes manifests --namespace team-a | kubectl --context 'my cluster' apply -f -"
-    assert reviews.kubectl(Way("", "in-cluster", "team-a")) == "kubectl"
+    assert remedies.kubectl(Way("", "in-cluster", "team-a")) == "kubectl"
