@@ -18,7 +18,7 @@ from rucat_jupyter.core.engine import HINTS, Engine, Failure, Reason, State, Sta
 from rucat_jupyter.core.lifecycle import LEGAL, RULES, STATUSES, VERBS, Outcome, Step, ask, status_of
 from rucat_jupyter.core.spec import EngineSpec
 from rucat_jupyter.gateway.service.settings import PREFIX, Settings
-from rucat_jupyter.notebook.verbs import VERBS as MAGICS
+from rucat_jupyter.verbs.table import VERBS as MAGICS
 
 PACKAGE = Path(rucat_jupyter.__file__).resolve().parent
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -91,8 +91,12 @@ def packages() -> str:
 
 
 def magics() -> str:
-    """The verbs of ``%rucat``."""
-    return _table(["verb", "does"], [[f"`{verb.name}`", verb.does] for verb in MAGICS.values()])
+    """The verbs of ``%rucat`` and ``rucat``, and what does the same in Python."""
+    rows = [
+        [f"`{verb.name}`", verb.does, verb.only or "both", f"`{verb.python}`" if verb.python else ""]
+        for verb in MAGICS.values()
+    ]
+    return _table(["verb", "does", "in", "Python"], rows)
 
 
 def faults() -> str:

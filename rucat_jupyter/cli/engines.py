@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
-from ..client.api import LONGEST_POLL_S
+from ..client.api import LONGEST_POLL_S, engine_path
+from ..client.engines import create
 from ..client.engines import engine as client
 from ..client.engines.engine import Engine
 from ..client.errors import StillWaiting, WaitInterrupted
 from ..client.identity import default_local_name, folder_or_none
 from ..client.words import text
 from ..client.words.phase import Phase
-from ..core.errors import EngineNotFound, Unavailable
-from .errors import BadUsage
+from ..core.errors import EngineNotFound, NotPossible, RucatError, Unavailable
+from ..verbs.parser import BadUsage
+
+EXIT_S = 2.0
 
 
 def find(name: str | None) -> Engine:
@@ -67,3 +71,20 @@ def wait_for_end(engine: Engine, statuses: tuple[str, ...], timeout_s: float | N
         phase.end("")
         raise WaitInterrupted(f"{name} is not {doing} yet. {look}") from None
     return Engine(view, api)
+
+
+def running(name: str | None, phase: Phase, doing: str) -> Engine:
+    """Find an engine, or attach an address, and wait until it runs; NotPossible for one that has ended."""
+    if name is not None and create.is_address(name):
+        return create.attach_external(name, phase)
+    engine = find(name)
+    if engine.status in ("Stopped", "Failed", "Stopping", "Deleting"):
+        how = f"Start it: rucat create {text.quoted(engine.name)}"
+        raise NotPossible(f"cannot {doing} {text.plain(engine.name)}: it is {engine.status}. {how}")
+    return create.wait_external(engine, phase) if engine.platform == "external" else engine.wait(phase=phase)
+
+
+def forget(engine: Engine, key: str) -> None:
+    """Remove a session that cannot be attached again from the engine's list; errors must not prevent the exit."""
+    with contextlib.suppress(RucatError):
+        client.default_api().call("DELETE", engine_path(engine.id, "sessions", key), timeout_s=EXIT_S)

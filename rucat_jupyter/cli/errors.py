@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import typer
-
 from ..client.errors import StillWaiting
 from ..core.errors import EngineNotFound, InvalidRequest, RucatError
+from ..verbs.parser import BadUsage
 from . import output
 
 OK, FAILED, USAGE, NOT_FOUND, TIME_OVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -20,15 +17,6 @@ CODES = (
     (INTERRUPTED, "Ctrl-C; the engine keeps running"),
 )
 """Exit codes and their meaning; 130 is what a shell returns for SIGINT."""
-
-USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
-"""Click's UsageError: some releases of typer depend on click, others contain a copy."""
-
-
-class BadUsage(RucatError):
-    """The command was not understood; the message says what to type."""
-
-    code = "bad_usage"
 
 
 def fail(error: RucatError, *, is_json: bool) -> int:

@@ -8,9 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from ..client.spark_errors import brief as spark_errors
+from ..client.spark_errors import last
 from ..core.errors import RucatError
 from . import output
 from .errors import FAILED
@@ -19,7 +18,7 @@ STDIN = "-"
 HIDDEN = (str(Path(__file__).parents[1]), "<frozen runpy>", runpy.__file__)
 
 
-def run(words: list[str], namespace: dict[str, Any]) -> None:
+def run(words: list[str], namespace: dict[str, Any]) -> int | None:
     """Run a file, or stdin, as ``python FILE ARG…`` would; the first word is its name."""
     try:
         if words[0] == STDIN:
@@ -32,17 +31,18 @@ def run(words: list[str], namespace: dict[str, Any]) -> None:
         raise
     except Exception as error:  # the user's program may raise anything: it is shown as Python does
         output.tell("\n".join(briefly(error) or _trace(error)))
-        raise typer.Exit(FAILED) from None
+        return FAILED
+    return None
 
 
 def briefly(error: BaseException | None) -> list[str]:
-    """The short form of an error of Rucat or Spark; empty for other errors, and if full errors are switched on."""
+    """The short form of an error of Rucat or Spark, and remember it; empty for others, or if errors are in full."""
     if isinstance(error, RucatError):
         return error.message.splitlines()
     if error is None or spark_errors.mode() == spark_errors.FULL or not spark_errors.is_of_spark(error):
         return []
-    full = f"{spark_errors.MODE_VARIABLE}={spark_errors.FULL}"  # %tb needs IPython
-    return [line.replace("%tb", full) for line in spark_errors.short(error)]
+    last.remember(error)
+    return [line.replace("%tb", "rucat error --verbose") for line in spark_errors.short(error)]  # %tb needs IPython
 
 
 def _trace(error: BaseException) -> list[str]:

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from typing import Annotated
-
-import typer
 
 from ..launch import datadir, launch
+from ..verbs.parser import BadUsage
 from . import output
-from .errors import BadUsage
-from .options import AsJson
 
 
-def verb(serve: Callable[[], None]) -> tuple[str, Callable[..., None], tuple[str, ...]]:
-    """(verb, function, examples); ``serve`` runs the gateway."""
+def verb(gateway: Callable[[], None]) -> Callable[[argparse.Namespace], None]:
+    """The verb's function; ``gateway`` runs the gateway."""
 
-    def serve_command(
-        stop: Annotated[bool, typer.Option("--stop", help="Stop the gateway; its engines keep running.")] = False,
-        engines: Annotated[bool, typer.Option("--engines", help="With --stop: stop its engines first.")] = False,
-        replace: Annotated[
-            bool, typer.Option("--replace", help="Stop the gateway and start a new one; engines keep running.")
-        ] = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Run the gateway of the data directory (RUCAT_DATA_DIR).
-
-        You rarely need this command: notebooks, commands and Jupyter servers start the gateway when they need it.
-        """
-        if engines and not stop:
+    def serve(asked: argparse.Namespace) -> None:
+        if asked.engines and not asked.stop:
             raise BadUsage("serve: --engines needs --stop")
-        if stop and replace:
-            raise BadUsage("serve: --stop and --replace exclude each other")
-        if as_json and not (stop or replace):
+        if asked.json and not (asked.stop or asked.replace):
             raise BadUsage("serve: --json needs --stop or --replace")
-        if stop:
-            _stop(engines=engines, as_json=as_json)
-        elif replace:
-            _replace(as_json=as_json)
+        if asked.stop:
+            _stop(engines=asked.engines, as_json=asked.json)
+        elif asked.replace:
+            _replace(as_json=asked.json)
         else:
-            serve()
+            gateway()
 
-    examples = ("rucat serve --stop", "rucat serve --stop --engines", "rucat serve --replace")
-    return "serve", serve_command, examples
+    return serve
 
 
 def _stop(*, engines: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.httputil import HTTPHeaders
 
 from ..core.errors import Forbidden
+from ..core.ui_pages import FIRST_SCRIPT, MEMORY
 from .forward import UI_PAGES, Forwarder, RucatHandler
 from .tickets import Ticket, Tickets
 
@@ -25,21 +26,6 @@ _SENT_TO_UI = (
     *("Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma"),
     *("If-Modified-Since", "If-None-Match", "If-Range", "Range"),
 )
-_FIRST_SCRIPT = re.compile(r"/static/jquery(-[0-9.]+)?\.min\.js$")
-_MEMORY = b"""(() => {
-  try { window.localStorage.length; return; } catch (refused) {}
-  const memory = () => { const kept = new Map(); return {
-    getItem: key => kept.has(String(key)) ? kept.get(String(key)) : null,
-    setItem: (key, value) => { kept.set(String(key), String(value)); },
-    removeItem: key => { kept.delete(String(key)); },
-    clear: () => kept.clear(),
-    key: index => [...kept.keys()][index] ?? null,
-    get length() { return kept.size; } }; };
-  for (const name of ['localStorage', 'sessionStorage'])
-    Object.defineProperty(window, name, { value: memory(), configurable: true });
-})();
-"""
-"""A sandboxed page has no storage, without which Spark's scripts fail: this adds one in memory."""
 
 
 class UiHandler(RucatHandler):
@@ -101,13 +87,13 @@ class TicketHandler(RucatHandler):
         """Pass on status and headers, and note whether the script needs the storage."""
         super().begin(status, headers)
         self._open_to_page()
-        self._needs_memory = status == 200 and bool(_FIRST_SCRIPT.search(self.request.path))
+        self._needs_memory = status == 200 and bool(FIRST_SCRIPT.search(self.request.path))
 
     async def take(self, piece: bytes) -> None:
         """Pass on a piece of the page, with the storage before Spark's first script."""
         if self._needs_memory:
             self._needs_memory = False
-            piece = _MEMORY + piece
+            piece = MEMORY + piece
         await super().take(piece)
 
     async def _show(self, word: str, page: str, engine_id: str) -> None:
@@ -124,7 +110,7 @@ class TicketHandler(RucatHandler):
 
     def _sent_headers(self) -> dict[str, str]:
         sent = {**super()._sent_headers(), BASE_HEADER: self._links_base()}
-        if _FIRST_SCRIPT.search(self.request.path):
+        if FIRST_SCRIPT.search(self.request.path):
             for name in ("Accept-Encoding", "Range", "If-Range"):
                 sent.pop(name, None)
         return sent

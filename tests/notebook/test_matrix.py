@@ -12,7 +12,8 @@ import pytest
 from support.notebook import Cell, Kernel, kernel
 from support.place import Place, wait_until
 
-from rucat_jupyter.notebook.magics.parser import VERBS
+from rucat_jupyter.verbs.parser import NOTEBOOK
+from rucat_jupyter.verbs.table import verbs_of
 
 from .conftest import ENGINE
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.engine
 
 ONE_LINE = 1
 MOST_LINES = 5  # an engine's failure, Spark's errors
+VERBS = verbs_of(NOTEBOOK)
 NAMED = sorted(set(VERBS) & {"attach", "detach", "status", "logs", "history", "ui", "stop", "restart", "delete"})
 HOSTILE = [
     "''",
@@ -103,9 +105,9 @@ def test_wrong_words_are_one_line(mine: Kernel, verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_without_its_value_or_with_a_wrong_one_is_one_line(mine: Kernel, verb: str) -> None:
     """Invalid or too large numbers, missing values: one line, and no action."""
-    from rucat_jupyter.notebook.magics.parser import parser_of
+    from rucat_jupyter.verbs.parser import Parser
 
-    for action in parser_of(VERBS[verb]).options():
+    for action in Parser(VERBS[verb]).options():
         flag = action.option_strings[0]
         if action.nargs == 0 or action.nargs == "?":
             continue

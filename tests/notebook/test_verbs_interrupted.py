@@ -107,7 +107,7 @@ def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
 LOST = """
 import signal, time, weakref
 from dataclasses import replace
-from rucat_jupyter.notebook.magics.parser import VERBS
+from rucat_jupyter.verbs.table import VERBS
 
 class Thing: pass
 

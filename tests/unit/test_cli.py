@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pyspark.errors import ArithmeticException
 
-from rucat_jupyter.cli import app, errors, output, table
+from rucat_jupyter.cli import app, errors, output, sql, table
 from rucat_jupyter.client import errors as failures
+from rucat_jupyter.client.spark_errors import last
 from rucat_jupyter.client.words import tables
+from rucat_jupyter.verbs.parser import TERMINAL
+from rucat_jupyter.verbs.table import verbs_of
 
 HEAVY = ("pyspark", "fastapi", "surrealdb", "grpc", "kubernetes", "IPython", "pandas", "uvicorn")
 
@@ -29,12 +35,12 @@ def run(*words: str) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("lits",), "there is no verb 'lits' (did you mean list?). Verbs: create, list, status, attach, "),
+        (("lits",), "there is no verb 'lits' (did you mean list?). Verbs: create, attach, list, status, "),
         (("create", "--memroy", "4g"), "create has no flag --memroy (did you mean --driver-memory?)"),
         (("create", "--bogus"), "create has no flag --bogus. See: rucat create --help"),
         (("create", "a", "b c"), "create: unexpected argument 'b c'; quote a name that contains spaces"),
         (("create", "--timeout", "nan"), "'nan' is not a number of seconds, 0 or more"),
-        (("create", "--timeout"), "requires an argument"),
+        (("create", "--timeout"), "--timeout: expected one argument"),
         (("logs", "--tail", "-1"), "--tail"),
         (
             ("logs", "--json", "--follow"),
@@ -42,7 +48,7 @@ def run(*words: str) -> int:
         ),
         (("list", "--status", "Runing"), "there is no status 'Runing' (did you mean Running?)"),
         (("serve", "--engines"), "serve: --engines needs --stop"),
-        (("serve", "--stop", "--replace"), "serve: --stop and --replace exclude each other"),
+        (("serve", "--stop", "--replace"), "serve: --replace and --stop exclude each other"),
         (("--nope",), "rucat has no flag --nope"),
     ],
 )
@@ -61,12 +67,13 @@ def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -
     assert run() == 0
     overview = capsys.readouterr().out
     assert "130  Ctrl-C; the engine keeps running" in overview
-    verbs = overview.partition("Commands:")[2].partition("Exit codes")[0].split("\n")
-    names = [line.split()[0] for line in verbs if line.strip()]
-    assert len(names) == 14
-    for name in names:
-        assert run(name, "--help") == 0
-        assert f"Examples:\n    rucat {name}" in capsys.readouterr().out
+    for name in verbs_of(TERMINAL):
+        assert f"\n  {name} " in overview
+        for words in ((name, "--help"), ("help", name), (name, "-h")):
+            assert run(*words) == 0
+            help_text = capsys.readouterr().out
+            assert help_text.startswith(f"rucat {name}")
+            assert f"rucat {name}" in help_text.partition("\nExamples\n")[2]
 
 
 def test_a_table_drops_column_by_column() -> None:
@@ -155,3 +162,25 @@ def test_one_file_for_both_streams_gets_the_result_once() -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
     )
     assert done.stdout == "a Pending\na Running\n"
+
+
+def test_an_error_between_rows_ends_the_document(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was printed is valid JSON, with the rows so far and the error; only this user can read it again."""
+    monkeypatch.setenv("RUCAT_DATA_DIR", str(tmp_path / "data"))
+
+    def rows() -> Iterator[str]:
+        yield '{"a": 1}'
+        raise ArithmeticException("[DIVIDE_BY_ZERO] Division by zero.")
+
+    assert sql._print_json(rows()) == errors.FAILED
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert (found["rows"], found["error"]["code"]) == ([{"a": 1}], "statement_failed")
+    assert err.startswith("rucat: [DIVIDE_BY_ZERO]")
+    assert (tmp_path / "data" / last.FILE).stat().st_mode & 0o777 == 0o600
+    assert run("error") == 0
+    assert "[DIVIDE_BY_ZERO] Division by zero." in capsys.readouterr().out
+    assert run("error", "--verbose") == 0
+    assert "Traceback" in capsys.readouterr().out

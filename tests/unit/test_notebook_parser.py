@@ -7,7 +7,11 @@ import time
 
 import pytest
 
-from rucat_jupyter.notebook.magics.parser import VERBS, BadUsage, HelpWanted, overview, parse
+from rucat_jupyter.notebook.magics.parser import parse
+from rucat_jupyter.verbs.parser import NOTEBOOK, BadUsage, HelpWanted, overview
+from rucat_jupyter.verbs.table import verbs_of
+
+VERBS = verbs_of(NOTEBOOK)
 
 
 def test_every_flag_of_create_is_understood() -> None:
@@ -73,7 +77,7 @@ def test_every_verb_has_help(verb: str) -> None:
 def test_an_empty_line_and_help_ask_for_the_overview() -> None:
     """An empty line after %rucat is valid."""
     assert parse("").verb is parse("--help").verb is parse("help").verb is None
-    assert all(verb in overview() for verb in VERBS)
+    assert all(verb in overview(VERBS, NOTEBOOK) for verb in VERBS)
 
 
 def test_parsing_time_is_linear() -> None:

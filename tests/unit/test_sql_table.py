@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from rucat_jupyter.client.words import text as words
-from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
 from rucat_jupyter.notebook.sql import result as sql_result
 from rucat_jupyter.notebook.sql import values as sql_values
 from rucat_jupyter.notebook.sql.result import SqlResult
 from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
+from rucat_jupyter.verbs.parser import BadUsage
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

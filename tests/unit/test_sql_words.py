@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rucat_jupyter.notebook.line.usage import BadUsage
 from rucat_jupyter.notebook.magics.parser import parse
-from rucat_jupyter.notebook.sql import args as sql_args
+from rucat_jupyter.verbs import args as sql_args
+from rucat_jupyter.verbs.parser import BadUsage
 
 
 def test_the_rest_of_the_line_is_not_changed() -> None:

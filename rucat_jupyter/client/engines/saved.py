@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import InvalidRequest, RucatError
+from ...core.errors import InvalidRequest, NotPossible, RucatError
 from ..api import Api, View
 from ..identity import get_shell, notebook_path
 from ..words import text
@@ -102,6 +102,48 @@ def settings_of(view: View, api: Api | None = None) -> Saved:
     platform = None if profile else view["platform"]
     saved_at = text.utc_now().isoformat(timespec="microseconds")
     return Saved(view["name"], profile, platform, settings, tuple(secrets), saved_at)
+
+
+def save(name: str, *, profile: str | None = None) -> dict[str, Any]:
+    """Get the settings of an engine that differ from its profile, and save them as a profile of your own.
+
+    Parameters
+    ----------
+    name : str
+        The name or the id of the engine.
+    profile : str, optional
+        Write them as the profile of this name to your rucat.toml. Default: write nothing.
+
+    Returns
+    -------
+    dict
+        The settings as arguments of :func:`rucat_jupyter.create`, without secrets.
+
+    Raises
+    ------
+    EngineNotFound
+        You have no engine of that name or id.
+    InvalidRequest
+        The name of the profile or the file is not valid.
+    NotPossible
+        The engine is an external one, which has no settings.
+
+    Examples
+    --------
+    >>> rucat_jupyter.save("etl")
+    {...}
+    """
+    found = of_engine(default_api().engine(name))
+    if profile is not None:
+        write_profile(found, profile)
+    return found.asked
+
+
+def of_engine(view: View) -> Saved:
+    """The settings of an engine; NotPossible for an external one."""
+    if view["platform"] == "external":
+        raise NotPossible(f"cannot save {text.plain(view['name'])!r}: an external engine has no settings")
+    return settings_of(view)
 
 
 def show(saved: Saved, said: str) -> None:

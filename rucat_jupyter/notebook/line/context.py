@@ -12,8 +12,8 @@ from ...client.identity import can_ask
 from ...client.words import text
 from ...client.words.phase import say
 from ...core.errors import EngineNotFound
+from ...verbs.parser import BadUsage
 from .binding import Binding
-from .usage import BadUsage
 
 DEFAULT_VARIABLE = "spark"
 _VARIABLE = re.compile(r"\$(\w+)|\{(\w+)\}")

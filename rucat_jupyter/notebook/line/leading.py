@@ -8,8 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from .flags import Parser
-from .usage import BadUsage
+from ...verbs.parser import BadUsage, Parser
 
 _COMMENT = re.compile(r"--(\s|$)")
 

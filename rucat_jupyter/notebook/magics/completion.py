@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from ...client.words import tables, text
 from ...host.spark_confs import Setting
-from ..line.flags import Parser, Verb
-from .parser import HELP, VERBS, parser_of
+from ...verbs.parser import HELP, NOTEBOOK, Parser, Verb
+from ...verbs.table import verbs_of
 
 MANY = 200
 """If more settings match, we offer the next part of their keys."""
@@ -101,7 +101,7 @@ class Sources:
 
 
 SOURCES = ("engines", "profiles", "variables", "confs", "contexts", "namespaces")
-"""Names for :func:`rucat_jupyter.notebook.line.flags.completed_by`."""
+"""Names for :func:`rucat_jupyter.verbs.parser.completed_by`."""
 
 
 def rest_of(code: str, *, is_auto: bool = False) -> tuple[str, bool] | None:
@@ -126,7 +126,7 @@ def offer(rest: str, sources: Sources, *, after: str = "", is_cell: bool = False
         return _offer(last, _verbs(is_cell=is_cell), after)
     if words[0] in HELP:
         return _offer(last, _verbs(), after)
-    verb = VERBS.get(words[0])
+    verb = verbs_of(NOTEBOOK).get(words[0])
     if verb is None or (is_cell and not verb.takes_cell):
         return Offer(last.raw, ())
     return _arguments(verb, words[1:], last, sources, after)
@@ -204,14 +204,14 @@ def _offer(last: _Last, candidates: Iterable[Candidate], after: str) -> Offer:
 
 
 def _verbs(*, is_cell: bool = False) -> Iterator[Candidate]:
-    for verb in VERBS.values():
+    for verb in verbs_of(NOTEBOOK).values():
         if verb.takes_cell or not is_cell:
-            yield Candidate(verb.name, "verb", parser_of(verb).format_help())
+            yield Candidate(verb.name, "verb", Parser(verb).format_help())
 
 
 def _arguments(verb: Verb, words: Sequence[str], last: _Last, sources: Sources, after: str) -> Offer:
-    parser = parser_of(verb)
-    given, pending, taken = _given(parser, words)
+    parser = Parser(verb)
+    given, pending, others = parser.given(words)
     if pending is not None and (pending.nargs is None or not last.raw.startswith("-")):
         return _offer(last, sources.get(pending, last.value), after)
     if last.value.startswith("-") and "=" in last.value and not last.quote:
@@ -223,23 +223,8 @@ def _arguments(verb: Verb, words: Sequence[str], last: _Last, sources: Sources, 
     if last.raw.startswith("-"):
         return _offer(last, flags, after)
     places = parser.words()
-    values = list(sources.get(places[taken], last.value)) if taken < len(places) else []
+    values = list(sources.get(places[len(others)], last.value)) if len(others) < len(places) else []
     return _offer(last, values if last.raw else [*values, *flags], after)
-
-
-def _given(parser: Parser, words: Sequence[str]) -> tuple[set[str], argparse.Action | None, int]:
-    """The given flags, the one that still needs its value, and the number of other words."""
-    given: set[str] = set()
-    pending, taken = None, 0
-    for word in words:
-        if pending is not None:
-            pending = None
-        elif word.startswith("-") and (action := parser.action(word.partition("=")[0])) is not None:
-            given.add(action.dest)
-            pending = action if action.nargs != 0 and "=" not in word else None
-        else:
-            taken += 1
-    return given, pending, taken
 
 
 def _flags(parser: Parser, given: set[str]) -> Iterator[Candidate]:

@@ -15,12 +15,16 @@ from ...client.cells.operations import Interrupted
 from ...client.errors import WaitInterrupted, briefly
 from ...client.words.phase import say
 from ...core.errors import RucatError
+from ...verbs.parser import NOTEBOOK, BadUsage, HelpWanted, overview
+from ...verbs.table import VERBS
 from ..frames import Frames
+from ..line.binding import Binding
 from ..line.caller import is_value_used
 from ..line.context import Context
+from ..verbs import RUNS
 from ..verbs.look import show_engines
 from .completer import Completer
-from .parser import VERBS, BadUsage, HelpWanted, overview, parse
+from .parser import parse
 
 MAGIC = "rucat"
 PACKAGE = f"{__name__.partition('.')[0]}."
@@ -65,18 +69,18 @@ class RucatMagics(Magics):
     def _run(self, line: str, cell: str | None) -> Any:
         asked = parse(line, is_cell=cell is not None)
         if asked.verb is None:
-            say(overview())
+            say(overview(VERBS, NOTEBOOK))
             say("")
             return show_engines(self.context, asked)
         if getattr(asked, "name", None):
             asked.name = self.context.value(asked.name)
         asked.body = cell
-        return VERBS[asked.verb].run(self.context, asked)
+        return RUNS[asked.verb](self.context, asked)
 
 
 RucatMagics.rucat.__doc__ = f"""Create, attach and manage Spark engines.
 
-{overview()}
+{overview(VERBS, NOTEBOOK)}
 
 If NAME is $variable or {{variable}}, Rucat uses the value of that variable.
 x = %rucat VERB assigns the engine (or engines, or rows) of the verb to x; the verb still shows its output.
@@ -123,6 +127,12 @@ class _Extension:
 
 _extensions: weakref.WeakKeyDictionary[Any, _Extension] = weakref.WeakKeyDictionary()
 """By shell; kept when unloaded, so that loading again finds the bound variables."""
+
+
+def binding_of(shell: Any) -> Binding | None:
+    """The variables of a notebook with sessions; None without the extension."""
+    extension = _extensions.get(shell) if shell is not None else None
+    return extension.context.binding if extension is not None else None
 
 
 def load_ipython_extension(shell: Any) -> None:

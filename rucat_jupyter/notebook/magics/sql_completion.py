@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...client.session import session as sessions
+from ...verbs.parser import BadUsage, Parser
+from ...verbs.table import VERBS
 from ..line.leading import leading_flags
-from ..line.usage import BadUsage
 from ..sql.catalog import Catalog, catalog_of
 from ..sql.split import Token, tokens
-from .parser import VERBS, parser_of
 
 WAIT_S = 0.5
 TABLE_AFTER = {"FROM", "JOIN", "INTO", "TABLE", "UPDATE", "DESCRIBE", "DESC", "VIEW", "OVERWRITE", "EXISTS", "EXTENDED"}
@@ -190,7 +190,7 @@ def _is_open(last: Token, text: str) -> bool:
 
 def _in_line(line: str, start: int, cursor: int) -> SqlAround | None:
     try:
-        _, rest = leading_flags(parser_of(VERBS["sql"]), line[start:])
+        _, rest = leading_flags(Parser(VERBS["sql"]), line[start:])
     except BadUsage:
         return None
     begin = len(line) - len(rest)

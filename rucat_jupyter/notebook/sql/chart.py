@@ -8,7 +8,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from ...client.words import text
-from ..line.usage import BadUsage
+from ...verbs.parser import BadUsage
 from . import values as sql_values
 from .result import Picture, SqlResult
 

@@ -13,7 +13,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...client.words import text
-from ..line.usage import BadUsage
+from ...verbs.parser import BadUsage
 from .fetch import with_zones
 from .values import listed
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-KINDS = ("pandas", "polars", "arrow", "spark")
 MONTHS = "month_day_nano_interval"
 NULLABLE = {"bool": "boolean", "float": "Float32", "double": "Float64"} | {
     f"int{n}": f"Int{n}" for n in (8, 16, 32, 64)

@@ -18,9 +18,9 @@ from ...client.spark_errors import brief
 from ...client.words import text
 from ...client.words.phase import notice
 from ...core.errors import NotPossible, RucatError
+from ...verbs import args as sql_args
+from ...verbs.parser import BadUsage
 from ..line.context import Context
-from ..line.usage import BadUsage
-from . import args as sql_args
 from . import chart as sql_chart
 from . import convert as sql_convert
 from .fetch import fetch

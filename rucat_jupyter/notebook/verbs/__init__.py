@@ -1,36 +1,28 @@
-"""The verbs of ``%rucat``, a tuple ``VERBS`` in each module; ``notebook.magics`` imports it.
+"""What each verb does in a notebook, a dict ``RUNS`` in each module; ``notebook.magics`` imports it.
 
 The extension loads these modules, so heavy imports are inside functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from importlib import import_module
+import argparse
+from collections.abc import Callable
+from typing import Any
 
-from ..line.flags import Verb
-from .words import TEXTS
+from ..line.context import Context
+from ..sql import run as sql
+from . import act, attach, create, doctor, errors, look, profiles, ui
 
-_MODULES = (
-    "create",
-    "attach",
-    "look",
-    "ui",
-    "act",
-    "profiles",
-    "doctor",
-    "sql",
-    "errors",
-)
-
-
-def _verbs() -> Iterator[Verb]:
-    for module in _MODULES:
-        for verb in import_module(f"{__name__}.{module}").VERBS:
-            about, examples = TEXTS.get(verb.name, ("", ()))
-            yield replace(verb, about=verb.about or about, examples=verb.examples or examples)
-
-
-VERBS: dict[str, Verb] = {verb.name: verb for verb in _verbs()}
-"""Verbs by name, in the order in which the overview shows them."""
+RUNS: dict[str, Callable[[Context, argparse.Namespace], Any]] = {
+    "sql": sql.run,
+    **act.RUNS,
+    **attach.RUNS,
+    **create.RUNS,
+    **doctor.RUNS,
+    **errors.RUNS,
+    **look.RUNS,
+    **profiles.RUNS,
+    **ui.RUNS,
+}
+"""Verb -> its function; it gets the notebook's context and the parsed line, and returns the value of
+``x = %rucat VERB``, which is never shown."""

@@ -10,9 +10,7 @@ from ...client.engines.settings import flags as shown_flags
 from ...client.widgets import live_phase
 from ...client.words import text
 from ...client.words.phase import say
-from ..line import flags
 from ..line.context import Context
-from ..line.flags import Verb
 
 
 def _stop(context: Context, asked: argparse.Namespace) -> Any:
@@ -20,12 +18,6 @@ def _stop(context: Context, asked: argparse.Namespace) -> Any:
     engine = context.engine(asked.name).stop()
     say(f"{text.short_line(engine.view)}.  Start it again: %rucat create {text.quoted(engine.name)}")
     return engine
-
-
-def _restart_flags(parser: flags.Parser) -> None:
-    flags.name(parser)
-    flags.resources(parser)
-    flags.waiting(parser)
 
 
 def _restart(context: Context, asked: argparse.Namespace) -> Any:
@@ -45,11 +37,6 @@ def _restart(context: Context, asked: argparse.Namespace) -> Any:
     return engine
 
 
-def _delete_flags(parser: flags.Parser) -> None:
-    flags.name(parser)
-    parser.add_argument("--yes", "-y", action="store_true", help="delete without a confirmation")
-
-
 def _delete(context: Context, asked: argparse.Namespace) -> None:
     """Delete one engine, after a confirmation."""
     engine = context.engine(asked.name)
@@ -63,13 +50,4 @@ def _delete(context: Context, asked: argparse.Namespace) -> None:
     say(f"{text.plain(engine.name)} is deleted.")
 
 
-VERBS = (
-    Verb("stop", "stop an engine; Rucat keeps its record, settings and last log lines", _stop, flags.name),
-    Verb(
-        "restart",
-        "stop an engine if it runs, then start it, with stored or new settings",
-        _restart,
-        _restart_flags,
-    ),
-    Verb("delete", "stop an engine if it runs, and delete it", _delete, _delete_flags),
-)
+RUNS = {"stop": _stop, "restart": _restart, "delete": _delete}

@@ -11,14 +11,7 @@ from ...client.widgets import live_phase
 from ...client.words import text
 from ...client.words.phase import say
 from ...core.errors import NotPossible
-from ..line import flags
 from ..line.context import Context
-from ..line.flags import Verb
-
-
-def _attach_flags(parser: flags.Parser) -> None:
-    flags.name(parser, "the engine, or sc://host:port of one that someone else runs")
-    flags.attaching(parser)
 
 
 def _attach(context: Context, asked: argparse.Namespace) -> Any:
@@ -56,7 +49,4 @@ def _detach(context: Context, asked: argparse.Namespace) -> None:
     say(f"Detached from {name}: {gone}engine and session keep running.  {how}")
 
 
-VERBS = (
-    Verb("attach", "attach spark to a running engine, with this notebook's session", _attach, _attach_flags),
-    Verb("detach", "release spark; engine and session keep running", _detach, flags.name),
-)
+RUNS = {"attach": _attach, "detach": _detach}

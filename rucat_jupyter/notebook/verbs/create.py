@@ -12,18 +12,7 @@ from ...client.widgets import live_phase
 from ...client.words import text
 from ...client.words.phase import say
 from ..cards.show_form import create_form
-from ..line import flags
 from ..line.context import Context
-from ..line.flags import Verb
-
-
-def _flags(parser: flags.Parser) -> None:
-    flags.name(parser, "default: the profile's name; on this machine local-<folder>-<4 hex>")
-    flags.settings(parser)
-    parser.add_argument("--form", action="store_true", help="show a form instead (JupyterLab)")
-    parser.add_argument("--no-attach", action="store_true", help="do not attach spark")
-    flags.waiting(parser)
-    flags.attaching(parser)
 
 
 def _create(context: Context, asked: argparse.Namespace) -> Any:
@@ -65,11 +54,4 @@ def _more(line: str, note: str) -> str:
     return f"{line}. {note}" if note else line
 
 
-VERBS = (
-    Verb(
-        "create",
-        "get your engine of that name, or create it; start it, attach",
-        _create,
-        _flags,
-    ),
-)
+RUNS = {"create": _create}

@@ -10,9 +10,7 @@ from ...client.frontend import shows_widgets
 from ...client.words import tables, text
 from ...client.words.phase import say
 from ...core.errors import EngineNotFound
-from ..line import flags
 from ..line.context import Context
-from ..line.flags import Verb
 
 
 def show_engines(context: Context, asked: argparse.Namespace) -> Any:
@@ -44,16 +42,10 @@ def _status(context: Context, asked: argparse.Namespace) -> Any:
     return engine
 
 
-def _log_flags(parser: flags.Parser) -> None:
-    flags.name(parser)
-    parser.add_argument("--tail", type=flags.count, metavar="N", help="the last N lines (default 100)")
-    parser.add_argument("--follow", action="store_true", help="show new lines as they arrive, until Ctrl-C")
-
-
 def _logs(context: Context, asked: argparse.Namespace) -> None:
     """Show the log of the driver."""
     engine = context.engine(asked.name)
-    tail = client.LOG_TAIL if asked.tail is None else asked.tail
+    tail = None if asked.all_lines else client.LOG_TAIL if asked.tail is None else asked.tail
     try:
         for line in engine.log_lines(tail, follow=asked.follow):
             say(line)
@@ -77,9 +69,4 @@ def _history(context: Context, asked: argparse.Namespace) -> Any:
     return events
 
 
-VERBS = (
-    Verb("list", "show your engines", show_engines),
-    Verb("status", "show everything about one engine", _status, flags.name),
-    Verb("logs", "show the log of the driver", _logs, _log_flags),
-    Verb("history", "show the events of one engine", _history, flags.name),
-)
+RUNS = {"list": show_engines, "status": _status, "logs": _logs, "history": _history}

@@ -11,18 +11,8 @@ from ...client.engines.profiles import profiles, short_path
 from ...client.engines.settings import from_flags, request
 from ...client.words import text
 from ...client.words.phase import say
-from ..line import flags
+from ...verbs.parser import BadUsage
 from ..line.context import Context
-from ..line.flags import Verb, completed_by
-from ..line.usage import BadUsage
-
-
-def _profiles_flags(parser: flags.Parser) -> None:
-    completed_by(
-        parser.add_argument("name", nargs="?", metavar="NAME", help="only this one, with every value and its file"),
-        "profiles",
-    )
-    parser.add_argument("--explain", action="store_true", help="show every value with the file that it comes from")
 
 
 def _profiles(context: Context, asked: argparse.Namespace) -> Any:
@@ -37,11 +27,6 @@ def _profiles(context: Context, asked: argparse.Namespace) -> Any:
     return found
 
 
-def _plan_flags(parser: flags.Parser) -> None:
-    flags.name(parser, "as for create")
-    flags.settings(parser)
-
-
 def _plan(context: Context, asked: argparse.Namespace) -> Any:
     """Show what create would do, without doing it."""
     del context
@@ -49,16 +34,6 @@ def _plan(context: Context, asked: argparse.Namespace) -> Any:
     found = planned(asked.name, wanted)
     say(repr(found))
     return found
-
-
-def _save_flags(parser: flags.Parser) -> None:
-    flags.name(parser)
-    parser.add_argument(
-        "--cell", action="store_true", help="also write the line that creates the engine into a new cell below"
-    )
-    parser.add_argument(
-        "--as-profile", metavar="P", help="write profile P to your rucat.toml instead of to the notebook"
-    )
 
 
 def _save(context: Context, asked: argparse.Namespace) -> Any:
@@ -85,32 +60,4 @@ def _save(context: Context, asked: argparse.Namespace) -> Any:
     return found
 
 
-VERBS = (
-    Verb(
-        "profiles",
-        "show the templates for engines, and where each value comes from",
-        _profiles,
-        _profiles_flags,
-        examples=(("%rucat profiles k8s-small", "every value with its file, and the effect of limits"),),
-    ),
-    Verb(
-        "plan",
-        "show what create would start, with all settings and their origin; starts nothing",
-        _plan,
-        _plan_flags,
-        examples=(("%rucat plan etl --driver-memory 8g", "whether it would fit, and every effective conf"),),
-    ),
-    Verb(
-        "save",
-        "save an engine's settings in this notebook, for %rucat create",
-        _save,
-        _save_flags,
-        about="Saves name, profile and changed settings, but no secrets. They are in the output of the cell; clearing\n"
-        "it deletes them.",
-        examples=(
-            ("%rucat save", "%rucat create then creates the same engine again"),
-            ("%rucat save --cell", "write the line into a new cell, which stays when you clear outputs"),
-            ("%rucat save --as-profile big", "as your own profile, for all notebooks"),
-        ),
-    ),
-)
+RUNS = {"profiles": _profiles, "plan": _plan, "save": _save}

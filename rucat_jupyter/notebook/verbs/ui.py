@@ -9,9 +9,7 @@ from IPython.display import display
 
 from ...client.identity import get_shell, in_kernel
 from ...client.words.phase import say
-from ..line import flags
 from ..line.context import Context
-from ..line.flags import Verb
 
 
 def _ui(context: Context, asked: argparse.Namespace) -> Any:
@@ -25,4 +23,4 @@ def _ui(context: Context, asked: argparse.Namespace) -> Any:
     return link
 
 
-VERBS = (Verb("ui", "show a link to its Spark UI: jobs, stages, SQL, executors", _ui, flags.name),)
+RUNS = {"ui": _ui}

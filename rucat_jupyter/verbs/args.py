@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..line.usage import BadUsage
+from .parser import BadUsage
 
 # pyspark is heavy: functions import it, so that %load_ext is fast
 
