@@ -16,7 +16,7 @@ OLDEST_PYTHON = (3, 10)
 JAVA_S = 1.5
 """Time limit for a Java to print its version."""
 OURS = "rucat_jupyter"
-SHOWN = ("pyspark", "pandas", "pyarrow", "grpcio", "protobuf", "typer", "jupyter-server")
+SHOWN = ("pyspark", "pandas", "pyarrow", "grpcio", "protobuf", "jupyter-server")
 
 
 def interpreter(place: Surroundings) -> Iterator[Finding]:

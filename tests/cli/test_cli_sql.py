@@ -45,7 +45,7 @@ def peak(place: Place, out: Path, *words: str) -> int:
     return usage.ru_maxrss
 
 
-@pytest.mark.parametrize("form", ["--csv", "--json"])
+@pytest.mark.parametrize("form", ["--csv", pytest.param("--json", marks=pytest.mark.all)])
 def test_a_million_rows_are_streamed(place: Place, form: str) -> None:
     """Every row arrives, in order, and memory does not grow with the number of rows."""
     out = place.root / f"rows{form}"
@@ -64,6 +64,7 @@ def test_a_million_rows_are_streamed(place: Place, form: str) -> None:
     assert many - few < 60 * MB, (few, many)
 
 
+@pytest.mark.all
 def test_all_types_have_a_text(place: Place) -> None:
     """Also repeated names, nested values, quotes, line breaks and NULL."""
     done = place.rucat("sql", TYPES, "--engine", "etl", "--csv")
@@ -123,6 +124,7 @@ def test_an_error_has_its_cause_first_and_an_exit_code(place: Place) -> None:
     assert place.rucat("sql", "select :a", "--arg", "a:=1").returncode == 2
 
 
+@pytest.mark.all
 def test_settings_are_saved_as_a_profile(place: Place) -> None:
     """Which the next create may use."""
     done = place.rucat("save", "etl", "--as-profile", "mine")

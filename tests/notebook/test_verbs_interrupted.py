@@ -106,8 +106,7 @@ def test_verbs_that_act_end_in_a_second_and_what_was_asked_happens(
 
 LOST = """
 import signal, time, weakref
-from dataclasses import replace
-from rucat_jupyter.verbs.table import VERBS
+from rucat_jupyter.notebook.verbs import RUNS
 
 class Thing: pass
 
@@ -117,7 +116,7 @@ def run(context, asked):
     del thing  # as a signal that comes while a module is imported: what a callback raises goes nowhere
     time.sleep(20)
 
-VERBS["list"] = replace(VERBS["list"], run=run)
+RUNS["list"] = run
 """
 
 
