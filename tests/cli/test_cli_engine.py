@@ -70,7 +70,7 @@ def test_a_shell_on_an_engine_leaves_it_running(place: Place) -> None:
         plain.wait_for("six 6")
         plain.type("spark.table('nowhere').count()\n")
         plain.wait_for("TABLE_OR_VIEW_NOT_FOUND")
-        plain.wait_for("RUCAT_ERRORS=full")
+        plain.wait_for("Full trace: rucat error --verbose")
         assert "Traceback" not in plain.seen
         plain.type("exit(3)\n")
         assert plain.end() == 3
