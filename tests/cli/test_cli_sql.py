@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.place import Place, place_in
+from support.place import Place, place_in, wait_until
 from support.terminal import Terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -122,6 +123,22 @@ def test_an_error_has_its_cause_first_and_an_exit_code(place: Place) -> None:
     assert place.rucat("sql", "select 1", "--engine", "missing").returncode == 3
     assert place.rucat("sql", " ").returncode == 2
     assert place.rucat("sql", "select :a", "--arg", "a:=1").returncode == 2
+
+
+@pytest.mark.all
+def test_ctrl_c_cancels_the_statement_on_the_engine(place: Place) -> None:
+    """With the exit code of SIGINT, and without a traceback; nothing runs afterwards."""
+    look = "import rucat_jupyter; print(rucat_jupyter.get('etl').operations())"
+    command = [*RUCAT, "sql", "select count(*) from range(100000000000000)"]
+    shown = subprocess.Popen(command, env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until("it runs", lambda: "select count" in place.run_python(look).stdout, 60)
+        shown.send_signal(signal.SIGINT)
+        out, said = shown.communicate(timeout=20)
+    finally:
+        shown.kill()
+    assert (shown.returncode, out, "Traceback" in said) == (130, "", False)
+    wait_until("nothing runs", lambda: "Nothing runs" in place.run_python(look).stdout, 30)
 
 
 @pytest.mark.all
