@@ -43,7 +43,7 @@ def portable(env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
         if name == "KUBECONFIG":
             found[name] = os.pathsep.join(_absolute(path) for path in value.split(os.pathsep) if path)
-        elif PLUGIN_ENV.fullmatch(name) and _PATHS.fullmatch(name) and value and Path(value).exists():
+        elif PLUGIN_ENV.fullmatch(name) and _PATHS.fullmatch(name) and os.path.exists(value):  # noqa: PTH110 - see is_file
             found[name] = _absolute(value)
     return found
 
@@ -53,7 +53,12 @@ def files(env: Mapping[str, str] | None = None) -> list[str]:
     env = os.environ if env is None else env
     home = env.get("HOME") or str(Path.home())
     named = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
-    return [path for each in named.split(os.pathsep) if each and Path(path := _absolute(each)).is_file()]
+    return [path for each in named.split(os.pathsep) if each and is_file(path := _absolute(each))]
+
+
+def is_file(path: str) -> bool:
+    """Whether it is a file. Unlike pathlib's, False too in a folder that we may not read, and for too long a text."""
+    return os.path.isfile(path)  # noqa: PTH113 - as above
 
 
 def fields(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> dict[str, Any]:

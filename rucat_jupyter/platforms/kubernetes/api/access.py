@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....core.errors import InvalidRequest, PlatformUnavailable
 from ....core.spec import IN_CLUSTER
+from ....host.kubeconfig import is_file
 from . import kubeconfig, plugins, proxies
 from .kubeconfig import ConfigFault
 from .plugins import Credentials, Plugin, PluginFault
@@ -86,7 +87,7 @@ def own_namespace() -> str:
 
 def has_files(way: Way) -> bool:
     """Whether the way's kubeconfig is (still) here."""
-    return way.is_in_cluster or any(Path(file).is_file() for file in way.kubeconfig.split(os.pathsep))
+    return way.is_in_cluster or any(is_file(file) for file in way.kubeconfig.split(os.pathsep))
 
 
 def signature(files: Iterable[str]) -> tuple[object, ...]:
@@ -228,18 +229,18 @@ def _renewal(link: Link, plugin: Plugin) -> Callable[[Any], Awaitable[None]]:
 
 def _forget_removed(written: dict[str, str]) -> None:
     """The library remembers key files by content for the whole process, also those that have been removed since."""
-    for content in [content for content, file in written.items() if not Path(file).is_file()]:
+    for content in [content for content, file in written.items() if not is_file(file)]:
         del written[content]
 
 
 def _default_files(env: Mapping[str, str]) -> list[str]:
     named = env.get("KUBECONFIG") or str(Path(env.get("HOME", "~")).expanduser() / ".kube" / "config")
-    return [file for file in _absolute(named) if Path(file).is_file()]
+    return [file for file in _absolute(named) if is_file(file)]
 
 
 def _given_files(given: str) -> list[str]:
     files = _absolute(given)
-    if not any(Path(file).is_file() for file in files):
+    if not any(is_file(file) for file in files):
         raise InvalidRequest.of([("kubernetes.kubeconfig", f"there is no file {given!r}")])
     return files
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ....host.kubeconfig import is_file
+
 Json = dict[str, Any]
 
 PATHS = {"clusters": ("certificate-authority",), "users": ("client-certificate", "client-key", "tokenFile")}
@@ -21,7 +23,7 @@ def load(file: str) -> Json:
     """Read one file; empty if it is not there, or has nothing in it."""
     import yaml  # noqa: PLC0415 - heavy; comes with the library
 
-    if not Path(file).is_file():
+    if not is_file(file):
         return {}
     try:
         found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
@@ -114,7 +116,7 @@ def _server(cluster: Json) -> Json:
 def _credentials(user: Json) -> Json:
     """The user with one kind of token: of a file, else in the kubeconfig, else of a plugin."""
     file = user.pop("tokenFile", None)
-    if file and Path(file).is_file() and (token := read_token(file)):
+    if file and is_file(file) and (token := read_token(file)):
         user |= {"token": token, "tokenFile": file}
     if user.get("token"):
         user.pop("exec", None)
