@@ -137,6 +137,11 @@ def test_a_kubeconfig_that_cannot_be_read_offers_nothing(kubeconfig: Path) -> No
         assert list(kubeconfig_module.contexts()) == []
 
 
+def test_a_kubeconfig_that_cannot_be_looked_at_is_none() -> None:
+    """As one in a folder of another user: requests of all platforms go on."""
+    assert kubeconfig_module.files({"KUBECONFIG": "/" + "x" * 300}) == []
+
+
 def test_another_place_is_no_matter_of_a_restart(gateway: FakeGateway) -> None:
     """A restart takes an image, and moves no engine: the advice is what works."""
     del gateway
@@ -254,6 +259,18 @@ def test_a_script_stops_its_unnamed_engine_at_exit(gateway: FakeGateway, no_exit
     assert callable(stop)
     stop()
     assert gateway.paths("POST")[-1] == f"engines/{made.engine.id}/stop"
+
+
+def test_a_forked_child_that_exits_stops_no_engine(
+    gateway: FakeGateway, no_exit_hooks: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It inherits what its parent does at exit, but the engine ends with the parent."""
+    find_or_create(None, {}, phase=SilentPhase())
+    (stop,) = no_exit_hooks
+    assert callable(stop)
+    monkeypatch.setattr(creating.os, "getpid", lambda: 0)
+    stop()
+    assert not any(path.endswith("/stop") for path in gateway.paths("POST"))
 
 
 def test_a_named_engine_outlives_its_script(gateway: FakeGateway, no_exit_hooks: list[object]) -> None:

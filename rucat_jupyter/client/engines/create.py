@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -318,8 +319,11 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stop_at_exit(engine: Engine) -> None:
     """Stop an engine with a default name when its creator exits; an error there does not stop the exit."""
+    creator = os.getpid()
 
     def stop() -> None:
+        if os.getpid() != creator:
+            return  # a forked child exits
         try:
             engine._api.call("POST", engine_path(engine.id, "stop"), timeout_s=EXIT_S)
         except RucatError:
