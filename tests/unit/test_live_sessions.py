@@ -89,6 +89,25 @@ async def test_a_session_that_the_engine_ended_does_not_count(world: World) -> N
     assert waits != used
 
 
+async def test_an_end_is_in_the_history_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where reading all records takes long, so that later looks use what was read before."""
+    read = world.office.store.engines
+
+    async def slowly(*args: Any) -> Any:
+        await world.clock.sleep(5)
+        return await read(*args)
+
+    world.open = frozenset({await world.put(process=SEEN)})
+    monkeypatch.setattr(world.office.store, "engines", slowly)
+    await world.live.look()
+    world.open = frozenset()
+    for _ in range(5):
+        await world.live.look()
+        await world.clock.sleep(LOOK_S)
+    history = await world.office.gateway.history(OWNER, world.engine.id)
+    assert [event.kind for event in history].count("session") == 1
+
+
 async def test_a_listed_session_without_a_process_ends_unless_the_engine_has_it(world: World) -> None:
     """Others put it and never came: it counts for a minute, then as long as the engine has it open."""
     used = await world.put()

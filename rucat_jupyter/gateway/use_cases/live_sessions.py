@@ -73,7 +73,7 @@ class LiveSessions:
             self._attached = [(engines[s.engine_id], s) for s in sessions]
             self._was_open &= {(e.id, e.run, (s.user_id, s.session_id)) for e, s in self._attached}
         has_ended = False
-        for engine, session in self._attached:
+        for engine, session in self._attached.copy():
             if self._has_process_ended(session):
                 await self._store.detach_session(session)
             elif await self._has_engine_ended(engine, session):
@@ -82,6 +82,7 @@ class LiveSessions:
                 await self._store.record(engine, Note("monitor", "session", reason))
             else:
                 continue
+            self._attached.remove((engine, session))  # the next look may come before the next reading
             has_ended = True
         if has_ended:
             self._notifier.notify()
