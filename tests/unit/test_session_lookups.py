@@ -196,6 +196,15 @@ def test_a_strict_look_up_runs_no_query(world: World) -> None:
     assert world.calls() == []
 
 
+@pytest.mark.parametrize("name", ["__wrapped__", "_ipython_canary_method_should_not_exist_", "_repr_png_"])
+def test_names_by_which_tools_look_are_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With pyspark 4.1, which asks the engine for the columns before it says that there is no such one."""
+    monkeypatch.setitem(lookups._plain, "__getattr__", lambda frame, name: world.analyze())
+    world.hang("AnalyzePlan", "Config")
+    with pytest.raises(AttributeError):
+        lookups._getattr(None, name)
+
+
 def test_one_look_up_inside_another_does_not_extend_it() -> None:
     """A Tab stays strict whatever it calls; a display inside a display shares its answer."""
     with lookup(1) as _:

@@ -155,10 +155,13 @@ def _repr_html(frame: Any) -> str | None:
 
 
 def _getattr(frame: Any, name: str) -> Any:
-    """A column. Python and its tools look up names such as ``__wrapped__``, for which pyspark asks the engine."""
+    """A column. Python and IPython look up names such as ``__wrapped__``, for which pyspark asks the engine.
+
+    With pyspark before 4.3 it does so for each name, also for those by which IPython shows a frame.
+    """
     if name == "shape" and sys._getframe(1).f_code.co_name == "whos":
         return _Shape(frame)
-    if not name.startswith("__"):
+    if not name.startswith(("__", "_ipython_", "_repr_")):
         return _plain["__getattr__"](frame, name)
     try:
         with lookup(is_patient=True):
