@@ -7,6 +7,7 @@ repeat (a create that was already done answers ``name_taken``, a stop or restart
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +57,7 @@ class Api:
         self._check = _check if open_client is None else check
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
+        self._pid = os.getpid()
 
     def call(
         self,
@@ -162,6 +164,8 @@ class Api:
             client.close()
 
     def _get_client(self) -> httpx.Client:
+        if self._pid != os.getpid():  # a forked child: the connections are its parent's, a thread of which has the lock
+            self._pid, self._lock, self._client = os.getpid(), threading.Lock(), None
         with self._lock:
             if self._client is None:
                 self._client = self._open_client()

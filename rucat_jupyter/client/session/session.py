@@ -353,7 +353,10 @@ def _leave() -> None:
     _update_interrupts()
     for attachment in _inherited:
         attachment.guard.leave()
-        atexit.unregister(attachment.spark._client._on_exit)
+        client = attachment.spark._client
+        for at_exit in ("_on_exit", "_cleanup_ml_cache"):  # of pyspark 4.3, and of 4.1
+            if hasattr(client, at_exit):
+                atexit.unregister(getattr(client, at_exit))
     _builder().unshare()
 
 
