@@ -79,6 +79,9 @@ class ExternalPlatform:
             await within(RESOLVE_S, self._resolve(host))
         except asyncio.TimeoutError:
             problems.append(Problem("external.url", f"no name server has answered for {host} within {RESOLVE_S:g} s"))
+        except UnicodeError:  # of the codec idna
+            why = f"the host name {host} has an empty part, or one with more than 63 characters"
+            problems.append(Problem("external.url", why))
         except OSError as exc:  # socket.gaierror
             problems.append(Problem("external.url", f"the host name {host} does not resolve: {exc.strerror or exc}"))
         return problems

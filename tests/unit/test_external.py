@@ -190,6 +190,14 @@ async def test_a_name_without_an_address_is_refused(
     assert problem.message == "no name server has answered for slow.example within 0.1 s"
 
 
+@pytest.mark.parametrize("url", ["sc://a..b:1", f"sc://{'a' * 64}.example"])
+async def test_a_name_that_cannot_be_asked_for_is_refused(url: str) -> None:
+    """Python cannot encode it, and raises no OSError."""
+    (problem,) = await ExternalPlatform().check(spec(url))
+    assert problem.is_wrong
+    assert problem.message.endswith("has an empty part, or one with more than 63 characters")
+
+
 @pytest.mark.parametrize("url", ["sc://127.0.0.1:1", "sc://[::1]:1", "sc://localhost"])
 async def test_addresses_resolve_without_a_name_server(url: str) -> None:
     """By the system's own resolver, IPv6 in brackets too."""
