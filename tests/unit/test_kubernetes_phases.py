@@ -341,6 +341,11 @@ def test_executors_that_crash_again_and_again_end_their_engine():
     assert executors.crash_loop(spec, [*now, NOW], [], NOW) is not None
 
 
+def deleted(seen):
+    """The pod while it is being deleted."""
+    return seen | {"metadata": seen.get("metadata", {}) | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
 @pytest.mark.parametrize(
     ("seen", "has_crashed"),
     [
@@ -348,6 +353,10 @@ def test_executors_that_crash_again_and_again_end_their_engine():
         (ended(exit_with(143, "OOMKilled")), True),
         (ended(exit_with(143)), False),
         (ended(exit_with(0)), False),
+        (ended(exit_with(137)), True),
+        (deleted(ended(exit_with(137))), False),
+        (deleted(ended(exit_with(137, "OOMKilled"))), True),
+        (deleted(ended(exit_with(1))), True),
         (ended(exit_with(137), reason="Evicted"), False),
         (ended(exit_with(137), conditions=disrupted("EvictionByEvictionAPI")["status"]["conditions"]), False),
         (pod({"phase": "Running"}), False),

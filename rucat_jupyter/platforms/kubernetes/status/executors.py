@@ -91,6 +91,8 @@ def has_crashed(pod: Json) -> bool:
     status, last = pod.get("status") or {}, ended(pod)
     if last is None or status.get("reason") or is_disrupted(pod):
         return False
+    if last.exit_code == 137 and is_deleting(pod) and last.reason != "OOMKilled":
+        return False  # it was asked to end, and did not within its grace
     return last.exit_code not in {0, 143} or last.reason == "OOMKilled"
 
 
