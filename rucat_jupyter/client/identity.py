@@ -175,7 +175,7 @@ def own_processes() -> list[dict[str, Any]]:
 
     shell = get_shell()
     parent = os.environ.get("JPY_PARENT_PID", "") if in_kernel(shell) else ""
-    boot, here = machine.boot_id(), machine.machine_id()
+    boot, here = machine.boot_id(), machine.place_id()
     pids = [os.getpid(), *([int(parent)] if parent.isdigit() and int(parent) > 1 else [])]
     marks = ((pid, start_mark(pid)) for pid in pids)
     return [{"pid": pid, "mark": mark, "boot": boot, "machine": here} for pid, mark in marks if mark]

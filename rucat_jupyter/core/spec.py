@@ -120,7 +120,7 @@ class ProcessSpec(Model):
     pid: Annotated[int, Field(ge=1, le=4_294_967_295, strict=True)] = Field(description="Its id.")
     mark: Text = Field(description="Its start, in clock ticks since the boot.")
     boot: Text = Field(description="The boot of its machine, and its PID namespace.")
-    machine: Text = Field(description="The id of its machine.")
+    machine: Text = Field(description="The id of its machine or container.")
 
 
 IN_CLUSTER = "in-cluster"

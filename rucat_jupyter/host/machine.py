@@ -70,6 +70,11 @@ def machine_id(root: Path = ROOT) -> str:
     return platform.node()
 
 
+def place_id() -> str:
+    """An id of this machine or container for other ones: images of containers may share the id of a machine."""
+    return f"{machine_id()}/{platform.node()}"
+
+
 def utf8_locale() -> str:
     """An installed locale with UTF-8: without one a JVM reads non-ASCII text in an argfile wrongly."""
     return first_utf8(_command("locale", "-a").split())

@@ -123,6 +123,15 @@ def test_boot_id_tells_boots_and_containers_apart(tmp_path):
     assert len(seen) == 4
 
 
+def test_containers_of_one_image_are_in_different_places(monkeypatch):
+    """Their machine id may be the image's: a gateway must not take the other's boot for a later one of its own."""
+    seen = set()
+    for name in ("pod-a", "pod-b"):
+        monkeypatch.setattr(machine.platform, "node", lambda name=name: name)
+        seen.add(machine.place_id())
+    assert len(seen) == 2
+
+
 def test_machine_id_falls_back_to_the_name(tmp_path):
     """The system's id where it has one, else its name."""
     assert machine.machine_id(tmp_path)

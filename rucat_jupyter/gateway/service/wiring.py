@@ -156,7 +156,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(monitor.close)
         pruning = asyncio.create_task(_prune(store, settings.history_days))
         stack.callback(pruning.cancel)
-        here = Here(machine.boot_id(), machine.machine_id(), start_mark)
+        here = Here(machine.boot_id(), machine.place_id(), start_mark)
         creators = Creators(gateway, store, notifier, clock, here)
         looking = asyncio.create_task(creators.run())
         stack.callback(looking.cancel)
