@@ -42,12 +42,14 @@ class Renames:
         self._owners = owners
         self._paths: dict[str, str] = {}  # kernel -> the present path of its notebook, if it was moved
         self._work: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+        self._in_order = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Listen to Jupyter's events, and give kernels the exact path of their notebook."""
         self._server.event_logger.add_listener(schema_id=CONTENTS, listener=self._heard)
         self._task = asyncio.create_task(self._send_all())
+        self._task.add_done_callback(_report)
         sessions = self._server.session_manager
         kernel_env = sessions.get_kernel_env
 
@@ -72,14 +74,15 @@ class Renames:
 
     async def _heard(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
         """Take an event: kernels learn it now, the gateway as soon as one runs."""
-        if data["action"] == "rename":
-            old, new = self._path(data["source_path"]), self._path(data["path"])
-            try:
-                await self._notify_kernels(old, new)
-            finally:  # the gateway learns it anyway
-                self._work.put_nowait((old, new))
-        elif data["action"] == "delete":
-            self._work.put_nowait((self._path(data["path"]), None))
+        async with self._in_order:  # each event has a task of its own
+            if data["action"] == "rename":
+                old, new = self._path(data["source_path"]), self._path(data["path"])
+                try:
+                    await self._notify_kernels(old, new)
+                finally:  # the gateway learns it anyway
+                    self._work.put_nowait((old, new))
+            elif data["action"] == "delete":
+                self._work.put_nowait((self._path(data["path"]), None))
 
     async def _notify_kernels(self, old: str, new: str) -> None:
         """Note the move for each kernel of a notebook there; its session may have the old path, or the new one."""
@@ -129,3 +132,9 @@ class Renames:
         except (Broken, Silent):
             return False
         return True
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Log why sessions are not moved any more: normally the task only ends when cancelled."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("internal error: sessions no longer follow renamed notebooks", exc_info=error)
