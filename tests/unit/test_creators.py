@@ -113,10 +113,14 @@ async def test_a_new_gateway_gives_the_lease_its_whole_time() -> None:
 
 
 async def test_a_creator_in_sight_needs_no_lease() -> None:
-    """The client asks once."""
+    """The client asks once, and no more when its engine is stopped: a gateway with nothing to do ends."""
     world = World(await open_office())
     engine = await world.create(SEEN)
     assert not await world.creators.renew(OWNER, engine.id)
+    far = await world.create({**SEEN, "boot": OTHER})
+    assert await world.creators.renew(OWNER, far.id)
+    await world.office.gateway.ask(OWNER, far.id, Verb.STOP)
+    assert not await world.creators.renew(OWNER, far.id)
 
 
 async def test_who_restarts_an_engine_keeps_it() -> None:
@@ -138,7 +142,10 @@ async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.M
     world = World(await open_office())
     engine = await world.create(SEEN)
     world.processes.clear()
-    ask, errors = world.office.gateway.ask_as_monitor, [Conflict("another"), StoreUnavailable("away")]
+    ask, errors = (
+        world.office.gateway.ask_as_monitor,
+        [Conflict("another"), StoreUnavailable("away"), KeyError("a bug")],
+    )
 
     async def fail_twice(*args: Any) -> Any:
         if errors:
@@ -151,7 +158,7 @@ async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.M
     async def sleep(seconds: float) -> None:
         nonlocal looks
         looks += 1
-        if looks == 5:
+        if looks == 6:
             raise TimeoutError
 
     monkeypatch.setattr(world.clock, "sleep", sleep)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...core.engine import Engine, Target, Verb
-from ...core.errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ...core.errors import Conflict, EngineNotFound, NotPossible
 from ...core.ports.clock import Clock
 from ...core.ports.store import Store
 from ...core.spec import ProcessSpec
 from .engines import Gateway
-from .notifier import News, Notifier
+from .notifier import News, Notifier, repeat
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +64,7 @@ class Creators:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except RucatError as exc:
-                log.warning("cannot look after the creators of engines, Rucat tries again: %s", exc)
-            await self._clock.sleep(LOOK_S)
+        await repeat(self.look, self._clock, LOOK_S, "look after the creators of engines")
 
     async def look(self) -> None:
         """Stop the engines whose creators have ended."""
@@ -89,7 +84,8 @@ class Creators:
     async def renew(self, owner: str, ref: str) -> bool:
         """Renew the lease of an engine; returns whether it is needed: the creator cannot be seen from here."""
         engine = await self._gateway.get(owner, ref)
-        is_needed = any(not self._here.sees(process) for process in engine.spec.ends_with)
+        unseen = [process for process in engine.spec.ends_with if not self._here.sees(process)]
+        is_needed = bool(unseen) and engine.target is Target.RUNNING
         if is_needed:
             self._renewed[engine.id] = self._now_s()
             self._leased.add(engine.id)

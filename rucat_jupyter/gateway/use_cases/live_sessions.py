@@ -10,14 +10,13 @@ import logging
 from collections.abc import Callable
 
 from ...core.engine import Engine, Session
-from ...core.errors import RucatError
 from ...core.lifecycle import status_of
 from ...core.ports.clock import Clock
 from ...core.ports.probes import SessionId
 from ...core.ports.store import Note, Store
 from .creators import Here
 from .engines import REACHABLE
-from .notifier import News, Notifier
+from .notifier import News, Notifier, repeat
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +56,7 @@ class LiveSessions:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except RucatError as exc:
-                log.warning("cannot look after sessions, Rucat tries again: %s", exc)
-            await self._clock.sleep(LOOK_S)
+        await repeat(self.look, self._clock, LOOK_S, "look after sessions")
 
     async def look(self) -> None:
         """Detach the sessions that have ended."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from ...core.errors import RucatError
 from ...core.ports.clock import Clock
 from ...core.timeouts import within
+
+log = logging.getLogger(__name__)
 
 READING_SHARE = 20
 """Reading all records takes at most this part of the time: 5,000 take 0.75 s."""
@@ -87,3 +91,15 @@ class News:
     def again(self) -> None:
         """Read again without a notification."""
         self._read_at = None
+
+
+async def repeat(look: Callable[[], Awaitable[None]], clock: Clock, every_s: float, what: str) -> None:
+    """Look again and again until cancelled; ``what`` names it in the log of an error."""
+    while True:
+        try:
+            await look()
+        except RucatError as exc:
+            log.warning("cannot %s, Rucat tries again: %s", what, exc)
+        except Exception:
+            log.exception("cannot %s: internal error, Rucat tries again", what)
+        await clock.sleep(every_s)
