@@ -110,7 +110,8 @@ async def test_a_plan_without_rights_names_them(
     symptoms = await platform.examine([spec_of(cluster, namespace)])
     (symptom,) = symptoms
     assert "no permission to read it" in symptom.found
-    command = f"rucat kubernetes manifests --namespace {namespace} | kubectl"
+    user = f"system:serviceaccount:{namespace}:{rights.DRIVER}"
+    command = f"rucat kubernetes manifests --namespace {namespace} --user {user} | kubectl"
     assert symptom.fix.startswith(command)
     with pytest.raises(PlatformError, match="cannot get") as caught:
         await platform.outline((await platform.pin(spec_of(cluster, namespace))).spec, "etl")
@@ -125,7 +126,7 @@ async def test_doctor_finds_what_is_wrong_with_a_namespace(
     platform = platform_of(cluster.kubeconfig)
     await platform.open("0" * 16)
     assert [one.found for one in await platform.examine([bare])] == [
-        "there is no service account 'rucat-driver'for drivers"
+        "there is no service account 'rucat-driver' for drivers"
     ]
     cluster.apply_rights(namespace)
     (well,) = await platform.examine([bare, bare])
