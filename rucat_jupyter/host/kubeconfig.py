@@ -25,7 +25,7 @@ PLUGIN_ENV = re.compile(
 )
 """Variables by which clusters and their credential plugins are configured."""
 BASIC_ENV = re.compile(
-    r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|XDG_\w+"
+    r"HOME|USER|LOGNAME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|XDG_\w+"
     r"|(?i:(https?|ftp|all|no)_proxy)"
 )
 """Variables that every program of the user needs."""
@@ -94,7 +94,7 @@ def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
 
 
 def _absolute(path: str) -> str:
-    full = Path(path).expanduser()
+    full = Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib raises for ~ of an unknown user
     try:
         return str(full.absolute())
     except FileNotFoundError:  # the working directory is gone

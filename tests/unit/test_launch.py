@@ -202,8 +202,13 @@ def test_relative_paths_mean_the_same_for_a_gateway(tmp_path: Path, monkeypatch:
 
 def test_credentials_in_a_variable_are_no_path() -> None:
     """Terraform takes the JSON of a key in it, which is longer than any name of a file."""
-    env = {"GOOGLE_CREDENTIALS": '{"private_key": "' + "x" * 2000 + '"}'}
+    env = {"GOOGLE_CREDENTIALS": '{"private_key": "' + "x" * 2000 + '"}', "USER": "ada"}
     assert launch.environment(env) == env
+
+
+def test_the_home_of_an_unknown_user_is_no_error() -> None:
+    """Such a path names no file."""
+    assert launch.environment({"KUBECONFIG": "~no-such-user/config"})["KUBECONFIG"].endswith("/~no-such-user/config")
 
 
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
