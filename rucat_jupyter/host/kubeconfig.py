@@ -25,7 +25,7 @@ PLUGIN_ENV = re.compile(
 )
 """Variables by which clusters and their credential plugins are configured."""
 BASIC_ENV = re.compile(
-    r"HOME|USER|LOGNAME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|XDG_\w+"
+    r"HOME|PATH|LANG|LC_\w+|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|XDG_\w+"
     r"|(?i:(https?|ftp|all|no)_proxy)"
 )
 """Variables that every program of the user needs."""

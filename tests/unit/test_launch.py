@@ -202,7 +202,7 @@ def test_relative_paths_mean_the_same_for_a_gateway(tmp_path: Path, monkeypatch:
 
 def test_credentials_in_a_variable_are_no_path() -> None:
     """Terraform takes the JSON of a key in it, which is longer than any name of a file."""
-    env = {"GOOGLE_CREDENTIALS": '{"private_key": "' + "x" * 2000 + '"}', "USER": "ada"}
+    env = {"GOOGLE_CREDENTIALS": '{"private_key": "' + "x" * 2000 + '"}'}
     assert launch.environment(env) == env
 
 

@@ -30,10 +30,9 @@ def _restart(context: Context, asked: argparse.Namespace) -> Any:
         return engine
     engine.wait(asked.timeout, phase=phase)
     changed = f" with {shown_flags(given)}" if given else ""
-    note = f"restarted (run {engine.run}){changed}"
+    phase.end(text.running_line(engine.view, f"restarted (run {engine.run}){changed}"))
     if context.binding.knows_of(engine):
-        note += "; spark is attached, its temp views and runtime conf are gone"
-    phase.end(text.running_line(engine.view, note))
+        say("  spark is attached; its temp views and runtime conf are gone.")  # a card does not keep a note
     return engine
 
 
