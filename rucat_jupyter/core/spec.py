@@ -121,6 +121,7 @@ class ProcessSpec(Model):
     mark: Text = Field(description="Its start, in clock ticks since the boot.")
     boot: Text = Field(description="The boot of its machine, and its PID namespace.")
     machine: Text = Field(description="The id of its machine or container.")
+    gateway: Text = Field("", description="The id of the gateway that it reports to; the gateway sets it.")
 
 
 IN_CLUSTER = "in-cluster"

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fakes.office import OWNER, START, Office, open_office
+from fakes.office import LIVES, OWNER, START, Office, open_office
 
-from rucat_jupyter.core.engine import Engine, Target, Verb
+from rucat_jupyter.core.engine import Engine, Status, Target, Verb
 from rucat_jupyter.core.errors import Conflict, StoreUnavailable
+from rucat_jupyter.core.ports.store import Note
 from rucat_jupyter.gateway.use_cases.creators import LEASE_S, LOOK_S, Creators, Here
 
 HERE, OTHER, REBOOTED = "boot1/ns1/7", "boot1/ns2/9", "boot0/ns1/7"
+GATEWAY = "g1"
 SEEN = {"pid": 10, "mark": "500", "boot": HERE, "machine": "m"}
 
 
@@ -37,10 +39,18 @@ class Clock:
 class World:
     """An office, a clock, and processes."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, gateway_id: str = GATEWAY) -> None:
         self.office, self.clock = office, Clock()
         self.processes = {10: "500", 11: "600"}
-        here = Here(HERE, "m", self.processes.get)
+        here = Here(HERE, "m", self.processes.get, gateway_id)
+        self.reads = 0
+        engines = office.store.engines
+
+        async def counted(*args: Any) -> Any:
+            self.reads += 1
+            return await engines(*args)
+
+        office.store.engines = counted  # type: ignore[method-assign]
         self.creators = Creators(office.gateway, office.store, office.notifier, self.clock, here)
 
     async def create(self, *processes: dict[str, Any]) -> Engine:
@@ -66,7 +76,7 @@ class World:
 )
 async def test_it_ends_with_each_of_its_processes(change: Callable[[dict[int, str]], Any], reason: str) -> None:
     """The history says why; others, and those without a creator, keep running."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     engine = await world.create(SEEN, {**SEEN, "pid": 11, "mark": "600"})
     other, free = await world.create({**SEEN, "pid": 12, "mark": "7"}), await world.create()
     world.processes[12] = "7"
@@ -79,20 +89,71 @@ async def test_it_ends_with_each_of_its_processes(change: Callable[[dict[int, st
 
 
 async def test_after_a_reboot_its_creator_is_gone() -> None:
-    """Of this machine; the boot of another one says nothing."""
-    world = World(await open_office())
+    """Of this machine; the boot of another one says nothing, so its lease decides."""
+    world = World(await open_office(gateway_id=GATEWAY))
     mine, other = (
         await world.create({**SEEN, "boot": REBOOTED}),
         await world.create({**SEEN, "boot": "b/1/2", "machine": "x"}),
     )
     assert not await world.is_wanted_after(0, mine)
-    assert await world.is_wanted_after(10 * LEASE_S, other)
+    assert await world.is_wanted_after(LEASE_S / 2, other)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [{"boot": OTHER}, {"boot": REBOOTED}, {"boot": "b/1/2", "machine": "x"}],
+    ids=["other namespace", "other boot", "other machine"],
+)
+async def test_a_creator_that_reports_to_another_gateway_is_its_matter(process: dict[str, str]) -> None:
+    """Containers of one image may have the same machine id, and their gateways the same store."""
+    office = await open_office(gateway_id="g2")
+    engine = await World(office).create({**SEEN, **process})
+    assert await World(office).is_wanted_after(10 * LEASE_S, engine)
+    assert not await World(office, "g2").is_wanted_after(2 * LEASE_S, engine)
+
+
+async def test_a_gateway_that_was_stopped_reads_the_renewals_first() -> None:
+    """SIGSTOP of the gateway for two minutes: the creators reported, but it could not read that."""
+    world = World(await open_office(gateway_id=GATEWAY))
+    engine = await world.create({**SEEN, "boot": OTHER})
+    assert await world.is_wanted_after(LEASE_S / 2, engine)
+    await world.clock.sleep(120)
+    assert await world.is_wanted_after(0, engine)
+    assert await world.creators.renew(OWNER, engine.id)
+    assert await world.is_wanted_after(LEASE_S / 2, engine)
+
+
+async def test_a_lease_is_renewed_while_the_store_is_away() -> None:
+    """An outage of a database server ends no engine."""
+    world = World(await open_office(gateway_id=GATEWAY))
+    engine = await world.create({**SEEN, "boot": OTHER})
+    assert await world.is_wanted_after(LEASE_S / 2, engine)
+    world.office.store.is_down = True
+    for _ in range(20):
+        await world.creators.look()
+        assert await world.creators.renew(OWNER, engine.id)
+        await world.clock.sleep(LOOK_S)
+    world.office.store.is_down = False
+    assert await world.is_wanted_after(LEASE_S / 2, engine)
+
+
+@pytest.mark.parametrize(("policy", "is_stopped"), [("never", False), ("on_failure", True)])
+async def test_a_failed_engine_is_stopped_if_it_would_come_back(policy: str, is_stopped: bool) -> None:
+    """Otherwise nothing is to do, and the records are not read again every three seconds."""
+    world = World(await open_office(gateway_id=GATEWAY))
+    spec = {"platform": "local", "ends_with": [SEEN], "restart_policy": policy}
+    engine = await world.office.gateway.create(OWNER, spec)
+    for changes in LIVES[Status.FAILED]:
+        engine = await world.office.store.update(engine, changes, Note("monitor", "test"))
+    world.processes.clear()
+    assert await world.is_wanted_after(10 * LOOK_S, engine) is not is_stopped
+    assert world.reads <= 3
 
 
 @pytest.mark.parametrize("machine", ["m", "x"])
 async def test_a_lease_ends_a_minute_after_the_last_renewal(machine: str) -> None:
     """Of a creator in another PID namespace, or on another machine once it has reported here."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     boot = OTHER if machine == "m" else "boot9/ns1/7"
     engine = await world.create({**SEEN, "boot": boot, "machine": machine})
     assert await world.creators.renew(OWNER, engine.id)
@@ -106,15 +167,15 @@ async def test_a_lease_ends_a_minute_after_the_last_renewal(machine: str) -> Non
 
 async def test_a_new_gateway_gives_the_lease_its_whole_time() -> None:
     """Of a process in another namespace of this machine, which reports to this gateway or to none."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     engine = await world.create({**SEEN, "boot": OTHER})
     assert await world.is_wanted_after(LEASE_S - LOOK_S, engine)
     assert not await world.is_wanted_after(2 * LOOK_S, engine)
 
 
 async def test_a_creator_in_sight_needs_no_lease() -> None:
-    """The client asks once, and no more when its engine is stopped: a gateway with nothing to do ends."""
-    world = World(await open_office())
+    """Nor does one whose engine is stopped."""
+    world = World(await open_office(gateway_id=GATEWAY))
     engine = await world.create(SEEN)
     assert not await world.creators.renew(OWNER, engine.id)
     far = await world.create({**SEEN, "boot": OTHER})
@@ -126,7 +187,7 @@ async def test_a_creator_in_sight_needs_no_lease() -> None:
 async def test_who_restarts_an_engine_keeps_it() -> None:
     """Also after its creator has ended, with the stored settings or with others."""
     for settings in ({}, {"driver": {"memory": "2g"}}):
-        world = World(await open_office())
+        world = World(await open_office(gateway_id=GATEWAY))
         engine = await world.create(SEEN)
         world.processes.clear()
         assert not await world.is_wanted_after(0, engine)
@@ -139,7 +200,7 @@ async def test_who_restarts_an_engine_keeps_it() -> None:
 
 async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is stopped in the end, and the loop goes on."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     engine = await world.create(SEEN)
     world.processes.clear()
     ask, errors = (
@@ -169,7 +230,7 @@ async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.M
 
 async def test_reading_many_records_takes_a_twentieth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway with thousands of engines, of which one changes all the time."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     await world.create(SEEN)
     engines, reads = world.office.store.engines, []
 
@@ -189,7 +250,7 @@ async def test_reading_many_records_takes_a_twentieth_of_the_time(monkeypatch: p
 
 async def test_a_reading_that_fails_is_repeated() -> None:
     """Also without another change."""
-    world = World(await open_office())
+    world = World(await open_office(gateway_id=GATEWAY))
     engine = await world.create(SEEN)
     world.processes.clear()
     world.office.store.is_down = True

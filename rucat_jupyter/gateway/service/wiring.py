@@ -128,6 +128,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(ui_pages.close)
         notifier = Notifier()
         watch: list[Monitor] = []
+        gateway_id = _gateway_id(directory)
         gateway = Gateway(
             store,
             platforms,
@@ -138,6 +139,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             out_of_reach_s=lambda engine_id: watch[0].out_of_reach_s(engine_id),  # noqa: PLW0108
             wake=lambda engine_id: watch[0].wake(engine_id),  # noqa: PLW0108  # the monitor comes later
             lost_s=pace.lost_s,
+            gateway_id=gateway_id,
         )
         made.append(gateway)
         monitor = Monitor(
@@ -147,7 +149,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             ask=gateway.ask_as_monitor,
             clock=clock,
             timing=_timing(settings),
-            gateway_id=_gateway_id(directory),
+            gateway_id=gateway_id,
             host=datadir.hostname(),
             on_change=notifier.notify,
             pace=pace,
@@ -156,7 +158,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
         stack.push_async_callback(monitor.close)
         pruning = asyncio.create_task(_prune(store, settings.history_days))
         stack.callback(pruning.cancel)
-        here = Here(machine.boot_id(), machine.place_id(), start_mark)
+        here = Here(machine.boot_id(), machine.place_id(), start_mark, gateway_id)
         creators = Creators(gateway, store, notifier, clock, here)
         looking = asyncio.create_task(creators.run())
         stack.callback(looking.cancel)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...core.engine import Engine, Target, Verb
 from ...core.errors import Conflict, EngineNotFound, NotPossible
+from ...core.lifecycle import is_settled
 from ...core.ports.clock import Clock
 from ...core.ports.store import Store
 from ...core.spec import ProcessSpec
@@ -28,11 +29,15 @@ LEASE_S = 60.0
 
 @dataclass(frozen=True)
 class Here:
-    """What this gateway can see: processes of this boot and PID namespace, and the machine's id."""
+    """What this gateway can see: processes of this boot and PID namespace; the ids of the machine and of itself.
+
+    All gateways of a data directory have the same id, one after another.
+    """
 
     boot: str
     machine: str
     mark_of: Callable[[int], str | None]
+    gateway: str = ""
 
     def sees(self, process: ProcessSpec) -> bool:
         """Whether the process is, or was, one of this boot and PID namespace."""
@@ -61,6 +66,7 @@ class Creators:
         self._engines: list[Engine] = []
         self._news = News(notifier, clock)
         self._begun = clock.now()
+        self._looked_s = 0.0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -68,13 +74,16 @@ class Creators:
 
     async def look(self) -> None:
         """Stop the engines whose creators have ended."""
+        looked_s, self._looked_s = self._looked_s, self._now_s()
+        if self._looked_s - looked_s > LEASE_S / 2:
+            self._renewed.clear()  # this process was stopped meanwhile: renewals may still wait to be read
         if self._news.is_due():
             with self._news.reading():
                 self._engines = [e for e in await self._store.engines() if e.spec.ends_with]
             self._leased &= {e.id for e in self._engines}
             self._renewed = {i: at for i, at in self._renewed.items() if i in {e.id for e in self._engines}}
         for engine in self._engines:
-            if engine.target is Target.RUNNING and (why := self._why_over(engine)):
+            if _can_be_stopped(engine) and (why := self._why_over(engine)):
                 try:
                     await self._gateway.ask_as_monitor(engine, Verb.STOP, why)
                 except (Conflict, EngineNotFound, NotPossible) as exc:
@@ -83,7 +92,8 @@ class Creators:
 
     async def renew(self, owner: str, ref: str) -> bool:
         """Renew the lease of an engine; returns whether it is needed: the creator cannot be seen from here."""
-        engine = await self._gateway.get(owner, ref)
+        known = (e for e in self._engines if (e.id, e.owner) == (ref, owner))  # renewals count while the store is away
+        engine = next(known, None) or await self._gateway.get(owner, ref)
         unseen = [process for process in engine.spec.ends_with if not self._here.sees(process)]
         is_needed = bool(unseen) and engine.target is Target.RUNNING
         if is_needed:
@@ -97,17 +107,25 @@ class Creators:
             if self._here.sees(process):
                 if self._here.mark_of(process.pid) != process.mark:
                     return f"the process that created it ({process.pid}) has ended"
+            elif not self._is_reported_here(engine, process):
+                continue
             elif self._here.has_rebooted_since(process):
                 return f"the process that created it ({process.pid}) has ended with the machine"
-            elif self._is_lost(engine, process):
+            elif self._now_s() - self._renewed.setdefault(engine.id, self._now_s()) > LEASE_S:
                 return f"the process that created it ({process.pid}) has not reported for {LEASE_S:.0f} s"
         return ""
 
-    def _is_lost(self, engine: Engine, process: ProcessSpec) -> bool:
-        """Whether the lease has ended. A process of another machine may renew it at another gateway."""
-        if engine.id not in self._leased and process.machine != self._here.machine:
-            return False
-        return self._now_s() - self._renewed.setdefault(engine.id, self._now_s()) > LEASE_S
+    def _is_reported_here(self, engine: Engine, process: ProcessSpec) -> bool:
+        """Whether the lease is renewed at this gateway; with a shared store it may be another one.
+
+        The machine does not say: containers of one image may have the same id.
+        """
+        return engine.id in self._leased or process.gateway == self._here.gateway
 
     def _now_s(self) -> float:
         return (self._clock.now() - self._begun).total_seconds()
+
+
+def _can_be_stopped(engine: Engine) -> bool:
+    """Whether it runs or will: a failed engine does if the restart policy starts it again."""
+    return engine.target is Target.RUNNING and (not is_settled(engine) or engine.spec.restart_policy == "on_failure")

@@ -34,7 +34,7 @@ from ...core.ports.platform import Endpoint, Platform
 from ...core.ports.probes import Wake
 from ...core.ports.store import LOST_S, Note, Store
 from ...core.sessions import check_key, checked_move, checked_session, is_in, key_of, moved
-from ...core.spec import ID_PATTERN, KubernetesSpec, ProcessSpec
+from ...core.spec import ID_PATTERN, EngineSpec, KubernetesSpec, ProcessSpec
 from .creation import draft, respec, respec_as_stored
 from .lookup import Lookup, not_found
 from .namespace_checks import Found, examine
@@ -72,6 +72,8 @@ class Gateway:
         Without it the time counts from the first attempt of a forced delete.
     lost_s
         For how many seconds a gateway without a heartbeat counts as alive; same value as in the monitor.
+    gateway_id
+        The id of this gateway: the creators of engines report to it.
     """
 
     def __init__(  # noqa: PLR0917 - the parts are few and always given by name or in this order
@@ -87,6 +89,7 @@ class Gateway:
         new_session_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         out_of_reach_s: Callable[[str], float | None] | None = None,
         lost_s: float = LOST_S,
+        gateway_id: str = "",
     ) -> None:
         self.profiles = profiles
         self.platforms = platforms
@@ -99,6 +102,7 @@ class Gateway:
         self._wake = wake
         self._out_of_reach_s = out_of_reach_s
         self._lost_s = lost_s
+        self._gateway_id = gateway_id
         self._first_missed: dict[str, datetime] = {}
         self._session_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._owner_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -128,7 +132,7 @@ class Gateway:
             platform=made.asked.platform,
             profile=made.asked.profile,
             site=made.site,
-            spec=made.pinned.spec,
+            spec=self._reported_here(made.pinned.spec),
             spark_version=made.pinned.spark_version,
             python_version=made.pinned.python_version,
             created_at=_UNSET,  # the store's time takes its place
@@ -381,6 +385,11 @@ class Gateway:
         if changes:
             engine = self._changed(await self._store.update(engine, changes, note))
         return outcome, engine
+
+    def _reported_here(self, spec: EngineSpec) -> EngineSpec:
+        """The spec with this gateway as the one that its creators report to."""
+        ends_with = [process.model_copy(update={"gateway": self._gateway_id}) for process in spec.ends_with]
+        return spec.model_copy(update={"ends_with": ends_with})
 
     async def _with_verbs(self, taken: NameTaken, owner: str) -> NameTaken:
         """The error with the verbs of the engine that has the name."""
