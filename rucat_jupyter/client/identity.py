@@ -16,6 +16,7 @@ from ..core.errors import NotPossible
 from ..core.sessions import key_of, printable, without_drive
 from ..launch import moves
 
+UNKNOWN = "unknown"
 ENV_FROM_KERNEL = "AWS_*,AZURE_*,GOOGLE_*,HADOOP_CONF_DIR"
 NAME_LENGTH = 63
 NOTEBOOK_VARIABLES = ("__vsc_ipynb_file__",)  # VS Code puts the notebook's path into the user's namespace
@@ -169,21 +170,29 @@ def _is_plain(char: str) -> bool:
 
 
 def own_processes() -> list[dict[str, Any]]:
-    """What an engine ends with that this process creates: itself, and for a kernel the process that started it."""
+    """What an engine ends with that this process creates: itself, and for a kernel the process that started it.
+
+    A process in a PID namespace without a ``/proc`` of its own cannot say when it began: it belongs to a boot that no
+    gateway sees, so that its lease decides.
+    """
     from ..host import machine  # noqa: PLC0415 - heavy: psutil
-    from ..host.processes import start_mark  # noqa: PLC0415 - heavy: psutil
+    from ..host.processes import sees_itself, start_mark  # noqa: PLC0415 - heavy: psutil
 
     shell = get_shell()
     parent = os.environ.get("JPY_PARENT_PID", "") if in_kernel(shell) else ""
     boot, here = machine.boot_id(), machine.place_id()
-    pids = [os.getpid(), *([int(parent)] if parent.isdigit() and int(parent) > 1 else [])]
-    marks = ((pid, start_mark(pid)) for pid in pids)
-    return [{"pid": pid, "mark": mark, "boot": boot, "machine": here} for pid, mark in marks if mark]
+    mark = start_mark(os.getpid()) if sees_itself() else None
+    if mark is None:
+        return [{"pid": os.getpid(), "mark": UNKNOWN, "boot": f"{boot}/{UNKNOWN}", "machine": here}]
+    marks = {os.getpid(): mark}
+    if parent.isdigit() and int(parent) > 1 and (its_mark := start_mark(int(parent))):
+        marks[int(parent)] = its_mark
+    return [{"pid": pid, "mark": mark, "boot": boot, "machine": here} for pid, mark in marks.items()]
 
 
-def own_process() -> dict[str, Any] | None:
-    """What holds the sessions that this process attaches; None if the system does not say when it began."""
-    return next((process for process in own_processes() if process["pid"] == os.getpid()), None)
+def own_process() -> dict[str, Any]:
+    """What holds the sessions that this process attaches."""
+    return own_processes()[0]
 
 
 def local_fields(directory: str | None = None) -> dict[str, Any]:

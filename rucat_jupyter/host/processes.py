@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def start_mark(pid: int) -> str | None:
     state, threads, mark = fields[0], int(fields[17]), fields[19]  # proc(5): fields 3, 20 and 22
     has_ended = state in "Xx" or (state == "Z" and threads <= 1)
     return None if has_ended else mark
+
+
+def sees_itself(proc: Path = Path("/proc")) -> bool:
+    """Whether :func:`start_mark` knows this process by its pid: ``/proc`` may be that of another PID namespace."""
+    if sys.platform != "linux":
+        return True
+    try:
+        return str((proc / "self").readlink()) == str(os.getpid())
+    except OSError:
+        return False
 
 
 def _start_mark_by_psutil(pid: int) -> str | None:

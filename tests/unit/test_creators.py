@@ -198,6 +198,18 @@ async def test_who_restarts_an_engine_keeps_it() -> None:
         assert await world.is_wanted_after(300, engine)
 
 
+async def test_its_creator_may_restart_it_and_it_still_ends_with_it() -> None:
+    """A script that restarts its engine sends what it ends with again; that is no change of its settings."""
+    world = World(await open_office(gateway_id=GATEWAY))
+    engine = await world.create(SEEN)
+    stored = [process.model_dump() for process in engine.spec.ends_with]
+    _, engine = await world.office.gateway.ask(OWNER, engine.id, Verb.STOP)
+    await world.office.gateway.restart(OWNER, engine.id, {"ends_with": stored})
+    assert (await world.office.gateway.history(OWNER, engine.id))[-1].reason == ""
+    world.processes.clear()
+    assert not await world.is_wanted_after(0, engine)
+
+
 async def test_it_looks_again_after_a_conflict_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is stopped in the end, and the loop goes on."""
     world = World(await open_office(gateway_id=GATEWAY))

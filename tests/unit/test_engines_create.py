@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes.rest import FAILURE, FakeGateway, make_view
+from support.place import wait_until
 
 from rucat_jupyter.client import errors as failures
 from rucat_jupyter.client import identity
@@ -22,6 +24,7 @@ from rucat_jupyter.client.errors import EngineFailed, StillWaiting, WaitInterrup
 from rucat_jupyter.client.words.phase import SilentPhase
 from rucat_jupyter.core.errors import EngineNotFound, GatewayUnavailable, NotPossible
 from rucat_jupyter.host import kubeconfig as kubeconfig_module
+from rucat_jupyter.host import processes
 
 
 @pytest.fixture
@@ -271,6 +274,49 @@ def test_a_forked_child_that_exits_stops_no_engine(
     monkeypatch.setattr(creating.os, "getpid", lambda: 0)
     stop()
     assert not any(path.endswith("/stop") for path in gateway.paths("POST"))
+
+
+def test_a_script_reports_as_long_as_it_runs(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also to a gateway that sees it: the next one may run in another container."""
+    monkeypatch.setattr(creating, "LEASE_EVERY_S", 0.01)
+    before = threading.enumerate()
+    made = find_or_create(None, {}, phase=SilentPhase())
+    (lease,) = (thread for thread in threading.enumerate() if thread not in before)
+    path = f"engines/{made.engine.id}/lease"
+    wait_until("its third report", lambda: gateway.paths("POST").count(path) >= 3, 10)
+    gateway.engines.clear()
+    wait_until("its last report", lambda: not lease.is_alive(), 10)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_restart_keeps_what_an_engine_of_this_process_ends_with(gateway: FakeGateway, is_own: bool) -> None:
+    """A kill after a restart leaves no engine behind; a restart by another process releases it."""
+    own = identity.own_process()
+    process = {**own, "gateway": "g1"} if is_own else {**own, "pid": own["pid"] + 1, "gateway": "g1"}
+    view = make_view(name="mine", status="Stopped")
+    view["spec"]["ends_with"] = [process]
+    gateway.engines[view["id"]] = view
+    client.get("mine").restart(wait=False)
+    (body,) = [body for verb, path, body in gateway.asked if verb == "POST" and path.endswith("/restart")]
+    assert body == ({"ends_with": [process]} if is_own else None)
+
+
+def test_without_its_own_proc_a_process_is_one_that_no_gateway_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``unshare --pid`` without a mount of /proc: its pid there is that of another process, or of none."""
+    assert processes.sees_itself()
+    seen = identity.own_process()
+    assert "/unknown" not in seen["boot"]
+    monkeypatch.setattr(processes, "sees_itself", lambda: False)
+    assert identity.own_processes() == [{**seen, "mark": "unknown", "boot": f"{seen['boot']}/unknown"}]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PID namespaces")
+@pytest.mark.parametrize("pid", ["1", None])
+def test_a_proc_of_another_namespace_is_noticed(tmp_path: Path, pid: str | None) -> None:
+    """/proc/self names the process by its pid there; without a link there is no /proc."""
+    if pid:
+        (tmp_path / "self").symlink_to(pid)
+    assert not processes.sees_itself(tmp_path)
 
 
 def test_a_named_engine_outlives_its_script(gateway: FakeGateway, no_exit_hooks: list[object]) -> None:

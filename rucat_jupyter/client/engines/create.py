@@ -333,14 +333,13 @@ def _stop_at_exit(engine: Engine) -> None:
 
 
 def _renew_lease(engine: Engine) -> None:
-    """Report to the gateway while this process runs, if it cannot see this process."""
+    """Report to the gateway while this process runs: the next gateway may not see it, even if this one does."""
 
     def renew() -> None:
         path = engine_path(engine.id, "lease")
         while True:
             try:
-                if not engine._api.call("POST", path, timeout_s=LEASE_EVERY_S)["is_needed"]:
-                    return
+                engine._api.call("POST", path, timeout_s=LEASE_EVERY_S)
             except (EngineNotFound, NoSuchRoute):
                 return
             except RucatError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ...core.errors import EngineNotFound, NotPossible, Unavailable
 from ..api import LONGEST_POLL_S, Api, View, engine_path
 from ..errors import EngineFailed, StillWaiting, WaitInterrupted, explained, hows
+from ..identity import own_process
 from ..widgets import widgets
 from ..words import tables, text
 from ..words.phase import Phase, SilentPhase
@@ -287,7 +288,7 @@ class Engine:
         >>> engine.spec["conf"]["spark.sql.shuffle.partitions"]
         '8'
         """
-        changed = changes(conf, executors, driver_memory, spec)
+        changed = {**_own_end(self.view), **changes(conf, executors, driver_memory, spec)}
         self._ask("POST", "restart", json=changed or None)
         _suspend_sessions(self.id)
         return self.wait(timeout_s, phase=phase) if wait else self
@@ -710,6 +711,15 @@ def history(ref: str, api: Api | None = None) -> History:
     """The events of an engine, oldest first; of a deleted one by its id."""
     answer = (api or default_api()).call("GET", engine_path(ref, "history"))
     return History(answer["events"])
+
+
+def _own_end(view: View) -> dict[str, Any]:
+    """What keeps an engine that ends with this process so over a restart; a restart by another process releases it."""
+    processes = view["spec"].get("ends_with") or []
+    if not processes:
+        return {}
+    own = own_process()
+    return {"ends_with": processes} if any(own.items() <= process.items() for process in processes) else {}
 
 
 def _suspend_sessions(engine_id: str) -> None:
