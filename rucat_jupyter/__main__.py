@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -35,6 +34,8 @@ def _say_missing(module: str, arguments: list[str]) -> int:
     if arguments[:1] != ["doctor"]:
         sys.stderr.write(f"rucat: the package {module!r} is missing. See how to install it: rucat doctor\n")
         return FAILED
+    import json  # noqa: PLC0415 - only here: a Ctrl-C while this module loads cannot be quiet
+
     from .checkup.report import doctor  # noqa: PLC0415 - only where a package is missing
 
     found = doctor()
