@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -297,4 +298,12 @@ def test_batch_runs_leave_one_line(place: Place, engine: str) -> None:
 def _quiet_engine(engine: str, rest: Callable[..., Any]) -> Iterator[None]:
     """No test leaves an operation to the next."""
     yield
-    wait_until("a quiet engine", lambda: not rest("GET", f"engines/{engine}/operations")["operations"], 30)
+    left: list[object] = []
+
+    def is_quiet() -> bool:
+        left[:] = rest("GET", f"engines/{engine}/operations")["operations"]
+        return not left
+
+    with suppress(AssertionError):
+        wait_until("a quiet engine", is_quiet, 30)
+    assert left == []

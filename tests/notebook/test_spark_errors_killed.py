@@ -33,8 +33,6 @@ RUNNING = {
 LATER = {
     "schema": "known.schema",
     "columns": "known.columns",
-    "repr": "known",
-    "display": "display(known)",
     "show": "known.show()",
     "conf": 'spark.conf.get("spark.sql.shuffle.partitions")',
     "catalog": "spark.catalog.listTables()",
@@ -99,6 +97,9 @@ def test_every_request_to_a_dead_engine_raises_its_failure(
         cell = alive.run(code, may_fail=True)
         assert cell.seconds < 8, what
         _assert_failure(cell)
+    for code in ("known", "display(known)", "print(known)"):  # a look at a variable is never an error
+        cell = alive.run(code)
+        assert "killed failed: " in (cell.stdout or cell.bundles[0]["text/plain"]), code
     alive.run(f"%rucat restart {ENGINE}", timeout_s=200)
     assert alive.run("print(known.count())").stdout.startswith("3\n")
 
