@@ -172,8 +172,8 @@ def _columns(fields: Sequence[Any]) -> dict[str, Any]:
     """The columns and their types."""
     drawn = fields[:MOST_COLUMNS]
     left = f"first {len(drawn):,} of {len(fields):,} columns; .columns has their names" if drawn != fields else ""
-    kinds = [field.dataType.simpleString()[:LONGEST] for field in drawn]
-    names = [field.name[:LONGEST] for field in drawn]
+    kinds = [text.plain(field.dataType.simpleString(), LONGEST) for field in drawn]
+    names = [text.plain(field.name, LONGEST) for field in drawn]
     plain = f"DataFrame[{', '.join(f'{n}: {k}' for n, k in zip(names, kinds, strict=True))}{', …' if left else ''}]"
     table = sql_table.as_html(
         [sql_table.Column("column", "", False, names), sql_table.Column("type", "", False, kinds)]

@@ -153,6 +153,17 @@ def test_an_operation_shows_place_progress_and_text() -> None:
     assert words(widget_words.operation({"cell": None}, "k", NOW)) == "▸ someone"
 
 
+def test_what_a_card_shows_is_bounded() -> None:
+    """Of long log lines the begin, of a long page both ends, of a long error some lines."""
+    shown = widget_words.log(view(), ["x" * 9000, "short"])
+    assert f"… longer lines, and more of them: %rucat logs etl\n{'x' * 1000}…\nshort</pre>" in shown
+    assert "…" not in widget_words.log(view(), ["short"])
+    page = widget_words.page("History", "h" * 1_000_000)
+    assert "800,200 characters are not shown; the same verb in a cell shows more" in page
+    assert len(page) < 210_000
+    assert len(widget_words.problem("\n".join(["<" * 1_000_000] * 50))) < 90_000
+
+
 def test_text_from_outside_is_escaped() -> None:
     """Names, messages, queries, paths, versions and logs show as text, without control characters."""
     evil = view(name=HOSTILE, message=HOSTILE, spark_version=HOSTILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+import rucat_jupyter
 from rucat_jupyter.client.engines import engine as client
 from rucat_jupyter.client.errors import EngineFailed, WaitInterrupted
+from rucat_jupyter.client.words import text
 from rucat_jupyter.core.errors import EngineNotFound, NotPossible
 from rucat_jupyter.notebook.line import context
 from rucat_jupyter.notebook.magics import magics
@@ -256,6 +259,60 @@ def test_logs_are_text_only(gateway: FakeGateway, run: Any) -> None:
     """Terminal escapes are removed."""
     gateway.log = "one\n\x1b[31mtwo\x1b[0m\n"
     assert run("logs etl --tail 5") == "one\ntwo\n"
+
+
+def test_a_long_log_shows_its_end_and_how_to_get_all(gateway: FakeGateway, run: Any) -> None:
+    """A notebook keeps all that a cell shows; a followed log ends with the command that shows more."""
+    gateway.log = "".join(f"line {number} {'x' * 90}\n" for number in range(20_000))
+    first, *lines = run("logs etl --all").splitlines()
+    assert (
+        first == f"… {20_000 - len(lines):,} earlier lines are not shown. In a terminal, rucat logs etl --all shows all"
+    )
+    assert lines[-1].startswith("line 19999 ")
+    assert 450_000 < sum(map(len, lines)) < text.MOST_SHOWN
+    *lines, last = run("logs etl --all --follow").splitlines()
+    assert lines[0].startswith("line 0 ")
+    assert last == "… This cell has 500,000 characters. In a terminal, rucat logs etl --follow shows more"
+    assert sum(map(len, lines)) < text.MOST_SHOWN
+
+
+def test_long_lists_say_what_is_not_shown(gateway: FakeGateway, run: Any) -> None:
+    """Of events the last ones, of engines and sessions the first."""
+    event = {"at": TIME, "run": 1, "status": "Running", "kind": "start", "actor": "me", "reason": "why"}
+    gateway.events = [{**event, "reason": f"event {number}"} for number in range(5000)]
+    first, *lines = run("history etl").splitlines()
+    assert first == "… 4,500 earlier events: rucat history in a terminal shows all"
+    assert lines[-1].endswith("event 4999")
+    assert len(lines) == 501
+    gateway.change(sessions=[{"path": f"/n{number}.ipynb"} for number in range(5000)])
+    page = run("status etl").splitlines()
+    assert sum(".ipynb" in line for line in page) == 20
+    assert any("… and 4,980 more: .sessions of the engine has all" in line for line in page)
+    shown = repr(client.Engines([client.get(ID)] * 1200)).splitlines()
+    assert len(shown) == 502
+    assert shown[-1] == "… and 700 more: rucat list in a terminal shows all"
+
+
+def test_a_long_error_is_cut_with_a_note(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In short its first lines; in full its begin and end, and what writes all."""
+    monkeypatch.setattr(sys, "last_value", ValueError("\n".join(["z" * 50_000] * 40)), raising=False)
+    lines = run("error").splitlines()
+    assert max(map(len, lines)) == 2000
+    assert lines[-2:] == ["… 10 more lines", "  Full trace: %rucat error --verbose"]
+    shown = run("error --verbose")
+    assert len(shown) < text.MOST_SHOWN + 200
+    assert "characters are not shown; print(rucat_jupyter.error(verbose=True)) writes all …" in shown
+    assert len(rucat_jupyter.error(verbose=True)) > 2_000_000
+
+
+def test_a_long_text_as_a_last_value_shows_its_ends() -> None:
+    """A plan, a log of Python: print() writes all."""
+    found = client.Text("a" * 300_000 + "m" * 900_000 + "z" * 300_000)
+    assert (
+        repr(found) == f"{'a' * 249_900}\n… 1,000,200 characters are not shown; print(_) writes all …\n{'z' * 249_900}"
+    )
+    assert len(str(found)) == 1_500_000
+    assert repr(client.Text("short")) == "short"
 
 
 def test_history_is_a_table_also_of_a_deleted_engine(gateway: FakeGateway, run: Any) -> None:

@@ -22,7 +22,7 @@ from rucat_jupyter.notebook.sql import chart as sql_chart
 from rucat_jupyter.notebook.sql import convert as sql_convert
 from rucat_jupyter.notebook.sql import result as sql_result
 from rucat_jupyter.notebook.sql import values as sql_values
-from rucat_jupyter.notebook.sql.result import SqlResult
+from rucat_jupyter.notebook.sql.result import FrameRows, SqlResult
 from rucat_jupyter.notebook.sql.table import Column, as_html, as_text
 from rucat_jupyter.verbs.parser import BadUsage
 
@@ -205,6 +205,52 @@ def test_a_result_writes_at_most_2_mb(result: Callable[..., SqlResult], value: s
     cut = result({f"c{n}": [value] * 1000 for n in range(100)}, 900)._repr_mimebundle_()["text/plain"]
     assert "of 900 rows and more; --out df" in cut
     assert len(_Page(result({"a": ["x"] * 1000}, None)._repr_mimebundle_()["text/html"]).rows) == 1001
+
+
+def test_a_cell_keeps_its_lines(result: Callable[..., SqlResult]) -> None:
+    """As in ``describe function extended``; beside others too, up to some lines, and each is cut late."""
+    usage = "Usage:\r\n\tabs(expr) - Returns the absolute value of the numeric or interval value of its argument.\n"
+    made = result({"a": ["x", usage, "y\nz"], "b": ["1", "2", "\x1b[31m3"]}, 100)
+    head, *_, one, two, three, four, five, _note = repr(made).splitlines()
+    assert (head.split(), one.split(), two.split()) == (["a", "b"], ["x", "1"], ["Usage:", "2"])
+    assert three == f"    {usage.splitlines()[1].strip()}"
+    assert (four.split(), five) == (["y", "3"], "z")
+    page = made._repr_html_()
+    assert "<td>Usage:\n    abs(expr) - Returns" in page
+    assert "<td>y\nz</td>" in page
+    long = result({"a": ["\n".join(f"line {n}" for n in range(9000)), "b"]}, 100)
+    assert repr(long).splitlines()[33:36] == ["…", "b", repr(long).splitlines()[-1]]
+    assert "line 29\n…</td>" in long._repr_html_()
+
+
+def test_a_large_variant_is_not_formatted() -> None:
+    """It takes Python 0.4 s for a megabyte; its cell says how to get the text."""
+    value = {"value": b"x" * 1_000_000, "metadata": b""}
+    assert sql_values.shown(value, T.VariantType()) == ("variant of 1,000,000 bytes: CAST(… AS STRING) shows its text")
+
+
+def test_all_results_of_a_cell_write_2_mb(result: Callable[..., SqlResult]) -> None:
+    """What is left for a statement is what those before it have not used; one row is always shown."""
+    made = result({"a": ["x" * 90] * 1000}, None, "2/3")
+    made.room = 20_000
+    bundle = made._repr_mimebundle_()
+    assert 10_000 < made.size == sum(len(shown.encode()) for shown in bundle.values()) <= 20_000
+    assert "of 1,000 rows; run this statement alone" in bundle["text/plain"]
+    made.room = 0
+    assert "first 1 of 1,000 rows" in made._repr_mimebundle_()["text/plain"]
+
+
+def test_advice_fits_the_statement_and_the_frame(
+    result: Callable[..., SqlResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--out`` keeps the last statement only; a frame has no ``pandas()``, and is not always ``_``."""
+    assert "--limit N or run this statement alone with --out df" in repr(result({"a": ["x"] * 9}, 3, "1/2"))
+    assert "characters; run this statement alone" in repr(result({"plan": ["a\nb" + "x" * 200_000]}, 100, "1/2"))
+    columns = repr(FrameRows(_Frame({f"c{n}": ["x"] for n in range(200)}), 20))
+    assert "first 100 of 200 columns; .columns has their names ·" in columns
+    assert "only the columns; .limit(10).toPandas() has more" in repr(FrameRows(_Frame({"a": ["x"]}), 0))
+    text = repr(FrameRows(_Frame({"a": ["a\nb" + "x" * 200_000]}), 20))
+    assert "of 200,003 characters; .first()[0] has all)" in text
 
 
 def test_what_is_not_drawn_is_not_formatted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,12 +48,12 @@ def set_default_api(api: Api) -> Api:
 
 
 class Text(str):
-    """Text that a cell shows without quotes, with its line breaks."""
+    """Text that a cell shows without quotes, with its line breaks; without its middle if it is very long."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return str(self)
+        return text.fitting(str(self), "print(_) writes all")
 
 
 class Engine:
@@ -650,7 +650,7 @@ class History(list[dict[str, Any]]):
     """
 
     def __repr__(self) -> str:
-        return tables.table(tables.EVENT_COLUMNS, tables.event_rows(self)) if self else "No events."
+        return tables.events_table(self)
 
     def _repr_html_(self) -> str:
         return _as_html(repr(self))

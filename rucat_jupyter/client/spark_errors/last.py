@@ -11,9 +11,12 @@ from pathlib import Path
 from ...core.errors import RucatError
 from ...launch import datadir
 from ..identity import get_shell
+from ..words import text
 from . import brief
 
 FILE = "last-error.json"
+LONGEST = 2000  # characters of a line of an error that is not Spark's
+MOST_LINES = 30
 
 
 def error(*, verbose: bool = False) -> str:
@@ -43,7 +46,11 @@ def said(error: BaseException, *, verbose: bool) -> str:
         return brief.full(error)
     if "pyspark" in sys.modules and brief.is_of_spark(error):
         return "\n".join(brief.short(error, get_shell()))
-    return f"{type(error).__name__}: {error}"
+    first, *more = f"{type(error).__name__}: {error}".split("\n")
+    lines = [text.plain(line, LONGEST) for line in (first, *more[: MOST_LINES - 1])]
+    return "\n".join(
+        [*lines, f"… {text.count(left, 'more line')}"] if (left := len(more) - MOST_LINES + 1) > 0 else lines
+    )
 
 
 def remember(error: BaseException) -> None:

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import text
+
 if TYPE_CHECKING:
     from ..api import View
 
@@ -33,9 +35,9 @@ class Phase(Protocol):
         return
 
 
-def say(text: str) -> None:
-    """Write a line (or several) for people."""
-    _write(f"{text}\n")
+def say(said: str) -> None:
+    """Write a line (or several) for people; without the middle of what is too long for a notebook."""
+    _write(f"{text.fitting(said, 'the same verb in a terminal shows all')}\n")
 
 
 def notice(text: str) -> None:

@@ -14,6 +14,9 @@ COLUMNS = ("NAME", "STATUS", "WHERE", "SPARK", "RESOURCES", "AGE", "IDLE", "NOTE
 EVENT_COLUMNS = ("WHEN", "RUN", "STATUS", "EVENT", "BY", "WHY")
 LONGEST_NOTE = 60
 LAST_EVENTS = 5
+MOST_EVENTS = 500
+MOST_ENGINES = 500
+MOST_SESSIONS = 20
 
 
 def rows(engines: Sequence[View], now: datetime) -> list[tuple[str, ...]]:
@@ -47,7 +50,18 @@ def engines_table(engines: Sequence[View], now: datetime) -> str:
     """The list of engines as text."""
     if not engines:
         return "No engines yet."
-    return table(COLUMNS, rows(engines, now))
+    shown = table(COLUMNS, rows(engines[:MOST_ENGINES], now))
+    left = len(engines) - MOST_ENGINES
+    return f"{shown}\n… and {left:,} more: rucat list in a terminal shows all" if left > 0 else shown
+
+
+def events_table(events: Sequence[Mapping[str, Any]]) -> str:
+    """The history as text: its last events."""
+    if not events:
+        return "No events."
+    shown = table(EVENT_COLUMNS, event_rows(events[-MOST_EVENTS:]))
+    left = len(events) - MOST_EVENTS
+    return f"… {left:,} earlier events: rucat history in a terminal shows all\n{shown}" if left > 0 else shown
 
 
 def event_rows(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -80,7 +94,7 @@ def status_page(view: View, events: Sequence[Mapping[str, Any]], now: datetime) 
         ("image", view["spec"].get("image") or ""),
         ("cluster", _cluster(view["spec"].get("kubernetes") or {})),
         ("limits", _limits(view, now)),
-        *(("session", text.plain(s.get("path", ""))) for s in text.attached(view)),
+        *_sessions(view),
     ]
     lines = [head, *(f"  {key:<10} {text.plain(value, 300)}" for key, value in facts if value)]
     if last := event_rows(events[-LAST_EVENTS:]):
@@ -107,6 +121,14 @@ def _executors(view: View) -> list[tuple[str, str]]:
         return [("executors", str(reason)) for _, reason in reasons[:1]] + reasons[1:]
     more = [f"{found[k]} {k}" for k in ("pending", "failed") if found.get(k)]
     return [("executors", ", ".join([f"{found.get('running', 0)} of {found['wanted']} running", *more])), *reasons]
+
+
+def _sessions(view: View) -> list[tuple[str, str]]:
+    """The notebooks that are attached."""
+    paths = [str(session.get("path", "")) for session in text.attached(view)]
+    left = len(paths) - MOST_SESSIONS
+    more = [("", f"… and {left:,} more: .sessions of the engine has all")] if left > 0 else []
+    return [*(("session", path) for path in paths[:MOST_SESSIONS]), *more]
 
 
 def _cluster(spec: Mapping[str, Any]) -> str:

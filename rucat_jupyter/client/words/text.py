@@ -38,6 +38,7 @@ REMEDIES = {
 """What else helps, by the reason of a failure: a label, and the key of the command that works here."""
 LIVE = ("Running", "Unresponsive")
 LONGEST_LINE = 10_000  # characters of a log line: a line of a megabyte must not freeze a page
+MOST_SHOWN = 500_000  # characters of one text: a notebook keeps all that its cells show (at most 2 MB with wide ones)
 LONGEST_ESCAPE = 200  # characters of a terminal escape that do not count in a cut text
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
@@ -65,6 +66,14 @@ def log_line(text: str) -> str:
     """One line of a log; if it is very long, cut with a note."""
     line = plain(text[:LONGEST_LINE].replace("\t", "    "))
     return line if len(text) <= LONGEST_LINE else f"{line}… ({len(text):,} characters)"
+
+
+def fitting(text: str, how: str, longest: int = MOST_SHOWN) -> str:
+    """The text without its middle if it is too long for a notebook; ``how`` says how to get all of it."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2 - 100  # room for the note
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters are not shown; {how} …\n{text[-half:]}"
 
 
 def _is_control(char: str) -> bool:

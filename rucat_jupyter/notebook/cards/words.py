@@ -17,6 +17,9 @@ READ_FIRST = ("CrashOnStart", "ConfigInvalid")
 """Failures where the user reads the log first: a restart alone fails again."""
 LONGEST_WHY = 400
 LONGEST_QUERY = 80
+LONGEST_LOG_LINE = 1000
+LONGEST_PAGE = 200_000
+LONGEST_PROBLEM = 2000
 
 
 @dataclass(frozen=True)
@@ -161,18 +164,21 @@ def links(view: View, ui_url: str | None) -> str:
 
 
 def log(view: View, lines: Sequence[str]) -> str:
-    """The last log lines."""
-    return page(f"Last log lines of {text.plain(view['name'])}", "\n".join(lines) or "The log is empty.")
+    """The last log lines, long ones cut: more are in what ``%rucat logs`` shows."""
+    cut = [line if len(line) <= LONGEST_LOG_LINE else f"{line[:LONGEST_LOG_LINE]}…" for line in lines]
+    more = f"… longer lines, and more of them: %rucat logs {text.quoted(view['name'])}\n" if cut != list(lines) else ""
+    return page(f"Last log lines of {text.plain(view['name'])}", more + "\n".join(cut) or "The log is empty.")
 
 
 def page(label: str, shown: str) -> str:
     """A text in a fixed-width font."""
+    shown = text.fitting(shown, "the same verb in a cell shows more", LONGEST_PAGE)
     return f'<pre class="rucat-log" tabindex="0" role="region" aria-label="{safe(label)}">{html.escape(shown)}</pre>'
 
 
 def problem(said: str) -> str:
     """Error message of a click."""
-    first, *more = (html.escape(text.plain(line)) for line in said.splitlines() or [""])
+    first, *more = (safe(line, LONGEST_PROBLEM) for line in said[: 10 * LONGEST_PROBLEM].splitlines()[:10] or [""])
     return f'<div class="rucat-alert" role="alert">{"<br>".join([first, *more])}</div>'
 
 

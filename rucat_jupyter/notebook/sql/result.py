@@ -24,7 +24,7 @@ MOST_DRAWN = 1000
 MOST_COLUMNS = 100
 """Most columns that we show, for the same reason."""
 MOST_BYTES = 2_000_000
-"""Most bytes of text and HTML that a result writes into the notebook; of more it shows fewer rows."""
+"""Most bytes of text and HTML that the results of a cell write into the notebook; of more they show fewer rows."""
 MOST_CELLS = 20_000
 """Most cells that are drawn before their size is known: more never fit, and take seconds."""
 ALONE = "run this statement alone, then use _.pandas()"
@@ -73,6 +73,7 @@ class SqlResult:
         self._drawn_rows, self._is_fitted = MOST_DRAWN, False
         self._kept_as, self._known_as = "", ""
         self.picture: Picture | None = None
+        self.room, self.size = MOST_BYTES, 0  # bytes of text and HTML: how many there may be, and were shown
 
     @property
     def has_columns(self) -> bool:
@@ -148,11 +149,12 @@ class SqlResult:
         while True:
             bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
             size, rows = sum(len(shown.encode()) for shown in bundle.values()), min(len(self), self._drawn_rows)
-            if size <= MOST_BYTES or rows <= 1:
+            if size <= self.room or rows <= 1:
+                self.size = size
                 return bundle
-            self._drawn_rows, self._is_fitted = max(1, min(rows - 1, int(rows * 0.9 * MOST_BYTES / size))), True
+            self._drawn_rows, self._is_fitted = max(1, min(rows - 1, int(rows * 0.9 * self.room / size))), True
 
-    def _drawn(self, table: Callable[[Sequence[sql_table.Column]], str], block: Callable[[str], str]) -> str:
+    def _drawn(self, table: Callable[[Sequence[sql_table.Column]], str], block: Callable[[str, str], str]) -> str:
         """The rows as a table, or a single text of several lines (a plan, a CREATE TABLE) as a block."""
         if not self._table.num_columns:
             return ""
@@ -161,7 +163,7 @@ class SqlResult:
             len(columns) == len(columns[0].cells) == 1 and self.schema.fields[0].dataType.simpleString() == "string"
         )
         if is_one and "\n" in columns[0].cells[0].strip():
-            return block(columns[0].cells[0])
+            return block(columns[0].cells[0], self._how_to_see_text)
         return table(columns)
 
     @property
@@ -192,8 +194,11 @@ class SqlResult:
         has, drawn = self._table.num_columns, self._drawn_columns
         if drawn == has:
             return ""
+        return f"first {drawn:,} of {has:,} columns; {self._how_to_see_columns()}"
+
+    def _how_to_see_columns(self) -> str:
         all_of_them = f"{self._kept_as or '_.pandas()'} has all, _.columns has their names"
-        return f"first {drawn:,} of {has:,} columns; {all_of_them if self._is_last else ALONE}"
+        return all_of_them if self._is_last else ALONE
 
     def _rows(self) -> str:
         has, drawn = len(self), min(len(self), self._drawn_rows)
@@ -207,9 +212,14 @@ class SqlResult:
         return f"first {drawn:,} rows of more; {more}"
 
     def _how_to_see_more(self, drawn: int) -> str:
-        if self.is_cut:
-            return "--limit N or --out df" if drawn < MOST_DRAWN and not self._is_fitted else "--out df"
-        return "_.pandas() has all" if self._is_last else ALONE
+        if not self.is_cut:
+            return "_.pandas() has all" if self._is_last else ALONE
+        out = "--out df" if self._is_last else "run this statement alone with --out df"
+        return f"--limit N or {out}" if drawn < MOST_DRAWN and not self._is_fitted else out
+
+    @property
+    def _how_to_see_text(self) -> str:
+        return "_.pandas().iat[0, 0] has all" if self._is_last else ALONE
 
     @property
     def _is_last(self) -> bool:
@@ -227,7 +237,14 @@ class FrameRows(SqlResult):
         self.elapsed_s = time.monotonic() - begun
 
     def _how_to_see_more(self, drawn: int) -> str:
-        return f".limit({10 * drawn}).toPandas() has more"
+        return f".limit({10 * max(drawn, 1)}).toPandas() has more"
+
+    def _how_to_see_columns(self) -> str:
+        return ".columns has their names"
+
+    @property
+    def _how_to_see_text(self) -> str:
+        return ".first()[0] has all"
 
 
 def _kind(values: Any, field: Any) -> str:

@@ -24,7 +24,7 @@ from ..line.context import Context
 from . import chart as sql_chart
 from . import convert as sql_convert
 from .fetch import fetch
-from .result import SqlResult
+from .result import MOST_BYTES, SqlResult
 from .split import Statement, split
 
 LIMIT = 100
@@ -108,14 +108,18 @@ class _Job:
 
     def run(self, statements: list[Statement], variables: dict[str, Any]) -> SqlResult:
         """Run them in order and show each result; flags use the result of the last statement."""
+        room = MOST_BYTES
         for number, statement in enumerate(statements[:-1], 1):
             with self._located(number, statement):
                 result = self._answer(number, statement, getattr(self._asked, "limit", LIMIT))
+            result.room = room
             _show(result)
+            room = max(room - result.size, 0)
         with self._located(self._count, statements[-1]):
             result = self._answer(self._count, statements[-1], self._last_limit())
             self._must_have_columns(result)
             self._hand_out(result, variables)
+        result.room = room
         _show(result)
         return result
 

@@ -13,6 +13,8 @@ LONGEST_CELL = 100
 LONGEST_TEXT_CELL = 60
 LONGEST_TITLE = 2000
 LONGEST_NAME = 80
+LONGEST_LINE = 200
+MOST_LINES = 30
 LONGEST_BLOCK = 100_000
 REGION = 'role="region" aria-label="SQL result" tabindex="0"'
 STYLE = """<style>
@@ -40,10 +42,14 @@ class Column:
 
 def as_text(columns: Sequence[Column]) -> str:
     """Columns of equal width under their names and types."""
+    blocks = [[_lines(cell, LONGEST_TEXT_CELL) for cell in column.cells] for column in columns]
+    heights = [max(map(len, row)) for row in zip(*blocks, strict=True)]
     drawn = []
-    for column in columns:
-        cells = [column.name, column.kind, *column.cells]
-        drawn.append(_aligned([text.plain(cell, LONGEST_TEXT_CELL) for cell in cells], is_right=column.is_right))
+    for column, block in zip(columns, blocks, strict=True):
+        cells = [text.plain(head, LONGEST_TEXT_CELL) for head in (column.name, column.kind)]
+        for cell, height in zip(block, heights, strict=True):
+            cells += cell + [""] * (height - len(cell))
+        drawn.append(_aligned(cells, is_right=column.is_right))
     lines = ["  ".join(line).rstrip() for line in zip(*drawn, strict=True)]
     rule = "  ".join("-" * tables.width(cells[0]) for cells in drawn)
     return "\n".join([*lines[:2], rule, *lines[2:]])
@@ -60,17 +66,17 @@ def as_html(columns: Sequence[Column]) -> str:
     return f'{STYLE}<div class="rucat-sql" {REGION}>{table}</div>'
 
 
-def block_as_text(shown: str) -> str:
-    """A text of several lines, line by line; if it is very long, cut with a note."""
-    lines = [text.plain(line.expandtabs(4)) for line in shown[:LONGEST_BLOCK].strip("\n").split("\n")]
+def block_as_text(shown: str, how: str) -> str:
+    """A text of several lines, line by line; if it is very long, cut with a note that says how to get all."""
+    lines = [text.plain(line.expandtabs(4)) for line in shown[:LONGEST_BLOCK].strip("\r\n").splitlines()]
     if len(shown) > LONGEST_BLOCK:
-        lines.append(f"… (the first {LONGEST_BLOCK:,} of {len(shown):,} characters; _.pandas().iat[0, 0] has all)")
+        lines.append(f"… (the first {LONGEST_BLOCK:,} of {len(shown):,} characters; {how})")
     return "\n".join(lines)
 
 
-def block_as_html(shown: str) -> str:
+def block_as_html(shown: str, how: str) -> str:
     """The same as HTML."""
-    return f'{STYLE}<div class="rucat-sql" {REGION}><pre>{html.escape(block_as_text(shown))}</pre></div>'
+    return f'{STYLE}<div class="rucat-sql" {REGION}><pre>{html.escape(block_as_text(shown, how))}</pre></div>'
 
 
 def _aligned(cells: Sequence[str], *, is_right: bool) -> list[str]:
@@ -80,7 +86,7 @@ def _aligned(cells: Sequence[str], *, is_right: bool) -> list[str]:
 
 
 def _head(column: Column) -> str:
-    name, kind = _cut(column.name, LONGEST_NAME), _cut(column.kind, LONGEST_NAME)
+    name, kind = (html.escape(text.plain(head, LONGEST_NAME)) for head in (column.name, column.kind))
     side = ' class="right"' if column.is_right else ""
     return f'<th scope="col"{side}{_title(column.kind, LONGEST_NAME)}>{name}<span>{kind}</span></th>'
 
@@ -91,12 +97,22 @@ def _cell(cell: str, *, is_right: bool) -> str:
     return f"<td{classes}{_title(cell, LONGEST_CELL)}>{_cut(cell, LONGEST_CELL)}</td>"
 
 
+def _lines(cell: str, longest: int) -> list[str]:
+    """The lines of a cell: a text of several lines keeps them, up to some number."""
+    begin = cell[:LONGEST_TITLE].strip("\r\n")
+    if "\n" not in begin:
+        return [text.plain(cell, longest)]
+    lines = begin.splitlines()
+    is_cut = len(cell) > LONGEST_TITLE or len(lines) > MOST_LINES
+    return [*(text.plain(line.expandtabs(4), LONGEST_LINE) for line in lines[:MOST_LINES]), *["…"] * is_cut]
+
+
 def _cut(shown: str, longest: int) -> str:
-    return html.escape(text.plain(shown, longest))
+    return html.escape("\n".join(_lines(shown, longest)))
 
 
 def _title(shown: str, longest: int) -> str:
     """The full text of a cut cell, as its tooltip."""
-    if len(shown) <= longest:
+    if len(shown) <= longest or (len(shown) <= LONGEST_TITLE and "\n" in shown.strip("\r\n")):
         return ""
     return f' title="{html.escape(text.plain(shown, LONGEST_TITLE - 1), quote=True)}"'

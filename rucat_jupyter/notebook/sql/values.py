@@ -20,6 +20,8 @@ RIGHT = {"tinyint", "smallint", "int", "bigint", "float", "double"}
 LONGEST_BINARY = 32
 LONGEST_INNER = 5000
 """Characters of a text inside an array, a map or a struct that are formatted: a cell draws fewer."""
+LONGEST_VARIANT = 10_000
+"""Bytes of a variant that is formatted: Python takes 0.4 s for a megabyte, and no part of one can be formatted."""
 MOST_ELEMENTS = 1000
 """Elements of an array or a map that are formatted for a cell: it draws fewer characters than that."""
 
@@ -62,6 +64,8 @@ def _show(value: Any, kind: Any) -> str:
 def _of_dict(value: dict[str, Any]) -> str:
     """A value that Spark sends as two fields: variants, geometries."""
     if value.keys() == {"value", "metadata"}:
+        if (size := len(value["value"])) > LONGEST_VARIANT:
+            return f"variant of {size:,} bytes: CAST(… AS STRING) shows its text"
         from pyspark.sql.types import VariantVal  # noqa: PLC0415 - heavy
 
         return VariantVal(value["value"], value["metadata"]).toJson()

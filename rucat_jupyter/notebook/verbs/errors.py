@@ -8,6 +8,7 @@ from typing import Any
 
 from ...client.spark_errors import brief as spark_errors
 from ...client.spark_errors import last
+from ...client.words import text
 from ...client.words.phase import say
 from ..line.context import Context
 
@@ -26,7 +27,10 @@ def _error(context: Context, asked: argparse.Namespace) -> Any:
         return None
     has_all = asked.verbose or ("pyspark" in sys.modules and spark_errors.is_of_spark(error))
     how = "" if has_all else "\n  Full trace: %rucat error --verbose"
-    say(last.said(error, verbose=asked.verbose) + how)
+    say(
+        text.fitting(last.said(error, verbose=asked.verbose), "print(rucat_jupyter.error(verbose=True)) writes all")
+        + how
+    )
     return error
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ...client.engines import engine as client
@@ -46,12 +49,37 @@ def _logs(context: Context, asked: argparse.Namespace) -> None:
     """Show the log of the driver."""
     engine = context.engine(asked.name)
     tail = None if asked.all_lines else client.LOG_TAIL if asked.tail is None else asked.tail
-    try:
-        for line in engine.log_lines(tail, follow=asked.follow):
+    lines = engine.log_lines(tail, follow=asked.follow)
+    if not asked.follow:
+        for line in _last(lines, engine.name):
             say(line)
-    except KeyboardInterrupt:
-        if not asked.follow:
-            raise
+        return
+    room = text.MOST_SHOWN
+    with suppress(KeyboardInterrupt):
+        for line in lines:
+            if (room := room - len(line) - 1) < 0:
+                say(f"… This cell has {text.MOST_SHOWN:,} characters. {_terminal(engine.name, '--follow')} shows more")
+                return
+            say(line)
+
+
+def _last(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The last lines, as many as a notebook takes, after a line that says what is not shown."""
+    kept: deque[str] = deque()
+    room, left = text.MOST_SHOWN, 0
+    for line in lines:
+        kept.append(line)
+        room -= len(line) + 1
+        while room < 0:
+            room += len(kept.popleft()) + 1
+            left += 1
+    if left:
+        yield f"… {left:,} earlier lines are not shown. {_terminal(name, '--all')} shows all"
+    yield from kept
+
+
+def _terminal(name: str, flag: str) -> str:
+    return f"In a terminal, rucat logs {text.quoted(name)} {flag}"
 
 
 def _history(context: Context, asked: argparse.Namespace) -> Any:
