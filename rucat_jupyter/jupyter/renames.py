@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -13,7 +14,9 @@ from jupyter_server.utils import ApiPath, to_os_path
 
 from ..core.errors import GatewayUnavailable
 from ..core.sessions import is_in, moved, printable, without_drive
-from ..launch import launch, moves
+from ..host.private_files import remove
+from ..launch import datadir, launch, moves
+from ..launch.moves import Move
 from .follow import OWNER_HEADER, PAUSE_S
 from .upstream import Broken, Collected, Request, Silent, exchange, open_session
 
@@ -41,7 +44,7 @@ class Renames:
         self._server = server
         self._owners = owners
         self._paths: dict[str, str] = {}  # kernel -> the present path of its notebook, if it was moved
-        self._work: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+        self._work: asyncio.Queue[Move] = asyncio.Queue()
         self._in_order = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -80,9 +83,9 @@ class Renames:
                 try:
                     await self._notify_kernels(old, new)
                 finally:  # the gateway learns it anyway
-                    self._work.put_nowait((old, new))
+                    await self._keep(old, new)
             elif data["action"] == "delete":
-                self._work.put_nowait((self._path(data["path"]), None))
+                await self._keep(self._path(data["path"]), None)
 
     async def _notify_kernels(self, old: str, new: str) -> None:
         """Note the move for each kernel of a notebook there; its session may have the old path, or the new one."""
@@ -103,24 +106,46 @@ class Renames:
         """The path as a kernel of that notebook has it."""
         return printable(str(to_os_path(ApiPath(without_drive(path.strip("/"))), self._server.kernel_manager.root_dir)))
 
-    async def _send_all(self) -> None:
-        while True:
-            old, new = await self._work.get()
-            while not await self._send(old, new):  # noqa: ASYNC110 - nothing announces a gateway
-                await asyncio.sleep(PAUSE_S)
+    async def _keep(self, old: str, new: str | None) -> None:
+        """Send the move as soon as a gateway answers; also if this server ends before that."""
+        owners = tuple(self._owners())
+        try:
+            move = await asyncio.to_thread(lambda: moves.keep(datadir.data_dir(), old, new, owners))
+        except (OSError, GatewayUnavailable) as exc:  # its file system is full, or hangs
+            logger.warning("if this server ends before a gateway answers, sessions of %s stay there: %s", old, exc)
+            move = Move(old, new, owners)
+        self._work.put_nowait(move)
 
-    async def _send(self, old: str, new: str | None) -> bool:
-        """Send one move to the gateway; False if none answers."""
+    async def _send_all(self) -> None:
         try:
-            address = await asyncio.to_thread(launch.find)
-        except GatewayUnavailable:
-            return True  # the gateway is another machine's: its sessions are not this server's
-        if address is None:
-            return False
-        body = json.dumps({"from": old, "to": new}).encode()
+            kept = await asyncio.to_thread(lambda: moves.pending(datadir.data_dir()))
+        except (OSError, GatewayUnavailable) as exc:
+            logger.warning("moves that an earlier server has kept are not sent: %s", exc)
+            kept = []
+        for move in kept:
+            await self._deliver(move)
+        while True:
+            await self._deliver(await self._work.get())
+
+    async def _deliver(self, move: Move) -> None:
+        """Send one move as soon as a gateway answers, unless a starting gateway reads it."""
+        while True:
+            with contextlib.suppress(OSError, GatewayUnavailable):  # another machine's at present, or it hangs
+                address = await asyncio.to_thread(launch.find)
+                if move.file is not None and not await asyncio.to_thread(move.file.exists):
+                    return  # not twice: a new notebook may have a session on the old path since
+                if address is not None and await self._send(address.socket, move):
+                    if move.file is not None:
+                        await asyncio.to_thread(remove, move.file)
+                    return
+            await asyncio.sleep(PAUSE_S)
+
+    async def _send(self, socket: str, move: Move) -> bool:
+        """Send one move to a gateway; False if it does not answer."""
+        body = json.dumps({"from": move.old, "to": move.new}).encode()
         try:
-            async with open_session(address.socket) as session:
-                for owner in self._owners():
+            async with open_session(socket) as session:
+                for owner in move.owners:
                     headers = REQUEST_HEADERS if owner is None else {**REQUEST_HEADERS, OWNER_HEADER: owner}
                     request = Request("POST", "/rucat/sessions/move", headers, body)
                     if not await exchange(session, request, answer := Collected()):
@@ -128,7 +153,7 @@ class Renames:
                     if answer.status == 503:
                         return False
                     if answer.status != 200:
-                        logger.error("sessions of %s were not moved: %d %r", old, answer.status, answer.body[:200])
+                        logger.error("sessions of %s were not moved: %d %r", move.old, answer.status, answer.body[:200])
         except (Broken, Silent):
             return False
         return True

@@ -1,19 +1,44 @@
-"""Where the notebook of a running kernel is now: the Jupyter server writes it beside the kernel's connection file.
+"""What the Jupyter server writes of moved notebooks: for their running kernels, and for the next gateway.
 
 A kernel knows the path of its notebook from its environment, which does not change while it runs, and not even at a
-restart if the front end does not tell the server. Another kernel on the old path is another notebook's.
+restart if the front end does not tell the server; so its moves are beside its connection file. Another kernel on the
+old path is another notebook's.
+
+What no gateway has heard yet is in the data directory: the next one takes it before it serves, so that no session of
+another notebook on the old path is moved.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.sessions import moved
 from ..host.private_files import remove, write_private
 
+logger = logging.getLogger(__name__)
+
 SUFFIX = ".rucat-moves"
+PENDING = "moves"
+"""Folder in the data directory: a file for each move that no gateway has heard yet."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A notebook or folder that was moved, or deleted (``new`` is None), and whose sessions are concerned.
+
+    ``owners`` are percent-encoded, None is the operating-system user; ``file`` is where it is kept, if it is.
+    """
+
+    old: str
+    new: str | None
+    owners: tuple[str | None, ...]
+    file: Path | None = None
 
 
 def present_path(path: str, connection_file: Path) -> str:
@@ -46,6 +71,34 @@ def forget_ended(connection_files: Iterable[Path]) -> None:
         for note in folder.glob(f"*{SUFFIX}"):
             if not note.with_suffix(".json").exists():
                 remove(note)
+
+
+def keep(directory: Path, old: str, new: str | None, owners: Sequence[str | None]) -> Move:
+    """Write a move for the next gateway of a data directory; without one there are no sessions to move."""
+    if not directory.is_dir():
+        return Move(old, new, tuple(owners))
+    folder = directory / PENDING
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"{time.time_ns():020}-{os.getpid()}.json"
+    fresh = file.with_suffix(".new")
+    write_private(fresh, json.dumps([old, new, list(owners)]).encode())
+    fresh.replace(file)  # a reader never sees half of it
+    return Move(old, new, tuple(owners), file)
+
+
+def pending(directory: Path) -> list[Move]:
+    """The moves that no gateway of a data directory has heard yet, in their order."""
+    found = []
+    for file in sorted((directory / PENDING).glob("*.json")):
+        try:
+            old, new, owners = json.loads(file.read_bytes())
+            found.append(Move(old, new, tuple(owners), file))
+        except FileNotFoundError:  # just heard
+            continue
+        except (ValueError, TypeError) as exc:
+            logger.warning("removed %s, which is not a move: %s", file, exc)
+            remove(file)
+    return found
 
 
 def _file(connection_file: Path) -> Path:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.gateways import gateways, raw, start
 
+from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.core.sessions import key_of
 from rucat_jupyter.jupyter import follow, renames
+from rucat_jupyter.launch import launch
+from rucat_jupyter.launch.moves import keep, pending
 
 from .conftest import Jupyter
 from .test_extension import EXTERNAL, until
@@ -133,6 +136,57 @@ def test_a_rename_waits_for_the_gateway(directory: Path, notebooks: Notebooks, m
             return [session["path"] for session in gateway.get("/rucat/engines/one").json()["sessions"]]
 
         notebooks.jupyter.run(until(lambda: paths() == [new]))
+
+
+def elsewhere() -> None:
+    raise GatewayUnavailable("the data directory is in use by the gateway on another machine")
+
+
+@pytest.mark.parametrize("find", [lambda: None, elsewhere], ids=["none runs", "it is elsewhere"])
+def test_the_next_gateway_knows_what_moved_before_it(
+    directory: Path, notebooks: Notebooks, monkeypatch: pytest.MonkeyPatch, find: Callable[[], None]
+) -> None:
+    """Also over a restart of the Jupyter server; a new notebook on the old path keeps what it gets there."""
+    monkeypatch.delenv("RUCAT_STORE_URL")
+    paths = {name: str(notebooks.root / f"{name}.ipynb") for name in "abc"}
+    with raw(start()) as gateway:
+        gateway.post("/rucat/engines", json=EXTERNAL | {"name": "one"})
+        for name in "ac":
+            gateway.put(f"/rucat/engines/one/sessions/{key_of(paths[name])}", json={"path": paths[name]})
+    launch.stop(directory)
+    server = notebooks.jupyter.app.extension_manager
+    with monkeypatch.context() as away:
+        away.setattr(renames.launch, "find", find)
+        notebooks.rename(notebooks.new("a.ipynb"), "b.ipynb")
+        notebooks.ask("DELETE", f"contents/{notebooks.new('c.ipynb')}")
+        notebooks.jupyter.run(until(lambda: len(pending(directory)) == 2))
+        notebooks.jupyter.run(server.stop_all_extensions())
+    with raw(start()) as gateway:
+
+        def known() -> list[str]:
+            return sorted(session["path"] for session in gateway.get("/rucat/engines/one").json()["sessions"])
+
+        assert known() == [paths["b"]]
+        assert pending(directory) == []
+        gateway.put(f"/rucat/engines/one/sessions/{key_of(paths['a'])}", json={"path": paths["a"]})
+        notebooks.jupyter.run(server.start_all_extensions())
+        notebooks.rename(notebooks.new("d.ipynb"), "e.ipynb")
+        notebooks.jupyter.run(until(lambda: pending(directory) == []))
+        assert known() == [paths["a"], paths["b"]]
+
+
+def test_a_server_sends_what_an_earlier_one_has_kept(directory: Path, jupyter: Jupyter) -> None:
+    """A gateway runs all the time, but did not answer while that server lived."""
+    extensions = jupyter.app.extension_manager
+    jupyter.run(extensions.stop_all_extensions())
+    with raw(start()) as gateway:
+        gateway.post("/rucat/engines", json=EXTERNAL | {"name": "one"})
+        gateway.put(f"/rucat/engines/one/sessions/{key_of('/a.ipynb')}", json={"path": "/a.ipynb"})
+        keep(directory, "/a.ipynb", "/b.ipynb", [None])
+        (directory / "moves" / "0.json").write_text("no move")
+        jupyter.run(extensions.start_all_extensions())
+        jupyter.run(until(lambda: pending(directory) == []))
+        assert [session["path"] for session in gateway.get("/rucat/engines/one").json()["sessions"]] == ["/b.ipynb"]
 
 
 def test_kernels_follow_their_notebooks(notebooks: Notebooks) -> None:

@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote
 
 from ...core.config.resolve import Profiles
 from ...core.engine import Engine, Target, Verb
-from ...core.errors import Conflict, EngineNotFound, NotPossible, RucatError
+from ...core.errors import Conflict, EngineNotFound, InvalidRequest, NotPossible, RucatError
 from ...core.lifecycle import Timing, comes_back, is_settled
 from ...core.ports.platform import Platform
 from ...core.ports.store import Store
 from ...host import machine
+from ...host.private_files import remove
 from ...host.processes import start_mark
-from ...launch import datadir
+from ...launch import datadir, moves
 from ...platforms.external import ExternalPlatform
 from ...platforms.kubernetes.platform import KubernetesPlatform
 from ...platforms.kubernetes.spec.spec import rules_of
@@ -37,7 +39,7 @@ from ..use_cases.engines import Gateway
 from ..use_cases.live_sessions import LiveSessions
 from ..use_cases.notifier import Notifier
 from .clock import SystemClock
-from .http.app import make_app
+from .http.app import make_app, os_user
 from .http.draining import App
 from .profile_files import ProfileFiles
 from .settings import Settings
@@ -142,6 +144,7 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             gateway_id=gateway_id,
         )
         made.append(gateway)
+        await take_moves(gateway, directory)
         monitor = Monitor(
             store,
             platforms,
@@ -177,6 +180,21 @@ async def build(settings: Settings, directory: Path, umask: int = -1) -> Parts:
             refresh_profiles=ProfileFiles(gateway, settings.default_profile, settings.idle_timeout_s).refresh,
         )
         return Parts(app, notifier, monitor, gateway, store, platforms, stack.pop_all())
+
+
+async def take_moves(gateway: Gateway, directory: Path) -> None:
+    """Move the sessions of notebooks that a Jupyter server moved while no gateway answered."""
+    for move in moves.pending(directory):
+        try:
+            for owner in move.owners:
+                await gateway.move_sessions(os_user() if owner is None else unquote(owner), move.old, move.new)
+        except InvalidRequest as exc:
+            logger.error("sessions of %s were not moved: %s", move.old, exc)
+        except RucatError as exc:
+            logger.warning("the Jupyter server has to send what moved: %s", exc)
+            return
+        if move.file is not None:
+            remove(move.file)
 
 
 def _gateway_id(directory: Path) -> str:
