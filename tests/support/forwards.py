@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import secrets
 import socket
 import struct
 import threading
@@ -17,7 +18,8 @@ from rucat_jupyter.platforms.kubernetes.portforward.forwards import Forwards, Po
 
 PORT = 15002
 UI_PORT = 4040
-ENGINE = "a" * 16
+ENGINE = secrets.token_hex(8)
+"""Its own port in each process: tests that run beside this one forward engines, too."""
 SMALL = 256 << 10
 
 
