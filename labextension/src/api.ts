@@ -5,6 +5,7 @@
  */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
 
 import type { IConf, ICreate, IEngine, IEvent, IOperation, IPlan, IProfiles, Json } from './tokens';
 
@@ -13,15 +14,18 @@ export const NO_ANSWER = 'no_answer';
 /** Error code: a 404 that does not come from Rucat, so the server extension is missing. */
 export const NO_EXTENSION = 'no_extension';
 
+/** Error code: the user is not logged in any more. */
+export const LOGGED_OUT = 'logged_out';
+
 /** Page of Jupyter where users log in, relative to its base URL. */
 export const LOGIN = 'login';
 
+/** Emitted when a call fails because the user is not logged in any more. */
+export const loggedOut = new Signal<object, void>({});
+
 /** Whether the call failed because the user is not logged in any more. */
 export function isLoggedOut(error: unknown): boolean {
-  return (
-    error instanceof RucatError &&
-    (error.status === 401 || (error.status === 403 && error.details.is_logged_in === false))
-  );
+  return error instanceof RucatError && error.code === LOGGED_OUT;
 }
 
 /** A failed call. */
@@ -168,7 +172,8 @@ export class Api {
     method: string,
     path: string,
     body?: Json,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    isAgain = false
   ): Promise<Response> {
     let response: Response;
     try {
@@ -187,10 +192,14 @@ export class Api {
       throw noAnswer(error);
     }
     if (!response.ok) {
-      throw await refusal(response);
+      const error = await refusal(response);
+      if (error.details.is_cookie_renewed && !isAgain) {
+        return this.request(method, path, body, signal, true); // nothing was done
+      }
+      throw error;
     }
-    if (response.redirected && /html/.test(response.headers.get('Content-Type') ?? '')) {
-      throw new RucatError('your login has expired: log in again', NO_ANSWER, 401); // a hub's login page
+    if (/html/.test(response.headers.get('Content-Type') ?? '')) {
+      throw expired(401); // the login page of a hub or a proxy: no response of Rucat is a page
     }
     return response;
   }
@@ -205,6 +214,13 @@ async function refusal(response: Response): Promise<RucatError> {
   } catch {
     // not JSON from Rucat: a page of a proxy, or Jupyter's own 404
   }
+  const isPage = /html/.test(response.headers.get('Content-Type') ?? '');
+  if (
+    response.status === 401 ||
+    (response.status === 403 && (isPage || said?.details?.is_logged_in === false))
+  ) {
+    return expired(response.status); // a proxy answers with its login page
+  }
   if (said && typeof said.code === 'string' && typeof said.message === 'string') {
     return new RucatError(said.message, said.code, response.status, said.details ?? {}, retry);
   }
@@ -216,6 +232,12 @@ async function refusal(response: Response): Promise<RucatError> {
     {},
     retry
   );
+}
+
+function expired(status: number): RucatError {
+  loggedOut.emit();
+  const message = 'your Jupyter login has expired: log in again in another tab';
+  return new RucatError(message, LOGGED_OUT, status);
 }
 
 function noAnswer(error: unknown): RucatError {

@@ -4,7 +4,7 @@
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { NO_ANSWER, NO_EXTENSION, RucatError, isLoggedOut } from './api';
+import { NO_ANSWER, NO_EXTENSION, RucatError } from './api';
 import { plain } from './words';
 
 /** How long an error is visible; after that it is in the list of notifications. */
@@ -18,6 +18,11 @@ export function report(trans: TranslationBundle, asked: string, error: unknown):
   Notification.error(message, { autoClose: SHOWN_MS });
 }
 
+/** What a part of the page shows whose call failed because of that. */
+export function expiredWords(trans: TranslationBundle): string {
+  return trans.__('Your Jupyter login has expired: log in again in another tab.');
+}
+
 function hintOf(trans: TranslationBundle, error: RucatError): string {
   const { code, status } = error;
   if (code === NO_ANSWER && !status) {
@@ -27,9 +32,6 @@ function hintOf(trans: TranslationBundle, error: RucatError): string {
   }
   if (code === NO_EXTENSION) {
     return trans.__('Install Rucat where the Jupyter server runs, and restart the server.');
-  }
-  if (isLoggedOut(error)) {
-    return trans.__('Log in to Jupyter in another tab, then try again.');
   }
   return '';
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import http
 import json
 import logging
@@ -75,6 +76,7 @@ _NOT_RETURNED = frozenset(
     )
 )
 _RAW = re.compile("[\x80-\xff]+")
+ERROR_PAGE = """<!doctype html><meta name="color-scheme" content="light dark"><title>Rucat</title><p>{}.</p>"""
 _JUPYTERS_OWN = frozenset({"token", "_xsrf", "no_track_activity"})  # query parameters for Jupyter itself
 _CODES = {
     400: InvalidRequest.code,
@@ -209,11 +211,30 @@ class RucatHandler(APIHandler):
             if isinstance(error, web.HTTPError) and error.log_message:
                 text = error.log_message % error.args if error.args else error.log_message
             details = {}
-            if status_code in (401, 403) and vars(self).get("_current_user") is None:
-                # Jupyter says "Forbidden", or that the XSRF cookie does not match: the cookie of a login has expired
-                text, details = f"your login has expired: log in to Jupyter again ({text})", {"is_logged_in": False}
+            if status_code in (401, 403):
+                text, details = self._why_refused(text)
             body = {"message": text, "code": _CODES.get(status_code, RucatError.code), "details": details}
-        self.finish(json.dumps(body))
+        self.finish_error(body)
+
+    def finish_error(self, body: Mapping[str, Any]) -> None:
+        """Respond with an error, as a page if a browser shows it; its status is set."""
+        if "text/html" in self.request.headers.get("Accept", ""):
+            self.finish(ERROR_PAGE.format(html.escape(body["message"])), set_content_type="text/html; charset=utf-8")
+        else:
+            self.finish(json.dumps(body))
+
+    def _why_refused(self, text: str) -> tuple[str, dict[str, bool]]:
+        """Message and details of Jupyter's 401 and 403, whose own words are "Forbidden", or name its XSRF cookie."""
+        if vars(self).get("_current_user") is None:
+            return "your login has expired: log in to Jupyter again", {"is_logged_in": False}
+        if "xsrf" in text.lower():
+            self.xsrf_token  # noqa: B018 - sets the cookie if the browser has none
+            return "Jupyter's cookie against other sites was missing or outdated: try again", {
+                "is_cookie_renewed": True
+            }
+        if text == http.HTTPStatus.FORBIDDEN.phrase:
+            return f"this Jupyter server does not let you: ask its administrator for the resource {RESOURCE!r}", {}
+        return text, {}
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log Rucat's errors in one line, without a traceback."""

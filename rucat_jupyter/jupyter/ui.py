@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado import web
 from tornado.httputil import HTTPHeaders
 
 from ..core.errors import Forbidden
@@ -46,6 +47,12 @@ class UiHandler(RucatHandler):
         self.set_header("Location", f"{self.base_url}rucat/ui/{word}{page}")
         self.set_header("Cache-Control", "no-store")
         self.finish()
+
+    def get_login_url(self) -> str:
+        """Jupyter's login page in a tab of its own, as for Jupyter's pages; frames and programs get a 403."""
+        if "text/html" in self.request.headers.get("Accept", "") and _is_own_tab(self):
+            return web.RequestHandler.get_login_url(self)
+        return str(super().get_login_url())
 
     def _sent_headers(self) -> dict[str, str]:
         return {**super()._sent_headers(), BASE_HEADER: self.base_url}
@@ -99,8 +106,7 @@ class TicketHandler(RucatHandler):
     async def _show(self, word: str, page: str, engine_id: str) -> None:
         ticket = self.tickets.find(word, engine_id, _browser(self))
         # a request of the address bar or of a new tab has the cookie: so the address alone opens nothing
-        is_own_tab = self.request.headers.get("Sec-Fetch-Dest") == "document"
-        if ticket is None or (is_own_tab and not self.current_user):
+        if ticket is None or (_is_own_tab(self) and not self.current_user):
             raise Forbidden("this view of the Spark UI has expired: open it again from Jupyter")
         self._ticket, self._word = ticket, word
         await self.forward()
@@ -130,6 +136,11 @@ def handlers(forwarder: Forwarder) -> tuple[dict[str, type[RucatHandler]], list[
     own = {"tickets": Tickets()}
     pages = {UI_PAGES: type("UiHandler", (UiHandler,), own)}
     return pages, [(TICKETED, type("TicketHandler", (TicketHandler,), own), {"forwarder": forwarder})]
+
+
+def _is_own_tab(handler: RucatHandler) -> bool:
+    """Whether a browser loads it in a tab of its own, not in a frame."""
+    return bool(handler.request.headers.get("Sec-Fetch-Dest") == "document")
 
 
 def _browser(handler: RucatHandler) -> str:

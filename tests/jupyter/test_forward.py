@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from jupyter_server.auth.authorizer import Authorizer
@@ -76,8 +76,21 @@ def test_a_token_is_required(jupyter: Jupyter, gateway: FakeGateway) -> None:
             if method != "HEAD":
                 assert json.loads(answer.body).keys() == {"message", "code", "details"}, (method, path)
                 assert json.loads(answer.body)["code"] == "forbidden"
-                assert json.loads(answer.body)["message"].startswith("your login has expired: log in to Jupyter again")
+                assert json.loads(answer.body)["message"] == "your login has expired: log in to Jupyter again"
                 assert json.loads(answer.body)["details"] == {"is_logged_in": False}
+    assert gateway.seen == []
+
+
+def test_a_browser_without_a_login_gets_pages(jupyter: Jupyter, gateway: FakeGateway) -> None:
+    """The Spark UI in a tab leads to the login page and back; a frame shows what to do, not JSON."""
+    page, browser = "rucat/engines/0123456789abcdef/ui/jobs/", {"Accept": "text/html,*/*", "Sec-Fetch-Dest": "document"}
+    led = jupyter.fetch("GET", page, headers=browser)
+    assert led.code == 302
+    assert led.headers["Location"] == f"{jupyter.base_url}login?next={quote(jupyter.base_url + page, safe='')}"
+    framed = jupyter.fetch("GET", page, headers=browser | {"Sec-Fetch-Dest": "iframe"})
+    assert framed.code == 403
+    assert framed.headers["Content-Type"].startswith("text/html")
+    assert b"<p>your login has expired: log in to Jupyter again.</p>" in framed.body
     assert gateway.seen == []
 
 
@@ -93,6 +106,7 @@ class TestDenied:
             assert answer.code == 403, (method, path)
             assert method == "HEAD" or json.loads(answer.body)["code"] == "forbidden"
             assert method == "HEAD" or json.loads(answer.body)["details"] == {}
+            assert method == "HEAD" or "Forbidden" not in json.loads(answer.body)["message"]
         assert gateway.seen == []
 
 
@@ -127,7 +141,11 @@ def test_a_cookie_needs_the_xsrf_token(jupyter: Jupyter, gateway: FakeGateway) -
     browser = {"Cookie": "; ".join(cookies)}
     refused = jupyter.fetch("POST", "rucat/engines", {}, browser)
     assert (refused.code, json.loads(refused.body)["code"]) == (403, "forbidden")
-    assert json.loads(refused.body)["details"] == {}
+    assert json.loads(refused.body)["details"] == {"is_cookie_renewed": True}
+    assert "xsrf" not in json.loads(refused.body)["message"].lower()
+    lost = {"Cookie": browser["Cookie"].replace(f"_xsrf={xsrf}", "a=b")}
+    refused = jupyter.fetch("POST", "rucat/engines", {}, lost)
+    assert any(text.startswith("_xsrf=") for text in refused.headers.get_list("Set-Cookie"))
     expired = {"Cookie": f"_xsrf={xsrf}; username-127-0-0-1=no-such-login"}
     for headers in (expired, expired | {"X-XSRFToken": xsrf}):
         answer = jupyter.fetch("POST", "rucat/engines", {}, headers)

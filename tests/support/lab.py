@@ -21,7 +21,8 @@ FLAGS = [
     "--disable-sync",
 ]
 READY_S = 60.0
-OWN = """const p = [...window.jupyterapp?.shell.widgets('main') ?? []].find(w => w.context?.path === '{name}');"""
+OWN = """const p = [...window.jupyterapp?.shell.widgets('main') ?? []]
+  .find(w => w.context?.path.split('/').pop() === '{name}');"""
 """Not the shell's current widget: which that is depends on where the focus went while the page was laid out."""
 STATUS = "p?.sessionContext?.session?.kernel?.status"
 RUN = """const c = p.content; c.activeCellIndex = i; c.deselectAll();

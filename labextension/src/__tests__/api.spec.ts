@@ -3,7 +3,7 @@
  */
 import { ServerConnection } from '@jupyterlab/services';
 
-import { Api, NO_ANSWER, NO_EXTENSION } from '../api';
+import { Api, LOGGED_OUT, loggedOut, NO_ANSWER, NO_EXTENSION } from '../api';
 
 const SETTINGS = { baseUrl: 'http://host/user/x/' } as ServerConnection.ISettings;
 
@@ -77,6 +77,33 @@ describe('Api', () => {
   ])('recognises %s by its code', async (_, status, body, code) => {
     answers(status, body);
     await expect(api.list()).rejects.toMatchObject({ code, status });
+  });
+
+  it.each([
+    ['Jupyter', 403, { message: 'x', code: 'forbidden', details: { is_logged_in: false } }, {}],
+    ['a proxy', 401, '<html>', {}],
+    ['a proxy with a page', 403, '<html>', { 'Content-Type': 'text/html' }],
+    ['a login page', 200, '<html>', { 'Content-Type': 'text/html; charset=utf-8' }]
+  ])('says that the login has expired, as %s means it', async (_, status, body, headers) => {
+    const heard = jest.fn();
+    loggedOut.connect(heard);
+    answers(status, body, headers);
+    const message = expect.stringContaining('login has expired: log in again');
+    await expect(api.profiles()).rejects.toMatchObject({ code: LOGGED_OUT, message });
+    await expect(api.logs('etl', 5)).rejects.toMatchObject({ code: LOGGED_OUT, message });
+    expect(heard).toHaveBeenCalledTimes(2);
+    loggedOut.disconnect(heard);
+  });
+
+  it('repeats a call once that was refused for an old cookie', async () => {
+    const details = { is_cookie_renewed: true };
+    answers(403, { message: 'old', code: 'forbidden', details });
+    request.mockClear();
+    await expect(api.stop('etl')).rejects.toMatchObject({ message: 'old' });
+    expect(request).toHaveBeenCalledTimes(2);
+    request.mockResolvedValueOnce(response(403, { message: 'old', code: 'forbidden', details }));
+    answers(202, { id: '1' });
+    await expect(api.stop('etl')).resolves.toEqual({ id: '1' });
   });
 
   it('recognises a network error and an incomplete response', async () => {

@@ -6,7 +6,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 import { Debouncer } from '@lumino/polling';
 
 import type { Api } from '../api';
-import { RucatError } from '../api';
+import { isLoggedOut, RucatError } from '../api';
 import type {
   IConf,
   ICreate,
@@ -48,6 +48,7 @@ export class CreateModel extends VDomModel {
     super();
     this.trans = options.trans;
     this._options = options;
+    options.manager.changed.connect(this._onEngines, this);
   }
 
   readonly trans: TranslationBundle;
@@ -92,6 +93,7 @@ export class CreateModel extends VDomModel {
     if (this.isDisposed) {
       return;
     }
+    this._options.manager.changed.disconnect(this._onEngines, this);
     this._debouncer.dispose();
     this._asked?.abort();
     super.dispose();
@@ -108,6 +110,7 @@ export class CreateModel extends VDomModel {
         this.choose(first.name);
       }
     } catch (error) {
+      this._isLoggedOut = isLoggedOut(error);
       this._set({ loading: { kind: 'failed', message: plain(known(error), this.trans) } });
     }
   }
@@ -185,6 +188,7 @@ export class CreateModel extends VDomModel {
     try {
       return await this._options.manager.create(request);
     } catch (error) {
+      this._isLoggedOut = isLoggedOut(error);
       const { at, rest } = refusalOf(known(error), this._paths, this.trans);
       this._refused = at;
       this._refuse(at, rest);
@@ -272,7 +276,22 @@ export class CreateModel extends VDomModel {
     }
   }
 
+  /** After another login, ask again what failed for the old one. */
+  private _onEngines(): void {
+    if (!this._isLoggedOut || this._options.manager.connection.kind !== 'ok') {
+      return;
+    }
+    this._isLoggedOut = false;
+    if (this.loading.kind === 'failed') {
+      void this.load();
+    } else {
+      this._set({ problems: [] });
+      this._planNow();
+    }
+  }
+
   private _showRefused(error: RucatError): void {
+    this._isLoggedOut = isLoggedOut(error);
     const { at, rest } = refusalOf(error, this._paths, this.trans);
     this._refused = at;
     this._set({ planned: { kind: 'wrong', at, rest } });
@@ -296,6 +315,8 @@ export class CreateModel extends VDomModel {
   private _refused: Wrong = {};
   private readonly _left = new Set<string>(['profile']);
   private _asked: AbortController | null = null;
+  /** Whether the last call failed because the login has expired. */
+  private _isLoggedOut = false;
   private _confs: Promise<IConf[]> | null = null;
   private readonly _debouncer = new Debouncer(() => this._ask(), PLAN_AFTER_MS);
 }
@@ -304,7 +325,7 @@ export class CreateModel extends VDomModel {
 export namespace CreateModel {
   /** Dependencies of the model. */
   export interface IOptions {
-    manager: Pick<IEngineManager, 'create'>;
+    manager: Pick<IEngineManager, 'create' | 'changed' | 'connection'>;
     api: IPlanner;
     trans: TranslationBundle;
     /** The initial profile; empty: the gateway's default. */

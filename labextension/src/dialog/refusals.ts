@@ -2,8 +2,9 @@
  * Assigns the errors of the server to form fields.
  */
 import type { RucatError } from '../api';
-import { NO_ANSWER, NO_EXTENSION } from '../api';
+import { NO_ANSWER, NO_EXTENSION, isLoggedOut } from '../api';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { expiredWords } from '../report';
 import { NAME } from './fields';
 import type { Wrong } from './values';
 
@@ -43,6 +44,9 @@ export function refusalOf(
 export function plain(error: RucatError, trans: TranslationBundle): string {
   if (error.code === NO_EXTENSION) {
     return trans.__('The Rucat server extension is not installed on this Jupyter server.');
+  }
+  if (isLoggedOut(error)) {
+    return expiredWords(trans);
   }
   if (error.code === NO_ANSWER) {
     return trans.__(

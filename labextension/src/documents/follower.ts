@@ -6,7 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 
 import type { Api } from '../api';
-import { RucatError } from '../api';
+import { RucatError, isLoggedOut } from '../api';
 import type { IEngine, IEngineManager } from '../tokens';
 import { clock, LIVE, plain } from '../words';
 import { LineReader } from './lines';
@@ -29,7 +29,7 @@ export type Standing =
   /** The run has ended; waiting for the next one. */
   | { kind: 'ended'; status: string }
   /** The server or the gateway does not respond, or rejects the request; retried automatically. */
-  | { kind: 'away'; since: Date; message: string; retryAt: Date }
+  | { kind: 'away'; since: Date; message: string; isLoggedOut: boolean; retryAt: Date }
   | { kind: 'deleted' };
 
 /** Longest time to process lines without a pause for the browser. */
@@ -217,7 +217,7 @@ export class Follower {
     const message = plain(error instanceof Error ? error.message : error, 300);
     const since = this._standing.kind === 'away' ? this._standing.since : new Date();
     const retryAt = new Date(Date.now() + this._again());
-    this._stand({ kind: 'away', since, message, retryAt });
+    this._stand({ kind: 'away', since, message, isLoggedOut: isLoggedOut(error), retryAt });
   }
 
   /** Read again after a pause; returns the pause in milliseconds. */

@@ -5,7 +5,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import type { Api } from '../api';
-import { RucatError } from '../api';
+import { RucatError, isLoggedOut } from '../api';
+import { expiredWords } from '../report';
 import type { IEngineManager, IEvent } from '../tokens';
 import { clock, plain } from '../words';
 import type { IDay, IEntry } from './events';
@@ -102,7 +103,13 @@ export class HistoryView extends Widget {
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
-    say(this._status, trans.__('No response (%1). Retrying.', plain(message, 200)));
+    say(
+      this._status,
+      isLoggedOut(error)
+        ? expiredWords(trans)
+        : trans.__('No response (%1). Retrying.', plain(message, 200))
+    );
+    this._mark = ''; // read again as soon as the panel is connected again
     this._timer = window.setTimeout(() => this._read(), this._pause);
     this._pause = Math.min(2 * this._pause, LONGEST_RETRY_MS);
   }

@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import type { Api } from '../api';
+import { expiredWords } from '../report';
 import type { IEngineManager } from '../tokens';
 import { clock, plain } from '../words';
 import type { Standing } from './follower';
@@ -245,6 +246,9 @@ export class LogsView extends Widget {
       case 'away': {
         const seconds = Math.max(0, Math.ceil((standing.retryAt.getTime() - Date.now()) / 1000));
         const since = clock(standing.since);
+        if (standing.isLoggedOut) {
+          return expiredWords(trans);
+        }
         return trans.__(
           'No response since %1 (%2). Retrying in %3 s.',
           since,

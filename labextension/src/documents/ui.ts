@@ -8,6 +8,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import type { Api } from '../api';
+import { expiredWords } from '../report';
 import type { IEngine, IEngineManager } from '../tokens';
 import { LIVE, plain } from '../words';
 import { bar, button, say, show, status } from './parts';
@@ -89,7 +90,7 @@ export class UiView extends Widget {
     const engine = this._options.manager.find(this._options.id);
     const { kind } = this._options.manager.connection;
     const isShown = hasUi(engine);
-    say(this._status, this._note(engine, kind));
+    say(this._status, this._note(engine));
     if (isShown && engine!.run !== this._run && this.isVisible) {
       this._run = engine!.run;
       this._load();
@@ -125,9 +126,13 @@ export class UiView extends Widget {
   }
 
   /** Status next to a visible page. */
-  private _note(engine: IEngine | undefined, kind: string): string {
-    const { trans } = this._options;
-    if (kind === 'offline') {
+  private _note(engine: IEngine | undefined): string {
+    const { trans, manager } = this._options;
+    const { connection } = manager;
+    if (connection.kind === 'forbidden' && connection.isLoggedOut) {
+      return expiredWords(trans);
+    }
+    if (connection.kind === 'offline') {
       return trans.__('Rucat does not respond: this page may be outdated.');
     }
     return engine?.status === 'Unresponsive'

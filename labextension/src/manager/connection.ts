@@ -30,7 +30,7 @@ export function judge(error: unknown, since: Date): Connection {
   if (error instanceof RucatError && error.code === NO_EXTENSION) {
     return { kind: 'missing' };
   }
-  if (error instanceof RucatError && (error.status === 401 || error.status === 403)) {
+  if (isLoggedOut(error) || (error instanceof RucatError && error.status === 403)) {
     return { kind: 'forbidden', message, isLoggedOut: isLoggedOut(error) };
   }
   return { kind: 'offline', since, retryAt: null, message };

@@ -12,6 +12,7 @@ import type { ISignal, IStream } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { Api } from '../api';
+import { loggedOut } from '../api';
 import type { Connection, ICreate, IEngine, IEngineManager, Json, Status } from '../tokens';
 import {
   judge,
@@ -44,6 +45,7 @@ export class EngineManager implements IEngineManager {
     });
     _options.events?.connect(this._onEvent, this);
     _options.trouble?.connect(this._onTrouble, this);
+    loggedOut.connect(this._onTrouble, this);
     document.addEventListener('visibilitychange', this._onVisibility);
   }
 

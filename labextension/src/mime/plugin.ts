@@ -2,13 +2,13 @@
  * Renders engines in cell outputs: a plugin, because a plain MIME extension has no access to the engine manager.
  */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Notification } from '@jupyterlab/apputils';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api, RucatError } from '../api';
+import { report } from '../report';
 import { CommandIDs, IEngineManager, NAMESPACE } from '../tokens';
-import { plain } from '../words';
 import type { IOutputActions } from './renderer';
 import { EngineOutput, MIME } from './renderer';
 
@@ -28,7 +28,7 @@ const outputs: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ): void => {
     const trans = (translator ?? nullTranslator).load(NAMESPACE);
-    const actions = actionsOf(app, manager, new Api(app.serviceManager.serverSettings));
+    const actions = actionsOf(app, manager, new Api(app.serviceManager.serverSettings), trans);
     rendermime.addFactory(
       {
         safe: true, // it creates text nodes only
@@ -41,14 +41,19 @@ const outputs: JupyterFrontEndPlugin<void> = {
   }
 };
 
-function actionsOf(app: JupyterFrontEnd, manager: IEngineManager, api: Api): IOutputActions {
+function actionsOf(
+  app: JupyterFrontEnd,
+  manager: IEngineManager,
+  api: Api,
+  trans: TranslationBundle
+): IOutputActions {
   const run = (command: string, engine: string) => void app.commands.execute(command, { engine });
   return {
     attach: ({ id }) => run(CommandIDs.attach, id),
     show: ({ id }) => run(CommandIDs.openPanel, id),
     start: ({ id }) => {
       manager.restart(id).catch((error: unknown) => {
-        Notification.error(plain(error instanceof Error ? error.message : error, 500));
+        report(trans, trans.__('Start'), error);
       });
     },
     wasHere: async id => {

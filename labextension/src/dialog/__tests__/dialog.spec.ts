@@ -1,7 +1,8 @@
 import { configure, fireEvent, screen, waitFor, within } from '@testing-library/dom';
+import { Signal } from '@lumino/signaling';
 
 import { RucatError } from '../../api';
-import type { IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
+import type { Connection, IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
 import type { ICreated } from '../dialog';
 import { showCreateDialog } from '../dialog';
 import { CreateModel } from '../model';
@@ -14,6 +15,8 @@ jest.setTimeout(60000); // roles are slow to compute on a busy machine
 const HOSTILE = '<img src=x onerror=alert(1)>';
 
 let gateway: {
+  connection: Connection;
+  changed: Signal<any, void>;
   profiles: jest.Mock<Promise<IProfiles>, []>;
   plan: jest.Mock<Promise<IPlan>, [ICreate]>;
   confs: jest.Mock<Promise<IConf[]>, []>;
@@ -43,6 +46,8 @@ const type = (label: string | HTMLElement, value: string) =>
 
 beforeEach(() => {
   gateway = {
+    connection: { kind: 'ok' },
+    changed: new Signal<any, void>({}),
     profiles: jest.fn(() => Promise.resolve(profiles())),
     plan: jest.fn<Promise<IPlan>, [ICreate]>(() => Promise.resolve(plan())),
     confs: jest.fn(() => Promise.resolve([conf('spark.sql.x', 'Means x.'), conf('spark.y')])),

@@ -1,7 +1,8 @@
 import { PromiseDelegate } from '@lumino/coreutils';
+import { Signal } from '@lumino/signaling';
 
-import { NO_ANSWER, RucatError } from '../../api';
-import type { IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
+import { LOGGED_OUT, NO_ANSWER, RucatError } from '../../api';
+import type { Connection, IConf, ICreate, IEngine, IPlan, IProfiles } from '../../tokens';
 import { CreateModel, PLAN_AFTER_MS } from '../model';
 import { conf, plan, profile, profiles, trans } from './samples';
 
@@ -9,6 +10,8 @@ const ETL = { id: '1', name: 'etl' } as IEngine;
 
 /** A gateway whose responses the test controls. */
 class Gateway {
+  connection: Connection = { kind: 'ok' };
+  readonly changed = new Signal<any, void>(this);
   profiles = jest.fn(() => Promise.resolve<IProfiles>(profiles()));
   plan = jest.fn<Promise<IPlan>, [ICreate, AbortSignal?]>(() => Promise.resolve(plan()));
   confs = jest.fn<Promise<IConf[]>, []>(() => Promise.resolve([conf('spark.a')]));
@@ -81,6 +84,28 @@ describe('profiles', () => {
     await pass(60000);
     await never;
     expect(model.loading).toEqual({ kind: 'failed', message: 'is still starting' });
+  });
+
+  it('are loaded, and the plan is made, after another login', async () => {
+    const expired = new RucatError('who?', LOGGED_OUT, 403);
+    const again = 'Your Jupyter login has expired: log in again in another tab.';
+    gateway.profiles.mockRejectedValueOnce(expired);
+    await model.load();
+    expect(model.loading).toEqual({ kind: 'failed', message: again });
+    gateway.connection = { kind: 'forbidden', message: '', isLoggedOut: true };
+    gateway.changed.emit();
+    expect(model.loading.kind).toBe('failed');
+    gateway.connection = { kind: 'ok' };
+    gateway.plan.mockRejectedValueOnce(expired);
+    gateway.changed.emit();
+    await pass();
+    expect(model.planned).toEqual({ kind: 'wrong', at: {}, rest: [again] });
+    gateway.create.mockRejectedValueOnce(expired);
+    await model.submit();
+    expect(model.problems).toEqual([again]);
+    gateway.changed.emit();
+    await pass();
+    expect([model.planned.kind, model.problems]).toEqual(['plan', []]);
   });
 
   it('change the fields, and keep the input', async () => {

@@ -2,7 +2,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 
 import { engine } from '../../__tests__/fixtures';
-import { NO_ANSWER, RucatError } from '../../api';
+import { LOGGED_OUT, NO_ANSWER, RucatError } from '../../api';
 import type { Connection, IEngine } from '../../tokens';
 import { Follower, RETRY_MS } from '../follower';
 import { READ_AGAIN } from '../overlap';
@@ -187,6 +187,16 @@ describe('Follower', () => {
     jest.advanceTimersByTime(1000);
     await last().send('four');
     expect(lines()).toEqual(['one', 'two', 'two', 'three', 'four']);
+  });
+
+  it('distinguishes a lost login from a missing response', async () => {
+    await start();
+    await last().fail(new RucatError('who?', LOGGED_OUT, 403));
+    expect(follower.standing).toMatchObject({ kind: 'away', isLoggedOut: true });
+    follower.retry();
+    await settle();
+    await last().fail(away());
+    expect(follower.standing).toMatchObject({ kind: 'away', isLoggedOut: false });
   });
 
   it('retries immediately when the list is read again', async () => {

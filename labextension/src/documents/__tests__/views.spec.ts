@@ -4,7 +4,7 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
 import { engine, HOSTILE } from '../../__tests__/fixtures';
-import { RucatError } from '../../api';
+import { LOGGED_OUT, RucatError } from '../../api';
 import type { Connection, IEngine } from '../../tokens';
 import { HistoryView } from '../history';
 import { LogsView } from '../logs';
@@ -88,6 +88,14 @@ describe('UiView', () => {
     expect(hasUi(engines.engines[0])).toBe(false);
   });
 
+  it('says that the login has expired, above the page', async () => {
+    open({});
+    engines.connection = { kind: 'forbidden', message: '', isLoggedOut: true };
+    await engines.become(engine({ id: 'e' }));
+    expect(frame().hidden).toBe(false);
+    expect(view.node.textContent).toContain('Your Jupyter login has expired: log in again');
+  });
+
   it('says that the engine was deleted; the page stays during an outage', async () => {
     open({});
     engines.connection = { kind: 'offline', since: new Date(), retryAt: null, message: '' };
@@ -123,6 +131,21 @@ describe('HistoryView', () => {
     expect(history).toHaveBeenCalledTimes(1);
     await engines.become(engine({ id: 'e', revision: 4 }));
     expect(history).toHaveBeenCalledTimes(2);
+    view.dispose();
+  });
+
+  it('says that the login has expired, and reads again after the next one', async () => {
+    const engines = new Engines();
+    engines.engines = [engine({ id: 'e' })];
+    const history = jest.fn(() => Promise.resolve([event]));
+    history.mockRejectedValueOnce(new RucatError('who?', LOGGED_OUT, 403));
+    const options = { id: 'e', name: 'etl', api: { history }, manager: asManager(engines), trans };
+    const view = attach(new HistoryView(options));
+    await settle();
+    expect(view.node.textContent).toContain('Your Jupyter login has expired: log in again');
+    await engines.become(engine({ id: 'e' }));
+    expect(view.node.textContent).not.toContain('login');
+    expect(view.node.textContent).toContain('Running: the engine responds');
     view.dispose();
   });
 

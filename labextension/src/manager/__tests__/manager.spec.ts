@@ -3,7 +3,7 @@
  */
 import { Signal } from '@lumino/signaling';
 
-import { NO_ANSWER, NO_EXTENSION, RucatError } from '../../api';
+import { LOGGED_OUT, loggedOut, NO_ANSWER, NO_EXTENSION, RucatError } from '../../api';
 import { FakeApi, settled } from '../../__tests__/fakes';
 import { engine, failed } from '../../__tests__/fixtures';
 import { LOGIN_MS, LOOK_MS, QUIET_MS, RECOVER_MS } from '../connection';
@@ -271,6 +271,13 @@ describe('EngineManager', () => {
       expect(api.calls).toEqual(['token']);
     });
 
+    it('of a lost login in other parts of the page trigger a poll immediately', async () => {
+      api.calls = [];
+      loggedOut.emit();
+      await pass(1);
+      expect(api.calls).toEqual(['token']);
+    });
+
     it.each([
       ['no extension', new RucatError('404', NO_EXTENSION, 404), { kind: 'missing' }],
       [
@@ -280,7 +287,7 @@ describe('EngineManager', () => {
       ],
       [
         'logged out',
-        new RucatError('who?', NO_ANSWER, 401),
+        new RucatError('who?', LOGGED_OUT, 401),
         { kind: 'forbidden', message: 'who?', isLoggedOut: true }
       ],
       ['no server', new RucatError('down', NO_ANSWER, 0), { kind: 'offline', message: 'down' }],
@@ -293,7 +300,7 @@ describe('EngineManager', () => {
   });
 
   it('comes back after a login in another tab', async () => {
-    const error = new RucatError('log in', 'forbidden', 403, { is_logged_in: false });
+    const error = new RucatError('log in', LOGGED_OUT, 403);
     api.trouble = error;
     await manager.refresh();
     expect(manager.connection).toEqual({
