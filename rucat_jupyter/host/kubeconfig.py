@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .patience import waited, within
+
 IN_CLUSTER = "in-cluster"
 """The context name for the service account of the gateway's own pod, which has no kubeconfig."""
 
@@ -29,6 +31,8 @@ BASIC_ENV = re.compile(
     r"|(?i:(https?|ftp|all|no)_proxy)"
 )
 """Variables that every program of the user needs."""
+GLANCE_S = 1.0
+"""A file system needs milliseconds to say whether a file is there; one that hangs must not hang us."""
 _PATHS = re.compile(r"\w*_(FILE|PATH|DIR|CONFIG|CREDENTIALS|CACERT|CAPATH|BUNDLE|CERT|KEY|KTNAME)")
 
 
@@ -48,12 +52,32 @@ def portable(env: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def files(env: Mapping[str, str] | None = None) -> list[str]:
-    """Absolute paths of the existing kubeconfig files of this process, by kubectl's rules."""
-    env = os.environ if env is None else env
+def named(env: Mapping[str, str]) -> list[str]:
+    """Absolute paths of the kubeconfig files that an environment names, there or not."""
     home = env.get("HOME") or str(Path.home())
-    named = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
-    return [path for each in named.split(os.pathsep) if each and is_file(path := _absolute(each))]
+    paths = env.get("KUBECONFIG") or str(Path(home) / ".kube" / "config")
+    return [_absolute(path) for path in paths.split(os.pathsep) if path]
+
+
+def files(env: Mapping[str, str] | None = None) -> list[str]:
+    """Absolute paths of the existing kubeconfig files of this process, by kubectl's rules.
+
+    Where their file system hangs they are all taken for existing: who reads them reports it.
+    """
+    paths = named(os.environ if env is None else env)
+    try:
+        return within(GLANCE_S, lambda: [file for file in paths if is_file(file)], os.pathsep.join(paths))
+    except TimeoutError:
+        return paths
+
+
+async def files_soon() -> list[str]:
+    """Return :func:`files` while the event loop goes on."""
+    paths = named(os.environ)
+    try:
+        return await waited(GLANCE_S, lambda: [file for file in paths if is_file(file)], os.pathsep.join(paths))
+    except TimeoutError:
+        return paths
 
 
 def is_file(path: str) -> bool:
@@ -81,7 +105,8 @@ def contexts(env: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
     seen = set()
     for file in files(env):
         try:
-            found = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+            text = within(GLANCE_S, lambda: Path(file).read_text(encoding="utf-8"), file)  # noqa: B023 - ends in the round
+            found = yaml.safe_load(text) or {}
             entries = [
                 (str(item["name"]), str(item.get("context", {}).get("namespace") or "")) for item in found["contexts"]
             ]

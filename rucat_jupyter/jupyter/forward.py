@@ -135,9 +135,10 @@ class RucatHandler(APIHandler):
     async def _forward(self) -> None:
         if len(self.request.body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"the body has {len(self.request.body)} bytes; at most {MAX_BODY_BYTES} are allowed")
-        request = Request(
-            self.request.method or "", self._target(), self._sent_headers(), self.request.body, self._read_s()
-        )
+        headers = self._sent_headers()
+        if files := await kubeconfig.files_soon():
+            headers[kubeconfig.HEADER] = quote(os.fsencode(os.pathsep.join(files)))
+        request = Request(self.request.method or "", self._target(), headers, self.request.body, self._read_s())
         try:
             await self.forwarder.upstream.send(request, self)
         except (Broken, StreamClosedError):
@@ -170,8 +171,6 @@ class RucatHandler(APIHandler):
 
     def _sent_headers(self) -> dict[str, str]:
         headers = {name: self.request.headers[name] for name in self.sent if name in self.request.headers}
-        if files := kubeconfig.files():
-            headers[kubeconfig.HEADER] = quote(os.fsencode(os.pathsep.join(files)))
         if self.forwarder.has_owners:
             headers[OWNER_HEADER] = owner = quote(self._owner(), safe=" !#$&'*+-.^_`|~@:/=()")
             self.forwarder.followers.follow(owner)

@@ -283,7 +283,7 @@ def test_the_clock_tells_a_gap_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (clock.now() - before).total_seconds() < 10
 
 
-def test_profile_files_are_layers_lowest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_profile_files_are_layers_lowest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The administrator's, then the user's; a broken one is a layer with its error."""
     from jupyter_core import paths
 
@@ -293,7 +293,7 @@ def test_profile_files_are_layers_lowest_first(tmp_path: Path, monkeypatch: pyte
     (admin / "rucat.toml").write_text('default_profile = "x"')
     (user / "rucat.toml").write_text("broken = ")
     monkeypatch.setattr(paths, "SYSTEM_CONFIG_PATH", [str(admin)])
-    first, last = profile_files.read_layers()
+    first, last = await profile_files.read_layers()
     assert (first.source, first.is_admin, first.data) == (str(admin / "rucat.toml"), True, {"default_profile": "x"})
     assert (last.source, last.is_admin) == (str(user / "rucat.toml"), False)
     assert last.error

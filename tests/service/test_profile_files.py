@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.office import OWNER, open_office
@@ -12,6 +14,7 @@ from jupyter_core import paths
 from rucat_jupyter.core.engine import Status, Verb
 from rucat_jupyter.core.errors import Forbidden, InvalidRequest
 from rucat_jupyter.core.lifecycle import Outcome
+from rucat_jupyter.gateway.service import profile_files
 from rucat_jupyter.gateway.service.profile_files import ProfileFiles
 
 
@@ -156,3 +159,36 @@ async def test_the_setting_wins(user: Path) -> None:
     user.write_text('default_profile = "k8s-small"\n')
     await ProfileFiles(office.gateway, "local").refresh()
     assert office.gateway.profiles.default == "local"
+
+
+@pytest.mark.parametrize("call", ["_stamp", "_read"])
+async def test_a_file_system_that_hangs_takes_nothing_else_away(
+    user: Path, admin: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """It is named, an administrator's last limits hold, other files count, and so does the file when it answers."""
+    office, answers = await open_office(), threading.Event()
+    files = ProfileFiles(office.gateway, None)
+    admin.write_text('[limits]\nmax_driver_memory = "4g"\n')
+    await files.refresh()
+    honest: Any = getattr(profile_files, call)
+
+    def slow(file: Path, **more: Any) -> Any:
+        if file == admin:
+            answers.wait(60)
+        return honest(file, **more)
+
+    monkeypatch.setattr(profile_files, "HANG_S", 0.2)
+    monkeypatch.setattr(profile_files, call, slow)
+    try:
+        for cores in (3, 4):
+            user.write_text(f"[profiles.local]\ndriver.cores = {cores}\n")
+            await files.refresh()
+            (error,) = office.gateway.profiles.errors
+            assert error == f"{admin}: no answer for 0.2 s from the file system of {admin}: its server hangs"
+            assert (await office.gateway.create(OWNER, {})).spec.driver.cores == cores
+            with pytest.raises(Forbidden, match="the limit is 4g"):
+                await office.gateway.create(OWNER, {"driver": {"memory": "5g"}})
+    finally:
+        answers.set()
+    while office.gateway.profiles.errors:
+        await files.refresh()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import builtins
+import io
 import json
+import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -538,3 +544,102 @@ def test_a_ca_in_a_file_reaches_the_plugin_as_data(tmp_path):
     found = plugins._cluster_info({"server": "s", "certificate-authority": str(tmp_path / "ca"), "extensions": more})
     data = base64.b64encode(b"CA").decode()
     assert found == {"server": "s", "certificate-authority-data": data, "config": {"audience": "a"}}
+
+
+class Hanging:
+    """File systems that hang: a call on these files waits until :meth:`heal`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ready = threading.Event()
+        self._files: set[str] = set()
+        for owner, name in ((os, "stat"), (io, "open"), (builtins, "open"), (ssl.SSLContext, "load_verify_locations")):
+            monkeypatch.setattr(owner, name, self._slow(getattr(owner, name)))
+        for module in (access, plugins):
+            monkeypatch.setattr(module, "FILES_S", 0.3)
+
+    def _slow(self, call: Any) -> Any:
+        def slow(*given: Any, **more: Any) -> Any:
+            if any(str(each) in self._files for each in (*given, *more.values())):
+                assert threading.current_thread().name == "rucat-system-call"
+                self._ready.wait(60)
+            return call(*given, **more)
+
+        return slow
+
+    def begin(self, *files: Path) -> None:
+        """They hang from now on."""
+        self._files = {str(file) for file in files}
+
+    def heal(self) -> None:
+        """They answer again."""
+        self._files = set()
+        self._ready.set()
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    """None hangs yet."""
+    made = Hanging(monkeypatch)
+    yield made
+    made.heal()
+
+
+@pytest.mark.parametrize("what", ["kubeconfig", "tokenFile", "certificate-authority", "plugin"])
+async def test_a_file_system_that_hangs_is_named_and_the_loop_goes_on(place, hanging, what):
+    """No call on it is made in the event loop; when it answers again calls work."""
+    other = place.file.parent / "other"
+    other.write_text("first")
+    https = {"server": f"https://127.0.0.1:{place.server.port}"}
+    if what == "plugin":
+        place.use_plugin()
+    else:
+        more = {**https, "certificate-authority": "other"} if what == "certificate-authority" else {}
+        place.use({"tokenFile": "other"} if what == "tokenFile" else {"token": "first"}, **more)
+    api = place.api()
+    hanging.begin({"kubeconfig": place.file, "plugin": place.plugin}.get(what, other))
+    words = r"no answer for 0.3 s from the file system of .*: its server hangs"
+    for _ in range(3):
+        with pytest.raises(PlatformUnavailable, match=f"context 'c'.*: {words}"):
+            await api.get(AT)
+    if what == "certificate-authority":
+        return
+    hanging.heal()
+    await answered(api)
+
+
+async def answered(api: Api) -> None:
+    """Wait until a call is answered."""
+    for _ in range(1000):
+        with suppress(PlatformUnavailable):
+            return await call(api)
+        await asyncio.sleep(0.01)
+    raise AssertionError("it is never answered")
+
+
+@pytest.mark.parametrize("what", ["kubeconfig", "tokenFile"])
+async def test_a_connection_goes_on_while_its_files_hang(place, hanging, what):
+    """With the credentials that it has; a token that is written meanwhile counts when they answer again."""
+    token = place.file.parent / "token"
+    token.write_text("first")
+    place.use({"tokenFile": "token"})
+    api = place.api()
+    await api.get(AT)
+    hanging.begin({"kubeconfig": place.file, "tokenFile": token}[what])
+    for _ in range(3):
+        await asyncio.wait_for(api.get(AT), 10)
+    place.server.accepted = {"first", "second"}
+    token.write_bytes(b"second") if what == "kubeconfig" else None
+    hanging.heal()
+    await api.get(AT)
+    assert place.server.tokens()[:4] == ["first"] * 4
+
+
+def test_a_kubeconfig_that_hangs_counts_as_there(hanging, tmp_path):
+    """What reads it says what is wrong; an engine of it is not another gateway's."""
+    file = tmp_path / "config"
+    file.touch()
+    way = access.Way(str(file), "c", "n")
+    hanging.begin(file)
+    assert access.has_files(way)
+    hanging.heal()
+    assert access.has_files(way)

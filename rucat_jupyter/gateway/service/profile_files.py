@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import stat
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from jupyter_core import paths
 
 from ...core.config.resolve import Layer, Profiles
+from ...host.patience import hangs, waited
 from ..use_cases.engines import Gateway
 
 if sys.version_info >= (3, 11):
@@ -23,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 FILE = "rucat.toml"
 LARGEST_BYTES = 1024 * 1024
-"""The gateway's event loop reads the files: 1 MB of TOML takes tenths of a second."""
+"""1 MB of TOML takes tenths of a second."""
+HANG_S = 1.0
+"""A file system needs milliseconds; one that hangs must not hang the gateway."""
 
 
 class ProfileFiles:
@@ -46,17 +50,30 @@ class ProfileFiles:
         self._files = [folder / FILE for folder, _ in _folders()]
         self._stamps: list[tuple[str, ...]] | None = None
         self._limits: dict[str, object] = {}
+        self._turn = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Read the files again if one has changed; a few small files, so without a thread."""
-        stamps = [_stamp(file) for file in self._files]
-        if stamps == self._stamps:
-            return
-        self._stamps = stamps
-        layers = [self._kept(layer) for layer in read_layers()]
-        self._gateway.profiles = Profiles(layers, self._default, idle_timeout_s=self._idle_timeout_s)
-        for error in self._gateway.profiles.errors:
-            logger.warning("profiles: %s", error)
+        """Read the files again if one has changed, or its file system hangs."""
+        async with self._turn:
+            stamps = await self._now()
+            if stamps == self._stamps:
+                return
+            layers = [self._kept(layer) for layer in await read_layers()]
+            self._stamps = None if any(hangs(str(file)) for file in self._files) else stamps
+            known, self._gateway.profiles = (
+                self._gateway.profiles.errors,
+                Profiles(layers, self._default, idle_timeout_s=self._idle_timeout_s),
+            )
+            for error in self._gateway.profiles.errors:
+                if error not in known:
+                    logger.warning("profiles: %s", error)
+
+    async def _now(self) -> list[tuple[str, ...]]:
+        """The stamps of all files, in one thread unless one hangs."""
+        try:
+            return await waited(HANG_S, lambda: [_stamp(file) for file in self._files], FILE)
+        except TimeoutError:
+            return [await _stamp_soon(file) for file in self._files]
 
     def _kept(self, layer: Layer) -> Layer:
         """The layer; with its last limits if it cannot be read now."""
@@ -69,9 +86,23 @@ class ProfileFiles:
         return layer
 
 
-def read_layers() -> list[Layer]:
+async def read_layers() -> list[Layer]:
     """All existing ``rucat.toml`` files, lowest priority first; one that cannot be read is a layer with its error."""
-    return [layer for folder, is_admin in _folders() for layer in _read(folder / FILE, is_admin=is_admin)]
+    return [layer for folder, is_admin in _folders() for layer in await _read_soon(folder / FILE, is_admin)]
+
+
+async def _stamp_soon(file: Path) -> tuple[str, ...]:
+    try:
+        return await waited(HANG_S, lambda: _stamp(file), str(file))
+    except TimeoutError:
+        return (str(file), "hangs")
+
+
+async def _read_soon(file: Path, is_admin: bool) -> list[Layer]:
+    try:
+        return await waited(HANG_S, lambda: list(_read(file, is_admin=is_admin)), str(file))
+    except TimeoutError as exc:
+        return [Layer(str(file), is_admin=is_admin, error=str(exc.strerror))]
 
 
 def _folders() -> Iterator[tuple[Path, bool]]:

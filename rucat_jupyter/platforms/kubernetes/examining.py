@@ -29,9 +29,11 @@ async def examine(specs: Sequence[EngineSpec], places: Namespaces, temp: Path) -
     found: list[Finding] = []
     for spec in specs:
         try:
-            way = await asyncio.to_thread(places.find, spec)
+            way = await places.find(spec)
         except InvalidRequest as exc:
             found += [Finding("kubeconfig", _wrong(exc), FIX_KUBECONFIG)]
+        except PlatformUnavailable as exc:
+            found += [Finding("kubeconfig", exc.message, HANGS)]
         else:
             ways.setdefault(way, spec.kubernetes.service_account or names.DEFAULT_SERVICE_ACCOUNT)
     looks = await asyncio.gather(*(_look(way, account, temp) for way, account in ways.items()))
@@ -41,6 +43,9 @@ async def examine(specs: Sequence[EngineSpec], places: Namespaces, temp: Path) -
 FIX_KUBECONFIG = (
     "in a terminal: kubectl config get-contexts, then --context NAME, or export KUBECONFIG=… and rucat serve --replace"
 )
+
+
+HANGS = "in a terminal: df, to see which file system hangs; or export KUBECONFIG=… and rucat serve --replace"
 
 
 async def _look(way: Way, account: str, temp: Path) -> list[Finding]:

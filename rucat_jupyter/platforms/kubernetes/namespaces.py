@@ -20,6 +20,7 @@ from ...core.engine import Engine
 from ...core.errors import InvalidRequest, PlatformError, PlatformUnavailable
 from ...core.ports.clock import Clock
 from ...core.spec import IN_CLUSTER, EngineSpec
+from ...host.patience import waited
 from .api import access, remedies
 from .api.access import Way
 from .api.client import Api, ApiFault
@@ -82,10 +83,19 @@ class Namespaces:
         for engine in engines:
             self._add(engine.site, self._way_of(engine.spec))
 
-    def find(self, spec: EngineSpec) -> Way:
-        """The way that a spec means, by files alone; InvalidRequest where it means none."""
-        asked = spec.kubernetes
-        return access.find(asked.kubeconfig, asked.context, asked.namespace, self._env)
+    async def find(self, spec: EngineSpec) -> Way:
+        """The way that a spec means, by files alone; InvalidRequest where it means none.
+
+        PlatformUnavailable where their file system hangs.
+        """
+        asked, env = spec.kubernetes, self._env
+        place = f"the kubeconfig {asked.kubeconfig or env.get('KUBECONFIG') or '~/.kube/config'}"
+        try:
+            return await waited(
+                access.FILES_S, lambda: access.find(asked.kubeconfig, asked.context, asked.namespace, env), place
+            )
+        except TimeoutError as exc:
+            raise PlatformUnavailable(str(exc.strerror)) from None
 
     async def uid_of(self, way: Way) -> str:
         """The UID of a way's namespace, which this gateway serves from now on.

@@ -113,7 +113,7 @@ class KubernetesPlatform:
 
     async def pin(self, spec: EngineSpec) -> Pinned:
         """Fill in kubeconfig, context and namespace, image, release and sizes."""
-        way = await asyncio.to_thread(self._places.find, spec)
+        way = await self._places.find(spec)
         pinned = specs.pin(spec, metadata.version("pyspark"), way.namespace)
         at = {"kubeconfig": way.kubeconfig or None, "context": way.context}
         asked = pinned.spec.kubernetes.model_copy(update=at)
@@ -121,11 +121,11 @@ class KubernetesPlatform:
 
     async def site(self, spec: EngineSpec) -> str:
         """The UID of the spec's namespace."""
-        return await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
+        return await self._places.uid_of(await self._places.find(spec))
 
     async def outline(self, spec: EngineSpec, name: str) -> Blueprint:
         """Dry run: the objects, and the checks of the namespace."""
-        uid = await self._places.uid_of(await asyncio.to_thread(self._places.find, spec))
+        uid = await self._places.uid_of(await self._places.find(spec))
         site = await self._places.site(uid)
         return await planning.blueprint(site.api, spec, self._context(site), name)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from ....core.errors import InvalidRequest, PlatformUnavailable
 from ....core.spec import IN_CLUSTER
+from ....host import kubeconfig as kubeconfigs
 from ....host.kubeconfig import is_file
+from ....host.patience import hangs, waited, within
 from . import kubeconfig, plugins, proxies
 from .kubeconfig import ConfigFault
 from .plugins import Credentials, Plugin, PluginFault
@@ -25,7 +28,15 @@ from .plugins import Credentials, Plugin, PluginFault
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
 
+FILES_S = 3.0
+"""How long a file system may take: an automount needs a second or two, one that hangs must not hang the gateway."""
+PRESENT_S = 1.0
+"""How long it is not looked again whether a kubeconfig is there."""
+GLANCE_S = 0.3
+"""How long an event loop waits once for a file that it asks for; a file system answers in milliseconds."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+_present: dict[str, tuple[float, bool]] = {}  # by file: when it was looked whether it is there, and whether it was
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Way:
 
 def find(given: str | None, context: str | None, namespace: str | None, env: Mapping[str, str]) -> Way:
     """The way that a spec means, everything filled in; reads files only. InvalidRequest where it means none."""
-    if context == IN_CLUSTER or (not given and not _default_files(env) and is_in_cluster(env)):
+    if context == IN_CLUSTER or (not given and not kubeconfigs.files(env) and is_in_cluster(env)):
         if not is_in_cluster(env):
             raise InvalidRequest.of(
                 [("kubernetes.context", f"{IN_CLUSTER!r} is not possible: this gateway does not run in a cluster")]
@@ -57,7 +68,7 @@ def find(given: str | None, context: str | None, namespace: str | None, env: Map
             text = f"there is no kubeconfig with it; in the cluster use {IN_CLUSTER!r}"
             raise InvalidRequest.of([("kubernetes.context", text)])
         return Way("", IN_CLUSTER, namespace or own_namespace())
-    files = _given_files(given) if given else _default_files(env)
+    files = _given_files(given) if given else kubeconfigs.files(env)
     if not files:
         text = "there is none: set its path, or in a terminal: export KUBECONFIG=… && rucat serve --replace"
         raise InvalidRequest.of([("kubernetes.kubeconfig", text)])
@@ -86,8 +97,11 @@ def own_namespace() -> str:
 
 
 def has_files(way: Way) -> bool:
-    """Whether the way's kubeconfig is (still) here."""
-    return way.is_in_cluster or any(is_file(file) for file in way.kubeconfig.split(os.pathsep))
+    """Whether the way's kubeconfig is (still) here, as far as is known: not later than a second ago.
+
+    While its file system hangs, that is what was known before; an event loop asks this.
+    """
+    return way.is_in_cluster or any(_is_here(file) for file in way.kubeconfig.split(os.pathsep))
 
 
 def signature(files: Iterable[str]) -> tuple[object, ...]:
@@ -114,11 +128,14 @@ class Link:
     plugin: Plugin | None = None
     given: Credentials | None = None
 
-    @property
-    def is_current(self) -> bool:
-        """Whether files and a plugin's certificate are still those that it was made from; a token is renewed."""
-        if self.seen != signature(self.files):
-            return False
+    async def is_current(self) -> bool:
+        """Whether files and a plugin's certificate are still those that it was made from; a token is renewed.
+
+        While the files' file system hangs they are taken for the same.
+        """
+        with suppress(TimeoutError):
+            if self.seen != await waited(FILES_S, lambda: signature(self.files), _place(self.way)):
+                return False
         if self.plugin is None or self.given is None or not self.given.certificate:
             return True
         return self.plugin.is_current(self.given)
@@ -142,29 +159,46 @@ async def connect(way: Way, temp: Path) -> Link:
     configuration.retries = None  # we decide ourselves what is tried again; False would be the number 0: seven tries
     configuration.connection_pool_maxsize = 0  # no limit: a followed log holds a connection, and calls would wait
     configuration.disable_strict_ssl_verification = True  # as kubectl: many authorities of clusters fail those checks
-    headers: list[tuple[str, str]] = []
-    files, plugin = [file for file in way.kubeconfig.split(os.pathsep) if file], None
-    seen = signature(files)
-    try:
+    files, place = [file for file in way.kubeconfig.split(os.pathsep) if file], _place(way)
+    plugin: Plugin | None = None
+    user: dict[str, Any] = {}
+
+    def make() -> tuple[ApiClient, list[str], tuple[object, ...]]:
+        """Read certificates and keys."""
         if way.is_in_cluster:
             load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         else:
-            plugin, headers = await _load_kubeconfig(way, configuration, temp)
+            _configure(configuration, cluster, user, temp)
         configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
         kind, colon, _ = (configuration.proxy or "http://").partition("://")
         if not colon or kind.lower() not in proxies.PORTS:  # not the address: it may have a password
             raise ConfigFault(f"its proxy is of kind {kind if colon else ''!r}, but Rucat knows only http and https")
         # aiohttp's own look at the environment reads NO_PROXY otherwise
+        headers = kubeconfig.impersonation(user)
         configuration.client_session_kwargs = {"trust_env": False, "headers": headers}
-        client = ApiClient(configuration)  # reads certificates and keys
+        client = ApiClient(configuration)
+        named = [file for file in (configuration.cert_file, configuration.key_file, configuration.ssl_ca_cert) if file]
+        return client, named, signature(named)
+
+    try:
+        seen = await waited(FILES_S, lambda: signature(files), place)
+        if not way.is_in_cluster:
+            cluster, user = await waited(
+                FILES_S, lambda: kubeconfig.cluster_and_user(way.kubeconfig, way.context), place
+            )
+            plugin = await _plugin(way, cluster, user)
+        client, named, seen_named = await waited(FILES_S, make, place)
+    except TimeoutError as exc:
+        raise PlatformUnavailable(f"{_whose(way)} cannot be used: {exc.strerror}") from None
     except (ConfigException, ConfigFault, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {_line(exc)}") from None
     client.user_agent = "rucat"
-    named = [file for file in (configuration.cert_file, configuration.key_file, configuration.ssl_ca_cert) if file]
-    link = Link(way, client, [*files, *named], (*seen, *signature(named)), plugin)
+    link = Link(way, client, [*files, *named], (*seen, *seen_named), plugin)
     link.given = plugin.held if plugin else None
     if plugin is not None and link.given is not None and link.given.token:
         configuration.refresh_api_key_hook = _renewal(link, plugin)
+    elif file := user.get("tokenFile"):
+        configuration.refresh_api_key_hook = _reading(file)
     return link
 
 
@@ -177,19 +211,24 @@ def _load_library() -> None:
         import_module(name)
 
 
-async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> tuple[Plugin | None, list[tuple[str, str]]]:
-    """Configure the library by a context; its plugin if it has one, and headers that each call has."""
+async def _plugin(way: Way, cluster: dict[str, Any], user: dict[str, Any]) -> Plugin | None:
+    """The user's plugin if it has one; what that returns is in ``user``."""
+    config = user.pop("exec", None)
+    if not config:
+        return None
+    plugin = plugins.plugin(config, cluster)
+    given = await _ask(way, plugin)
+    user |= {"token": given.token} if given.token else {}
+    if given.certificate:
+        pair = {"client-certificate-data": given.certificate, "client-key-data": given.key}
+        user |= {key: b64encode(value.encode()).decode() for key, value in pair.items()}
+    return plugin
+
+
+def _configure(configuration: Any, cluster: dict[str, Any], user: dict[str, Any], temp: Path) -> None:
+    """Configure the library; its function waits for nothing here, but reads files, so this is called in a thread."""
     from kubernetes.aio.config import kube_config, load_kube_config_from_dict  # noqa: PLC0415 - heavy
 
-    cluster, user = await asyncio.to_thread(kubeconfig.cluster_and_user, way.kubeconfig, way.context)
-    config = user.pop("exec", None)
-    plugin = plugins.plugin(config, cluster) if config else None
-    if plugin is not None:
-        given = await _ask(way, plugin)
-        user |= {"token": given.token} if given.token else {}
-        if given.certificate:
-            pair = {"client-certificate-data": given.certificate, "client-key-data": given.key}
-            user |= {key: b64encode(value.encode()).decode() for key, value in pair.items()}
     _forget_removed(kube_config._temp_files)
     whole = {
         "current-context": "rucat",
@@ -197,17 +236,21 @@ async def _load_kubeconfig(way: Way, configuration: Any, temp: Path) -> tuple[Pl
         "clusters": [{"name": "rucat", "cluster": cluster}],
         "users": [{"name": "rucat", "user": {key: value for key, value in user.items() if key != "tokenFile"}}],
     }
-    await load_kube_config_from_dict(  # type: ignore[no-untyped-call]
+    loading = load_kube_config_from_dict(  # type: ignore[no-untyped-call]
         whole, client_configuration=configuration, temp_file_path=str(temp)
     )
-    if file := user.get("tokenFile"):
+    asyncio.run(loading)
 
-        def read(target: Any) -> None:  # others replace it
-            with suppress(OSError):
-                target.api_key["BearerToken"] = f"Bearer {kubeconfig.read_token(file)}"
 
-        configuration.refresh_api_key_hook = read
-    return plugin, kubeconfig.impersonation(user)
+def _reading(file: str) -> Callable[[Any], Awaitable[None]]:
+    """What the library calls before each call: the token in a file, which others replace."""
+
+    async def read(target: Any) -> None:
+        with suppress(OSError):  # also while its file system hangs
+            token = await waited(FILES_S, lambda: kubeconfig.read_token(file), file)
+            target.api_key["BearerToken"] = f"Bearer {token}"
+
+    return read
 
 
 async def _ask(way: Way, plugin: Plugin) -> Credentials:
@@ -229,24 +272,16 @@ def _renewal(link: Link, plugin: Plugin) -> Callable[[Any], Awaitable[None]]:
 
 def _forget_removed(written: dict[str, str]) -> None:
     """The library remembers key files by content for the whole process, also those that have been removed since."""
-    for content in [content for content, file in written.items() if not is_file(file)]:
-        del written[content]
-
-
-def _default_files(env: Mapping[str, str]) -> list[str]:
-    named = env.get("KUBECONFIG") or str(Path(env.get("HOME", "~")).expanduser() / ".kube" / "config")
-    return [file for file in _absolute(named) if is_file(file)]
+    for content, file in list(written.items()):  # other threads add to it
+        if not is_file(file):
+            written.pop(content, None)
 
 
 def _given_files(given: str) -> list[str]:
-    files = _absolute(given)
-    if not any(is_file(file) for file in files):
+    env = {"KUBECONFIG": given}
+    if not kubeconfigs.files(env):
         raise InvalidRequest.of([("kubernetes.kubeconfig", f"there is no file {given!r}")])
-    return files
-
-
-def _absolute(paths: str) -> list[str]:
-    return [str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep) if path]
+    return kubeconfigs.named(env)
 
 
 def _check_parts(context: Mapping[str, Any], config: Mapping[str, Any], what: str) -> None:
@@ -283,6 +318,22 @@ def _merged(files: list[str]) -> dict[str, Any]:
 
 def _listed(config: Mapping[str, Any]) -> str:
     return ", ".join(repr(item["name"]) for item in config["contexts"]) or "none"
+
+
+def _is_here(file: str) -> bool:
+    """Whether a file is there, as is known."""
+    looked_at, is_there = _present.get(file, (float("-inf"), True))  # not known yet: who reads it reports that
+    if looked_at + PRESENT_S > time.monotonic() or hangs(file):
+        return is_there
+    with suppress(TimeoutError):
+        is_there = within(GLANCE_S, lambda: is_file(file), file)
+    _present[file] = time.monotonic(), is_there
+    return is_there
+
+
+def _place(way: Way) -> str:
+    """What holds the way's files, in words."""
+    return "the service account" if way.is_in_cluster else f"{way.kubeconfig} or a file that it names"
 
 
 def _whose(way: Way) -> str:

@@ -101,7 +101,7 @@ class Api:
             if self._is_closed:
                 raise PlatformUnavailable("the gateway is shutting down")
             link = self._link
-            if link is None or not link.is_current:
+            if link is None or not await link.is_current():
                 try:
                     new = await access.connect(self.way, self._temp)
                 except PlatformUnavailable:

@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -22,9 +23,12 @@ from typing import Any
 
 from ....core.timeouts import within
 from ....host.kubeconfig import plugin_environment
+from ....host.patience import waited
 
 Json = dict[str, Any]
 
+FILES_S = 3.0
+"""How long the file system of a plugin, or of what it is given, may take."""
 LIMIT_S = 30.0
 """How long a plugin may take."""
 EARLY_S = 10.0
@@ -116,14 +120,17 @@ class Plugin:
             raise PluginFault(f"its credential plugin {command!r} needs a terminal (interactiveMode: Always)")
         words = [command, *(str(word) for word in self._config.get("args") or [])]
         try:
+            env = await waited(FILES_S, self._prepared, f"the credential plugin {command!r}")
             process = await asyncio.create_subprocess_exec(
                 *words,
-                env=await asyncio.to_thread(self._environment),
+                env=env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
+        except TimeoutError as exc:
+            raise PluginFault(str(exc.strerror)) from None
         except (OSError, ValueError) as exc:
             why = "was not found" if isinstance(exc, FileNotFoundError) else f"cannot be run: {exc}"
             raise PluginFault(f"its credential plugin {command!r} {why}{self._hint()}") from None
@@ -145,6 +152,14 @@ class Plugin:
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             why = f"{exc}; it said: {said}" if said else str(exc)
             raise PluginFault(f"its credential plugin {command!r} returned no credentials: {why}") from None
+
+    def _prepared(self) -> dict[str, str]:
+        """Its environment. Reads the program once: to start one from a file system that hangs would hang the loop."""
+        env = self._environment()
+        if found := shutil.which(str(self._config.get("command") or ""), path=env.get("PATH")):
+            with Path(found).open("rb") as file:
+                file.read(1)
+        return env
 
     def _environment(self) -> dict[str, str]:
         spec: Json = {"interactive": False}
