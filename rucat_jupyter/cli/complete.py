@@ -28,14 +28,16 @@ SCRIPTS = {
 _rucat() {
     local IFS=$'\\n'
     COMPREPLY=($(_RUCAT_COMPLETE=bash rucat "${COMP_WORDS[@]:1:COMP_CWORD}"))
+    [[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace  # a conf, whose value follows
 }
 complete -o default -F _rucat rucat""",
     "zsh": """\
 #compdef rucat
 _rucat() {
-    local -a found
+    local -a found more
     found=("${(@f)$(_RUCAT_COMPLETE=zsh rucat "${(@)words[2,CURRENT]}")}")
-    [[ -n "$found" ]] && _describe rucat found || _files
+    [[ "${found[1]}" == *=:* ]] && more=(-S '')  # a conf, whose value follows
+    [[ -n "$found" ]] && _describe rucat found "${more[@]}" || _files
 }
 compdef _rucat rucat""",
     "fish": """\

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,48 @@ def test_other_shells_get_names_with_their_status(place: Place, shell: str, show
     env = {**place.env, "_RUCAT_COMPLETE": shell}
     done = subprocess.run([*RUCAT, "status", ""], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert shown in done.stdout
+
+
+SHELLS = {
+    "bash": (["bash", "--norc", "-i"], "source <(rucat --show-completion bash)"),
+    "fish": (["fish", "--private"], "rucat --show-completion fish | source"),
+    "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -u -D; source <(rucat --show-completion zsh)"),
+}
+"""How each is started, and what docs/cli.md puts into its start file."""
+ONLY_COMPLETES = """#!/bin/sh
+if [ -n "$_RUCAT_COMPLETE" ] || [ "$1" = --show-completion ]; then exec {rucat} "$@"; fi
+printf 'ran:'; printf '<%s>' "$@"; echo
+"""
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Iterator[Terminal]:
+    """A person's shell with the completion; ``rucat`` only says what it is asked for."""
+    name = request.param
+    if shutil.which(name) is None:  # as tests/cluster installs what it needs
+        subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", name], check=True, timeout=300)
+    rucat = tmp_path / "bin" / "rucat"
+    rucat.parent.mkdir()
+    rucat.write_text(ONLY_COMPLETES.format(rucat=Path(sys.executable).with_name("rucat")))
+    rucat.chmod(0o755)
+    words, source = SHELLS[name]
+    env = {**place.env, "PATH": f"{rucat.parent}:{place.env['PATH']}", "XDG_CONFIG_HOME": str(tmp_path)}
+    terminal = Terminal(words, env, tmp_path)
+    try:
+        terminal.type(f"{source}; echo REA''DY\r")
+        terminal.wait_for("READY")
+        yield terminal
+    finally:
+        terminal.close()
+
+
+@pytest.mark.all
+def test_tab_in_a_real_shell(shell: Terminal) -> None:
+    """What is the only choice is inserted, and the value of a conf follows without a space; verbs are offered."""
+    shell.type("rucat create --driver-mem\t4g --conf spark.sql.shuffle.part\t7\r")
+    shell.wait_for("ran:<create><--driver-memory><4g><--conf><spark.sql.shuffle.partitions=7>", 20)
+    shell.type("rucat st\t\t")
+    shell.wait_for("stop", 20)
 
 
 def test_history_includes_deleted_engines(rucat: Callable[..., Any], ask: Callable[..., Any]) -> None:
