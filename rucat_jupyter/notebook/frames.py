@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import re
 import threading
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,11 +20,11 @@ from IPython.display import display
 from ..client.cells.bars import Output
 from ..client.cells.ipython_hooks import progress
 from ..client.cells.operations import cells
-from ..client.errors import EngineFailed
 from ..client.frontend import shows_widgets
 from ..client.identity import can_ask
-from ..client.session.lookups import SHOW_S, TAB_S, NoAnswer, lookup
+from ..client.session.lookups import SHOW_S, TAB_S, lookup, without_columns
 from ..client.words import text
+from ..core.errors import RucatError
 from .sql import table as sql_table
 
 CONNECT = "pyspark.sql.connect.dataframe"
@@ -30,6 +32,9 @@ EAGER = "spark.sql.repl.eagerEval.enabled"
 ROWS = "spark.sql.repl.eagerEval.maxNumRows"
 MOST_COLUMNS = 100
 MOST_ROWS = 1000
+MOST_KEPT = 20
+"""Frames that are kept for their buttons; an older one lives only as long as the user's variables have it."""
+NOT_KEPT = f"Only the last {MOST_KEPT} frames that were shown are kept: run this cell again, then click."
 LONGEST = 2000  # characters of text
 _IN_STRING = re.compile(r"""\b(\w+)(?:\[|\.\w+\()(?:[^'"\n]|'[^'\n]*'|"[^"\n]*")*?(['"])([^'"\n]*)\Z""")
 """``df["na``, ``df.select("id", "na``: the variable, the quote and the start of a column's name."""
@@ -43,6 +48,7 @@ class Frames:
         self._plain: list[tuple[Any, str, Any]] = []  # what is replaced, in order
         self._whos: Any = None
         self._matcher: Any = None
+        self._kept: deque[Any] = deque(maxlen=MOST_KEPT)
 
     def install(self) -> None:
         """Register with the shell."""
@@ -74,6 +80,7 @@ class Frames:
             if vars(owner).get(name) is replaced:
                 delattr(owner, name)
         self._plain.clear()
+        self._kept.clear()
         self._shell.magics_manager.magics["line"]["whos"] = self._whos
         matchers = self._shell.Completer.custom_matchers
         self._shell.Completer.custom_matchers = [m for m in matchers if m is not self._matcher]
@@ -91,10 +98,8 @@ class Frames:
             with lookup(SHOW_S, is_patient=True):
                 eager, rows = frame.sparkSession._client.get_configs(EAGER, ROWS)  # quick, where the engine is alive
                 fields = frame.schema.fields
-        except NoAnswer as error:
-            return {"text/plain": f"DataFrame[{error.message}]"}
-        except EngineFailed as error:
-            return {"text/plain": f"DataFrame[{error.message.splitlines()[0]}]"}
+        except RucatError as error:  # no answer, or no engine any more
+            return {"text/plain": without_columns(error)}
         if eager == "true" and not frame.isStreaming:
             return _rows(frame, int(rows))
         if shows_widgets() and can_ask(self._shell) and not frame.isStreaming:
@@ -105,13 +110,20 @@ class Frames:
         """Show the button, whose rows come into this cell's output."""
         from ipywidgets import Button  # noqa: PLC0415 - heavy
 
+        limit = min(limit, MOST_ROWS)
         button = Button(description="Show rows", tooltip=f"Run the query and show its first {limit} rows")
+        self._kept.append(frame)
+        known = weakref.ref(frame)
         publisher, parent = self._shell.display_pub, self._shell.display_pub.parent_header
         if not hasattr(publisher, "pub_socket"):  # %%capture
             return
         output, number = Output(publisher, parent), self._shell.execution_count
 
         def work() -> None:
+            if (frame := known()) is None:
+                button.description, button.tooltip = "Run this cell again", NOT_KEPT  # and stays disabled
+                output.put({"text/plain": NOT_KEPT})
+                return
             run = cells.begin(number, parent)  # its bar shows progress, and its button cancels
             try:
                 shown = _rows(frame, limit)

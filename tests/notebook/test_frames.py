@@ -10,6 +10,8 @@ import pytest
 from support.notebook import Kernel
 from support.place import Place, wait_until
 
+from rucat_jupyter.client.cells.bars import WIDGET_VIEW
+
 from .conftest import ENGINE
 
 pytestmark = pytest.mark.engine
@@ -78,6 +80,22 @@ def test_columns_are_completed_in_strings(mine: Kernel) -> None:
     whos = mine.run("%whos").stdout
     assert re.search(r"^df +DataFrame +Shape: 3 columns, rows not counted$", whos, re.MULTILINE), whos
     assert mine.run("print(df.count())").stdout == "30\n"
+
+
+def test_old_frames_do_not_live_as_long_as_their_buttons(mine: Kernel) -> None:
+    """The last ones, and those of variables, are shown by a click; an older one says what to do."""
+    shown = mine.run(
+        "import gc, weakref\nrefs, keep = [], None\n"
+        "for n in range(30):\n"
+        "    f = spark.range(n, n + 1); refs.append(weakref.ref(f)); keep = keep or f; display(f)\n"
+        "del f; gc.collect(); print(sum(r() is not None for r in refs))"
+    )
+    assert shown.stdout == "21\n"
+    buttons = [b[WIDGET_VIEW]["model_id"] for b in shown.bundles if WIDGET_VIEW in b]
+    assert len(buttons) == 30
+    for number, expected in ((0, " 0\n1 row"), (1, "run this cell again, then click"), (29, "29\n1 row")):
+        mine.click(buttons[number])
+        mine.wait_for_shown(expected)
 
 
 def test_a_frozen_engine_holds_no_kernel(place: Place, engine: str, mine: Kernel) -> None:

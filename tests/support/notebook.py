@@ -149,6 +149,13 @@ class Kernel:
         message["header"]["subshell_id"] = self._subshell
         client.shell_channel.send(message)
 
+    def wait_for_shown(self, words: str) -> None:
+        """Return when a text with these words is shown, in whatever cell."""
+        while True:
+            content = self._client.get_iopub_msg(timeout=30)["content"]
+            if words in content.get("data", {}).get("text/plain", ""):
+                return
+
     answer = "n"
     _subshell: str | None = None
 
