@@ -252,6 +252,30 @@ def test_code_that_is_kept_out_of_the_history_is_of_a_view(
             world.analyze()
 
 
+@pytest.mark.parametrize(
+    ("more", "waits"),
+    [
+        ({"store_history": False}, True),
+        ({"store_history": False, "stop_on_error": False}, False),
+        ({"silent": True}, False),
+    ],
+)
+def test_the_query_of_a_program_waits_also_if_it_keeps_out_of_the_history(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: dict[str, bool], waits: bool
+) -> None:
+    """An engine may collect garbage for long; views neither run queries nor stop what follows them."""
+    request = {"header": {"msg_type": "execute_request"}, "content": {"silent": False, "stop_on_error": True, **more}}
+    kernel = SimpleNamespace(get_parent=lambda channel: request)
+    monkeypatch.setattr(lookups, "get_shell", lambda: SimpleNamespace(kernel=kernel))
+    world.server.on_call = lambda method, request, context: world.server.hang.wait(4 * SHORT_S) and None
+    ask = pb.ExecutePlanRequest(session_id="s1")
+    if waits:
+        assert [answer.response_id for answer in world.stub.ExecutePlan(ask)] == ["0", "1"]
+    else:
+        with pytest.raises(NoAnswer):
+            world.stub.ExecutePlan(ask)
+
+
 @pytest.mark.parametrize("name", ["Control", "pydevd.Reader"])
 def test_threads_that_only_look_are_strict(name: str) -> None:
     """JupyterLab's variable view answers on the kernel's control thread."""

@@ -339,7 +339,8 @@ class _Stream(_Callable):
         if self.method.endswith(EXECUTE) and (look := lookups.current()) is not None:
             if not look.is_patient:
                 raise lookups.NoAnswer("a look-up runs no query")
-            self.must_answer(request, look)
+            if not look.may_be_a_program:
+                self.must_answer(request, look)
         responses = _Responses(self, request, timeout, metadata, more)
         responses.begin()
         return responses

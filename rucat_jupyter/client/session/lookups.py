@@ -37,6 +37,8 @@ class Look:
     """Whether only the first answer has a deadline: an engine that answers may take its time for what the user's own
     cell shows."""
     has_answered: bool = False
+    may_be_a_program: bool = False
+    """Whether the code may be a program's own, which waits for its queries: it only keeps out of the history."""
 
     @property
     def left_s(self) -> float:
@@ -78,22 +80,25 @@ def current() -> Look | None:
     name = threading.current_thread().name
     if name.startswith(VIEWERS):
         return Look(time.monotonic() + TAB_S, is_patient=False)
-    if name.startswith(RUNNERS) and _is_of_a_view():
-        return Look(time.monotonic() + SHOW_S, is_patient=True)
-    return None
+    return _look_of_a_view() if name.startswith(RUNNERS) else None
 
 
-def _is_of_a_view() -> bool:
-    """Whether the running code is not a cell: variable views (VS Code's, an extension's) execute code of their own.
+def _look_of_a_view() -> Look | None:
+    """The look-up of code that is not a cell: variable views (VS Code's, an extension's) execute code of their own.
 
-    They keep it out of the history; an engine that answers is waited for as in a cell.
+    They keep it out of the history; an engine that answers is waited for as in a cell. Programs do so, too, but views
+    also let the cells after it go on (``stop_on_error``), or execute it silently.
     """
     kernel = getattr(get_shell(), "kernel", None)
     request = kernel.get_parent("shell") if kernel is not None else None
     if not request or request.get("header", {}).get("msg_type") != "execute_request":
-        return False
+        return None
     content = request.get("content", {})
-    return bool(content.get("silent")) or not content.get("store_history", True)
+    is_silent = bool(content.get("silent"))
+    if not is_silent and content.get("store_history", True):
+        return None
+    may_be_a_program = not is_silent and content.get("stop_on_error", True)
+    return Look(time.monotonic() + SHOW_S, is_patient=True, may_be_a_program=may_be_a_program)
 
 
 def install() -> None:
@@ -115,6 +120,11 @@ def plain_repr(frame: Any) -> str:
     return str(_plain["__repr__"](frame))
 
 
+def without_columns(error: RucatError, kind: str = "DataFrame") -> str:
+    """The text of a frame whose columns cannot be had, with the reason in their place."""
+    return f"{kind}[{error.message.splitlines()[0]}]"
+
+
 def _dir(frame: Any) -> list[str]:
     """The methods, and the columns if they come in time."""
     try:
@@ -132,7 +142,7 @@ def _repr(frame: Any) -> str:
                 return f"DataFrame[{', '.join(f'{name}: {kind}' for name, kind in frame.dtypes)}]"
             return plain_repr(frame)
     except RucatError as error:
-        return f"DataFrame[{error.message.splitlines()[0]}]"
+        return without_columns(error)
 
 
 def _repr_of_groups(groups: Any) -> str:
@@ -141,7 +151,7 @@ def _repr_of_groups(groups: Any) -> str:
         with lookup(SHOW_S, is_patient=True):
             return str(_plain["grouped"](groups))
     except RucatError as error:
-        return f"GroupedData[{error.message.splitlines()[0]}]"
+        return without_columns(error, "GroupedData")
 
 
 def _repr_html(frame: Any) -> str | None:
