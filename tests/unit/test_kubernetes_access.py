@@ -108,6 +108,27 @@ def test_forms_of_no_proxy(excepted, host, is_excepted):
     assert proxies.is_excepted(host, 6443, excepted) is is_excepted
 
 
+@pytest.mark.parametrize(
+    ("env", "server", "found"),
+    [
+        ({"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"}, "https://k.example", "http://upper:1"),
+        ({"HTTPS_PROXY": "", "https_proxy": "lower:1"}, "https://k.example", "http://lower:1"),
+        ({"HTTP_PROXY": "http://p:1", "ALL_PROXY": "http://p:1"}, "https://k.example", None),
+        ({"HTTPS_PROXY": "p:1", "NO_PROXY": ".k.example"}, "https://k.example", "http://p:1"),
+        ({"HTTPS_PROXY": "p:1", "NO_PROXY": "K.Example"}, "https://k.example", None),
+        ({"HTTPS_PROXY": "p:1"}, "https://localhost:1", None),
+    ],
+)
+def test_the_proxy_of_the_environment_is_kubectls(monkeypatch, env, server, found):
+    """Capital letters first, none for all schemes; a domain with a dot before it is not meant itself."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert proxies.of_environment(server) == found
+
+
 @pytest.mark.parametrize("user", ["token: old, tokenFile: {file}", "token: '', tokenFile: token", "tokenFile: token"])
 async def test_the_file_of_a_token_wins(tmp_path, user):
     """As with kubectl, also where its path is relative to the kubeconfig; without the file the token is taken."""

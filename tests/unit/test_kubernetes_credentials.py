@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import builtins
+import getpass
 import io
 import json
 import os
@@ -182,6 +183,7 @@ async def test_a_plugin_gets_what_it_needs_and_no_more(place, monkeypatch):
     assert {name: env.get(name) for name in needed} == needed
     assert env["AWS_REGION"] == "mine"
     assert {"HOME", "PATH"} <= env.keys()
+    assert env["USER"] == env["LOGNAME"] == getpass.getuser()
     assert not {"DB_PASSWORD", "RUCAT_STORE_PASSWORD", "JUPYTER_TOKEN"} & env.keys()
     info = json.loads(env["KUBERNETES_EXEC_INFO"])
     assert (info["apiVersion"], info["kind"], info["spec"]["interactive"]) == (V1, "ExecCredential", False)

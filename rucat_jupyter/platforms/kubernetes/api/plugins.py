@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -167,7 +168,10 @@ class Plugin:
             spec["cluster"] = _cluster_info(self._cluster)
         info = {"kind": "ExecCredential", "apiVersion": self._config["apiVersion"], "spec": spec}
         own = {str(item["name"]): str(item["value"]) for item in self._config.get("env") or []}
-        return {**plugin_environment(os.environ), **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+        name = {}
+        with suppress(KeyError):  # a user without a name
+            name = dict.fromkeys(("USER", "LOGNAME"), pwd.getpwuid(os.getuid()).pw_name)
+        return {**name, **plugin_environment(os.environ), **own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
     def _hint(self) -> str:
         hint = " ".join(_ANSI.sub("", str(self._config.get("installHint") or "")).split())

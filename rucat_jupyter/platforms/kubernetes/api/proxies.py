@@ -1,13 +1,14 @@
-"""Find the proxy that the environment names for an API server, by the rules of kubectl (Go) for ``NO_PROXY``.
+"""Find the proxy that the environment names for an API server, by the rules of kubectl (Go).
 
-Python's own rules know neither networks (``10.0.0.0/8``) nor ``host:port``.
+Python's own rules for ``NO_PROXY`` know neither networks (``10.0.0.0/8``) nor ``host:port``, and take ``.example.org``
+for ``example.org`` too; of ``HTTPS_PROXY`` and ``https_proxy`` they take the other one.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 PORTS = {"http": 80, "https": 443}
 
@@ -16,9 +17,8 @@ def of_environment(url: str) -> str | None:
     """The proxy for an address, or None; never one for loopback."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme)
-    if not proxy or is_loopback(url) or is_excepted(host, port, proxies.get("no", "")) or proxy_bypass(host):
+    proxy = _variable(f"{parts.scheme}_proxy")
+    if not proxy or is_loopback(url) or is_excepted(host, port, _variable("no_proxy")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -36,6 +36,10 @@ def is_excepted(host: str, port: int, no_proxy: str) -> bool:
 
 
 # --- private ----------------------------------------------------------------------------------------------
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name.upper()) or os.environ.get(name) or ""
 
 
 def _names(entry: str, host: str, port: int) -> bool:
