@@ -242,7 +242,16 @@ def test_refused_executors_are_found_in_the_drivers_log():
         "equal to cpu limit of 500m"
     )
     webhook = 'admission webhook "policy.example.org" denied the request: no team label'
-    for said, shown in ((limits, limits.replace('Pod "etl-exec-1" is', "executor pods are")), (webhook, webhook)):
+    policy = "pods \"x-exec-1\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no team"
+    away = (
+        'Internal error occurred: failed calling webhook "a.example": failed to call webhook: Post "https://h:9/": EOF'
+    )
+    for said, shown in (
+        (limits, limits.replace('Pod "etl-exec-1" is', "executor pods are")),
+        (webhook, webhook),
+        (policy, policy.replace('pods "x-exec-1" is', "executor pods are")),
+        (away, away),
+    ):
         log = f"ERROR x KubernetesClientException: Failure executing: POST at: https://k/pods. Message: {said}. "
         assert refusal_in(f"{log}Received status: Status(code=422)\n") == shown
     assert refusal_in("") == ""
@@ -279,7 +288,9 @@ def test_a_lost_executor_says_why():
         ('pods "x" is forbidden: memory max limit to request ratio per Pod is 1, but provided', "LimitRange"),
         ('pods "x" is forbidden: violates PodSecurity "restricted:latest": host namespaces', "Pod Security"),
         ('admission webhook "a.example" denied the request: no team label', "admission webhook"),
-        ('Internal error occurred: failed calling webhook "a.example": connection refused', "admission webhook"),
+        ('Internal error occurred: failed calling webhook "a.example": connection refused', "cannot ask the admission"),
+        ('Pod "x" is invalid: spec: Invalid value: "1": must be less than or equal to cpu limit of 500m', "LimitRange"),
+        ('Pod "x" is invalid: spec.x: Unsupported value: "y"', "as invalid"),
         ("pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "policy"),
         ('configmaps "x" is forbidden: unable to create, because it is being terminated', "being deleted"),
         ('pods "x" is forbidden: no PriorityClass with name high was found', "change what the message names"),

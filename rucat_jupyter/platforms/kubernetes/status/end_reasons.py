@@ -46,7 +46,7 @@ _CLIENT_REFUSED = re.compile(
     r"(?:, metadata=ListMeta|\. Received status: |$)",
     re.MULTILINE,
 )
-_REFUSAL = re.compile(r"\bforbidden\b|\bis invalid\b|denied the request", re.IGNORECASE)
+_REFUSAL = re.compile(r"\bforbidden\b|\bis invalid\b|denied (the )?request|failed calling webhook", re.IGNORECASE)
 """In messages of the API server about a pod that it, its limits or its webhooks reject."""
 _NO_RIGHT = re.compile(r'User "system:serviceaccount:[^"\n]+" cannot [^\n]+?(?=\.? Received status|$)', re.MULTILINE)
 _REFUSED = (
@@ -58,7 +58,8 @@ _REFUSED = (
     ),
     (re.compile(r"exceeded quota"), Reason.QUOTA_EXCEEDED, ""),
     (
-        re.compile(r"(maximum|minimum) \S+ usage per|limit to request ratio"),
+        # the last: a request of ours beside a limit that is the LimitRange's default
+        re.compile(r"(maximum|minimum) \S+ usage per|limit to request ratio|must be less than or equal to \S+ limit"),
         Reason.QUOTA_EXCEEDED,
         "The namespace's LimitRange rejects pods of this size: set cores and memory within the limit in the message; "
         "then restart.",
@@ -70,7 +71,13 @@ _REFUSED = (
         "administrator to change the level; then restart.",
     ),
     (
-        re.compile(r"denied (the )?request|failed calling webhook"),
+        re.compile(r"failed calling webhook"),
+        Reason.FORBIDDEN,
+        "The cluster cannot ask the admission webhook that the message names, so it accepts no pod: ask its "
+        "administrator; then restart.",
+    ),
+    (
+        re.compile(r"denied (the )?request"),
         Reason.FORBIDDEN,
         "A policy of the cluster (an admission webhook) rejects the pod: change what the message names, or ask its "
         "administrator; then restart.",
@@ -85,6 +92,11 @@ _REFUSED = (
         re.compile(r"is forbidden"),
         Reason.FORBIDDEN,
         "The cluster rejects the pod: change what the message names, or ask its administrator; then restart.",
+    ),
+    (
+        re.compile(r"\bis invalid\b"),
+        Reason.CONFIG_INVALID,
+        "The cluster rejects the pod as invalid: change what the message names; then restart.",
     ),
 )
 
