@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import ssl
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 
-from rucat_jupyter.core.errors import InvalidRequest, RucatError
+from rucat_jupyter.core.errors import InvalidRequest, PlatformUnavailable, RucatError
 from rucat_jupyter.platforms.kubernetes import troubles
 from rucat_jupyter.platforms.kubernetes.api import access, proxies
 from rucat_jupyter.platforms.kubernetes.api.client import Api
@@ -127,6 +128,30 @@ def test_the_proxy_of_the_environment_is_kubectls(monkeypatch, env, server, foun
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert proxies.of_environment(server) == found
+
+
+async def test_a_client_that_connects_during_a_close_is_closed(tmp_path, monkeypatch):
+    """It would stay open: a credential plugin may take seconds."""
+    reads, goes_on, plain = asyncio.Event(), asyncio.Event(), access.connect
+    closed = []
+
+    async def connect(*args):
+        reads.set()
+        await goes_on.wait()
+        link = await plain(*args)
+        close = link.client.close
+        link.client.close = lambda: closed.append(link) or close()
+        return link
+
+    monkeypatch.setattr(access, "connect", connect)
+    api = api_of(tmp_path, "http://127.0.0.1:1")
+    call = asyncio.create_task(api.get("/api/v1/namespaces/team-a"))
+    await reads.wait()
+    await api.close()
+    goes_on.set()
+    with pytest.raises(PlatformUnavailable, match="shutting down"):
+        await call
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("user", ["token: old, tokenFile: {file}", "token: '', tokenFile: token", "tokenFile: token"])

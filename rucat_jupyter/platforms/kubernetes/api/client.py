@@ -76,6 +76,9 @@ def path(kind: str, namespace: str, name: str = "", *, tail: str = "", group: st
     return "/".join(part for part in parts if part)
 
 
+CLOSING = "the gateway is shutting down"
+
+
 class Api:
     """One connection to a cluster, used from one event loop; connects with the first call."""
 
@@ -99,7 +102,7 @@ class Api:
         """The library's client, with the credentials of now: for what goes past this class (WebSockets)."""
         async with self._connecting:
             if self._is_closed:
-                raise PlatformUnavailable("the gateway is shutting down")
+                raise PlatformUnavailable(CLOSING)
             link = self._link
             if link is None or not await link.is_current():
                 try:
@@ -110,6 +113,9 @@ class Api:
                     return link.client  # a file that is being written: the old credentials may be good still
                 if self._link is link:
                     await self._retire(link)
+                if self._is_closed:  # meanwhile
+                    await new.client.close()  # type: ignore[no-untyped-call]
+                    raise PlatformUnavailable(CLOSING)
                 self._link = new
                 link = new
             return link.client
