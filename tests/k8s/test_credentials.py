@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -226,6 +227,57 @@ async def test_a_proxy_is_used_and_its_refusal_is_said(
         with pytest.raises(WireError, match=words):
             await forward(bad)
     assert set(proxy.asked) == {ways.known["server"].removeprefix("https://")}
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("login", ["", "ada:se%20cret@", "ada:wrong@"])
+@pytest.mark.parametrize("name", [None, "kubernetes"])
+async def test_a_socks_proxy_is_used(ways: Ways, login: str, name: str | None) -> None:
+    """As with kubectl, also with a user and password and with tls-server-name; its refusal is said."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        methods = (await reader.readexactly(2))[1]
+        is_open = 2 not in await reader.readexactly(methods)
+        writer.write(b"\x05\x00" if is_open else b"\x05\x02")
+        if not is_open:
+            user = await reader.readexactly((await reader.readexactly(2))[1])
+            password = await reader.readexactly((await reader.readexactly(1))[0])
+            is_known = (user, password) == (b"ada", b"se cret")
+            writer.write(b"\x01\x00" if is_known else b"\x01\x01")
+            if not is_known:
+                writer.close()
+                return
+        assert await reader.readexactly(4) == b"\x05\x01\x00\x01"
+        host, port = (
+            ipaddress.ip_address(await reader.readexactly(4)),
+            int.from_bytes(await reader.readexactly(2), "big"),
+        )
+        asked.append(f"{host}:{port}")
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await joined(reader, writer, *await asyncio.open_connection(str(host), port))
+
+    async with serving(serve) as port:
+        more = {"tls-server-name": name} if name else {}
+        ways.write({"token": ways.token}, **{"proxy-url": f"socks5://{login}127.0.0.1:{port}", **more})
+        api = ways.api()
+        if "wrong" in login:
+            words = "the proxy before the API server .* cannot be reached: .*; check HTTPS_PROXY and proxy-url"
+            with pytest.raises(PlatformUnavailable, match=words) as said:
+                await api.get(ways.at)
+            assert "wrong" not in str(said.value)
+            with pytest.raises(WireError, match=words):
+                await forward(api)
+            return
+        assert (await api.get(ways.at))["kind"] == "Namespace"
+        with pytest.raises(WireError, match="answered 404"):
+            await forward(api)
+        assert asked == [ways.known["server"].removeprefix("https://")] * len(asked)
+        ways.write({"token": ways.token}, **{"proxy-url": f"socks5://{login}127.0.0.1:{port}", "tls-server-name": "o"})
+        for use in (lambda: ways.api().get(ways.at), lambda: forward(ways.api())):
+            with pytest.raises((PlatformUnavailable, WireError), match="the certificate of the API server"):
+                await use()
+        await api.close()
 
 
 @pytest.mark.all

@@ -492,7 +492,7 @@ async def test_calls_are_made_as_the_user_that_a_context_acts_as(place, use):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"proxy-url": "socks5://me:canary@p:1080"}, "proxy is of kind 'socks5'.*only http and https$"),
+        ({"proxy-url": "socks4://me:canary@p:1080"}, "proxy is of kind 'socks4'.*knows http, https, socks5, socks5h$"),
         ({"server": ""}, "its cluster 'k' has no server"),
     ],
 )
@@ -503,12 +503,58 @@ async def test_what_cannot_be_used_is_named(place, change, words):
         await place.api().get(AT)
 
 
+@pytest.fixture
+async def socks(server: Server) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A SOCKS5 proxy that sends all to the server: its port, and the addresses that it was asked for."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly((await reader.readexactly(2))[1])
+        writer.write(b"\x05\x00")
+        kind = (await reader.readexactly(4))[3]
+        length = (await reader.readexactly(1))[0] if kind == 3 else 4
+        asked.append(await reader.readexactly(length + 2))
+        if asked[-1].startswith(b"no"):
+            writer.write(b"\x05\x04\x00\x01" + bytes(6))  # host unreachable
+            writer.close()
+            return
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        there, back = await asyncio.open_connection("127.0.0.1", server.port)
+
+        async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                target.write(data)
+            target.close()
+
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield proxy.sockets[0].getsockname()[1], asked
+    proxy.close()
+    await proxy.wait_closed()
+
+
+@pytest.mark.parametrize("use", [call, stream, forward])
+@pytest.mark.parametrize("by", ["socks5", "SOCKS5h", "environment"])
+async def test_a_socks_proxy_is_used_and_resolves_the_name(place, socks, monkeypatch, use, by):
+    """For calls, streams and port-forwards; what it says no to is said."""
+    port, asked = socks
+    more = {} if by == "environment" else {"proxy-url": f"{by}://127.0.0.1:{port}"}
+    monkeypatch.setenv("HTTP_PROXY", f"socks5://127.0.0.1:{port}" if by == "environment" else "")
+    place.use({"token": "first"}, server="http://kube.example:6443", **more)
+    await use(place.api())
+    assert asked == [b"kube.example" + (6443).to_bytes(2, "big")]
+    place.use({"token": "first"}, server="http://no.example:6443", **more)
+    with pytest.raises((PlatformUnavailable, WireError), match=r"the proxy before .* cannot be reached: .*unreachable"):
+        await use(place.api())
+
+
 async def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(place, monkeypatch):
     """For calls and port-forwards."""
-    monkeypatch.setenv("https_proxy", "socks5h://p:1080")
+    monkeypatch.setenv("https_proxy", "socks4://p:1080")
     place.use({"token": "first"}, server="https://192.0.2.7")
     for use in (call, forward):
-        with pytest.raises((PlatformUnavailable, WireError), match="proxy is of kind 'socks5h'"):
+        with pytest.raises((PlatformUnavailable, WireError), match="proxy is of kind 'socks4'"):
             await use(place.api())
 
 

@@ -11,7 +11,7 @@ from ...core.errors import InvalidRequest, PlatformUnavailable
 from ...core.ports.planning import Finding
 from ...core.spec import EngineSpec
 from ...core.timeouts import within
-from .api import remedies, reviews
+from .api import proxies, remedies, reviews
 from .api.access import Way
 from .api.client import Api, ApiFault, path
 from .namespaces import Namespaces
@@ -65,11 +65,11 @@ async def _knock(api: Api) -> None:
     configuration = (await api.client()).configuration
     place = urlsplit(configuration.proxy or configuration.host)
     try:
-        default = 80 if place.scheme == "http" else 443
-        _, writer = await within(LOOK_S, asyncio.open_connection(place.hostname, place.port or default))
+        port = place.port or proxies.PORTS[place.scheme]
+        _, writer = await within(LOOK_S, asyncio.open_connection(place.hostname, port))
     except asyncio.TimeoutError:  # first: since Python 3.11 it is an OSError
         raise
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return  # the call that follows says why
     writer.close()
 

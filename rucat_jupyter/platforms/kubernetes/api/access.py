@@ -172,7 +172,9 @@ async def connect(way: Way, temp: Path) -> Link:
         configuration.proxy = configuration.proxy or proxies.of_environment(configuration.host)
         kind, colon, _ = (configuration.proxy or "http://").partition("://")
         if not colon or kind.lower() not in proxies.PORTS:  # not the address: it may have a password
-            raise ConfigFault(f"its proxy is of kind {kind if colon else ''!r}, but Rucat knows only http and https")
+            raise ConfigFault(
+                f"its proxy is of kind {kind if colon else ''!r}, but Rucat knows {', '.join(proxies.PORTS)}"
+            )
         # aiohttp's own look at the environment reads NO_PROXY otherwise
         headers = kubeconfig.impersonation(user)
         configuration.client_session_kwargs = {"trust_env": False, "headers": headers}
@@ -192,6 +194,11 @@ async def connect(way: Way, temp: Path) -> Link:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {exc.strerror}") from None
     except (ConfigException, ConfigFault, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {_line(exc)}") from None
+    if (proxy := configuration.proxy) and proxies.is_socks(proxy):
+        from .socks import SocksConnector  # noqa: PLC0415 - seldom needed
+
+        rest, name = client.rest_client, configuration.tls_server_name
+        rest.proxy, rest._create_connector = None, lambda: SocksConnector(proxy, name, rest.ssl_context)
     client.user_agent = "rucat"
     link = Link(way, client, [*files, *named], (*seen, *seen_named), plugin)
     link.given = plugin.held if plugin else None

@@ -10,7 +10,8 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 
-PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""Kinds of proxies with their default ports."""
 
 
 def of_environment(url: str) -> str | None:
@@ -21,6 +22,11 @@ def of_environment(url: str) -> str | None:
     if not proxy or is_loopback(url) or is_excepted(host, port, _variable("no_proxy")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def is_socks(proxy: str | None) -> bool:
+    """Whether a proxy speaks SOCKS."""
+    return (proxy or "").lower().startswith("socks")
 
 
 def is_loopback(url: str) -> bool:

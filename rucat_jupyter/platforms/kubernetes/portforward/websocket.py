@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client import ApiClient, Configuration
 from multidict import CIMultiDict
 
 from ....core.errors import PlatformUnavailable
 from ....core.timeouts import within
 from .. import troubles
+from ..api import proxies
 from ..api.pauses import retry_after_s
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -172,7 +173,7 @@ class Dialler:
         self._api = api
         self._renew = renew
         self._dial_s = dial_s
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[tuple[str, str], aiohttp.ClientSession] = {}  # by SOCKS proxy and server name, or empty
 
     async def dial(self, pod: Pod, port: int) -> Wire:
         """Open a connection, or raise OutOfReach or Refused; tries twice where the credentials are rejected."""
@@ -206,7 +207,7 @@ class Dialler:
             },
         )
         try:
-            opened = await self._connections().ws_connect(
+            opened = await self._connections(config).ws_connect(
                 url,
                 **way,
                 protocols=(PROTOCOL,),
@@ -215,7 +216,7 @@ class Dialler:
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
         except aiohttp.WSServerHandshakeError as exc:
-            raise _said_no(exc, pod, await self._words(url, way) if _has_words(exc) else "") from exc
+            raise _said_no(exc, pod, await self._words(config, url, way) if _has_words(exc) else "") from exc
         except asyncio.TimeoutError as exc:
             words = f"the API server {config.host} does not answer: no answer within {self._dial_s:.0f} s"
             raise OutOfReach(words, is_cluster=True) from exc
@@ -223,10 +224,10 @@ class Dialler:
             raise OutOfReach(troubles.words(exc, f"the API server {config.host}"), is_cluster=True) from exc
         return Wire(opened)
 
-    async def _words(self, url: str, way: Mapping[str, Any]) -> str:
+    async def _words(self, config: Configuration, url: str, way: Mapping[str, Any]) -> str:
         """The API server's own words about a missing right, which a refused WebSocket does not carry."""
         try:
-            async with self._connections().get(url, **way) as answer:
+            async with self._connections(config).get(url, **way) as answer:
                 said = await answer.json() if answer.status == FORBIDDEN else {}
         except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError):
             return ""
@@ -234,19 +235,27 @@ class Dialler:
 
     async def close(self) -> None:
         """Close the session; the owners of wires close them."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
             await session.close()
 
-    def _connections(self) -> aiohttp.ClientSession:
+    def _connections(self, config: Configuration) -> aiohttp.ClientSession:
         """A session apart from the client's own, whose pool open forwards would use up."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        is_socks = proxies.is_socks(config.proxy)
+        key = (config.proxy or "", config.tls_server_name or "") if is_socks else ("", "")
+        if key not in self._sessions:
+            self._sessions[key] = aiohttp.ClientSession(
+                connector=_socks(*key) if is_socks else aiohttp.TCPConnector(limit=0, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._dial_s),
             )
-        return self._session
+        return self._sessions[key]
+
+
+def _socks(proxy: str, server_name: str) -> aiohttp.TCPConnector:
+    from ..api.socks import SocksConnector  # noqa: PLC0415 - seldom needed
+
+    return SocksConnector(proxy, server_name)
 
 
 def _has_words(exc: aiohttp.WSServerHandshakeError) -> bool:
