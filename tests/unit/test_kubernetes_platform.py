@@ -154,6 +154,20 @@ async def test_a_start_that_broke_off_goes_on(stage, platform, api):
     assert owners == {owner}
 
 
+async def test_a_start_that_a_webhook_keeps_away_knows_the_remedy(stage, platform, api):
+    """For the end of its time: a slow machine is not the reason, and the log says nothing."""
+    engine = await stage.engine(platform)
+    said = 'Internal error occurred: failed calling webhook "a.example": failed to call webhook: connection refused'
+    api.refuse = refuse("POST", "pods", Refusal(500, "InternalError", said), 1)
+    with pytest.raises(PlatformUnavailable, match="failed calling webhook"):
+        await platform.start(engine, TOKEN)
+    seen = await look(platform, engine)
+    assert (seen.presence, seen.waits_for) == (Presence.ABSENT, Reason.FORBIDDEN)
+    assert "cannot ask the admission webhook" in seen.hint
+    await platform.start(engine, TOKEN)
+    assert (await look(platform, engine)).hint == ""
+
+
 def _owners(api: KubeApi, kind: str, engine: Engine) -> list[dict[str, str]]:
     return api.objects[kind, engine.run_name]["metadata"]["ownerReferences"]
 
@@ -670,6 +684,19 @@ async def test_refused_executors_of_dynamic_allocation_are_said_until_there_is_r
     await until("the refusal", lambda: shows("quota", "executor pods are forbidden: exceeded quota: full"), 5)
     stage.clock.ahead = timedelta(seconds=5)
     assert await shows("")
+
+
+async def test_a_driver_without_its_rights_is_given_the_command(stage, platform, api):
+    """It is the driver's account that lacks them, so ``doctor`` would not find it."""
+    engine = (await started(stage, platform)).model_copy(update={"state": State.RUNNING})
+    account = 'User "system:serviceaccount:team-a:rucat-driver" cannot create resource "pods" in API group ""'
+    await api.say(engine.run_name, REFUSED.replace("exceeded quota: full", account))
+
+    async def says() -> bool:
+        command = "rucat kubernetes manifests --namespace team-a | kubectl --context played apply -f -"
+        return (await look(platform, engine)).advice.endswith(f"in a terminal: {command}")
+
+    await until("the command", says, 10)
 
 
 async def test_who_may_not_read_logs_is_given_the_command(stage, platform, api):

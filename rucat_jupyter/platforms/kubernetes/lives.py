@@ -41,6 +41,7 @@ class Lives:
         self._archive = archive
         self._context = context
         self._locks: dict[str, asyncio.Lock] = {}
+        self._put_off: dict[str, str] = {}  # what the last start of a run that broke off was told
         self._absent: set[str] = set()  # settled lives of which nothing is there, nor will be
 
     def lock(self, engine_id: str) -> asyncio.Lock:
@@ -60,9 +61,13 @@ class Lives:
             raise _refused(exc, site.way.namespace) from None
         try:
             await self._owned(site, manifests.owned_by(made, root["metadata"]["uid"]), root["metadata"]["uid"])
+        except PlatformUnavailable as exc:
+            self._put_off[engine.run_name] = exc.message
+            raise
         except ApiFault as exc:
             await self._delete(site, engine.run_name)
             raise _refused(exc, site.way.namespace) from None
+        self._put_off.pop(engine.run_name, None)
 
     async def _root(self, site: Namespace, wanted: Json) -> Json:
         name = wanted["metadata"]["name"]
@@ -120,7 +125,9 @@ class Lives:
                 self._absent.add(name)
             return Observation(Presence.ABSENT)
         elif is_wanted(engine) and engine.state is State.PENDING and not is_deleting(root):
-            return Observation(Presence.ABSENT)  # a start that broke off: it goes on
+            said = self._put_off.get(name, "")  # a start that broke off: it goes on
+            hint = hint_of(said)
+            return Observation(Presence.ABSENT, waits_for=refusal(500, said) if hint else None, hint=hint)
         elif is_wanted(engine):
             end = End(Reason.DELETED, f"someone deleted pod {name}")
         else:
@@ -199,6 +206,7 @@ class Lives:
         """Forget an ended life and its log."""
         await asyncio.to_thread(self._archive.remove, name)
         self._absent.discard(name)
+        self._put_off.pop(name, None)
 
     def runs(self, engine_id: str) -> list[str]:
         """Run names of this engine that something is kept of."""

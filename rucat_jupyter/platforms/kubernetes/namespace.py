@@ -24,6 +24,7 @@ from .logs import follow, until_it_listens
 from .objects import names
 from .objects.names import selector
 from .objects.sizes import is_dynamic
+from .rights import DRIVER
 from .run_records import RunRecord
 from .status import executors
 from .status.end_reasons import advice, has_ended, refusal_in
@@ -207,7 +208,10 @@ class Namespace:
 
     def advice(self, engine: Engine) -> str:
         """What to do about executors that the API server rejects; empty where it does not."""
-        return advice(self._run(engine.run_name).refused)
+        refused = self._run(engine.run_name).refused
+        if f'"system:serviceaccount:{self.way.namespace}:{DRIVER}" cannot' in refused:
+            return f"Grant {DRIVER} its rights, in a terminal: {remedy(self.way)}"
+        return advice(refused)
 
     def crash_loop(self, engine: Engine) -> End | None:
         """The end of an engine whose executors crash again and again; None where they do not."""
