@@ -10,10 +10,15 @@ import base64
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ import httpx
 import kubernetes.client
 import psutil
 import pytest
+from cluster import cache
 from support import gateways
 from support.cluster import RESTRICTED, TestCluster, pretended_node
 from support.kube_place import give_rights
@@ -103,6 +109,19 @@ class Rest:
         command = [sys.executable, "-c", QUERY, remote, expression]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    def rejected_at(self, engine_id: str, since: datetime) -> datetime:
+        """When an executor was first rejected after that time, by the driver's log."""
+        core, run = self.cluster.core, f"rucat-{engine_id}-1"
+        lines = core.read_namespaced_pod_log(run, self.namespace, timestamps=True).splitlines()
+        found = [line.split(" ", 1)[0] for line in lines if "KubernetesClientException" in line and "Message:" in line]
+        times = (datetime.fromisoformat(f"{time[:26]}+00:00") for time in found)
+        return next(at for at in times if at > since)
+
+    def cancel(self, name: str) -> None:
+        """Cancel its queries."""
+        for operation in self.http.get(f"/rucat/engines/{name}/operations").json()["operations"]:
+            self.http.post(f"/rucat/engines/{name}/operations/{operation['id']}/cancel").raise_for_status()
+
     def log(self, name: str) -> str:
         """Its driver's log."""
         return self.http.get(f"/rucat/engines/{name}/logs").text
@@ -124,7 +143,7 @@ def rest(
     folder = tmp_path_factory.mktemp("failures")
     namespace = new_namespace(**RESTRICTED)
     kubeconfig = give_rights(cluster, namespace, folder)
-    (folder / "rucat.toml").write_text('[limits]\nallowed_unsafe_pod_fields = ["spec.hostNetwork"]\n')
+    (folder / "rucat.toml").write_text('[limits]\nallowed_unsafe_pod_fields = ["spec.hostNetwork", "spec.hostIPC"]\n')
     with pytest.MonkeyPatch.context() as patch, gateways.gateways(folder / "data"):
         patch.setenv("RUCAT_PULL_GRACE_S", str(PULL_GRACE_S))
         patch.setenv("JUPYTER_CONFIG_DIR", str(folder))
@@ -274,12 +293,13 @@ def quota(rest: Rest, pods: int) -> Callable[[], None]:
 def test_a_query_outlives_a_quota_that_refuses_its_executors(rest: Rest, named: str) -> None:
     """Dynamic allocation: refused for longer than Spark would bear, said within seconds, until there is room."""
     at = {"min": 1, "max": 6, "cores": 1, "request_cores": "100m"}
-    rest.create(named, executors=at)
+    engine_id, began = rest.create(named, executors=at), datetime.now(timezone.utc)
     rest.until(named, lambda view: view["executors"]["running"] == 1, START_S)
     give_back = quota(rest, 2)
     try:
         query = rest.query(named, LONG_TASKS)
         seen = rest.until(named, lambda view: "quota" in view["message"], 60)
+        assert datetime.now(timezone.utc) - rest.rejected_at(engine_id, began) < timedelta(seconds=5)
         assert seen["status"] == "Running"
         assert "exceeded quota: full" in seen["executors"]["reasons"][0]
         rest.cluster.wait(lambda: rest.log(named).count("exceeded quota: full") > 20, "more than Spark would bear", 120)
@@ -290,6 +310,227 @@ def test_a_query_outlives_a_quota_that_refuses_its_executors(rest: Rest, named: 
     assert not [reason for reason in seen["executors"]["reasons"] if "quota" in reason]
     answer = query.communicate(timeout=300)[0]
     assert answer.split()[-1] == "60", answer
+
+
+@contextmanager
+def existing(create: Callable[[], object], delete: Callable[[], object]) -> Iterator[None]:
+    """Something is in the cluster within."""
+    create()
+    try:
+        yield
+    finally:
+        delete()
+
+
+def limit_range(rest: Rest, **limit: Any) -> AbstractContextManager[None]:
+    """A LimitRange for containers."""
+    core, body = (
+        rest.cluster.core,
+        {"metadata": {"name": "limits"}, "spec": {"limits": [{"type": "Container", **limit}]}},
+    )
+    return existing(
+        lambda: core.create_namespaced_limit_range(rest.namespace, body),
+        lambda: core.delete_namespaced_limit_range("limits", rest.namespace),
+    )
+
+
+@contextmanager
+def quota_of(rest: Rest, pods: int) -> Iterator[None]:
+    """A quota for pods."""
+    give_back = quota(rest, pods)
+    try:
+        yield
+    finally:
+        give_back()
+
+
+def pod_security(rest: Rest) -> AbstractContextManager[None]:
+    """The restricted level, while other tests need it, and not before."""
+    patch, key = rest.cluster.core.patch_namespace, next(iter(RESTRICTED))
+    return existing(
+        lambda: patch(rest.namespace, {"metadata": {"labels": RESTRICTED}}),
+        lambda: patch(rest.namespace, {"metadata": {"labels": {key: "privileged"}}}),
+    )
+
+
+def executors_of(rest: Rest) -> dict[str, Any]:
+    """What a rule for the namespace's executors matches."""
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": rest.namespace}},
+        "objectSelector": {"matchLabels": {"spark-role": "executor"}},
+    }
+
+
+@contextmanager
+def policy(rest: Rest) -> Iterator[None]:
+    """A ValidatingAdmissionPolicy that denies executors."""
+    api, name = kubernetes.client.AdmissionregistrationV1Api(rest.cluster.client), f"deny-{rest.namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "executors need a team label"}],
+    }
+    bound = {"policyName": name, "validationActions": ["Deny"], "matchResources": executors_of(rest)}
+    with (
+        existing(
+            lambda: api.create_validating_admission_policy({"metadata": {"name": name}, "spec": spec}),
+            lambda: api.delete_validating_admission_policy(name),
+        ),
+        existing(
+            lambda: api.create_validating_admission_policy_binding({"metadata": {"name": name}, "spec": bound}),
+            lambda: api.delete_validating_admission_policy_binding(name),
+        ),
+    ):
+        yield
+
+
+def webhook(rest: Rest, selected: dict[str, Any], **client: str) -> AbstractContextManager[None]:
+    """An admission webhook for pods."""
+    api, name = kubernetes.client.AdmissionregistrationV1Api(rest.cluster.client), f"hook-{rest.namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    hook = {
+        "name": "pods.example.org",
+        "clientConfig": client,
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 5,
+        **selected,
+    }
+    return existing(
+        lambda: api.create_validating_webhook_configuration({"metadata": {"name": name}, "webhooks": [hook]}),
+        lambda: api.delete_validating_webhook_configuration(name),
+    )
+
+
+class Denier(BaseHTTPRequestHandler):
+    """Denies each pod."""
+
+    def do_POST(self) -> None:
+        """Answer an AdmissionReview."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        denied = {"uid": asked["request"]["uid"], "allowed": False, "status": {"code": 403, "message": "no team label"}}
+        body = json.dumps({"apiVersion": asked["apiVersion"], "kind": asked["kind"], "response": denied}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *given: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def denying(rest: Rest) -> Iterator[None]:
+    """A webhook that denies executors, and its server on this machine."""
+    assert rest.cluster.own is not None
+    host = rest.cluster.own.layout.outside
+    folder = rest.folder.parent
+    new = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=hook")
+    pair = ("-addext", f"subjectAltName=IP:{host}", "-keyout", folder / "hook.key", "-out", folder / "hook.crt")
+    cache.run("openssl", "req", *new, *pair)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "hook.crt", folder / "hook.key")
+    with ThreadingHTTPServer((host, 0), Denier) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        bundle = base64.b64encode((folder / "hook.crt").read_bytes()).decode()
+        try:
+            with webhook(rest, executors_of(rest), url=f"https://{host}:{server.server_port}/", caBundle=bundle):
+                yield
+        finally:
+            server.shutdown()
+
+
+def no_rights(rest: Rest) -> AbstractContextManager[None]:
+    """The driver's account has lost its Role."""
+    rbac, name = kubernetes.client.RbacAuthorizationV1Api(rest.cluster.client), "rucat-driver"
+    return existing(
+        lambda: rbac.delete_namespaced_role_binding(name, rest.namespace),
+        lambda: rest.cluster.apply_rights(rest.namespace),
+    )
+
+
+REFUSALS: dict[str, tuple[Callable[[Rest], AbstractContextManager[None]], str, str]] = {
+    "quota": (lambda rest: quota_of(rest, 2), "exceeded quota: full", "quota"),
+    "largest": (
+        lambda rest: limit_range(rest, max={"memory": "300Mi"}),
+        "maximum memory usage per Container",
+        "LimitRange",
+    ),
+    "smallest": (lambda rest: limit_range(rest, min={"cpu": "1"}), "minimum cpu usage per Container", "LimitRange"),
+    "default": (lambda rest: limit_range(rest, max={"cpu": "50m"}), "cpu limit of 50m", "LimitRange"),
+    "security": (pod_security, "violates PodSecurity", "Pod Security"),
+    "policy": (policy, "executors need a team label", "policy"),
+    "webhook": (denying, "denied the request: no team label", "webhook"),
+    "no rights": (no_rights, "cannot create resource", "rucat kubernetes manifests"),
+}
+"""A rule of the namespace -> words of the API server, and of the remedy."""
+
+
+@pytest.mark.all
+@pytest.mark.timing
+def test_what_refuses_executors_is_said_in_seconds_while_the_engine_runs(rest: Rest, named: str) -> None:
+    """With its cause and a remedy, no later than five seconds after the first rejection, and not after its end."""
+    namespace, key = rest.cluster.core.patch_namespace, next(iter(RESTRICTED))
+    namespace(rest.namespace, {"metadata": {"labels": {key: "privileged"}}})
+    query = None
+    try:
+        engine_id = rest.create(
+            named,
+            executors={"min": 1, "max": 6, "cores": 1, "request_cores": "100m"},
+            kubernetes={"executor_pod_patch": {"spec": {"hostIPC": True}}},
+            conf={"spark.dynamicAllocation.executorIdleTimeout": "5s"},
+        )
+        rest.until(named, lambda view: view["status"] == "Running" and view["executors"]["running"] == 1, START_S)
+        took = {}
+        for name, (rule, cause, remedy) in REFUSALS.items():
+            if name == "webhook" and rest.cluster.own is None:
+                continue  # another cluster's API server cannot call this machine
+            began = datetime.now(timezone.utc)
+            with rule(rest):
+                query = rest.query(named, LONG_TASKS.replace("60", "600"))
+                seen = rest.until(named, lambda view: cause in str(view["executors"]["reasons"]), 60)  # noqa: B023
+                took[name] = (datetime.now(timezone.utc) - rest.rejected_at(engine_id, began)).total_seconds()
+                assert remedy in seen["message"]
+                assert seen["status"] == "Running"
+                rest.cancel(named)
+                query.communicate(timeout=60)
+            rest.until(named, lambda view: not view["message"] and view["executors"]["running"] <= 1, 60)
+        assert {name: seconds for name, seconds in took.items() if seconds > 5} == {}
+    finally:
+        if query is not None and query.poll() is None:
+            query.kill()
+            query.communicate()
+        namespace(rest.namespace, {"metadata": {"labels": RESTRICTED}})
+
+
+@pytest.mark.all
+def test_a_webhook_that_does_not_answer_is_said_while_the_start_waits(rest: Rest, named: str) -> None:
+    """The API server says so with 500, so the start goes on when it is back; else it ends at its deadline."""
+    drivers = executors_of(rest) | {"objectSelector": {"matchLabels": {"app.kubernetes.io/component": "driver"}}}
+    with webhook(rest, drivers, url="https://127.0.0.1:9/"):
+        rest.create(named, start_timeout_s=20, executors={"instances": 1, "request_cores": "100m"})
+        seen = rest.until(named, lambda view: "failed calling webhook" in view["message"], 20)
+        assert seen["status"] == "Pending"
+        failure = rest.failed(named, 60)
+        assert "failed calling webhook" in failure["message"]
+        assert "cannot ask the admission webhook" in failure["hint"]
+
+
+@pytest.mark.all
+def test_a_drained_driver_says_so_and_comes_back(rest: Rest, named: str) -> None:
+    """By the Eviction API, as `kubectl drain` does: Evicted, with a hint that is not about memory or disk."""
+    engine_id = rest.create(named, executors={"instances": 1, "request_cores": "100m"})
+    rest.until(named, lambda view: view["status"] == "Running", START_S)
+    run = f"rucat-{engine_id}-1"
+    rest.cluster.core.create_namespaced_pod_eviction(run, rest.namespace, {"metadata": {"name": run}})
+    failure = rest.failed(named, SOON_S)
+    assert failure["reason"] == "Evicted"
+    assert failure["hint"].startswith("Its node was drained, or its eviction was requested")
+    assert rest.http.post(f"/rucat/engines/{named}/restart").status_code == 202
+    rest.until(named, lambda view: view["status"] == "Running" and view["run"] == 2, START_S)
 
 
 @pytest.mark.all
