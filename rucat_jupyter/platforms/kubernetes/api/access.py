@@ -21,6 +21,7 @@ from ....core.spec import IN_CLUSTER
 from ....host import kubeconfig as kubeconfigs
 from ....host.kubeconfig import is_file
 from ....host.patience import hangs, waited, within
+from ..troubles import line
 from . import kubeconfig, plugins, proxies
 from .kubeconfig import ConfigFault
 from .plugins import Credentials, Plugin, PluginFault
@@ -193,7 +194,7 @@ async def connect(way: Way, temp: Path) -> Link:
     except TimeoutError as exc:
         raise PlatformUnavailable(f"{_whose(way)} cannot be used: {exc.strerror}") from None
     except (ConfigException, ConfigFault, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise PlatformUnavailable(f"{_whose(way)} cannot be used: {_line(exc)}") from None
+        raise PlatformUnavailable(f"{_whose(way)} cannot be used: {line(exc)}") from None
     if (proxy := configuration.proxy) and proxies.is_socks(proxy):
         from .socks import SocksConnector  # noqa: PLC0415 - seldom needed
 
@@ -345,7 +346,3 @@ def _place(way: Way) -> str:
 
 def _whose(way: Way) -> str:
     return "the pod's service account" if way.is_in_cluster else f"kubeconfig {way.kubeconfig}, context {way.context!r}"
-
-
-def _line(exc: BaseException) -> str:
-    return " ".join(str(exc).split())[:300] or type(exc).__name__

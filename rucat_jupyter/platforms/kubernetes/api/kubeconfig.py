@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....host.kubeconfig import is_file
+from ..troubles import line
 
 Json = dict[str, Any]
 
@@ -28,7 +29,7 @@ def load(file: str) -> Json:
     try:
         found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as exc:
-        raise ConfigFault(f"{file} cannot be read as a kubeconfig: {_line(exc)}") from None
+        raise ConfigFault(f"{file} cannot be read as a kubeconfig: {line(exc)}") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -126,7 +127,3 @@ def _credentials(user: Json) -> Json:
 def read_token(file: str) -> str:
     """The token in a file, which may end with a line's end."""
     return Path(file).read_text(encoding="utf-8").strip()
-
-
-def _line(exc: BaseException) -> str:
-    return " ".join(str(exc).split())[:300] or type(exc).__name__
