@@ -97,11 +97,15 @@ async def waited(limit_s: float, call: Callable[[], T], place: str) -> T:
     loop, future = asyncio.get_running_loop(), _begin(call)
     woken: asyncio.Future[None] = loop.create_future()
 
-    def wake(_: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(lambda: woken.done() or woken.set_result(None))
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
 
-    future.add_done_callback(wake)
+    def tell(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(wake)
+
+    future.add_done_callback(tell)
     try:
         await asyncio.wait({woken}, timeout=limit_s)
     finally:

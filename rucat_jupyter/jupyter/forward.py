@@ -209,7 +209,7 @@ class RucatHandler(APIHandler):
             text = http.HTTPStatus(status_code).phrase
             if isinstance(error, web.HTTPError) and error.log_message:
                 text = error.log_message % error.args if error.args else error.log_message
-            details = {}
+            details: dict[str, bool] = {}
             if status_code in (401, 403):
                 text, details = self._why_refused(text)
             body = {"message": text, "code": _CODES.get(status_code, RucatError.code), "details": details}

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import kubernetes.client
 import pytest
 import yaml
 from cluster import cache
@@ -297,3 +298,33 @@ async def test_a_proxy_that_cannot_reach_the_server_is_named(ways: Ways, status:
             await ways.api().get(ways.at)
         with pytest.raises(WireError, match=words):
             await forward(ways.api())
+
+
+@pytest.mark.all
+async def test_a_policy_that_denies_port_forwards_is_said(cluster: TestCluster, ways: Ways) -> None:
+    """In its own words, and not as a right that the role lacks."""
+    api, name = kubernetes.client.AdmissionregistrationV1Api(cluster.client), ways.at.rpartition("/")[2]
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": ["pods/portforward"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "no tunnels here"}],
+    }
+    where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    bound = {"policyName": name, "validationActions": ["Deny"], "matchResources": where}
+    ways.write({"token": ways.token})
+    api.create_validating_admission_policy({"metadata": {"name": name}, "spec": spec})
+    try:
+        api.create_validating_admission_policy_binding({"metadata": {"name": name}, "spec": bound})
+        said = "answered 404"
+        for _ in range(600):
+            with pytest.raises(WireError) as caught:
+                await forward(ways.opened[0] if ways.opened else ways.api())
+            said = str(caught.value)
+            if "404" not in said:
+                break
+            await asyncio.sleep(0.05)  # until the API server knows the policy
+    finally:
+        api.delete_validating_admission_policy_binding(name)
+        api.delete_validating_admission_policy(name)
+    assert "no tunnels here" in said
+    assert "the role needs" not in said

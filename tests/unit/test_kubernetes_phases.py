@@ -274,6 +274,9 @@ def test_a_lost_executor_says_why():
     )
     evicted = ended(exit_with(137), reason="Evicted", message="low disk")
     assert executors.loss(evicted, may_go=True) == "executor p: Evicted: low disk"
+    drained = {"type": "DisruptionTarget", "status": "True", "message": "Eviction API: evicting"}
+    by_drain = pod({"phase": "Running", "conditions": [drained]})
+    assert executors.loss(by_drain, may_go=True) == "executor p: Eviction API: evicting"
     assert executors.loss(ended(exit_with(0)), may_go=False) is None
     assert executors.loss(ended(exit_with(143)), may_go=True) is None
     assert executors.loss(pod({"phase": "Running"}), may_go=False) == "executor p: its pod was deleted"

@@ -132,9 +132,10 @@ class Namespace:
     def blocked(self, engine_id: str) -> str:
         """Why this gateway cannot reach an engine's pod; empty if unknown or reachable."""
         said = self._forwards.problem(engine_id) if self._forwards else ""
-        return said + (
-            granting(self.way, said) or (self.blocking(engine_id) and f". {GRANT}: {remedy(self.way)}") or ""
-        )
+        granted = granting(self.way, said)
+        if not granted and self.blocking(engine_id) and "the role needs" in said:
+            granted = f". {GRANT}: {remedy(self.way)}"
+        return said + granted
 
     def blocking(self, engine_id: str) -> Reason | None:
         """The reason of the failure of a start that :meth:`blocked` ends."""

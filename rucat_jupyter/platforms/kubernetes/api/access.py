@@ -199,7 +199,8 @@ async def connect(way: Way, temp: Path) -> Link:
         from .socks import SocksConnector  # noqa: PLC0415 - seldom needed
 
         rest, name = client.rest_client, configuration.tls_server_name
-        rest.proxy, rest._create_connector = None, lambda: SocksConnector(proxy, name, rest.ssl_context)
+        rest.proxy = None
+        rest._create_connector = lambda: SocksConnector(proxy, name, rest.ssl_context)  # type: ignore[method-assign]
     client.user_agent = "rucat"
     link = Link(way, client, [*files, *named], (*seen, *seen_named), plugin)
     link.given = plugin.held if plugin else None

@@ -114,7 +114,7 @@ class Api:
                 if self._link is link:
                     await self._retire(link)
                 if self._is_closed:  # meanwhile
-                    await new.client.close()  # type: ignore[no-untyped-call]
+                    await new.client.close()
                     raise PlatformUnavailable(CLOSING)
                 self._link = new
                 link = new

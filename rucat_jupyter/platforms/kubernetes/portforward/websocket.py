@@ -37,7 +37,10 @@ LARGEST_FRAME = 128 << 10
 """Size of a message: the other end keeps a whole message in memory."""
 CLOSE_S = 1.0
 TRANSIENT = frozenset({408, 429})
+OF_THE_POD = frozenset({400, 404, 409})
+"""Statuses that say that the pod is not there, or does not run (yet)."""
 UNAUTHORIZED, FORBIDDEN = 401, 403
+NEED = "the role needs get and create on pods/portforward"
 
 
 @dataclass(frozen=True)
@@ -270,9 +273,10 @@ def _said_no(exc: aiohttp.WSServerHandshakeError, pod: Pod, said: str) -> WireEr
         words = "it does not accept the credentials: log in again, or renew them in the kubeconfig"
         return _Rejected(f"{what}; {words}", is_ours=True)
     if exc.status == FORBIDDEN:
-        need = "the role needs get and create on pods/portforward"
-        return Refused(f"{what}; {need}{f': {said}' if said else ''}", is_right=True)
+        is_denied = bool(said) and " cannot " not in said  # by a policy or a webhook, to whoever it is
+        need = "" if is_denied else f"; {NEED}"
+        return Refused(f"{what}{need}{f': {said}' if said else ''}", is_right=True)
     if exc.status >= 500 or exc.status in TRANSIENT:
         after_s = retry_after_s(exc.headers.get("Retry-After") if exc.headers else None) or 0.0
         return OutOfReach(what, is_cluster=exc.status in {429, 503}, after_s=after_s)
-    return Refused(what)
+    return Refused(what, is_ours=exc.status not in OF_THE_POD)

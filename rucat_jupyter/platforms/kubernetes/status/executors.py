@@ -16,7 +16,7 @@ from ....core.spec import EngineSpec
 from ..objects.command import MAX_FAILURES
 from ..objects.sizes import sizes
 from .end_reasons import ended, has_ended, is_deleting, is_disrupted
-from .phases import phase_of
+from .phases import condition, phase_of
 
 Json = dict[str, Any]
 MOST_REASONS = 4
@@ -103,6 +103,9 @@ def loss(pod: Json, *, may_go: bool) -> str | None:
     if status.get("reason"):
         said = " ".join(str(status.get("message") or "").split())[:200]
         return f"executor {name}: {status['reason']}{f': {said}' if said else ''}"
+    disrupted = condition(pod, "DisruptionTarget")
+    if disrupted is not None and disrupted.get("status") == "True":
+        return f"executor {name}: {disrupted.get('message') or disrupted.get('reason')}"
     last = ended(pod)
     if last is None or (last.exit_code in {0, 143} and last.reason != "OOMKilled"):
         return None if may_go or (last is not None and last.exit_code == 0) else f"executor {name}: its pod was deleted"
