@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 import grpc
 import grpc.aio
 import pyspark.sql.connect.proto as pb
+from fakes.streams import listening
 
 from rucat_jupyter.core.ports.platform import Endpoint
 from rucat_jupyter.core.ports.probes import Operation, SessionId
@@ -67,13 +68,10 @@ class OperatedEngine(grpc.GenericRpcHandler):
         server.add_generic_rpc_handlers((self,))
         self.port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        ui = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.ui_port = ui.sockets[0].getsockname()[1]
         try:
-            yield self
+            async with listening(self._serve) as self.ui_port:
+                yield self
         finally:
-            ui.close()
-            await ui.wait_closed()
             await server.stop(None)
 
     def begin(self, operation: Operation) -> None:
@@ -139,7 +137,6 @@ class OperatedEngine(grpc.GenericRpcHandler):
         date = f"Date: {format_datetime(times[0].astimezone(timezone.utc), usegmt=True)}\r\n" if times else ""
         writer.write(f"HTTP/1.1 {status}\r\n{date}Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b""))
         await writer.drain()
-        writer.close()
 
     def _kill(self, path: str, form: dict[str, str]) -> bytes | None:
         """End a job, as the form on the page of jobs does; 403 without that page's token, as Spark 4.3 answers."""

@@ -123,14 +123,17 @@ class Relay:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        ends = [writer]
         try:
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, ConnectionError):
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                ends.append(far_writer)
                 await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         finally:
             self._open.discard(task)
-            writer.close()
-            far_writer.close()
+            for end in ends:
+                end.close()
+            await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from fakes.streams import listening
+
 
 @dataclass
 class Asked:
@@ -34,14 +36,8 @@ class UiServer:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[UiServer]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with listening(self._serve) as self.port:
             yield self
-        finally:
-            self.may_go_on.set()
-            server.close()
-            await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -63,8 +59,6 @@ class UiServer:
                 writer.write(self.rest)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.gone.set()
-        finally:
-            writer.close()
 
 
 def http(status: str, *headers: str, body: str = "") -> bytes:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from fakes.probed_server import HANDLER_FAILED, NO_SESSION, REFUSED, STOPPED, ProbedServer, Relay
 from fakes.spark_ui import FakeUi
+from fakes.streams import listening
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.lifecycle import Health
@@ -99,29 +100,6 @@ async def watching(
         yield Watch(pulse, said)
     finally:
         await prober.close()
-
-
-@asynccontextmanager
-async def listening(
-    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[int]:
-    """A TCP server that is no Spark, on a port of its own; every connection is over when it is left."""
-    tasks = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
-        try:
-            await handle(reader, writer)
-        finally:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture

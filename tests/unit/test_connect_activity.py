@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from fakes.probed_server import ProbedServer
 from fakes.spark_ui import FakeUi, Operation
+from fakes.streams import listening
 
 from rucat_jupyter.core.engine import Engine
 from rucat_jupyter.core.ports.platform import Endpoint
@@ -270,20 +271,13 @@ async def test_an_answer_has_status_headers_and_body(new_ui: FakeUi) -> None:
 
 async def test_an_answer_that_does_not_come_is_an_error() -> None:
     """The time limit holds for the whole of it."""
-    release = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await release.wait()
-        writer.close()
-        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        await asyncio.Event().wait()
 
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(hold) as port:
         with pytest.raises(HttpError, match=r"no answer from .* within 0.1 s"):
             await get(f"http://127.0.0.1:{port}", "/", 0.1)
-        release.set()
-        await asyncio.sleep(0.05)
     with pytest.raises(HttpError):
         await get(f"http://127.0.0.1:{port}", "/", 1.0)
 

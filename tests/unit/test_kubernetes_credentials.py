@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import WSMsgType, web
+from fakes.streams import listening
 
 from rucat_jupyter.core.errors import InvalidRequest, PlatformUnavailable
 from rucat_jupyter.platforms.kubernetes.api import access, plugins
@@ -285,25 +286,20 @@ async def test_followed_logs_leave_room_for_calls(place):
 async def test_a_server_that_accepts_and_says_nothing_is_given_up(place, monkeypatch):
     """By calls, streams and port-forwards, each after its limit."""
     monkeypatch.setattr("rucat_jupyter.platforms.kubernetes.api.client.CALL_S", 0.4)
-    left = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await left.wait()
-        writer.close()
+        await asyncio.Event().wait()
 
-    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
-    place.use({"token": "first"}, server=f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
-    api = place.api()
-    for use in (call, stream):
-        with pytest.raises(PlatformUnavailable, match="does not answer: "):
-            await asyncio.wait_for(use(api), 10)
-    dialler = Dialler(api.client, 0.4)
-    with pytest.raises(WireError, match="does not answer"):
-        await asyncio.wait_for(dialler.dial(Pod("team-a", "x"), 1), 10)
-    await dialler.close()
-    left.set()
-    silent.close()
-    await silent.wait_closed()
+    async with listening(hold) as port:
+        place.use({"token": "first"}, server=f"http://127.0.0.1:{port}")
+        api = place.api()
+        for use in (call, stream):
+            with pytest.raises(PlatformUnavailable, match="does not answer: "):
+                await asyncio.wait_for(use(api), 10)
+        dialler = Dialler(api.client, 0.4)
+        with pytest.raises(WireError, match="does not answer"):
+            await asyncio.wait_for(dialler.dial(Pod("team-a", "x"), 1), 10)
+        await dialler.close()
 
 
 @pytest.mark.parametrize("use", [call, stream, forward])

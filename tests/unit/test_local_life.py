@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fakes.java import make_java
+from fakes.streams import listening
 from support.local import TOKEN, deleted, driver, look, machine, new_engine, next_run, opened, running, until
 
 from rucat_jupyter.core.engine import Credential, Engine, Reason, State, Target
@@ -329,8 +330,11 @@ async def test_the_port_stays_across_runs_while_it_is_free(data, spec):
 
         fourth = next_run(third)
         assert free_ports.is_free(first.port)
-        server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", first.port)
-        async with server:
+
+        async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            pass
+
+        async with listening(leave, first.port):
             await platform.start(fourth, TOKEN)
             other = await platform.endpoint(fourth)
             assert other.port != first.port
