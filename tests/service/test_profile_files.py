@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,25 @@ async def test_the_setting_wins(user: Path) -> None:
     user.write_text('default_profile = "k8s-small"\n')
     await ProfileFiles(office.gateway, "local").refresh()
     assert office.gateway.profiles.default == "local"
+
+
+async def test_a_file_that_came_too_late_is_read_again(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when its file system answers before we ask whether it hangs."""
+    office, honest = await open_office(), profile_files.waited
+    files = ProfileFiles(office.gateway, None)
+    user.write_text("[profiles.local]\ndriver.cores = 3\n")
+
+    async def late(limit_s: float, call: Callable[[], Any], place: str) -> Any:
+        if place == str(user):
+            raise TimeoutError(0, "late")
+        return await honest(limit_s, call, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(profile_files, "waited", late)
+        await files.refresh()
+        assert office.gateway.profiles.errors == [f"{user}: late"]
+    await files.refresh()
+    assert office.gateway.profiles.errors == []
 
 
 @pytest.mark.parametrize("call", ["_stamp", "_read"])

@@ -38,6 +38,8 @@ class Layer:
     data: Mapping[str, object] = field(default_factory=dict)
     is_admin: bool = False
     error: str = ""
+    is_late: bool = False
+    """Its file system does not answer: the next look reads it again."""
 
 
 @dataclass(frozen=True)

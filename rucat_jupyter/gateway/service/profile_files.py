@@ -13,7 +13,7 @@ from pathlib import Path
 from jupyter_core import paths
 
 from ...core.config.resolve import Layer, Profiles
-from ...host.patience import hangs, waited
+from ...host.patience import waited
 from ..use_cases.engines import Gateway
 
 if sys.version_info >= (3, 11):
@@ -59,7 +59,7 @@ class ProfileFiles:
             if stamps == self._stamps:
                 return
             layers = [self._kept(layer) for layer in await read_layers()]
-            self._stamps = None if any(hangs(str(file)) for file in self._files) else stamps
+            self._stamps = None if any(layer.is_late for layer in layers) else stamps
             known, self._gateway.profiles = (
                 self._gateway.profiles.errors,
                 Profiles(layers, self._default, idle_timeout_s=self._idle_timeout_s),
@@ -102,7 +102,7 @@ async def _read_soon(file: Path, is_admin: bool) -> list[Layer]:
     try:
         return await waited(HANG_S, lambda: list(_read(file, is_admin=is_admin)), str(file))
     except TimeoutError as exc:
-        return [Layer(str(file), is_admin=is_admin, error=str(exc.strerror))]
+        return [Layer(str(file), is_admin=is_admin, error=str(exc.strerror), is_late=True)]
 
 
 def _folders() -> Iterator[tuple[Path, bool]]:
