@@ -156,10 +156,10 @@ def is_held_elsewhere(directory: Path, record: Record, *, may_watch: bool = True
 
 
 def elsewhere(directory: Path, record: Record) -> GatewayUnavailable:
-    """Build the error for a directory that a gateway on another machine holds."""
+    """Build the error for a directory that a gateway on another machine, or in another container, holds."""
     return GatewayUnavailable(
-        f"{directory} is in use by the Rucat gateway on {record.host} (process {record.pid}); to also use Rucat here, "
-        "set RUCAT_DATA_DIR to a folder on this machine",
+        f"{directory} is in use by the Rucat gateway on {record.host} (process {record.pid} there); to also use Rucat "
+        "here, set RUCAT_DATA_DIR to a folder on this machine",
         host=record.host,
     )
 

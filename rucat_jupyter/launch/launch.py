@@ -133,30 +133,32 @@ def _find(directory: Path, *, may_watch: bool = True) -> Address | None:
     record = datadir.read(directory)
     if record is None:
         return None
-    if not record.is_here:
-        if datadir.is_held_elsewhere(directory, record, may_watch=may_watch):
-            raise datadir.elsewhere(directory, record)
-        return None
     if not _listens(record):
+        if not record.is_here and datadir.is_held_elsewhere(directory, record, may_watch=may_watch):
+            raise datadir.elsewhere(directory, record)
         return None
     return Address(directory, record.socket, record.pid, record.version, record.api)
 
 
 def _listens(record: Record) -> bool:
-    """Whether the process in the record listens on its socket."""
+    """Whether the process in the record listens on its socket; of one in another PID namespace the pid is 0."""
+    pids = (record.pid, None) if record.is_here else (0,)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
         try:
             connection.connect(record.socket)
         except TimeoutError:
-            return datadir.process_start(record.pid) == record.started  # frozen, with a full queue
+            return record.is_here and datadir.process_start(record.pid) == record.started  # frozen, with a full queue
         except (OSError, ValueError):  # ValueError: not a path
             return False
-        return _peer_pid(connection) in (record.pid, None)
+        return _peer_pid(connection) in pids
 
 
 def _peer_pid(connection: socket.socket) -> int | None:
-    """Pid of the process that listens at the other end, unix(7); None if the system does not report it."""
+    """Pid of the process that listens at the other end; None if the system does not report it.
+
+    0 if it is in a PID namespace that this process does not see, pid_namespaces(7).
+    """
     if sys.platform == "linux":
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", credentials)[0])
@@ -252,6 +254,8 @@ def _holder(directory: Path) -> Record | None:
             if is_free:
                 return None
         record = datadir.read(directory)
+        if record and not record.is_here and datadir.is_held_elsewhere(directory, record):
+            raise datadir.elsewhere(directory, record)
         if record and record.is_here and datadir.process_start(record.pid) == record.started:
             return record
         if not wait.goes_on():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import psutil
 import pytest
+from support.namespaces import in_a_pid_namespace
 from support.place import Place, wait_until
 
 from rucat_jupyter.host.processes import start_mark
@@ -74,3 +77,40 @@ def test_its_engine_ends_within_ten_seconds(
     assert [event["actor"] for event in stops] == ["monitor"]
     assert stops[0]["reason"].startswith("the process that created it (")
     rest("DELETE", f"engines/{engine}")
+
+
+@pytest.mark.all
+def test_a_creator_that_no_gateway_sees_has_a_lease_of_a_minute(
+    place: Place, rest: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A PID namespace, as in a container: the engine of a killed creator ends, that of a living one does not."""
+    script = tmp_path / "lease.py"
+    script.write_text(f"{CREATE}\nimport time\ntime.sleep(600)\n")
+    ids: dict[str, str] = {}
+
+    def new() -> str | None:
+        made = [each["id"] for each in rest("GET", "engines")["engines"] if each["spec"].get("ends_with")]
+        return next((each for each in made if each not in ids.values()), None)
+
+    with ExitStack() as stack:
+        processes = {}
+        for name, has_proc in (("living", True), ("killed", True), ("killed, foreign /proc", False)):
+            command = [*in_a_pid_namespace(has_proc=has_proc), sys.executable, str(script)]
+            process = processes[name] = stack.enter_context(subprocess.Popen(command, env=place.env, cwd=place.root))
+            stack.callback(process.kill)
+            ids[name] = wait_until(f"the engine of {name}", new, 60) or ""
+            wait_for_status(rest, ids[name], "Running")
+        began = time.monotonic()
+        killed = [name for name in processes if name != "living"]
+        for name in killed:
+            psutil.Process(processes[name].pid).children()[0].kill()
+        for name in killed:
+            wait_for_status(rest, ids[name], "Stopped", deadline_s=60 + 20)
+            assert time.monotonic() - began > 60 - 10 - 3, name  # its last renewal was at most 10 s before
+            stops = [
+                event for event in rest("GET", f"engines/{ids[name]}/history")["events"] if event["kind"] == "stop"
+            ]
+            assert "has not reported for 60 s" in stops[0]["reason"], name
+        assert rest("GET", f"engines/{ids['living']}")["status"] == "Running"
+    for engine in ids.values():
+        rest("DELETE", f"engines/{engine}")

@@ -18,6 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from support.namespaces import in_a_pid_namespace
 
 from rucat_jupyter.core.errors import GatewayUnavailable
 from rucat_jupyter.launch import datadir, launch
@@ -127,6 +128,19 @@ def test_another_container_on_the_same_host_is_elsewhere(directory: Path) -> Non
     put(directory, mine)
     with listening(mine.socket), pytest.raises(GatewayUnavailable, match="in use"):
         launch.find(directory)
+
+
+def test_a_gateway_is_found_from_another_pid_namespace_of_this_machine(directory: Path) -> None:
+    """As by a kernel in a container that shares the directories: it listens, though its pid means nothing there."""
+    mine = record(directory)
+    put(directory, mine)
+    code = f"from rucat_jupyter.launch import launch; print(launch.find(launch.Path({str(directory)!r})).pid)"
+    command = [*in_a_pid_namespace(), sys.executable, "-c", code]
+    with listening(mine.socket):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(mine.pid)
+    gone = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "is in use by the Rucat gateway on here" in gone.stderr
 
 
 def test_an_old_heartbeat_elsewhere_holds_nothing(directory: Path) -> None:
