@@ -33,5 +33,9 @@ async def test_renames_that_follow_each_other_closely_stay_in_order(tmp_path: Pa
     ]
     await asyncio.gather(*(renames._heard(None, "", event) for event in events))
     assert moves.present_path("/r/a.ipynb", tmp_path / "kernel.json") == "/r/c.ipynb"
-    sent = [renames._work.get_nowait() for _ in events]
-    assert sent == [("/r/a.ipynb", "/r/b.ipynb"), ("/r/b.ipynb", "/r/c.ipynb"), ("/r/c.ipynb", None)]
+    moved = [renames._work.get_nowait() for _ in events]
+    assert [(move.old, move.new) for move in moved] == [
+        ("/r/a.ipynb", "/r/b.ipynb"),
+        ("/r/b.ipynb", "/r/c.ipynb"),
+        ("/r/c.ipynb", None),
+    ]
