@@ -70,7 +70,7 @@ def test_the_form_shows_errors_at_their_fields_and_creates(book: LabNotebook, se
     assert made["spec"]["driver"]["memory"] == "401g"
     assert made["spec"]["conf"] == {"spark.sql.shuffle.partitions": "7"}
     create.click()
-    book.wait_for_text(form, "by-form", 5)
+    book.wait_for_text(form, "you have an engine with that name", 5)
     assert server.http.delete("rucat/engines/by-form").status_code == 202
     book.wait_for_text(form, "Gone", 20)
     assert book.errors == []
