@@ -913,7 +913,7 @@ async def test_each_place_of_an_owners_engines_and_profiles_is_checked_once() ->
     found = await namespace_checks.examine(
         {"kubernetes": platform, "local": OfficePlatform()}, Profiles([layer]), [], asked
     )
-    assert [each.symptom.place for each in found] == ["team-a", "team-b"]
+    assert [each.finding.place for each in found] == ["team-a", "team-b"]
     assert {(each.platform, each.is_used) for each in found} == {("kubernetes", False)}
 
 

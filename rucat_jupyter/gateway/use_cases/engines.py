@@ -37,7 +37,7 @@ from ...core.sessions import check_key, checked_move, checked_session, is_in, ke
 from ...core.spec import ID_PATTERN, EngineSpec, KubernetesSpec, ProcessSpec
 from .creation import draft, respec, respec_as_stored
 from .lookup import Lookup, not_found
-from .namespace_checks import Found, examine
+from .namespace_checks import PlatformFinding, examine
 from .notifier import Notifier
 from .operations import Reached
 from .preview import Preview, plan
@@ -170,7 +170,7 @@ class Gateway:
             found.warnings.insert(0, f"a create would be refused: {exc.message}")
         return found
 
-    async def examine(self, owner: str, asked: KubernetesSpec) -> list[Found]:
+    async def examine(self, owner: str, asked: KubernetesSpec) -> list[PlatformFinding]:
         """Check the places where the owner's engines run or would run; ``asked`` is the place in the request."""
         return await examine(self.platforms, self.profiles, await self._store.engines(owner), asked)
 

@@ -18,17 +18,17 @@ MOST = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class PlatformFinding:
     """A finding, its platform, and whether the caller has an engine on that platform."""
 
     platform: str
-    symptom: Finding
+    finding: Finding
     is_used: bool
 
 
 async def examine(
     platforms: Mapping[str, Platform], profiles: Profiles, engines: Sequence[Engine], asked: KubernetesSpec
-) -> list[Found]:
+) -> list[PlatformFinding]:
     """Check the places of these engines and of profiles; ``asked`` has the defaults."""
     looks = [
         _look(name, platform, profiles, [engine for engine in engines if engine.platform == name], asked)
@@ -40,12 +40,12 @@ async def examine(
 
 async def _look(
     name: str, platform: Examiner, profiles: Profiles, engines: Sequence[Engine], asked: KubernetesSpec
-) -> list[Found]:
+) -> list[PlatformFinding]:
     base: dict[str, object] = {name: asked.model_dump(exclude_defaults=True)}
     own = [EngineSpec.model_validate(merge(base, found.spec)) for found in profiles.all() if found.platform == name]
     places = {_key(spec): spec for spec in [*(engine.spec for engine in engines), EngineSpec(kubernetes=asked), *own]}
     found = await platform.examine(list(places.values())[:MOST])
-    return [Found(name, symptom, bool(engines)) for symptom in found]
+    return [PlatformFinding(name, finding, bool(engines)) for finding in found]
 
 
 def _key(spec: EngineSpec) -> tuple[str | None, ...]:

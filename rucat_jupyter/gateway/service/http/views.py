@@ -16,7 +16,7 @@ from ....core.engine import Engine, Event, Session
 from ....core.errors import RucatError, Unavailable
 from ....core.spec import Model
 from ...monitor import Problem
-from ...use_cases.namespace_checks import Found
+from ...use_cases.namespace_checks import PlatformFinding
 from ...use_cases.operations import OperationView
 from ...use_cases.views import EngineView
 from .plan_views import ValueView, size_of, value_view, where_of
@@ -237,15 +237,15 @@ def profile_view(profile: Profile, profiles: Profiles, platforms: Sequence[str])
     )
 
 
-def checkup_view(found: Sequence[Found]) -> CheckupView:
+def checkup_view(found: Sequence[PlatformFinding]) -> CheckupView:
     """Build the view of findings."""
     return CheckupView(
         symptoms=[
             SymptomView(
                 platform=each.platform,
-                place=each.symptom.place,
-                found=each.symptom.found,
-                fix=each.symptom.fix,
+                place=each.finding.place,
+                found=each.finding.found,
+                fix=each.finding.fix,
                 used=each.is_used,
             )
             for each in found
