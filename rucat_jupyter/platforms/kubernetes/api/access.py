@@ -29,7 +29,7 @@ from .plugins import Credentials, Plugin, PluginFault
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
 
-FILES_S = 3.0
+FILES_S = 5.0
 """How long a file system may take: an automount needs a second or two, one that hangs must not hang the gateway."""
 PRESENT_S = 1.0
 """How long it is not looked again whether a kubeconfig is there."""
