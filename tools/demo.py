@@ -56,7 +56,7 @@ def _run_cells(cells: Sequence[Mapping[str, Any]], client: BlockingKernelClient)
             number += 1
             prompt = f"In [{number}]: "
             print(f"\n{prompt}" + source.replace("\n", "\n" + " " * len(prompt)), flush=True)
-            reply = client.execute_interactive(source, output_hook=_Printer(), allow_stdin=False)
+            reply = client.execute_interactive(source, output_hook=_Printer())
             if reply["content"]["status"] != "ok":
                 return 1
     return 0
