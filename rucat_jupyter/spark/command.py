@@ -24,6 +24,8 @@ MIN_HEAP_MB = 472
 
 CDS_ARCHIVE = "rucat.jsa"
 """Name of the optional class-data archive in Spark's home."""
+JAR_LIST = "rucat.jar"
+"""Name of the optional jar in an image's Spark home whose manifest lists the jars in the order of the archive."""
 HEAP_CONF = "spark.driver.memory"
 CORES_CONF = "spark.driver.cores"
 CLASS_PATH_CONF = "spark.driver.extraClassPath"

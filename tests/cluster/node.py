@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from . import binaries, cache, control, image, spaces
 from .layout import CONTAINERD, KUBELET, NODE, PODS, Layout
@@ -53,13 +55,18 @@ def start_containerd(layout: Layout, pid: int) -> None:
 
 def load_images(pid: int, spark_versions: tuple[str, ...]) -> None:
     """Import the pause image and the engine images."""
+    load(pid, lambda stream: image.write_archive(stream, spark_versions))
+
+
+def load(pid: int, write: Callable[[IO[bytes]], object]) -> None:
+    """Import the images of the docker-archive that ``write`` writes."""
     process = spaces.piped(pid, *CTR, "images", "import", "-")
     stream = spaces.input_of(process)
     with contextlib.suppress(BrokenPipeError):  # what it said tells why
-        image.write_archive(stream, spark_versions)
+        write(stream)
     said = process.communicate()[0].decode()
     if process.returncode:
-        raise cache.CannotBuild(f"the import of the engine images failed: {' '.join(said.split())[-300:]}")
+        raise cache.CannotBuild(f"the import of images failed: {' '.join(said.split())[-300:]}")
 
 
 def start(layout: Layout) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import cache
@@ -17,6 +18,7 @@ NEEDED = {
     "openssl": "openssl",
     "nsenter": "util-linux",
 }
+BUILDER = {"buildah": "buildah"}
 
 
 def missing() -> str | None:
@@ -26,14 +28,14 @@ def missing() -> str | None:
     return None
 
 
-def install() -> None:
+def install(needed: Mapping[str, str] = NEEDED) -> None:
     """Install those that are absent."""
-    if absent := _absent():
+    if absent := _absent(needed):
         cache.refuse_when_looking(" ".join(absent))
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         cache.run("apt-get", "update", env=quiet)
         cache.run("apt-get", "install", "--yes", "--no-install-recommends", *absent, env=quiet)
 
 
-def _absent() -> list[str]:
-    return [name for file, name in NEEDED.items() if shutil.which(file) is None and not Path(file).is_file()]
+def _absent(needed: Mapping[str, str] = NEEDED) -> list[str]:
+    return [name for file, name in needed.items() if shutil.which(file) is None and not Path(file).is_file()]

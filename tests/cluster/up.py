@@ -9,7 +9,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import binaries, cache, control, network, node, packages, spaces, store, versions
+from . import binaries, cache, control, documented, network, node, packages, spaces, store, versions
 from . import layout as layouts
 from .layout import Layout
 
@@ -43,6 +43,11 @@ class Cluster:
         control.start_api_server(self.layout)
         if wait:
             control.wait(self.layout)
+
+    def load(self, archive: Path) -> None:
+        """Import the images of a docker-archive."""
+        with archive.open("rb") as file:
+            node.load(self.pid, lambda stream: shutil.copyfileobj(file, stream))
 
     def start_kwok(self) -> None:
         """Start kwok where it does not run yet."""
@@ -78,9 +83,10 @@ def build() -> None:
 
 
 def build_rest() -> None:
-    """Build what only `make test-all` needs on a cluster, kwok and the image with Spark 4.1."""
+    """Build what only `make test-all` needs on a cluster: kwok, the image with Spark 4.1, and the documented one."""
     binaries.kwok()
     store.prepared(versions.SPARK)
+    documented.archive()
 
 
 def not_built() -> str | None:

@@ -288,7 +288,7 @@ def test_class_path_begins_with_sparks_jars():
     """Spark's jars come before every folder, since a class-data archive wants it so; one's own classes before them."""
     found = made(conf={"spark.driver.extraClassPath": "/x/*"}, env={"HADOOP_CONF_DIR": "/h"})
     assert read(content(found.secret)[arguments.MAIN_ARGS])[1] == (
-        "/x/*:/opt/spark/hive-jackson/*:/opt/spark/jars/*:/opt/spark/conf:/h"
+        "/x/*:/opt/spark/rucat.jar:/opt/spark/hive-jackson/*:/opt/spark/jars/*:/opt/spark/conf:/h"
     )
 
 

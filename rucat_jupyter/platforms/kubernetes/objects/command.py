@@ -208,12 +208,18 @@ def _java_words(engine: Engine, sizes: Sizes) -> list[str]:
 
 def _class_path(spec: EngineSpec, conf: Mapping[str, str]) -> list[str]:
     """What the conf puts first, Spark's jars, and last the image's conf folder: a class-data archive wants no folder
-    before its jars. An entry that is not there is no error.
+    before its jars. An entry that is not there is no error. ``rucat.jar`` lists the jars in the order of the archive: a
+    folder's are in the order of its file system, which differs between nodes (docs/engine-image).
     """
     home = spark_home(spec)
     first = [conf[spark.CLASS_PATH_CONF]] if conf.get(spark.CLASS_PATH_CONF) else []
     hadoop = [spec.env[key] for key in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if spec.env.get(key)]
-    return ["-cp", ":".join([*first, f"{home}/hive-jackson/*", f"{home}/jars/*", f"{home}/conf", *hadoop])]
+    return [
+        "-cp",
+        ":".join(
+            [*first, f"{home}/{spark.JAR_LIST}", f"{home}/hive-jackson/*", f"{home}/jars/*", f"{home}/conf", *hadoop]
+        ),
+    ]
 
 
 def _main_words(engine: Engine, conf: Mapping[str, str]) -> list[str]:
